@@ -1,0 +1,100 @@
+/**
+ * The closed set of lifecycle commands that Run Command carries to nodes. One document, one
+ * parameter `order`: base64url JSON of an `Order`, a manifest from instance id to that node's entry
+ * (PL3, ssm-run-command.md §9). There is no "run this shell".
+ */
+import { z } from 'zod'
+import { desiredNodeSchema } from './node-state.ts'
+
+/** Version of the order's shape; a node reads this one and the one before it (PL6). */
+export const ORDER_SCHEMA = 1
+
+/** Bound of the encoded order, as in the document's allowedPattern `^[A-Za-z0-9_-]{1,16384}$`. */
+export const ORDER_MAX_CHARS = 16_384
+
+export const VERBS = [
+  'install',
+  'start',
+  'stop',
+  'restart',
+  'status',
+  'report',
+  'uninstall',
+] as const
+
+export type Verb = (typeof VERBS)[number]
+
+export const packageRefSchema = z.object({
+  /** `obproxy-<version>-<build>.<os>.<arch>.tar.gz` (PL11). */
+  fileName: z.string().min(1).max(200),
+  /** `4.3.2.0-1`: what the node will report. */
+  version: z.string().min(1).max(60),
+  sha256: z.string().regex(/^[0-9a-f]{64}$/),
+  sizeBytes: z.int().min(1),
+  /** `spool:<file name>`, an https or an s3 URL. */
+  url: z.string().min(1).max(1000),
+})
+
+export type PackageRef = z.infer<typeof packageRefSchema>
+
+export const orderEntrySchema = z.object({
+  /** The child operation of this node. */
+  operationId: z.string().min(1).max(60),
+  /** Step of that operation; with `attempt` the key of the node's ledger (N7). */
+  step: z.string().min(1).max(60),
+  attempt: z.int().min(1),
+  /** Grows for ever per host (PL1); a node refuses a smaller one than it has seen. */
+  fence: z.int().min(1),
+  /** What the node should be afterwards; absent for status and report. */
+  desired: desiredNodeSchema.optional(),
+  /** For install only. */
+  package: packageRefSchema.optional(),
+  /** For restart: only `force` exists so far. */
+  mode: z.enum(['force']).optional(),
+})
+
+export type OrderEntry = z.infer<typeof orderEntrySchema>
+
+export const orderSchema = z.object({
+  schema: z.int(),
+  verb: z.enum(VERBS),
+  /** Epoch milliseconds after which no node may begin: a cancelled command can still run at the next boot. */
+  expiresAt: z.int(),
+  nodes: z.record(z.string(), orderEntrySchema),
+})
+
+export type Order = z.infer<typeof orderSchema>
+
+/** Result of one verb, the one JSON line on stdout, at most 2,000 bytes (N7). */
+export const verbResultSchema = z.object({
+  ok: z.boolean(),
+  verb: z.enum(VERBS),
+  operationId: z.string().optional(),
+  step: z.string().optional(),
+  attempt: z.int().optional(),
+  /** Fault code when not ok. */
+  code: z.string().max(60).optional(),
+  /** One sentence: what was attempted, on what, what to do next. Never a secret. */
+  message: z.string().max(600).optional(),
+  /** The stored result of an earlier run of the same step was returned. */
+  replayed: z.boolean().optional(),
+  /** Small facts: pid, version, status. */
+  facts: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])).optional(),
+})
+
+export type VerbResult = z.infer<typeof verbResultSchema>
+
+/** Encodes an order as the document's parameter. @throws RangeError above ORDER_MAX_CHARS. */
+export function encodeOrder(order: Order): string {
+  const text = Buffer.from(JSON.stringify(order), 'utf8').toString('base64url')
+  if (text.length > ORDER_MAX_CHARS)
+    throw new RangeError(`order of ${text.length} characters exceeds ${ORDER_MAX_CHARS}`)
+  return text
+}
+
+/** Parses the document's parameter. @throws Error with a plain message when it is no order. */
+export function decodeOrder(text: string): Order {
+  if (text.length > ORDER_MAX_CHARS) throw new Error('order is longer than 16384 characters')
+  if (!/^[A-Za-z0-9_-]+$/.test(text)) throw new Error('order is not base64url text')
+  return orderSchema.parse(JSON.parse(Buffer.from(text, 'base64url').toString('utf8')))
+}

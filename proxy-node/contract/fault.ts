@@ -1,0 +1,153 @@
+/**
+ * The catalogue of coded errors. Who is to blame, whether to try again, and how it reads to a MySQL
+ * client and to a caller of the API follow from the code alone; nobody maps by message text.
+ * Numbers of MySQL errors: proxy-protocol.md §8, proxy-admin.md §2.7.
+ */
+
+export type Blame = 'client' | 'proxy' | 'server' | 'operator' | 'network'
+
+type FaultEntry = {
+  readonly blame: Blame
+  readonly retryable: boolean
+  readonly mysql?: { readonly errno: number; readonly state: string }
+  readonly http?: number
+  /** `{name}` is replaced by a fact of that name. */
+  readonly says: string
+  readonly remedy: string
+}
+
+export const FAULTS = {
+  'login.access-denied': {
+    blame: 'client',
+    retryable: false,
+    mysql: { errno: 1045, state: '42000' },
+    says: "Access denied for user '{user}'@'{host}' (using password: {using})",
+    remedy: 'check user, tenant, cluster and password',
+  },
+  'login.unknown-cluster': {
+    blame: 'client',
+    retryable: false,
+    mysql: { errno: 4669, state: 'HY000' },
+    says: "cluster '{cluster}' not exist",
+    remedy: 'use user@tenant#cluster with a cluster that this proxy is linked to',
+  },
+  'login.timeout': {
+    blame: 'client',
+    retryable: true,
+    mysql: { errno: 1159, state: '08S01' },
+    says: 'no complete login within {seconds} s',
+    remedy: 'connect again and log in at once',
+  },
+  'login.too-many': {
+    blame: 'operator',
+    retryable: true,
+    mysql: { errno: 1203, state: '42000' },
+    says: 'Too many sessions',
+    remedy: 'raise client_max_connections or close sessions',
+  },
+  'protocol.malformed': {
+    blame: 'client',
+    retryable: false,
+    mysql: { errno: 1835, state: 'HY000' },
+    says: 'Malformed communication packet: {detail}',
+    remedy: 'check the driver; only the MySQL 4.1 protocol is spoken here',
+  },
+  'protocol.unsupported-command': {
+    blame: 'client',
+    retryable: false,
+    mysql: { errno: 1235, state: '0A000' },
+    says: 'Not supported feature or function',
+    remedy: 'this command is not supported through the proxy',
+  },
+  'route.no-server': {
+    blame: 'server',
+    retryable: true,
+    mysql: { errno: 10013, state: 'HY000' },
+    http: 503,
+    says: 'Fail to build connection to observer: no server of tenant {tenant} could be reached',
+    remedy: 'look at SHOW PROXYCONGESTION; bring an OBServer back',
+  },
+  'server.lost-reading': {
+    blame: 'server',
+    retryable: false,
+    mysql: { errno: 10014, state: 'HY000' },
+    says: 'An unexpected connection event received while proxy reading response',
+    remedy: 'connect again; check whether the last statement took effect',
+  },
+  'server.timeout': {
+    blame: 'server',
+    retryable: false,
+    mysql: { errno: 10015, state: 'HY000' },
+    says: 'An timeout event received while obproxy reading response',
+    remedy: 'connect again; raise ob_query_timeout for long statements',
+  },
+  'proxy.draining': {
+    blame: 'operator',
+    retryable: true,
+    mysql: { errno: 1053, state: '08S01' },
+    says: 'Server shutdown in progress',
+    remedy: 'connect again, to another node',
+  },
+  'proxy.internal': {
+    blame: 'proxy',
+    retryable: false,
+    mysql: { errno: 10001, state: 'HY000' },
+    says: 'An internal error occured in obproxy',
+    remedy: 'report it with the log of this time',
+  },
+  'admin.unknown-statement': {
+    blame: 'client',
+    retryable: false,
+    mysql: { errno: 5010, state: '21000' },
+    says: 'Unknown operator, bad internal cmd',
+    remedy: 'see the admin statements of the manual',
+  },
+  'config.unknown-parameter': {
+    blame: 'operator',
+    retryable: false,
+    mysql: { errno: 5099, state: '42000' },
+    says: "System config unknown: '{name}'",
+    remedy: 'SHOW PROXYCONFIG lists the names',
+  },
+  'config.invalid-value': {
+    blame: 'operator',
+    retryable: false,
+    mysql: { errno: 4147, state: 'HY000' },
+    says: "Invalid config: '{name}' {detail}",
+    remedy: 'SHOW PROXYCONFIG LIKE shows type and range',
+  },
+  'config.read-only': {
+    blame: 'operator',
+    retryable: false,
+    mysql: { errno: 1235, state: '0A000' },
+    says: "Not supported feature or function: '{name}' cannot be changed",
+    remedy: 'set it at start',
+  },
+} as const satisfies Record<string, FaultEntry>
+
+export type FaultCode = keyof typeof FAULTS
+
+/** A coded error with the facts of this case; `message` is the catalogue's text with the facts filled in. */
+export class Fault extends Error {
+  readonly code: FaultCode
+  readonly facts: Readonly<Record<string, string | number>>
+
+  constructor(
+    code: FaultCode,
+    facts: Readonly<Record<string, string | number>> = {},
+    options?: ErrorOptions,
+  ) {
+    super(fill(FAULTS[code].says, facts), options)
+    this.name = 'Fault'
+    this.code = code
+    this.facts = facts
+  }
+
+  get entry(): FaultEntry {
+    return FAULTS[this.code]
+  }
+}
+
+function fill(template: string, facts: Readonly<Record<string, string | number>>): string {
+  return template.replace(/\{(\w+)\}/g, (whole, name: string) => String(facts[name] ?? whole))
+}

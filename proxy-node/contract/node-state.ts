@@ -1,0 +1,41 @@
+/**
+ * What one node should be: sent inside an order, kept on the node's disk, read again at boot, so
+ * that a node returns to the state it had with the control plane gone. No secrets, only references.
+ */
+import { z } from 'zod'
+
+export const NODE_STATE_SCHEMA = 1
+
+export const desiredNodeSchema = z.object({
+  schema: z.int(),
+  clusterId: z.string().min(1).max(60),
+  clusterName: z.string().regex(/^[A-Za-z][A-Za-z0-9_]{0,62}$/),
+  nodeId: z.string().min(1).max(60),
+  state: z.enum(['RUNNING', 'STOPPED', 'DELETED']),
+  version: z.string().min(1).max(60),
+  ports: z.object({
+    sql: z.int().min(1025).max(65_535),
+    exporter: z.int().min(1025).max(65_535),
+  }),
+  /** Home of the managed proxy under the node's root, absolute. */
+  home: z
+    .string()
+    .regex(/^\/[A-Za-z0-9._/-]+$/)
+    .refine(path => !path.split('/').includes('..')),
+  proxyId: z.int().min(0).max(8191),
+  /** RS_LIST: exactly one OB cluster, given at creation. */
+  link: z.object({
+    obCluster: z.string().min(1).max(128),
+    /** `ip:sqlPort;ip:sqlPort`. */
+    rootserviceList: z.string().min(1).max(4000),
+    /** Reference of a Parameter Store SecureString (ARN or name) with proxyro's password. */
+    proxyroSecret: z.string().min(1).max(1011),
+  }),
+  /** Reference of the password of root@proxysys. */
+  sysPasswordSecret: z.string().min(1).max(1011),
+  /** Proxy parameters of this cluster, name → value as `ALTER PROXYCONFIG` takes it. */
+  parameters: z.record(z.string(), z.string()),
+  parameterVersion: z.int().min(0),
+})
+
+export type DesiredNode = z.infer<typeof desiredNodeSchema>
