@@ -1,0 +1,190 @@
+/**
+ * Everything of a connection's first packets: greeting, login, authentication switch; payloads
+ * without their headers. Sources: MySQL internals manual; proxy-protocol.md §1.1, §1.3, §2.1.
+ */
+import { CAPABILITY, GREETING_CAPABILITIES, NATIVE_PLUGIN, SCRAMBLE_BYTES } from './protocol.ts'
+import { malformed, Reader } from './reader.ts'
+import { Writer } from './writer.ts'
+
+export type Greeting = {
+  readonly version: string
+  readonly connectionId: number
+  readonly scramble: Uint8Array
+  readonly capabilities: number
+  readonly collation: number
+  readonly status: number
+  readonly plugin: string
+}
+
+export type Login = {
+  readonly capabilities: number
+  readonly maxPacketBytes: number
+  readonly collation: number
+  readonly user: string
+  readonly authResponse: Uint8Array
+  /** Undefined when CONNECT_WITH_DB was not set. */
+  readonly database: string | undefined
+  /** Empty when PLUGIN_AUTH was not set. */
+  readonly plugin: string
+  readonly attributes: ReadonlyMap<string, Uint8Array>
+}
+
+const SCRAMBLE_HEAD_BYTES = 8
+const LOGIN_FILLER_BYTES = 23
+const ATTRIBUTE_LIMIT_BYTES = 65_536
+
+/** Payload of a HandshakeV10. */
+export function buildGreeting(greeting: Greeting): Uint8Array {
+  return new Writer()
+    .u8(10)
+    .nul(greeting.version)
+    .u32(greeting.connectionId)
+    .raw(greeting.scramble.subarray(0, SCRAMBLE_HEAD_BYTES))
+    .u8(0)
+    .u16(greeting.capabilities & 0xffff)
+    .u8(greeting.collation)
+    .u16(greeting.status)
+    .u16(greeting.capabilities >>> 16)
+    .u8(SCRAMBLE_BYTES + 1)
+    .zeros(10)
+    .raw(greeting.scramble.subarray(SCRAMBLE_HEAD_BYTES, SCRAMBLE_BYTES))
+    .u8(0)
+    .nul(greeting.plugin)
+    .payload()
+}
+
+/** @throws protocol.malformed when the payload is no HandshakeV10. */
+export function parseGreeting(payload: Uint8Array): Greeting {
+  const reader = new Reader(payload)
+  if (reader.u8() !== 10) throw malformed('greeting of an unknown protocol version')
+  const version = reader.nulString()
+  const connectionId = reader.u32()
+  const head = reader.view(SCRAMBLE_HEAD_BYTES)
+  reader.skip(1)
+  const lower = reader.u16()
+  const collation = reader.u8()
+  const status = reader.u16()
+  const capabilities = lower + reader.u16() * 0x1_0000
+  reader.skip(11)
+  const tail = reader.view(SCRAMBLE_BYTES - SCRAMBLE_HEAD_BYTES)
+  const scramble = new Uint8Array(SCRAMBLE_BYTES)
+  scramble.set(head)
+  scramble.set(tail, SCRAMBLE_HEAD_BYTES)
+  if (reader.left > 0) reader.skip(1)
+  const plugin = reader.left > 0 ? reader.nulString() : NATIVE_PLUGIN
+  return { version, connectionId, scramble, capabilities, collation, status, plugin }
+}
+
+/** The greeting this proxy sends: own scramble, own id, nothing offered that it cannot do. */
+export function proxyGreeting(
+  version: string,
+  connectionId: number,
+  scramble: Uint8Array,
+): Greeting {
+  return {
+    version,
+    connectionId,
+    scramble,
+    capabilities: GREETING_CAPABILITIES,
+    collation: 46,
+    status: 0,
+    plugin: NATIVE_PLUGIN,
+  }
+}
+
+/**
+ * Takes from a MySQL server's greeting what the relay does not implement (N10). MariaDB announces
+ * its extended capabilities in the last four of the ten reserved bytes, which stay zero here.
+ */
+export function maskGreeting(greeting: Greeting): Greeting {
+  const masked =
+    CAPABILITY.compress |
+    CAPABILITY.ssl |
+    CAPABILITY.deprecateEof |
+    CAPABILITY.optionalResultsetMetadata |
+    CAPABILITY.zstd |
+    CAPABILITY.queryAttributes
+  return { ...greeting, capabilities: (greeting.capabilities & ~masked) >>> 0 }
+}
+
+/** @throws protocol.malformed for anything but a whole HandshakeResponse41. */
+export function parseLogin(payload: Uint8Array): Login {
+  const reader = new Reader(payload)
+  const capabilities = reader.u32()
+  if ((capabilities & CAPABILITY.protocol41) === 0) throw malformed('client without PROTOCOL_41')
+  const maxPacketBytes = reader.u32()
+  const collation = reader.u8()
+  reader.skip(LOGIN_FILLER_BYTES)
+  const user = reader.nulString()
+  const authResponse = parseAuthResponse(reader, capabilities)
+  // Some drivers set CONNECT_WITH_DB and end the packet, or end names without a NUL.
+  const database = (capabilities & CAPABILITY.connectWithDb) !== 0 ? tailString(reader) : undefined
+  const plugin = (capabilities & CAPABILITY.pluginAuth) !== 0 ? tailString(reader) : ''
+  const attributes = parseAttributes(reader, capabilities)
+  return {
+    capabilities,
+    maxPacketBytes,
+    collation,
+    user,
+    authResponse,
+    database,
+    plugin,
+    attributes,
+  }
+}
+
+/** Payload of a HandshakeResponse41; fields follow the capability bits given. */
+export function buildLogin(login: Login): Uint8Array {
+  const writer = new Writer(512)
+    .u32(login.capabilities)
+    .u32(login.maxPacketBytes)
+    .u8(login.collation)
+    .zeros(LOGIN_FILLER_BYTES)
+    .nul(login.user)
+  if ((login.capabilities & CAPABILITY.pluginAuthLenenc) !== 0)
+    writer.lenencBytes(login.authResponse)
+  else writer.u8(login.authResponse.length).raw(login.authResponse)
+  if ((login.capabilities & CAPABILITY.connectWithDb) !== 0) writer.nul(login.database ?? '')
+  if ((login.capabilities & CAPABILITY.pluginAuth) !== 0) writer.nul(login.plugin)
+  if ((login.capabilities & CAPABILITY.connectAttrs) !== 0)
+    writeAttributes(writer, login.attributes)
+  return writer.payload()
+}
+
+/** Payload of an AuthSwitchRequest to mysql_native_password. */
+export function buildAuthSwitch(scramble: Uint8Array): Uint8Array {
+  return new Writer(64).u8(0xfe).nul(NATIVE_PLUGIN).raw(scramble).u8(0).payload()
+}
+
+function parseAuthResponse(reader: Reader, capabilities: number): Uint8Array {
+  if ((capabilities & CAPABILITY.pluginAuthLenenc) !== 0) return reader.lenencView().slice()
+  if ((capabilities & CAPABILITY.secureConnection) !== 0) return reader.view(reader.u8()).slice()
+  return reader.nulView().slice()
+}
+
+function tailString(reader: Reader): string {
+  if (reader.left === 0) return ''
+  const terminated = reader.bytes.indexOf(0, reader.offset) >= 0
+  return terminated ? reader.nulString() : reader.string(reader.left)
+}
+
+function parseAttributes(reader: Reader, capabilities: number): ReadonlyMap<string, Uint8Array> {
+  const attributes = new Map<string, Uint8Array>()
+  if ((capabilities & CAPABILITY.connectAttrs) === 0 || reader.left === 0) return attributes
+  // Attributes that do not decode must not fail a login (§1.3): drivers add a stray byte here.
+  try {
+    const total = reader.lenenc()
+    if (total > ATTRIBUTE_LIMIT_BYTES) return attributes
+    const inner = new Reader(reader.view(total))
+    while (inner.left > 0) attributes.set(inner.lenencString(), inner.lenencView().slice())
+  } catch {
+    attributes.clear()
+  }
+  return attributes
+}
+
+function writeAttributes(writer: Writer, attributes: ReadonlyMap<string, Uint8Array>): void {
+  const inner = new Writer(256)
+  for (const [key, value] of attributes) inner.lenencText(key).lenencBytes(value)
+  writer.lenencBytes(inner.payload())
+}

@@ -1,0 +1,89 @@
+/**
+ * Numbers of the MySQL client/server protocol and of OceanBase's additions to it, each once.
+ * Sources: MySQL internals manual; proxy-protocol.md §1.1, §2.3, §2.5, §6.1.
+ */
+
+/** Payload length that announces a continuation packet. */
+export const MAX_PAYLOAD = 0xffffff
+export const HEADER_BYTES = 4
+export const SCRAMBLE_BYTES = 20
+export const NATIVE_PLUGIN = 'mysql_native_password'
+
+export const COMMAND = {
+  sleep: 0x00,
+  quit: 0x01,
+  initDb: 0x02,
+  query: 0x03,
+  fieldList: 0x04,
+  createDb: 0x05,
+  dropDb: 0x06,
+  refresh: 0x07,
+  shutdown: 0x08,
+  statistics: 0x09,
+  processInfo: 0x0a,
+  processKill: 0x0c,
+  debug: 0x0d,
+  ping: 0x0e,
+  changeUser: 0x11,
+  stmtPrepare: 0x16,
+  stmtExecute: 0x17,
+  stmtSendLongData: 0x18,
+  stmtClose: 0x19,
+  stmtReset: 0x1a,
+  setOption: 0x1b,
+  stmtFetch: 0x1c,
+  resetConnection: 0x1f,
+} as const
+
+/** Client/server capability bits. */
+export const CAPABILITY = {
+  longPassword: 0x1,
+  foundRows: 0x2,
+  connectWithDb: 0x8,
+  compress: 0x20,
+  localFiles: 0x80,
+  protocol41: 0x200,
+  interactive: 0x400,
+  ssl: 0x800,
+  transactions: 0x2000,
+  secureConnection: 0x8000,
+  multiStatements: 0x1_0000,
+  multiResults: 0x2_0000,
+  psMultiResults: 0x4_0000,
+  pluginAuth: 0x8_0000,
+  connectAttrs: 0x10_0000,
+  pluginAuthLenenc: 0x20_0000,
+  expiredPasswords: 0x40_0000,
+  sessionTrack: 0x80_0000,
+  deprecateEof: 0x100_0000,
+  optionalResultsetMetadata: 0x200_0000,
+  zstd: 0x400_0000,
+  queryAttributes: 0x800_0000,
+} as const
+
+/** What our greeting offers: 0x009FF7DF, without COMPRESS, SSL and DEPRECATE_EOF (§1.1). */
+export const GREETING_CAPABILITIES = 0x009ff7df
+
+export const STATUS = {
+  inTransaction: 0x0001,
+  autocommit: 0x0002,
+  moreResults: 0x0008,
+  cursorExists: 0x0040,
+  lastRowSent: 0x0080,
+  noBackslashEscapes: 0x0200,
+  psOutParams: 0x1000,
+  sessionStateChanged: 0x4000,
+} as const
+
+/** Status of packets the proxy makes itself: AUTOCOMMIT and the bit that OceanBase always sets (§2.6). */
+export const DEFAULT_STATUS = 0x0022
+
+/**
+ * `__proxy_capability_flag` of plain protocol: PARTITION_TABLE, READ_WEAK, EXTRA_OK_STATISTICS,
+ * PL_ROUTE (2565), CHANGE_USER (2), LOCAL_FILES (bit 20), CLIENT_SESSION_ID_V2 (bit 21).
+ */
+export const PROXY_CAPABILITIES = 2565 + 2 + 0x10_0000 + 0x20_0000
+
+export const COLLATION = { utf8mb4GeneralCi: 45, utf8mb4Bin: 46, binary: 63 } as const
+
+export const COLUMN_TYPE = { tiny: 1, long: 3, longlong: 8, timestamp: 7, varString: 253 } as const

@@ -1,0 +1,99 @@
+#!/usr/bin/env node
+/**
+ * `npm test`: sets up what the suites need, runs every suite and ends with `N passed, N failed`
+ * (and `, N skipped` with each reason above it). Suites run one after another: two cores.
+ */
+import { spawn } from 'node:child_process'
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
+import { resolve } from 'node:path'
+
+const ROOT = resolve(import.meta.dirname, '..')
+const SCRATCH = resolve(ROOT, '.obfleet/test')
+const SUITES = ['unit', 'integration', 'kernel', 'drivers', 'e2e']
+
+const totals = { passed: 0, failed: 0, skipped: 0 }
+const reasons = []
+
+function run(command, args, env = {}) {
+  return new Promise(done => {
+    const child = spawn(command, args, {
+      cwd: ROOT,
+      stdio: ['ignore', 'inherit', 'inherit'],
+      env: { ...process.env, AWS_EC2_METADATA_DISABLED: 'true', ...env },
+    })
+    child.on('error', () => done(127))
+    child.on('exit', (code, signal) => done(signal ? 128 : (code ?? 1)))
+  })
+}
+
+/** A step without vitest's counting: one more passed or failed. */
+async function step(name, command, args) {
+  console.log(`\n== ${name}`)
+  const code = await run(command, args)
+  if (code === 0) totals.passed += 1
+  else {
+    totals.failed += 1
+    console.log(`FAILED: ${name} (exit ${code})`)
+  }
+  return code === 0
+}
+
+function count(report) {
+  for (const file of report.testResults) {
+    if (file.status === 'failed' && file.assertionResults.length === 0) {
+      totals.failed += 1
+      console.log(`FAILED: ${file.name}: ${file.message}`)
+    }
+    for (const result of file.assertionResults) {
+      if (result.status === 'passed') totals.passed += 1
+      else if (result.status === 'failed') totals.failed += 1
+      else {
+        totals.skipped += 1
+        reasons.push(`${result.fullName}`)
+      }
+    }
+  }
+}
+
+async function suite(name) {
+  console.log(`\n== ${name}`)
+  const output = resolve(SCRATCH, `${name}.json`)
+  rmSync(output, { force: true })
+  const code = await run(process.execPath, [
+    resolve(ROOT, 'node_modules/vitest/vitest.mjs'),
+    'run',
+    '--project',
+    name,
+    '--passWithNoTests',
+    '--reporter=default',
+    '--reporter=json',
+    `--outputFile.json=${output}`,
+  ])
+  const before = totals.failed
+  if (existsSync(output)) count(JSON.parse(readFileSync(output, 'utf8')))
+  if (code !== 0 && totals.failed === before) {
+    totals.failed += 1
+    console.log(`FAILED: suite ${name} ended with exit ${code}`)
+  }
+}
+
+mkdirSync(SCRATCH, { recursive: true })
+const only = process.argv.slice(2)
+const chosen = only.length > 0 ? SUITES.filter(name => only.includes(name)) : SUITES
+if (only.length === 0) {
+  await step('types', process.execPath, [
+    resolve(ROOT, 'node_modules/typescript/bin/tsc'),
+    '--noEmit',
+  ])
+  await step('lint', resolve(ROOT, 'node_modules/.bin/biome'), ['check', '.'])
+  await step('unused', resolve(ROOT, 'node_modules/.bin/knip'), [])
+}
+const built = await step('build of the node executable', process.execPath, [
+  resolve(ROOT, 'infra/build-node.mjs'),
+])
+if (built) for (const name of chosen) await suite(name)
+
+for (const reason of reasons) console.log(`skipped: ${reason}`)
+const skipped = totals.skipped > 0 ? `, ${totals.skipped} skipped` : ''
+console.log(`\n${totals.passed} passed, ${totals.failed} failed${skipped}`)
+process.exitCode = totals.failed === 0 ? 0 : 1
