@@ -1,0 +1,35 @@
+import { execFile } from 'node:child_process'
+import { resolve } from 'node:path'
+import { promisify } from 'node:util'
+import { beforeAll, describe, expect, test } from 'vitest'
+import { nodeTransport } from '../../../../proxy-node/net/node.ts'
+import { TRANSPORT_CASES } from '../../../support/transport-contract.ts'
+
+const ROOT = resolve(import.meta.dirname, '../../../..')
+const NAMES = TRANSPORT_CASES.map(({ name }) => name)
+
+describe('the transport over node:net', () => {
+  test.each(TRANSPORT_CASES)('$name', async ({ run }) => {
+    await run(nodeTransport)
+  })
+})
+
+describe('the transport over Bun', () => {
+  const outcome = new Map<string, string | null>()
+
+  beforeAll(async () => {
+    const { stdout } = await promisify(execFile)(
+      resolve(ROOT, 'node_modules/.bin/bun'),
+      [resolve(ROOT, 'test/support/transport-on-bun.ts')],
+      { timeout: 60_000 },
+    )
+    for (const line of stdout.trim().split('\n')) {
+      const { name, error } = JSON.parse(line) as { name: string; error: string | null }
+      outcome.set(name, error)
+    }
+  })
+
+  test.each(NAMES)('%s', name => {
+    expect(outcome.get(name)).toBeNull()
+  })
+})

@@ -1,0 +1,276 @@
+/**
+ * What every transport adapter must do, as cases that need no test framework: the Node adapter runs
+ * them under vitest, the Bun adapter in a Bun process of its own.
+ */
+import { strict as assert } from 'node:assert'
+import type {
+  Connection,
+  ConnectionEvents,
+  Transport,
+} from '../../proxy-node/net/transport.ts'
+
+const HOST = '127.0.0.1'
+const DEADLINE_MS = 20_000
+const MEGABYTE = 1024 * 1024
+
+type Pair = { client: Peer; server: Peer; stop: () => void }
+
+/** One end of a connection that remembers what happened to it. */
+class Peer {
+  connection: Connection | undefined
+  received = 0
+  checksum = 0
+  tail: Uint8Array = new Uint8Array(0)
+  drains = 0
+  hasEnded = false
+  isClosed = false
+  error: Error | undefined
+  onBytes: (bytes: Uint8Array) => void = () => {}
+  onDrain: () => void = () => {}
+  private waiters: (() => void)[] = []
+
+  readonly events: ConnectionEvents = {
+    opened: connection => this.note(() => (this.connection = connection)),
+    received: (_connection, bytes) =>
+      this.note(() => {
+        this.received += bytes.length
+        for (const byte of bytes) this.checksum = (this.checksum * 31 + byte) >>> 0
+        this.tail = bytes.slice(-16)
+        this.onBytes(bytes)
+      }),
+    drained: () =>
+      this.note(() => {
+        this.drains += 1
+        this.onDrain()
+      }),
+    ended: () => this.note(() => (this.hasEnded = true)),
+    closed: (_connection, error) =>
+      this.note(() => {
+        this.isClosed = true
+        this.error = error
+      }),
+  }
+
+  get open(): Connection {
+    assert(this.connection !== undefined, 'connection is open')
+    return this.connection
+  }
+
+  /** Resolves when `condition` holds after some event; rejects at the deadline. */
+  until(condition: () => boolean, what: string): Promise<void> {
+    if (condition()) return Promise.resolve()
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => reject(new Error(`not within the deadline: ${what}`)), DEADLINE_MS)
+      const check = () => {
+        if (!condition()) return
+        clearTimeout(timer)
+        this.waiters = this.waiters.filter(waiter => waiter !== check)
+        resolve()
+      }
+      this.waiters.push(check)
+    })
+  }
+
+  private note(act: () => void): void {
+    act()
+    for (const waiter of [...this.waiters]) waiter()
+  }
+}
+
+async function pair(transport: Transport): Promise<Pair> {
+  const client = new Peer()
+  const server = new Peer()
+  const listener = await transport.listen({ host: HOST, port: 0 }, () => server.events)
+  transport.connect({ host: HOST, port: listener.port, timeoutMs: 5000 }, client.events)
+  await client.until(() => client.connection !== undefined, 'client opened')
+  await server.until(() => server.connection !== undefined, 'server opened')
+  return {
+    client,
+    server,
+    stop: () => {
+      client.connection?.destroy()
+      server.connection?.destroy()
+      listener.stop()
+    },
+  }
+}
+
+function pattern(size: number, seed: number): Uint8Array {
+  const bytes = new Uint8Array(size)
+  for (let index = 0; index < size; index++) bytes[index] = (index * 7 + seed) & 0xff
+  return bytes
+}
+
+function checksum(bytes: Uint8Array, from = 0): number {
+  let sum = from
+  for (const byte of bytes) sum = (sum * 31 + byte) >>> 0
+  return sum
+}
+
+/** Writes chunks as fast as the kernel takes them, never more than one beyond a full socket. */
+function pump(peer: Peer, chunks: number, chunk: Uint8Array): { highWaterBytes: () => number } {
+  let left = chunks
+  let highest = 0
+  const go = () => {
+    while (left > 0) {
+      left -= 1
+      const taken = peer.open.write(chunk)
+      highest = Math.max(highest, peer.open.pendingBytes())
+      if (!taken) return
+    }
+  }
+  peer.onDrain = go
+  go()
+  return { highWaterBytes: () => highest }
+}
+
+export const TRANSPORT_CASES: readonly {
+  readonly name: string
+  readonly run: (transport: Transport) => Promise<void>
+}[] = [
+  {
+    name: 'carries bytes both ways and tells the peer address',
+    run: async transport => {
+      const { client, server, stop } = await pair(transport)
+      client.open.write(pattern(100, 1))
+      await server.until(() => server.received === 100, '100 bytes at the server')
+      server.open.write(pattern(50, 2))
+      await client.until(() => client.received === 50, '50 bytes at the client')
+      assert.equal(server.checksum, checksum(pattern(100, 1)))
+      assert.equal(client.checksum, checksum(pattern(50, 2)))
+      assert.equal(server.open.remoteAddress, HOST)
+      assert.ok(server.open.remotePort > 0)
+      stop()
+    },
+  },
+  {
+    name: 'finishes a write that the kernel takes in parts, in order',
+    run: async transport => {
+      const { client, server, stop } = await pair(transport)
+      const bytes = pattern(12 * MEGABYTE, 3)
+      server.open.pause()
+      assert.equal(client.open.write(bytes), false)
+      assert.equal(client.open.write(pattern(10, 9)), false)
+      assert.ok(client.open.pendingBytes() > 0)
+      server.open.resume()
+      await server.until(() => server.received === bytes.length + 10, 'all bytes at the server')
+      await client.until(() => client.drains > 0, 'a drain at the client')
+      assert.equal(server.checksum, checksum(pattern(10, 9), checksum(bytes)))
+      assert.equal(client.open.pendingBytes(), 0)
+      stop()
+    },
+  },
+  {
+    name: 'delivers nothing while paused and everything after resume',
+    run: async transport => {
+      const { client, server, stop } = await pair(transport)
+      server.open.pause()
+      client.open.write(pattern(1000, 1))
+      server.open.write(pattern(1, 1))
+      await client.until(() => client.received === 1, 'the other direction goes on')
+      assert.equal(server.received, 0)
+      server.open.resume()
+      await server.until(() => server.received === 1000, '1000 bytes after resume')
+      stop()
+    },
+  },
+  {
+    name: 'half-close: the peer is told and can still answer',
+    run: async transport => {
+      const { client, server, stop } = await pair(transport)
+      server.onBytes = () => server.open.end()
+      client.open.write(pattern(10, 1))
+      await client.until(() => client.hasEnded, 'end seen by the client')
+      client.open.end()
+      await server.until(() => server.isClosed, 'server closed')
+      await client.until(() => client.isClosed, 'client closed')
+      stop()
+    },
+  },
+  {
+    name: 'sends what is pending before it closes',
+    run: async transport => {
+      const { client, server, stop } = await pair(transport)
+      const bytes = pattern(8 * MEGABYTE, 5)
+      server.open.pause()
+      client.open.write(bytes)
+      client.open.end()
+      server.open.resume()
+      await server.until(() => server.hasEnded, 'end seen by the server')
+      assert.equal(server.received, bytes.length)
+      assert.equal(server.checksum, checksum(bytes))
+      stop()
+    },
+  },
+  {
+    name: 'tells a lost peer once',
+    run: async transport => {
+      const { client, server, stop } = await pair(transport)
+      client.open.destroy()
+      await server.until(() => server.isClosed || server.hasEnded, 'the loss seen by the server')
+      server.open.destroy()
+      await server.until(() => server.isClosed, 'server closed')
+      assert.equal(server.open.write(pattern(1, 1)), true)
+      stop()
+    },
+  },
+  {
+    name: 'reports a refused connect as an error',
+    run: async transport => {
+      const { stop, client } = await pair(transport)
+      const listener = await transport.listen({ host: HOST, port: 0 }, () => new Peer().events)
+      const { port } = listener
+      listener.stop()
+      const lost = new Peer()
+      transport.connect({ host: HOST, port, timeoutMs: 5000 }, lost.events)
+      await lost.until(() => lost.isClosed, 'refusal')
+      assert.equal(lost.connection, undefined)
+      assert.ok(lost.error instanceof Error)
+      assert.equal(client.isClosed, false)
+      stop()
+    },
+  },
+  {
+    name: 'refuses to listen on an address that is taken',
+    run: async transport => {
+      const listener = await transport.listen({ host: HOST, port: 0 }, () => new Peer().events)
+      await assert.rejects(
+        transport.listen({ host: HOST, port: listener.port }, () => new Peer().events),
+      )
+      listener.stop()
+    },
+  },
+  {
+    name: 'keeps 20,000 small writes in order',
+    run: async transport => {
+      const { client, server, stop } = await pair(transport)
+      let expected = 0
+      for (let index = 0; index < 20_000; index++) {
+        const bytes = pattern((index % 37) + 1, index)
+        expected = checksum(bytes, expected)
+        client.open.write(bytes)
+      }
+      await server.until(() => server.checksum === expected, 'all small writes')
+      stop()
+    },
+  },
+  {
+    name: 'carries 64 MB through a slow reader with one chunk of memory',
+    run: async transport => {
+      const { client, server, stop } = await pair(transport)
+      const chunk = pattern(64 * 1024, 1)
+      let sincePause = 0
+      server.onBytes = bytes => {
+        sincePause += bytes.length
+        if (sincePause < 4 * MEGABYTE) return
+        sincePause = 0
+        server.open.pause()
+        setTimeout(() => server.open.resume(), 2)
+      }
+      const gauge = pump(client, 1024, chunk)
+      await server.until(() => server.received === 64 * MEGABYTE, '64 MB at the server')
+      assert.ok(gauge.highWaterBytes() <= 2 * chunk.length, `pending ${gauge.highWaterBytes()}`)
+      stop()
+    },
+  },
+]

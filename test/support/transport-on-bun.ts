@@ -1,0 +1,12 @@
+/** Runs the transport contract on Bun and prints one JSON line a case. */
+import { bunTransport } from '../../proxy-node/net/bun.ts'
+import { TRANSPORT_CASES } from './transport-contract.ts'
+
+for (const { name, run } of TRANSPORT_CASES) {
+  const error = await run(bunTransport).then(
+    () => null,
+    (failure: Error) => failure.stack ?? failure.message,
+  )
+  process.stdout.write(`${JSON.stringify({ name, error })}\n`)
+}
+process.exit(0)
