@@ -3,8 +3,8 @@
  * made valid there by `__proxy_scramble`. Source: proxy-protocol.md §2.1, §2.2, §2.8.
  */
 import { xor } from '../auth/scramble.ts'
-import { CAPABILITY, NATIVE_PLUGIN, PROXY_CAPABILITIES } from '../wire/protocol.ts'
 import { buildLogin, type Greeting, type Login } from '../wire/handshake.ts'
+import { CAPABILITY, NATIVE_PLUGIN, PROXY_CAPABILITIES } from '../wire/protocol.ts'
 
 /** What one client's logins on any server have in common; `token` is replayable, memory only. */
 export type ProxyLogin = {
@@ -75,7 +75,9 @@ function attributes(login: ProxyLogin, greeting: Greeting): Map<string, Uint8Arr
     __client_session_id: String(login.connectionId),
     __proxy_version: login.proxyVersion,
   }
-  const map = new Map(Object.entries(texts).map(([key, text]) => [key, Buffer.from(text) as Uint8Array]))
+  const map = new Map(
+    Object.entries(texts).map(([key, text]) => [key, Buffer.from(text) as Uint8Array]),
+  )
   if (login.token.length > 0) map.set('__proxy_scramble', xor(login.scramble, greeting.scramble))
   return map
 }

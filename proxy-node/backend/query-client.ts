@@ -41,7 +41,10 @@ export class QueryError extends Error {
   }
 }
 
-type Waiting = { readonly resolve: (rows: Rows) => void; readonly reject: (error: QueryError) => void }
+type Waiting = {
+  readonly resolve: (rows: Rows) => void
+  readonly reject: (error: QueryError) => void
+}
 
 export class QueryClient {
   private readonly options: QueryClientOptions
@@ -181,11 +184,4 @@ export class QueryClient {
     this.waiting = undefined
     waiting?.reject(new QueryError(errno, message))
   }
-}
-
-/** Cells of the column called `name`, row by row. @throws Error when the answer has no such column. */
-export function column(answer: Rows, name: string): readonly (string | null)[] {
-  const index = answer.columns.findIndex(other => other.toLowerCase() === name)
-  if (index < 0) throw new Error(`the answer has no column ${name}`)
-  return answer.rows.map(row => row[index] ?? null)
 }

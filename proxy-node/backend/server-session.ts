@@ -6,8 +6,8 @@
 import type { Address, Connection, Transport } from '../net/transport.ts'
 import { PacketCollector, ResponseRelay } from '../wire/framing.ts'
 import { type Greeting, parseGreeting } from '../wire/handshake.ts'
-import { packet } from '../wire/writer.ts'
 import { ResponseTracker } from '../wire/response.ts'
+import { packet } from '../wire/writer.ts'
 import { type ProxyLogin, serverLogin } from './login.ts'
 
 /** Bound of a greeting or a login answer; OceanBase's login OK is about 25 KB. */
@@ -39,7 +39,7 @@ export class ServerSession {
   readonly relay: ResponseRelay
   readonly tracker: ResponseTracker
   private readonly owner: ServerSessionOwner
-  private readonly login: ProxyLogin | undefined
+  readonly login: ProxyLogin | undefined
   private readonly database: string | undefined
   private readonly collector = new PacketCollector(LOGIN_LIMIT_BYTES)
   private connection: Connection | undefined

@@ -1,5 +1,5 @@
 /** The transport over node:net, for tests in process and for tools that do not run on Bun. */
-import { connect as netConnect, createServer, type Socket } from 'node:net'
+import { createServer, connect as netConnect, type Socket } from 'node:net'
 import type { Address, Connection, ConnectionEvents, Listener, Transport } from './transport.ts'
 
 class NodeConnection implements Connection {

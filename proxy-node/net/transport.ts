@@ -46,7 +46,10 @@ export type Address = { readonly host: string; readonly port: number }
 
 export type Transport = {
   /** Starts connecting; the outcome is `opened` or `closed`. */
-  readonly connect: (address: Address & { timeoutMs: number }, events: ConnectionEvents) => Connection
+  readonly connect: (
+    address: Address & { timeoutMs: number },
+    events: ConnectionEvents,
+  ) => Connection
   /** Accepts on an address, or on an inherited listening descriptor. @throws Error when the address is taken. */
   readonly listen: (
     where: Address | { readonly fd: number },

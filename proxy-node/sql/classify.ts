@@ -29,7 +29,15 @@ const DEPENDENT_WORDS = new Set([
 ])
 
 /** Words between the verb and the table of INSERT, REPLACE, UPDATE and DELETE. */
-const FILLERS = new Set(['low_priority', 'delayed', 'high_priority', 'quick', 'ignore', 'into', 'from'])
+const FILLERS = new Set([
+  'low_priority',
+  'delayed',
+  'high_priority',
+  'quick',
+  'ignore',
+  'into',
+  'from',
+])
 
 type Token = { readonly text: string; readonly quoted: boolean; readonly kind: 'word' | 'sign' }
 
@@ -93,22 +101,23 @@ class Tokens {
   }
 
   next(): Token | undefined {
-    for (;;) {
-      if (this.at >= this.to) return undefined
+    while (this.at < this.to) {
       const byte = this.bytes[this.at] as number
-      if (byte <= 0x20 || this.skipComment(byte)) {
-        if (byte <= 0x20) this.at += 1
-        continue
-      }
-      if (byte === 0x27 || byte === 0x22) {
-        this.skipString(byte)
-        continue
-      }
+      if (this.skip(byte)) continue
       if (byte === 0x60) return { text: this.quotedName(), quoted: true, kind: 'word' }
       if (isWordByte(byte)) return { text: this.word(), quoted: false, kind: 'word' }
       this.at += 1
       return { text: String.fromCharCode(byte), quoted: false, kind: 'sign' }
     }
+    return undefined
+  }
+
+  /** Steps over white space, a comment or a string. */
+  private skip(byte: number): boolean {
+    if (byte <= 0x20) this.at += 1
+    else if (byte === 0x27 || byte === 0x22) this.skipString(byte)
+    else return this.skipComment(byte)
+    return true
   }
 
   /** Steps over `sign` if it is the next byte but white space. */

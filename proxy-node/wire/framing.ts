@@ -27,11 +27,6 @@ export class PacketCollector {
     this.limitBytes = limitBytes
   }
 
-  /** Bytes that came and are not part of a finished payload. */
-  get pendingBytes(): number {
-    return this.pending.length + this.partBytes
-  }
-
   push(chunk: Uint8Array): void {
     this.pending = this.pending.length === 0 ? chunk : concat([this.pending, chunk])
   }
@@ -55,13 +50,6 @@ export class PacketCollector {
       }
       return { payload: this.joined(payload), sequence }
     }
-  }
-
-  /** What is left over, for a reader of another kind; the collector is empty afterwards. */
-  takeRest(): Uint8Array {
-    const rest = this.pending
-    this.pending = NOTHING
-    return rest
   }
 
   private joined(last: Uint8Array): Uint8Array {
@@ -89,6 +77,9 @@ export class ResponseRelay {
   /** Bytes kept from earlier chunks: unsent, the first `scanned` of them already judged. */
   private kept: Uint8Array = NOTHING
   private scanned = 0
+  /** Within the bytes at hand: the next packet, and the first byte not handed on. */
+  private at = 0
+  private sent = 0
   private holding = false
   private payloadLeft = 0
   private continuing = false
@@ -105,15 +96,7 @@ export class ResponseRelay {
 
   begin(command: number): void {
     this.tracker.begin(command)
-    this.open = true
-  }
-
-  get isOpen(): boolean {
-    return this.open
-  }
-
-  /** The rest of a packet that asked for a file is answered by the same response. */
-  resume(): void {
+    this.sequence = 0
     this.open = true
   }
 
@@ -125,36 +108,37 @@ export class ResponseRelay {
   /** @throws protocol.malformed when bytes come that belong to no response. */
   feed(chunk: Uint8Array): void {
     const bytes = this.kept.length === 0 ? chunk : concat([this.kept, chunk])
-    let at = this.scanned
-    let sent = 0
+    this.at = this.scanned
+    this.sent = 0
     this.kept = NOTHING
     this.scanned = 0
-    for (;;) {
-      at = this.passPayload(bytes, at)
-      if (this.ending !== ACTION.forward && this.payloadLeft === 0) sent = this.end(bytes, sent, at)
-      if (this.payloadLeft > 0 || !this.headerVisible(bytes, at)) break
-      const length = lengthAt(bytes, at)
-      const action = this.judge(bytes, at, length)
-      if (action === ACTION.swallowLast || action === ACTION.rewriteLast) {
-        if (bytes.length < at + HEADER_BYTES + length) break
-        this.settle(bytes, sent, at, action)
-        at += HEADER_BYTES + length
-        sent = at
-        continue
-      }
-      if (action === ACTION.hold && !this.holding) sent = this.hold(bytes, sent, at)
-      if (action === ACTION.forwardLast || action === ACTION.infile) this.ending = action
-      this.continuing = length === MAX_PAYLOAD
-      this.payloadLeft = length
-      at += HEADER_BYTES
+    while (this.step(bytes)) {
+      // Each step passes one packet, or the part of it that has come.
     }
-    this.keep(bytes, sent, at)
+    this.keep(bytes)
   }
 
-  private passPayload(bytes: Uint8Array, at: number): number {
-    const step = Math.min(this.payloadLeft, bytes.length - at)
+  private step(bytes: Uint8Array): boolean {
+    this.passPayload(bytes)
+    if (this.payloadLeft > 0) return false
+    if (this.ending !== ACTION.forward) this.end(bytes)
+    if (!this.headerVisible(bytes, this.at)) return false
+    const length = lengthAt(bytes, this.at)
+    const action = this.judge(bytes, this.at, length)
+    if (action === ACTION.swallowLast || action === ACTION.rewriteLast)
+      return this.settle(bytes, length, action)
+    if (action === ACTION.hold && !this.holding) this.hold(bytes)
+    if (action === ACTION.forwardLast || action === ACTION.infile) this.ending = action
+    this.continuing = length === MAX_PAYLOAD
+    this.payloadLeft = length
+    this.at += HEADER_BYTES
+    return true
+  }
+
+  private passPayload(bytes: Uint8Array): void {
+    const step = Math.min(this.payloadLeft, bytes.length - this.at)
     this.payloadLeft -= step
-    return at + step
+    this.at += step
   }
 
   private headerVisible(bytes: Uint8Array, at: number): boolean {
@@ -170,39 +154,48 @@ export class ResponseRelay {
     return this.continuing ? ACTION.forward : this.tracker.packet(bytes, at + HEADER_BYTES, length)
   }
 
-  private hold(bytes: Uint8Array, sent: number, at: number): number {
-    if (at > sent) this.sink.forward(bytes.subarray(sent, at))
+  private hold(bytes: Uint8Array): void {
+    this.flush(bytes)
     this.holding = true
-    return at
   }
 
-  private end(bytes: Uint8Array, sent: number, at: number): number {
+  /** Hands on what has been judged and not sent. */
+  private flush(bytes: Uint8Array): void {
+    if (this.at > this.sent) this.sink.forward(bytes.subarray(this.sent, this.at))
+    this.sent = this.at
+  }
+
+  private end(bytes: Uint8Array): void {
     const action = this.ending
     this.ending = ACTION.forward
     this.open = false
-    if (at > sent) this.sink.forward(bytes.subarray(sent, at))
+    this.flush(bytes)
     if (action === ACTION.infile) this.sink.infile()
     else this.sink.finished(undefined, this.sequence, false)
-    return at
   }
 
-  private settle(bytes: Uint8Array, sent: number, at: number, action: number): void {
-    const length = lengthAt(bytes, at)
-    const ok = bytes.subarray(at + HEADER_BYTES, at + HEADER_BYTES + length)
+  /** Takes the OK that ends the response, once it is there whole. */
+  private settle(bytes: Uint8Array, length: number, action: number): boolean {
+    const end = this.at + HEADER_BYTES + length
+    if (bytes.length < end) return false
+    const ok = bytes.subarray(this.at + HEADER_BYTES, end)
     this.holding = false
     this.open = false
-    if (at > sent) this.sink.forward(bytes.subarray(sent, at))
+    this.flush(bytes)
+    this.at = end
+    this.sent = end
     this.sink.finished(ok, this.sequence, action === ACTION.swallowLast)
+    return true
   }
 
-  private keep(bytes: Uint8Array, sent: number, at: number): void {
-    if (!this.holding && at > sent) this.sink.forward(bytes.subarray(sent, at))
-    const from = this.holding ? sent : at
+  private keep(bytes: Uint8Array): void {
+    if (!this.holding) this.flush(bytes)
+    const from = this.sent
     if (from === bytes.length) return
     if (bytes.length - from > HELD_LIMIT_BYTES) throw malformed('terminal packet of the server')
     // A view would be overwritten: the socket reuses the buffer of a chunk.
     this.kept = bytes.slice(from)
-    this.scanned = at - from
+    this.scanned = this.at - from
   }
 }
 

@@ -3,11 +3,7 @@
  * them under vitest, the Bun adapter in a Bun process of its own.
  */
 import { strict as assert } from 'node:assert'
-import type {
-  Connection,
-  ConnectionEvents,
-  Transport,
-} from '../../proxy-node/net/transport.ts'
+import type { Connection, ConnectionEvents, Transport } from '../../proxy-node/net/transport.ts'
 
 const HOST = '127.0.0.1'
 const DEADLINE_MS = 20_000
@@ -60,7 +56,10 @@ class Peer {
   until(condition: () => boolean, what: string): Promise<void> {
     if (condition()) return Promise.resolve()
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error(`not within the deadline: ${what}`)), DEADLINE_MS)
+      const timer = setTimeout(
+        () => reject(new Error(`not within the deadline: ${what}`)),
+        DEADLINE_MS,
+      )
       const check = () => {
         if (!condition()) return
         clearTimeout(timer)

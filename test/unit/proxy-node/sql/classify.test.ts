@@ -23,7 +23,7 @@ describe('classify', () => {
     ['delete from t', 'write', undefined, 't', false],
     ['set autocommit = 0', 'other', undefined, undefined, true],
     ['', 'other', undefined, undefined, true],
-  ])('%s', (sql, kind, database, table, dependent) => {
+  ])('%s', (sql, ...[kind, database, table, dependent]) => {
     expect(judge(sql)).toEqual({ kind, database, table, dependent })
   })
 

@@ -1,0 +1,193 @@
+/**
+ * The real OceanBase kernel (kernel.md): a Python package in a virtual environment of its own,
+ * started as one process. It listens on every address and has a root without a password, so the
+ * first statement gives it a random one, before any front opens (L5).
+ */
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { type Connection, createConnection } from 'mysql2/promise'
+import type { TableEntry } from './front/picture.ts'
+
+const PACKAGE = 'pylibseekdb==1.3.0'
+const READY_DEADLINE_MS = 60_000
+const RUN = promisify(execFile)
+
+/** Names and passwords of the accounts that the kernel is given. */
+export type KernelAccounts = {
+  readonly root: string
+  readonly proxyro: string
+  readonly user: string
+  readonly password: string
+  readonly database: string
+}
+
+export type Kernel = {
+  readonly port: number
+  readonly accounts: KernelAccounts
+  readonly tableEntry: (database: string, table: string) => Promise<TableEntry | undefined>
+  readonly pid: number
+  readonly stop: () => Promise<void>
+}
+
+/** Why the kernel cannot be had, in one line for the user. */
+export class KernelUnavailable extends Error {}
+
+/**
+ * Puts the package in place under `folder/venv`, once; a half-made environment is made anew.
+ * `OBFLEET_KERNEL_VENV` names one that exists. @throws KernelUnavailable
+ */
+export async function installKernel(folder: string, note: (line: string) => void): Promise<string> {
+  const given = process.env['OBFLEET_KERNEL_VENV']
+  const venv = given ?? join(folder, 'venv')
+  const python = join(venv, 'bin/python')
+  const done = join(venv, '.complete')
+  if (given !== undefined || existsSync(done)) return python
+  await RUN('python3', ['--version']).catch(() => {
+    throw new KernelUnavailable('python3 is not installed')
+  })
+  note(`installing ${PACKAGE} (160 MB, once)`)
+  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  rmSync(venv, { recursive: true, force: true })
+  try {
+    await RUN('python3', ['-m', 'venv', venv])
+    await RUN(join(venv, 'bin/pip'), ['install', '--quiet', PACKAGE], { timeout: 900_000 })
+  } catch (error) {
+    const last = String((error as { stderr?: string }).stderr ?? error)
+      .trim()
+      .split('\n')
+      .at(-1)
+    throw new KernelUnavailable(`${PACKAGE} cannot be installed: ${last}`)
+  }
+  writeFileSync(done, `${PACKAGE}\n`)
+  return python
+}
+
+/** Starts the kernel on its data under `folder` and waits until it answers. @throws KernelUnavailable */
+export async function startKernel(python: string, folder: string): Promise<Kernel> {
+  mkdirSync(join(folder, 'data'), { recursive: true, mode: 0o700 })
+  const port = await freePort()
+  const script =
+    'import pylibseekdb,signal,sys; pylibseekdb.open_with_service(sys.argv[1], int(sys.argv[2])); signal.pause()'
+  const child = spawn(python, ['-c', script, join(folder, 'data'), String(port)], {
+    cwd: folder,
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
+  let complaint = ''
+  child.stderr.on('data', (bytes: Buffer) => {
+    complaint = (complaint + bytes.toString()).slice(-2000)
+  })
+  const accounts = readAccounts(folder)
+  const connection = await ready(child, port, accounts, () => complaint)
+  await prepare(connection, accounts)
+  return {
+    port,
+    accounts,
+    pid: child.pid ?? 0,
+    tableEntry: (database, table) => tableEntry(connection, database, table),
+    stop: () => stop(child, connection),
+  }
+}
+
+function readAccounts(folder: string): KernelAccounts {
+  const file = join(folder, 'accounts.json')
+  if (existsSync(file)) return JSON.parse(readFileSync(file, 'utf8')) as KernelAccounts
+  const secret = () => randomBytes(18).toString('base64url')
+  const accounts = {
+    root: secret(),
+    proxyro: secret(),
+    user: 'demo',
+    password: secret(),
+    database: 'demo',
+  }
+  writeFileSync(`${file}.new`, JSON.stringify(accounts), { mode: 0o600 })
+  renameSync(`${file}.new`, file)
+  return accounts
+}
+
+async function ready(
+  child: ChildProcess,
+  port: number,
+  accounts: KernelAccounts,
+  complaint: () => string,
+): Promise<Connection> {
+  const deadline = Date.now() + READY_DEADLINE_MS
+  for (;;) {
+    if (child.exitCode !== null)
+      throw new KernelUnavailable(
+        `the kernel ended at start: ${complaint().trim().split('\n').at(-1)}`,
+      )
+    for (const password of [accounts.root, '']) {
+      const open = await createConnection({
+        host: '127.0.0.1',
+        port,
+        user: 'root',
+        password,
+      }).catch(() => undefined)
+      if (open === undefined) continue
+      if (password === '') await open.query(`ALTER USER root IDENTIFIED BY '${accounts.root}'`)
+      return open
+    }
+    if (Date.now() > deadline) {
+      child.kill('SIGKILL')
+      throw new KernelUnavailable(`the kernel did not answer within ${READY_DEADLINE_MS / 1000} s`)
+    }
+    await new Promise(resolve => setTimeout(resolve, 100))
+  }
+}
+
+async function prepare(connection: Connection, accounts: KernelAccounts): Promise<void> {
+  const { user, password, proxyro, database } = accounts
+  const statements = [
+    `CREATE USER IF NOT EXISTS proxyro IDENTIFIED BY '${proxyro}'`,
+    'GRANT SELECT ON oceanbase.* TO proxyro',
+    `CREATE DATABASE IF NOT EXISTS ${database}`,
+    `CREATE USER IF NOT EXISTS ${user} IDENTIFIED BY '${password}'`,
+    `GRANT ALL PRIVILEGES ON *.* TO ${user}`,
+  ]
+  for (const statement of statements) await connection.query(statement)
+}
+
+async function tableEntry(
+  connection: Connection,
+  database: string,
+  table: string,
+): Promise<TableEntry | undefined> {
+  const [rows] = await connection.query(
+    `SELECT table_id, table_type, part_num, schema_version FROM oceanbase.__all_virtual_proxy_schema
+     WHERE tenant_name = 'sys' AND database_name = ? AND table_name = ?`,
+    [database, table],
+  )
+  const row = (rows as Record<string, number>[])[0]
+  if (row === undefined) return undefined
+  return {
+    tableId: Number(row['table_id']),
+    tableType: Number(row['table_type']),
+    partNum: Number(row['part_num']),
+    schemaVersion: Number(row['schema_version']),
+  }
+}
+
+async function stop(child: ChildProcess, connection: Connection): Promise<void> {
+  connection.destroy()
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const ended = new Promise(resolve => child.once('exit', resolve))
+  // It has no orderly end of its own; committed rows survive (kernel.md §1).
+  child.kill('SIGKILL')
+  await ended
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer()
+    probe.once('error', reject)
+    probe.listen(0, '127.0.0.1', () => {
+      const address = probe.address()
+      const port = typeof address === 'object' && address !== null ? address.port : 0
+      probe.close(() => resolve(port))
+    })
+  })
+}

@@ -1,0 +1,79 @@
+/**
+ * The conversation with tenant proxysys after login: whole small commands, answered in order by the
+ * node itself, never by a server. Source: proxy-admin.md §2.1, §2.2.
+ */
+import { Fault } from '#contract/fault'
+import type { Connection } from '../net/transport.ts'
+import { PacketCollector } from '../wire/framing.ts'
+import { buildError, buildOk, errorOfFault } from '../wire/ok.ts'
+import { COMMAND } from '../wire/protocol.ts'
+import { buildResultset } from '../wire/resultset.ts'
+import { concat, packet } from '../wire/writer.ts'
+import type { AdminAnswer } from './ports.ts'
+
+const STATEMENT_LIMIT_BYTES = 64 * 1024
+
+const ACCEPTED: ReadonlySet<number> = new Set([
+  COMMAND.ping,
+  COMMAND.initDb,
+  COMMAND.resetConnection,
+  COMMAND.setOption,
+])
+
+export class AdminConversation {
+  private readonly client: Connection
+  private readonly run: (sql: string) => Promise<AdminAnswer>
+  private readonly collector = new PacketCollector(STATEMENT_LIMIT_BYTES)
+  private busy = false
+
+  constructor(client: Connection, run: (sql: string) => Promise<AdminAnswer>) {
+    this.client = client
+    this.run = run
+  }
+
+  /** @throws protocol.malformed for a statement above the limit. */
+  received(bytes: Uint8Array): void {
+    this.collector.push(bytes.slice())
+    if (this.busy) this.client.pause()
+    else this.next()
+  }
+
+  private next(): void {
+    const command = this.collector.next()
+    if (command === undefined) {
+      this.client.resume()
+      return
+    }
+    const code = command.payload[0] ?? 0
+    if (code === COMMAND.quit) this.client.end()
+    else if (code === COMMAND.query) this.query(Buffer.from(command.payload.subarray(1)).toString())
+    else this.answer(ACCEPTED.has(code) ? packet(1, buildOk()) : unknownStatement())
+  }
+
+  private query(sql: string): void {
+    this.busy = true
+    this.run(sql).then(
+      answer => this.answer(framed(answer)),
+      (error: unknown) =>
+        this.answer(
+          packet(1, errorOfFault(error instanceof Fault ? error : new Fault('proxy.internal'))),
+        ),
+    )
+  }
+
+  private answer(bytes: Uint8Array): void {
+    this.busy = false
+    this.client.write(bytes)
+    this.next()
+  }
+}
+
+function unknownStatement(): Uint8Array {
+  return packet(1, errorOfFault(new Fault('admin.unknown-statement')))
+}
+
+function framed(answer: AdminAnswer): Uint8Array {
+  if (answer.kind === 'rows') return concat(buildResultset(1, answer.columns, answer.rows))
+  if (answer.kind === 'ok') return packet(1, buildOk())
+  return packet(1, buildError(answer.errno, answer.state, answer.message))
+}

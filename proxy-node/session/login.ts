@@ -1,0 +1,83 @@
+/**
+ * Reads a client's login: the HandshakeResponse, and the second packet of clients that begin with
+ * another plugin than mysql_native_password (MySQL 8's default). Source: proxy-protocol.md §1.2–1.5.
+ */
+import { type Identity, parseIdentity } from '../auth/identity.ts'
+import type { ProxyLogin } from '../backend/login.ts'
+import { buildAuthSwitch, type Login, parseLogin } from '../wire/handshake.ts'
+import { NATIVE_PLUGIN, SCRAMBLE_BYTES } from '../wire/protocol.ts'
+import { malformed } from '../wire/reader.ts'
+
+const DEFAULT_TENANT = 'sys'
+
+type Place = {
+  readonly address: string
+  readonly port: number
+  readonly connectionId: number
+  readonly proxyVersion: string
+  readonly scramble: Uint8Array
+}
+
+/** Who the client says it is, with its answer to the scramble. */
+export type Credentials = {
+  readonly login: Login
+  readonly identity: Identity
+  readonly tenant: string
+  /** As the servers know it; empty until resolved. */
+  readonly cluster: string
+  readonly proxyLogin: (place: Place) => ProxyLogin
+}
+
+export type LoginStep =
+  | { readonly kind: 'switch'; readonly credentials: Credentials; readonly request: Uint8Array }
+  | { readonly kind: 'read'; readonly credentials: Credentials }
+
+/** Takes the next login packet; `known` is what the first one said, if a switch was asked. */
+export function readLogin(
+  payload: Uint8Array,
+  known: Credentials | undefined,
+  scramble: Uint8Array,
+): LoginStep {
+  if (known !== undefined) {
+    if (payload.length !== 0 && payload.length !== SCRAMBLE_BYTES)
+      throw malformed('answer to the authentication switch')
+    return {
+      kind: 'read',
+      credentials: credentialsOf({ ...known.login, authResponse: payload.slice() }),
+    }
+  }
+  const login = parseLogin(payload)
+  const credentials = credentialsOf(login)
+  if (login.plugin !== '' && login.plugin !== NATIVE_PLUGIN)
+    return { kind: 'switch', credentials, request: buildAuthSwitch(scramble) }
+  if (login.authResponse.length !== 0 && login.authResponse.length !== SCRAMBLE_BYTES)
+    throw malformed('authentication response')
+  return { kind: 'read', credentials }
+}
+
+function credentialsOf(login: Login): Credentials {
+  const identity = parseIdentity(login.user)
+  return {
+    login,
+    identity,
+    tenant: identity.tenant ?? DEFAULT_TENANT,
+    cluster: '',
+    proxyLogin(this: Credentials, place) {
+      return {
+        user: identity.user,
+        tenant: this.tenant,
+        cluster: this.cluster,
+        token: login.authResponse,
+        scramble: place.scramble,
+        clientCapabilities: login.capabilities,
+        collation: login.collation,
+        maxPacketBytes: login.maxPacketBytes,
+        clientAddress: place.address,
+        clientPort: place.port,
+        connectionId: place.connectionId,
+        proxySessionId: BigInt(place.connectionId),
+        proxyVersion: place.proxyVersion,
+      }
+    },
+  }
+}

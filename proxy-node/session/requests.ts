@@ -1,0 +1,76 @@
+/**
+ * Cuts what a client sends into commands without collecting them: the head of a command is shown
+ * once its first bytes are there, the rest streams. Hot path: see the rules.
+ */
+import { lengthAt } from '../wire/framing.ts'
+import { HEADER_BYTES, MAX_PAYLOAD } from '../wire/protocol.ts'
+import { malformed } from '../wire/reader.ts'
+import { concat } from '../wire/writer.ts'
+
+/** How much of a statement is read before it is routed (`tunnel_request_size_threshold`). */
+export const ROUTE_PREFIX_BYTES = 8 * 1024
+
+const NOTHING = new Uint8Array(0)
+
+export class Requests {
+  /** Bytes that came while a command was under way; bounded because the client is paused then. */
+  private inbox: Uint8Array = NOTHING
+  private bodyLeft = 0
+  private continues = false
+
+  get waitingBytes(): number {
+    return this.inbox.length
+  }
+
+  /** True while bytes of the command under way are still to come. */
+  get isIncomplete(): boolean {
+    return this.bodyLeft > 0 || this.continues
+  }
+
+  /** Adds a chunk; it is copied unless it is handed out at once by `head` or `body`. */
+  push(chunk: Uint8Array): void {
+    this.inbox = this.inbox.length === 0 ? chunk : concat([this.inbox, chunk])
+  }
+
+  /** Copies what is left of the chunk: the socket reuses its buffer. */
+  retain(): void {
+    if (this.inbox.length > 0) this.inbox = this.inbox.slice()
+  }
+
+  /**
+   * The first part of the next command with its header, or undefined until enough has come. The
+   * bytes are a view. @throws protocol.malformed for a command without a command byte.
+   */
+  head(): Uint8Array | undefined {
+    const bytes = this.inbox
+    if (bytes.length < HEADER_BYTES) return undefined
+    const length = lengthAt(bytes, 0)
+    if (length === 0) throw malformed('command without a command byte')
+    if (bytes[3] !== 0) throw malformed('sequence number of a command is not 0')
+    if (bytes.length - HEADER_BYTES < Math.min(length, ROUTE_PREFIX_BYTES)) return undefined
+    const take = Math.min(bytes.length, HEADER_BYTES + length)
+    this.bodyLeft = HEADER_BYTES + length - take
+    this.continues = length === MAX_PAYLOAD
+    this.inbox = bytes.subarray(take)
+    return bytes.subarray(0, take)
+  }
+
+  /** The next part of the command under way, a view; undefined until more has come. */
+  body(): Uint8Array | undefined {
+    if (this.bodyLeft === 0 && !this.nextPacket()) return undefined
+    const take = Math.min(this.inbox.length, this.bodyLeft)
+    if (take === 0) return undefined
+    const part = this.inbox.subarray(0, take)
+    this.inbox = this.inbox.subarray(take)
+    this.bodyLeft -= take
+    return part
+  }
+
+  private nextPacket(): boolean {
+    if (!this.continues || this.inbox.length < HEADER_BYTES) return false
+    const length = lengthAt(this.inbox, 0)
+    this.bodyLeft = HEADER_BYTES + length
+    this.continues = length === MAX_PAYLOAD
+    return true
+  }
+}

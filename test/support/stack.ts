@@ -1,0 +1,121 @@
+/** A real kernel behind three fronts and a proxy in this process, for suites that need all of it. */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { KernelFront } from '../../infra/local/front/kernel-front.ts'
+import type { Picture } from '../../infra/local/front/picture.ts'
+import { installKernel, type Kernel, startKernel } from '../../infra/local/kernel.ts'
+import { stage1Of } from '../../proxy-node/auth/scramble.ts'
+import { MetadataConnections } from '../../proxy-node/backend/metadata.ts'
+import { systemClock } from '../../proxy-node/base/clock.ts'
+import { nodeTransport } from '../../proxy-node/net/node.ts'
+import type { Admin, Mode } from '../../proxy-node/session/ports.ts'
+import { Sessions } from '../../proxy-node/session/sessions.ts'
+import { Cluster } from '../../proxy-node/topology/cluster.ts'
+
+const ROOT = resolve(import.meta.dirname, '../..')
+
+/** Refuses everyone: suites of the data path do not log in as proxysys. */
+const NO_ADMIN: Admin = {
+  accepts: () => false,
+  run: () => Promise.resolve({ kind: 'error', errno: 5010, state: '21000', message: 'none' }),
+}
+
+export type ProxyUnderTest = {
+  readonly port: number
+  readonly sessions: Sessions
+  readonly stop: () => void
+}
+
+/** A proxy in this process on an ephemeral port. */
+export async function startProxy(
+  mode: Mode,
+  limits: { maxSessions?: number; loginTimeoutMs?: number } = {},
+): Promise<ProxyUnderTest> {
+  let id = 1000
+  const sessions = new Sessions({
+    transport: nodeTransport,
+    clock: systemClock,
+    mode,
+    admin: NO_ADMIN,
+    serverVersion: () => '5.7.25',
+    proxyVersion: '4.3.2.0',
+    loginTimeoutMs: limits.loginTimeoutMs ?? 10_000,
+    connectTimeoutMs: 2_000,
+    nextConnectionId: () => id++,
+    maxSessions: () => limits.maxSessions ?? 8192,
+  })
+  const listener = await nodeTransport.listen({ host: '127.0.0.1', port: 0 }, () =>
+    sessions.accept(),
+  )
+  return {
+    port: listener.port,
+    sessions,
+    stop: () => {
+      listener.stop()
+      sessions.drain(true)
+    },
+  }
+}
+
+/** The directory of one OB cluster, as a session wants it. */
+export function directoryOf(cluster: Cluster): Extract<Mode, { kind: 'oceanbase' }> {
+  const { name } = cluster.settings
+  return {
+    kind: 'oceanbase',
+    directory: {
+      resolveCluster: asked => (asked === undefined || asked === name ? name : undefined),
+      tenantServers: tenant => cluster.tenantServers(tenant),
+      leaderOf: (tenant, database, table) => cluster.leaderOf(tenant, database, table),
+      missed: (tenant, database, table) => cluster.locations.missed(tenant, database, table),
+      connectFailed: server => cluster.connectFailed(server),
+    },
+  }
+}
+
+export type Stack = {
+  readonly kernel: Kernel
+  readonly fronts: readonly KernelFront[]
+  readonly cluster: Cluster
+  readonly proxy: ProxyUnderTest
+  readonly stop: () => Promise<void>
+}
+
+export async function startStack(subnet: string): Promise<Stack> {
+  const python = await installKernel(resolve(ROOT, '.obfleet/kernel'), () => {})
+  const folder = mkdtempSync(join(tmpdir(), 'obfleet-kernel-'))
+  const kernel = await startKernel(python, folder)
+  const picture: Picture = {
+    cluster: 'obcluster',
+    version: '4.3.5.3',
+    tenants: ['sys', 'app'],
+    servers: [1, 2, 3].map(index => ({
+      host: `${subnet}.${index}`,
+      port: 2881,
+      zone: `z${index}`,
+    })),
+  }
+  const port = { host: '127.0.0.1', port: kernel.port, tableEntry: kernel.tableEntry }
+  const fronts = picture.servers.map(server => new KernelFront(server, picture, port))
+  await Promise.all(fronts.map(front => front.start()))
+  const metadata = new MetadataConnections(nodeTransport, systemClock, {
+    passwords: () => [stage1Of(kernel.accounts.proxyro)],
+    timeoutMs: 5_000,
+  })
+  const cluster = new Cluster(
+    { name: 'obcluster', rootservices: picture.servers, refreshIntervalMs: 20_000 },
+    (server, sql) => metadata.query(server, sql),
+    systemClock,
+  )
+  await cluster.start()
+  const proxy = await startProxy(directoryOf(cluster))
+  const stop = async () => {
+    proxy.stop()
+    cluster.stop()
+    metadata.stop()
+    await Promise.all(fronts.map(front => front.stop()))
+    await kernel.stop()
+    rmSync(folder, { recursive: true, force: true })
+  }
+  return { kernel, fronts, cluster, proxy, stop }
+}
