@@ -97,7 +97,7 @@ const ANYWHERE_BUT: readonly {
     rule: 'sockets and Bun live in net (process spawning in process)',
   },
   {
-    pattern: /\b(setTimeout|setInterval)\(/,
+    pattern: /(?<![.\w])(setTimeout|setInterval)\(/,
     allowed: /^proxy-node\/base\/clock\.ts$/,
     rule: 'timers live in base/clock',
   },
