@@ -75,7 +75,8 @@ const VARIABLES: Readonly<Record<string, Cell>> = {
 
 const RULES: readonly Rule[] = [
   {
-    grammar: /^(set(\s+(?!proxyconfig)[^]*)?|begin|start\s+transaction[^]*|commit|rollback)$/i,
+    grammar:
+      /^(set(\s+(?!proxyconfig)[\s\S]*)?|begin|start\s+transaction[\s\S]*|commit|rollback)$/i,
     answer: () => OK,
   },
   { grammar: /^ping\s+proxy$/i, answer: () => OK },
@@ -97,20 +98,20 @@ const RULES: readonly Rule[] = [
   },
   { grammar: /^show\s+warnings$/i, answer: () => rows(['Level', 'Code', 'Message'], []) },
   {
-    grammar: /^show\s+(?:session\s+|global\s+)?variables[^]*$/i,
+    grammar: /^show\s+(?:session\s+|global\s+)?variables[\s\S]*$/i,
     answer: () => rows(['Variable_name', 'Value'], Object.entries(VARIABLES)),
   },
   {
     grammar: /^select\s+proxy_version\(\)$/i,
     answer: () => rows(['proxy_version()'], [[PROXY_VERSION]]),
   },
-  { grammar: /^select\s+([^]+)$/i, answer: ([, list]) => selectList(list ?? '') },
+  { grammar: /^select\s+([\s\S]+)$/i, answer: ([, list]) => selectList(list ?? '') },
 ]
 
 /** Answers one statement; undefined is "not an admin statement". @throws Fault of the catalogue */
 export async function runAdmin(sql: string, ports: AdminPorts): Promise<AdminResult | undefined> {
   const statement = sql
-    .replace(/\/\*[^]*?\*\//g, ' ')
+    .replace(/\/\*[\s\S]*?\*\//g, ' ')
     .trim()
     .replace(/[;\s]+$/, '')
   for (const { grammar, answer } of RULES) {

@@ -10,7 +10,9 @@ export const EXIT = {
 } as const
 
 export type CommandLine =
-  | { readonly kind: 'help' | 'version' | 'release' }
+  | { readonly kind: 'help' }
+  | { readonly kind: 'version' }
+  | { readonly kind: 'release' }
   | { readonly kind: 'wrong'; readonly line: string }
   | {
       readonly kind: 'start'

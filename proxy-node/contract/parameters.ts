@@ -61,7 +61,7 @@ const ROWS: readonly Row[] = [
   ['cloud_instance_id', 'text', '', '', false, 'USER', 'LEVEL_GLOBAL', 'cloud instance'],
   ['cluster_count_high_water_mark', 'int', '256', '[2, 102400]', false, 'USER', 'LEVEL_GLOBAL', 'clusters cached before LRU eviction'],
   ['cluster_expire_time', 'time', '1d', '[0,]', false, 'USER', 'LEVEL_GLOBAL', 'idle time after which a cluster\'s resources are dropped'],
-  ['compression_algorithm', 'text', '', '', false, '', 'LEVEL_VIP', 'zlib:0–9 or empty; 0 turns compression off'],
+  ['compression_algorithm', 'text', '', '', false, 'SYS', 'LEVEL_VIP', 'zlib:0–9 or empty; 0 turns compression off'],
   ['config_server_refresh_interval', 'time', '60s', '[10s,1d]', false, 'USER', 'LEVEL_GLOBAL', 'poll period of the config server'],
   ['congestion_fail_window', 'time', '120s', '[1s,1h]', false, 'USER', 'LEVEL_GLOBAL', 'window length'],
   ['congestion_failure_threshold', 'int', '5', '[0,]', false, 'USER', 'LEVEL_GLOBAL', 'failures within the window that congest a server; 0 = off'],

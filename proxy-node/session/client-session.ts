@@ -15,7 +15,7 @@ import { COMMAND, DEFAULT_STATUS, HEADER_BYTES } from '../wire/protocol.ts'
 import { packet } from '../wire/writer.ts'
 import { AdminConversation } from './admin-conversation.ts'
 import { cancelStatement } from './cancel.ts'
-import { type Credentials, readLogin } from './login.ts'
+import { type Credentials, isAdminLogin, readLogin } from './login.ts'
 import { SessionMemory } from './memory.ts'
 import type { SessionDeps } from './ports.ts'
 import { Requests } from './requests.ts'
@@ -54,7 +54,8 @@ export class ClientSession {
   private readonly onClosed: (session: ClientSession) => void
   private readonly collector = new PacketCollector(LOGIN_LIMIT_BYTES)
   private readonly requests = new Requests()
-  private readonly scramble: Uint8Array
+  /** What the client answers: our own, in MySQL mode the server's. */
+  private scramble: Uint8Array
   private client: Connection | undefined
   private current: SessionState = 'greeting'
   private server: ServerSession | undefined
@@ -147,8 +148,7 @@ export class ClientSession {
   // --- login
 
   private receivedLogin(bytes: Uint8Array): void {
-    if (this.deps.mode.kind === 'mysql') {
-      if (this.current === 'login') this.move('credentialsRead')
+    if (this.deps.mode.kind === 'mysql' && this.current === 'authenticating') {
       this.server?.write(bytes)
       return
     }
@@ -162,6 +162,11 @@ export class ClientSession {
   }
 
   private loginPacket(payload: Uint8Array): void {
+    if (this.deps.mode.kind === 'mysql' && !isAdminLogin(payload)) {
+      this.move('credentialsRead')
+      this.server?.write(packet((this.sequence + 255) & 0xff, payload))
+      return
+    }
     const step = readLogin(payload, this.credentials, this.scramble)
     this.credentials = step.credentials
     if (step.kind === 'switch') {
@@ -225,6 +230,9 @@ export class ClientSession {
     const client = this.client
     if (client === undefined) return
     this.accepted(buildOk(DEFAULT_STATUS))
+    const server = this.server
+    this.server = undefined
+    server?.close()
     this.adminTalk = new AdminConversation(client, sql => this.deps.admin.run(user, sql, this.id))
   }
 
@@ -238,7 +246,9 @@ export class ClientSession {
 
   private readonly owner: ServerSessionOwner = {
     greeted: (_server, greeting) => {
-      if (this.current === 'greeting') this.greet(buildGreeting(maskGreeting(greeting)))
+      if (this.current !== 'greeting') return
+      this.scramble = greeting.scramble
+      this.greet(buildGreeting(maskGreeting(greeting)))
     },
     asked: (_server, framed) => this.client?.write(framed),
     ready: (server, ok) => this.serverReady(server, ok),

@@ -55,6 +55,11 @@ export function readLogin(
   return { kind: 'read', credentials }
 }
 
+/** Whether a login is for the node itself. @throws protocol.malformed */
+export function isAdminLogin(payload: Uint8Array): boolean {
+  return parseIdentity(parseLogin(payload).user).tenant === 'proxysys'
+}
+
 function credentialsOf(login: Login): Credentials {
   const identity = parseIdentity(login.user)
   return {

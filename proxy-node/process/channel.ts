@@ -1,0 +1,137 @@
+/**
+ * What supervisor and workers tell each other, over the runtime's message channel of a child
+ * process. Questions carry a number; an answer that does not come within the deadline is an error.
+ */
+
+import type { SessionRow } from '../admin/dispatch.ts'
+import type { Clock, TimerHandle } from '../base/clock.ts'
+import type { AdminAnswer } from '../session/ports.ts'
+import type { ServerAddress } from '../topology/locations.ts'
+
+/** What a worker needs to know of the configuration; sent at start and after each change. */
+export type WorkerSettings = {
+  readonly mode:
+    | { readonly kind: 'mysql'; readonly server: ServerAddress }
+    | { readonly kind: 'oceanbase'; readonly cluster: string }
+  readonly serverVersion: string
+  readonly maxSessions: number
+  readonly connectTimeoutMs: number
+  readonly drainMs: number
+  readonly accounts: {
+    readonly root: string
+    readonly inspector: string
+    readonly allowsPublicAddresses: boolean
+  }
+}
+
+export type IdRange = {
+  readonly proxyId: number
+  readonly parity: 0 | 1
+  readonly worker: number
+  readonly workers: number
+  readonly start: number
+}
+
+export type WorkerGauges = {
+  readonly sessions: number
+  readonly accepted: number
+  readonly statements: number
+}
+
+export type Question =
+  | { readonly ask: 'tenant'; readonly tenant: string }
+  | { readonly ask: 'location'; readonly names: readonly [string, string, string] }
+  | { readonly ask: 'admin'; readonly user: string; readonly sql: string }
+  | { readonly ask: 'sessions' }
+  | { readonly ask: 'gauges' }
+
+export type AnswerOf = {
+  tenant: readonly ServerAddress[]
+  location: ServerAddress | null
+  admin: AdminAnswer
+  sessions: readonly SessionRow[]
+  gauges: WorkerGauges
+}
+
+export type Message =
+  | { readonly kind: 'start'; readonly settings: WorkerSettings; readonly ids: IdRange }
+  | { readonly kind: 'settings'; readonly settings: WorkerSettings }
+  | { readonly kind: 'listening' }
+  | { readonly kind: 'drain' }
+  | { readonly kind: 'missed'; readonly names: readonly [string, string, string] }
+  | { readonly kind: 'connectFailed'; readonly server: ServerAddress }
+  | { readonly kind: 'question'; readonly number: number; readonly question: Question }
+  | { readonly kind: 'answer'; readonly number: number; readonly value: unknown }
+  | { readonly kind: 'failed'; readonly number: number; readonly message: string }
+
+/** Bound of questions under way on one channel. */
+const MAX_OPEN = 10_000
+const DEADLINE_MS = 10_000
+
+type Open = {
+  readonly resolve: (value: unknown) => void
+  readonly reject: (error: Error) => void
+  readonly timer: TimerHandle
+}
+
+export class Channel {
+  private readonly post: (message: Message) => void
+  private readonly clock: Clock
+  private readonly open = new Map<number, Open>()
+  private next = 1
+
+  constructor(post: (message: Message) => void, clock: Clock) {
+    this.post = post
+    this.clock = clock
+  }
+
+  send(message: Message): void {
+    this.post(message)
+  }
+
+  /** @throws Error at the deadline, or when the other side failed. */
+  ask<Q extends Question>(question: Q): Promise<AnswerOf[Q['ask']]> {
+    if (this.open.size >= MAX_OPEN) return Promise.reject(new Error('too many questions under way'))
+    const number = this.next++
+    return new Promise((resolve, reject) => {
+      const timer = this.clock.after(DEADLINE_MS, () => {
+        this.open.delete(number)
+        reject(new Error(`no answer to ${question.ask} within ${DEADLINE_MS / 1000} s`))
+      })
+      this.open.set(number, {
+        resolve: value => resolve(value as AnswerOf[Q['ask']]),
+        reject,
+        timer,
+      })
+      this.post({ kind: 'question', number, question })
+    })
+  }
+
+  /** Settles an answer, or answers a question with `respond`; false for any other message. */
+  take(message: Message, respond: (question: Question) => Promise<unknown>): boolean {
+    if (message.kind === 'question') {
+      const { number } = message
+      respond(message.question).then(
+        value => this.post({ kind: 'answer', number, value }),
+        (error: Error) => this.post({ kind: 'failed', number, message: error.message }),
+      )
+      return true
+    }
+    if (message.kind !== 'answer' && message.kind !== 'failed') return false
+    const open = this.open.get(message.number)
+    this.open.delete(message.number)
+    open?.timer.cancel()
+    if (message.kind === 'answer') open?.resolve(message.value)
+    else open?.reject(new Error(message.message))
+    return true
+  }
+
+  /** Rejects everything under way: the other side is gone. */
+  close(): void {
+    for (const { reject, timer } of this.open.values()) {
+      timer.cancel()
+      reject(new Error('the other process is gone'))
+    }
+    this.open.clear()
+  }
+}

@@ -1,0 +1,256 @@
+/**
+ * The supervisor: owns the listening socket, configuration, discovery, the metadata logins, admin
+ * answers and the exporter; starts a worker a core and replaces a lost one within a second (N2).
+ */
+import { availableParallelism } from 'node:os'
+import { Fault } from '#contract/fault'
+import { isProbe, runAdmin, type SessionRow } from '../admin/dispatch.ts'
+import { MetadataConnections } from '../backend/metadata.ts'
+import { systemClock } from '../base/clock.ts'
+import type { ConfigStore } from '../config/store.ts'
+import { bunTransport } from '../net/bun.ts'
+import { serveHttp } from '../net/http.ts'
+import { exporterAnswer } from '../observe/exporter.ts'
+import type { AdminAnswer } from '../session/ports.ts'
+import { Cluster, parseRootservices } from '../topology/cluster.ts'
+import {
+  Channel,
+  type IdRange,
+  type Message,
+  type Question,
+  type WorkerGauges,
+  type WorkerSettings,
+} from './channel.ts'
+
+const METADATA_TIMEOUT_MS = 5_000
+const RESPAWN_MS = 200
+const MAX_WORKERS = 16
+const EXIT_GRACE_MS = 500
+
+/** A spawned worker as the runtime hands it over. */
+export type WorkerProcess = {
+  readonly pid: number
+  readonly post: (message: Message) => void
+  readonly kill: () => void
+}
+
+export type SupervisorPort = {
+  readonly config: ConfigStore
+  /** 0 or 1, changes with each start on this directory. */
+  readonly parity: 0 | 1
+  readonly spawn: (take: (message: Message) => void, lost: () => void) => WorkerProcess
+  readonly log: (line: string) => void
+}
+
+type Slot = {
+  readonly index: number
+  process: WorkerProcess
+  channel: Channel
+  isListening: boolean
+}
+
+export class Supervisor {
+  private readonly port: SupervisorPort
+  private readonly config: ConfigStore
+  private readonly metadata: MetadataConnections
+  private readonly cluster: Cluster | undefined
+  private readonly slots: Slot[] = []
+  private readonly workers: number
+  private idStart = 0
+  private stopping = false
+  private exporter: { readonly stop: () => void } | undefined
+  private gauges: WorkerGauges = { sessions: 0, accepted: 0, statements: 0 }
+  private lostWorkers: WorkerGauges = { sessions: 0, accepted: 0, statements: 0 }
+
+  constructor(port: SupervisorPort) {
+    this.port = port
+    this.config = port.config
+    const wanted = this.config.number('work_thread_num')
+    this.workers = Math.min(MAX_WORKERS, wanted > 0 ? wanted : availableParallelism())
+    this.metadata = new MetadataConnections(bunTransport, systemClock, {
+      passwords: () =>
+        ['observer_sys_password', 'observer_sys_password1'].flatMap(name => this.stage1(name)),
+      timeoutMs: METADATA_TIMEOUT_MS,
+    })
+    this.cluster = this.isMysql() ? undefined : this.makeCluster()
+  }
+
+  /** Starts the workers, discovery and the exporter. */
+  start(): void {
+    for (let index = 0; index < this.workers; index++) this.slots.push(this.spawn(index))
+    void this.cluster?.start()
+    this.startExporter()
+    this.config.onChange(() => {
+      for (const slot of this.slots)
+        slot.channel.send({ kind: 'settings', settings: this.settings() })
+    })
+    systemClock.every(1_000, () => void this.collectGauges())
+  }
+
+  /** Accepts no more, gives clients `graceMs` to reach the end of a transaction, then resolves. */
+  async stop(graceMs: number): Promise<void> {
+    this.stopping = true
+    this.exporter?.stop()
+    this.cluster?.stop()
+    for (const slot of this.slots) slot.channel.send({ kind: 'drain' })
+    const deadline = systemClock.now() + graceMs
+    while (this.slots.length > 0 && systemClock.now() < deadline) await systemClock.sleep(20)
+    for (const slot of this.slots) slot.process.kill()
+    this.metadata.stop()
+    await systemClock.sleep(this.slots.length > 0 ? EXIT_GRACE_MS : 0)
+  }
+
+  private isMysql(): boolean {
+    return this.config.get('server_routing_mode') === 'mysql'
+  }
+
+  private stage1(name: string): Uint8Array[] {
+    const hex = this.config.get(name)
+    return hex === '' ? [] : [Buffer.from(hex, 'hex')]
+  }
+
+  private makeCluster(): Cluster {
+    return new Cluster(
+      {
+        name: this.config.get('rootservice_cluster_name'),
+        rootservices: parseRootservices(this.config.get('rootservice_list')),
+        refreshIntervalMs: this.config.timeMs('server_state_refresh_interval'),
+      },
+      (server, sql) => this.metadata.query(server, sql),
+      systemClock,
+    )
+  }
+
+  private settings(): WorkerSettings {
+    const [server] = this.isMysql() ? parseRootservices(this.config.get('test_server_addr')) : []
+    return {
+      mode:
+        server === undefined
+          ? { kind: 'oceanbase', cluster: this.config.get('rootservice_cluster_name') }
+          : { kind: 'mysql', server },
+      serverVersion: this.config.get('mysql_version'),
+      // Limits are per node (N2): the kernel spreads connections, so each worker takes its share.
+      maxSessions:
+        Math.ceil(this.config.number('client_max_connections') / this.workers) ||
+        Number.MAX_SAFE_INTEGER,
+      connectTimeoutMs: this.config.timeMs('short_async_task_timeout'),
+      drainMs: this.config.timeMs('hot_upgrade_exit_timeout'),
+      accounts: {
+        root: this.config.get('obproxy_sys_password'),
+        inspector: this.config.get('inspector_password'),
+        allowsPublicAddresses: this.config.isOn('skip_proxy_sys_private_check'),
+      },
+    }
+  }
+
+  private spawn(index: number): Slot {
+    const worker = this.port.spawn(
+      message => this.take(slot, message),
+      () => this.workerLost(slot),
+    )
+    const channel = new Channel(worker.post, systemClock)
+    const slot: Slot = { index, process: worker, channel, isListening: false }
+    // A replaced worker begins elsewhere in its range: clients of the old one may still be remembered.
+    this.idStart += 1021
+    const ids: IdRange = {
+      proxyId: this.config.number('proxy_id'),
+      parity: this.port.parity,
+      worker: index,
+      workers: this.workers,
+      start: this.idStart,
+    }
+    channel.send({ kind: 'start', settings: this.settings(), ids })
+    return slot
+  }
+
+  private workerLost(slot: Slot): void {
+    slot.channel.close()
+    const at = this.slots.indexOf(slot)
+    if (this.stopping) {
+      if (at >= 0) this.slots.splice(at, 1)
+      return
+    }
+    this.port.log(`worker ${slot.index} (pid ${slot.process.pid}) is gone, starting another`)
+    this.lostWorkers = {
+      ...this.lostWorkers,
+      accepted: this.gauges.accepted,
+      statements: this.gauges.statements,
+    }
+    systemClock.after(RESPAWN_MS, () => {
+      if (!this.stopping && at >= 0) this.slots[at] = this.spawn(slot.index)
+    })
+  }
+
+  private take(slot: Slot, message: Message): void {
+    if (slot.channel.take(message, question => this.respond(question))) return
+    if (message.kind === 'listening') slot.isListening = true
+    else if (message.kind === 'missed') this.cluster?.locations.missed(...message.names)
+    else if (message.kind === 'connectFailed') this.cluster?.connectFailed(message.server)
+  }
+
+  private async respond(question: Question): Promise<unknown> {
+    if (question.ask === 'tenant') return (await this.cluster?.tenantServers(question.tenant)) ?? []
+    if (question.ask === 'location')
+      return (await this.cluster?.leaderOf(...question.names)) ?? null
+    if (question.ask === 'admin') return this.admin(question.user, question.sql)
+    throw new Error(`a worker asked for ${question.ask}`)
+  }
+
+  private async admin(user: string, sql: string): Promise<AdminAnswer> {
+    try {
+      const allowed = user === 'root' || isProbe(sql)
+      const answer = allowed
+        ? await runAdmin(sql, { config: this.config, sessions: () => this.allSessions() })
+        : undefined
+      if (answer === undefined) throw new Fault('admin.unknown-statement')
+      return answer
+    } catch (error) {
+      const fault =
+        error instanceof Fault ? error : new Fault('proxy.internal', {}, { cause: error })
+      if (!(error instanceof Fault)) this.port.log(`admin statement failed: ${String(error)}`)
+      const mysql = fault.entry.mysql ?? { errno: 10001, state: 'HY000' }
+      return { kind: 'error', ...mysql, message: fault.message }
+    }
+  }
+
+  private async allSessions(): Promise<readonly SessionRow[]> {
+    const lists = await Promise.all(
+      this.slots.map(slot => slot.channel.ask({ ask: 'sessions' }).catch(() => [])),
+    )
+    return lists.flat()
+  }
+
+  private async collectGauges(): Promise<void> {
+    const parts = await Promise.all(
+      this.slots.map(slot => slot.channel.ask({ ask: 'gauges' }).catch(() => undefined)),
+    )
+    const sum = (name: keyof WorkerGauges) =>
+      parts.reduce((total, part) => total + (part?.[name] ?? 0), 0)
+    this.gauges = {
+      sessions: sum('sessions'),
+      // Counters never fall: what a lost worker had counted stays.
+      accepted: Math.max(this.gauges.accepted, sum('accepted') + this.lostWorkers.accepted),
+      statements: Math.max(this.gauges.statements, sum('statements') + this.lostWorkers.statements),
+    }
+  }
+
+  private startExporter(): void {
+    const address = {
+      host: this.config.get('local_bound_ip'),
+      port: this.config.number('prometheus_listen_port'),
+    }
+    try {
+      this.exporter = serveHttp(address, path =>
+        exporterAnswer(path, {
+          gauges: this.gauges,
+          workersListening: this.slots.filter(slot => slot.isListening).length,
+          entries: this.cluster?.locations.size ?? 0,
+          isLoaded: this.cluster?.isLoaded ?? true,
+        }),
+      )
+    } catch (error) {
+      // The exporter's failure does not stop the start (proxy-admin.md §1.3).
+      this.port.log(`exporter on ${address.host}:${address.port} did not start: ${String(error)}`)
+    }
+  }
+}

@@ -1,0 +1,190 @@
+/**
+ * One worker: clients and their server sessions, on the inherited listening socket. What it does not
+ * know it asks the supervisor; when the supervisor is gone it accepts no more, drains and ends (N3).
+ */
+import { PROXY_VERSION } from '#contract/version'
+import { acceptsAdmin } from '../admin/accounts.ts'
+import type { SessionRow } from '../admin/dispatch.ts'
+import { stage1Of } from '../auth/scramble.ts'
+import { systemClock } from '../base/clock.ts'
+import { bunTransport } from '../net/bun.ts'
+import type { Listener } from '../net/transport.ts'
+import type { Directory, Mode } from '../session/ports.ts'
+import { Sessions } from '../session/sessions.ts'
+import { LOCATION_LIMITS, Locations, type ServerAddress } from '../topology/locations.ts'
+import {
+  Channel,
+  type IdRange,
+  type Message,
+  type Question,
+  type WorkerSettings,
+} from './channel.ts'
+import { connectionIds } from './connection-ids.ts'
+
+const LOGIN_TIMEOUT_MS = 10_000
+const TENANT_AGE_MS = 5_000
+const MAX_TENANTS = 10_000
+const MAX_LOCATIONS = 20_000
+const DRAIN_STEP_MS = 100
+
+type Tenant = { readonly servers: readonly ServerAddress[]; readonly fetchedAt: number }
+
+/** What the worker remembers of the supervisor's picture. */
+function readThrough(channel: Channel, cluster: () => string): Directory {
+  const tenants = new Map<string, Tenant>()
+  const locations = new Locations(
+    async (...names) => ({ leader: (await channel.ask({ ask: 'location', names })) ?? undefined }),
+    systemClock,
+    { ...LOCATION_LIMITS, maxEntries: MAX_LOCATIONS },
+  )
+  let turn = 0
+  const turned = (servers: readonly ServerAddress[]) => {
+    turn = (turn + 1) % Math.max(1, servers.length)
+    return [...servers.slice(turn), ...servers.slice(0, turn)]
+  }
+  return {
+    resolveCluster: name => (name === undefined || name === cluster() ? cluster() : undefined),
+    tenantServers: tenant => {
+      const known = tenants.get(tenant)
+      if (known !== undefined && systemClock.now() - known.fetchedAt < TENANT_AGE_MS)
+        return turned(known.servers)
+      return channel.ask({ ask: 'tenant', tenant }).then(servers => {
+        if (tenants.size >= MAX_TENANTS) tenants.clear()
+        if (servers.length > 0) tenants.set(tenant, { servers, fetchedAt: systemClock.now() })
+        return servers
+      })
+    },
+    leaderOf: (...names) => {
+      const found = locations.find(...names)
+      return found instanceof Promise ? found.then(({ leader }) => leader) : found.leader
+    },
+    missed: (...names) => {
+      locations.missed(...names)
+      channel.send({ kind: 'missed', names })
+    },
+    connectFailed: server => {
+      tenants.clear()
+      channel.send({ kind: 'connectFailed', server })
+    },
+  }
+}
+
+class Worker {
+  private readonly channel: Channel
+  private readonly exit: (code: number) => void
+  private readonly listenDescriptor: number
+  private settings: WorkerSettings
+  private readonly sessions: Sessions
+  private listener: Listener | undefined
+  private draining = false
+  private readonly index: number
+
+  constructor(
+    start: { readonly settings: WorkerSettings; readonly ids: IdRange },
+    channel: Channel,
+    listenDescriptor: number,
+    exit: (code: number) => void,
+  ) {
+    this.channel = channel
+    this.exit = exit
+    this.listenDescriptor = listenDescriptor
+    this.settings = start.settings
+    this.index = start.ids.worker
+    this.sessions = new Sessions({
+      transport: bunTransport,
+      clock: systemClock,
+      mode: this.mode(),
+      admin: {
+        accepts: (user, token, scramble, from) =>
+          acceptsAdmin(this.settings.accounts, { user, token, scramble, from }, stage1Of),
+        run: (user, sql) => channel.ask({ ask: 'admin', user, sql }),
+      },
+      serverVersion: () => this.settings.serverVersion,
+      proxyVersion: PROXY_VERSION,
+      loginTimeoutMs: LOGIN_TIMEOUT_MS,
+      connectTimeoutMs: start.settings.connectTimeoutMs,
+      nextConnectionId: connectionIds(start.ids),
+      maxSessions: () => this.settings.maxSessions,
+    })
+  }
+
+  async listen(): Promise<void> {
+    this.listener = await bunTransport.listen({ fd: this.listenDescriptor }, () =>
+      this.sessions.accept(),
+    )
+    this.channel.send({ kind: 'listening' })
+  }
+
+  apply(settings: WorkerSettings): void {
+    this.settings = settings
+  }
+
+  respond(question: Question): Promise<unknown> {
+    if (question.ask === 'sessions') return Promise.resolve(this.rows())
+    const { size, accepted, statements } = this.sessions
+    return Promise.resolve({ sessions: size, accepted, statements })
+  }
+
+  /** Accepts no more; sessions end between transactions, all of them at the deadline. */
+  drain(): void {
+    if (this.draining) return
+    this.draining = true
+    this.listener?.stop()
+    const deadline = systemClock.now() + this.settings.drainMs
+    systemClock.every(DRAIN_STEP_MS, () => {
+      const late = systemClock.now() >= deadline
+      this.sessions.drain(late)
+      if (this.sessions.size === 0 || late) this.exit(0)
+    })
+  }
+
+  private mode(): Mode {
+    const { mode } = this.settings
+    if (mode.kind === 'mysql') return mode
+    const cluster = () =>
+      this.settings.mode.kind === 'oceanbase' ? this.settings.mode.cluster : mode.cluster
+    return { kind: 'oceanbase', directory: readThrough(this.channel, cluster) }
+  }
+
+  private rows(): readonly SessionRow[] {
+    return this.sessions.list().map(session => ({
+      id: session.id,
+      tenant: session.credentials?.tenant ?? '',
+      user: session.credentials?.identity.user ?? '',
+      host: session.clientAddress,
+      database: session.memory.schema ?? '',
+      statements: session.statements,
+      serverSessions: session.serverSessionCount,
+      state: session.state === 'idle' ? 'MCS_KEEP_ALIVE' : 'MCS_ACTIVE_READER',
+      worker: this.index,
+      pid: process.pid,
+    }))
+  }
+}
+
+export type WorkerPort = {
+  readonly listenDescriptor: number
+  readonly post: (message: Message) => void
+  readonly onMessage: (take: (message: Message) => void) => void
+  readonly onSupervisorLost: (act: () => void) => void
+  readonly exit: (code: number) => void
+}
+
+/** Runs until drained; everything begins with the supervisor's `start`. */
+export function runWorker(port: WorkerPort): void {
+  const channel = new Channel(port.post, systemClock)
+  let worker: Worker | undefined
+  port.onMessage(message => {
+    if (message.kind === 'start') {
+      worker = new Worker(message, channel, port.listenDescriptor, port.exit)
+      worker.listen().catch(() => port.exit(6))
+    } else if (message.kind === 'settings') worker?.apply(message.settings)
+    else if (message.kind === 'drain') worker?.drain()
+    else channel.take(message, question => worker?.respond(question) ?? Promise.resolve(undefined))
+  })
+  port.onSupervisorLost(() => {
+    channel.close()
+    if (worker === undefined) port.exit(0)
+    else worker.drain()
+  })
+}
