@@ -6,7 +6,7 @@
  */
 import { HEADER_BYTES, MAX_PAYLOAD } from './protocol.ts'
 import { malformed } from './reader.ts'
-import { ACTION, PEEK_BYTES, type ResponseTracker } from './response.ts'
+import { ACTION, type ResponseTracker } from './response.ts'
 import { concat } from './writer.ts'
 
 const NOTHING = new Uint8Array(0)
@@ -16,48 +16,81 @@ export const HELD_LIMIT_BYTES = 4 * 1024 * 1024
 
 export type Collected = { readonly payload: Uint8Array; readonly sequence: number }
 
-/** Collects whole logical payloads, joined over 16 MiB continuation packets, up to `limitBytes`. */
+/**
+ * Collects whole logical payloads, joined over 16 MiB continuation packets, up to `limitBytes` each.
+ * What is pushed is copied, what is handed out is the caller's own.
+ */
 export class PacketCollector {
   private readonly limitBytes: number
-  private pending: Uint8Array = NOTHING
-  private parts: Uint8Array[] = []
-  private partBytes = 0
+  /** Bytes not handed out are between `from` and `to`. */
+  private buffer: Uint8Array = NOTHING
+  private from = 0
+  private to = 0
 
   constructor(limitBytes: number) {
     this.limitBytes = limitBytes
   }
 
+  /** Bytes pushed and not handed out; a caller that stops calling `next` bounds them itself. */
+  get waitingBytes(): number {
+    return this.to - this.from
+  }
+
   push(chunk: Uint8Array): void {
-    this.pending = this.pending.length === 0 ? chunk : concat([this.pending, chunk])
+    this.room(chunk.length)
+    this.buffer.set(chunk, this.to)
+    this.to += chunk.length
   }
 
   /** The next whole payload, or undefined. @throws protocol.malformed above the cap. */
   next(): Collected | undefined {
+    let at = this.from
+    let payloadBytes = 0
     for (;;) {
-      const bytes = this.pending
-      if (bytes.length < HEADER_BYTES) return undefined
-      const length = lengthAt(bytes, 0)
-      if (length + this.partBytes > this.limitBytes)
+      if (this.to - at < HEADER_BYTES) return undefined
+      const length = lengthAt(this.buffer, at)
+      payloadBytes += length
+      if (payloadBytes > this.limitBytes)
         throw malformed(`packet of more than ${this.limitBytes} bytes`)
-      if (bytes.length < HEADER_BYTES + length) return undefined
-      const payload = bytes.subarray(HEADER_BYTES, HEADER_BYTES + length)
-      const sequence = bytes[3] as number
-      this.pending = bytes.subarray(HEADER_BYTES + length)
-      if (length === MAX_PAYLOAD) {
-        this.parts.push(payload)
-        this.partBytes += length
-        continue
-      }
-      return { payload: this.joined(payload), sequence }
+      at += HEADER_BYTES + length
+      if (at > this.to) return undefined
+      if (length < MAX_PAYLOAD) return this.take(at, length, payloadBytes)
     }
   }
 
-  private joined(last: Uint8Array): Uint8Array {
-    if (this.parts.length === 0) return last
-    const whole = concat([...this.parts, last])
-    this.parts = []
-    this.partBytes = 0
-    return whole
+  /** Takes the packets up to `end`, of which the last has `lastBytes`. */
+  private take(end: number, lastBytes: number, payloadBytes: number): Collected {
+    const payload = new Uint8Array(payloadBytes)
+    const sequence = this.buffer[end - lastBytes - 1] as number
+    for (let at = this.from, filled = 0; at < end; ) {
+      const start = at + HEADER_BYTES
+      const part = this.buffer.subarray(start, start + lengthAt(this.buffer, at))
+      payload.set(part, filled)
+      filled += part.length
+      at = start + part.length
+    }
+    this.from = end
+    if (this.from === this.to) this.release()
+    return { payload, sequence }
+  }
+
+  /** An idle connection keeps no buffer. */
+  private release(): void {
+    this.buffer = NOTHING
+    this.from = 0
+    this.to = 0
+  }
+
+  private room(more: number): void {
+    if (this.to + more <= this.buffer.length) return
+    const waiting = this.waitingBytes
+    const needed = waiting + more
+    const fits = needed <= this.buffer.length / 2
+    const target = fits ? this.buffer : new Uint8Array(Math.max(needed, waiting * 2))
+    target.set(this.buffer.subarray(this.from, this.to))
+    this.buffer = target
+    this.from = 0
+    this.to = waiting
   }
 }
 
@@ -88,6 +121,8 @@ export class ResponseRelay {
   private open = false
   /** Sequence number of the last packet seen. */
   sequence = 0
+  /** The same of the last packet that goes to the client as it is. */
+  private shownSequence = 0
 
   constructor(tracker: ResponseTracker, sink: RelaySink) {
     this.tracker = tracker
@@ -97,12 +132,34 @@ export class ResponseRelay {
   begin(command: number): void {
     this.tracker.begin(command)
     this.sequence = 0
+    this.shownSequence = 0
     this.open = true
+  }
+
+  /** The sequence number a client expects next: packets that are held or swallowed do not count. */
+  get nextSequence(): number {
+    return (this.shownSequence + 1) & 0xff
   }
 
   /** True while a packet has begun and not ended: no packet of our own may be put in between. */
   get isInsidePacket(): boolean {
     return this.payloadLeft > 0 && !this.holding
+  }
+
+  /**
+   * The server's connection has ended. True when a response is whole but for its extra OK, as after
+   * an ERR of a server that closes (§7.1): the ERR is handed on and the response is finished.
+   */
+  serverEnded(): boolean {
+    if (!this.open || !this.tracker.isFailedAndWhole || this.payloadLeft > 0) return false
+    const held = this.kept.subarray(0, this.scanned)
+    this.kept = NOTHING
+    this.scanned = 0
+    this.holding = false
+    this.open = false
+    if (held.length > 0) this.sink.forward(held)
+    this.sink.finished(undefined, this.sequence, false)
+    return true
   }
 
   /** @throws protocol.malformed when bytes come that belong to no response. */
@@ -128,6 +185,7 @@ export class ResponseRelay {
     if (action === ACTION.swallowLast || action === ACTION.rewriteLast)
       return this.settle(bytes, length, action)
     if (action === ACTION.hold && !this.holding) this.hold(bytes)
+    if (!this.holding) this.shownSequence = this.sequence
     if (action === ACTION.forwardLast || action === ACTION.infile) this.ending = action
     this.continuing = length === MAX_PAYLOAD
     this.payloadLeft = length
@@ -146,7 +204,9 @@ export class ResponseRelay {
     if (visible === 0) return false
     if (!this.open) throw malformed('the server sent bytes after the end of its response')
     if (visible < HEADER_BYTES) return false
-    return visible >= HEADER_BYTES + Math.min(lengthAt(bytes, at), PEEK_BYTES)
+    const length = lengthAt(bytes, at)
+    const wanted = this.continuing ? 0 : this.tracker.peek(length)
+    return visible >= HEADER_BYTES + wanted
   }
 
   private judge(bytes: Uint8Array, at: number, length: number): number {

@@ -2,6 +2,7 @@
  * Everything of a connection's first packets: greeting, login, authentication switch; payloads
  * without their headers. Sources: MySQL internals manual; proxy-protocol.md §1.1, §1.3, §2.1.
  */
+import { invariant } from '../base/invariant.ts'
 import { CAPABILITY, GREETING_CAPABILITIES, NATIVE_PLUGIN, SCRAMBLE_BYTES } from './protocol.ts'
 import { malformed, Reader } from './reader.ts'
 import { Writer } from './writer.ts'
@@ -32,6 +33,7 @@ export type Login = {
 const SCRAMBLE_HEAD_BYTES = 8
 const LOGIN_FILLER_BYTES = 23
 const ATTRIBUTE_LIMIT_BYTES = 65_536
+const PLUGIN_NAME = /^(mysql|caching|sha256|authentication|client|auth|parsec|dialog)[a-z0-9_]*$/
 
 /** Payload of a HandshakeV10. */
 export function buildGreeting(greeting: Greeting): Uint8Array {
@@ -71,7 +73,7 @@ export function parseGreeting(payload: Uint8Array): Greeting {
   scramble.set(head)
   scramble.set(tail, SCRAMBLE_HEAD_BYTES)
   if (reader.left > 0) reader.skip(1)
-  const plugin = reader.left > 0 ? reader.nulString() : NATIVE_PLUGIN
+  const plugin = reader.left > 0 ? tailString(reader) : NATIVE_PLUGIN
   return { version, connectionId, scramble, capabilities, collation, status, plugin }
 }
 
@@ -119,7 +121,7 @@ export function parseLogin(payload: Uint8Array): Login {
   const authResponse = parseAuthResponse(reader, capabilities)
   // Some drivers set CONNECT_WITH_DB and end the packet, or end names without a NUL.
   const database = (capabilities & CAPABILITY.connectWithDb) !== 0 ? tailString(reader) : undefined
-  const plugin = (capabilities & CAPABILITY.pluginAuth) !== 0 ? tailString(reader) : ''
+  const plugin = (capabilities & CAPABILITY.pluginAuth) !== 0 ? parsePlugin(reader) : ''
   const attributes = parseAttributes(reader, capabilities)
   return {
     capabilities,
@@ -133,7 +135,7 @@ export function parseLogin(payload: Uint8Array): Login {
   }
 }
 
-/** Payload of a HandshakeResponse41; fields follow the capability bits given. */
+/** Payload of a HandshakeResponse41; fields follow the capability bits given. The answer has at most 255 bytes. */
 export function buildLogin(login: Login): Uint8Array {
   const writer = new Writer(512)
     .u32(login.capabilities)
@@ -141,9 +143,7 @@ export function buildLogin(login: Login): Uint8Array {
     .u8(login.collation)
     .zeros(LOGIN_FILLER_BYTES)
     .nul(login.user)
-  if ((login.capabilities & CAPABILITY.pluginAuthLenenc) !== 0)
-    writer.lenencBytes(login.authResponse)
-  else writer.u8(login.authResponse.length).raw(login.authResponse)
+  writeAuthResponse(writer, login)
   if ((login.capabilities & CAPABILITY.connectWithDb) !== 0) writer.nul(login.database ?? '')
   if ((login.capabilities & CAPABILITY.pluginAuth) !== 0) writer.nul(login.plugin)
   if ((login.capabilities & CAPABILITY.connectAttrs) !== 0)
@@ -156,6 +156,28 @@ export function buildAuthSwitch(scramble: Uint8Array): Uint8Array {
   return new Writer(64).u8(0xfe).nul(NATIVE_PLUGIN).raw(scramble).u8(0).payload()
 }
 
+/** What a server asks for when it wants another plugin. @throws protocol.malformed */
+export function parseAuthSwitch(payload: Uint8Array): {
+  readonly plugin: string
+  readonly scramble: Uint8Array
+} {
+  const reader = new Reader(payload)
+  if (reader.u8() !== 0xfe) throw malformed('authentication switch expected')
+  const plugin = reader.nulString()
+  const rest = reader.rest()
+  const end = rest.at(-1) === 0 ? rest.length - 1 : rest.length
+  return { plugin, scramble: rest.slice(0, end) }
+}
+
+function writeAuthResponse(writer: Writer, login: Login): void {
+  const { capabilities, authResponse } = login
+  invariant(authResponse.length <= 255, 'an authentication response has at most 255 bytes')
+  if ((capabilities & CAPABILITY.pluginAuthLenenc) !== 0) writer.lenencBytes(authResponse)
+  else if ((capabilities & CAPABILITY.secureConnection) !== 0)
+    writer.u8(authResponse.length).raw(authResponse)
+  else writer.raw(authResponse).u8(0)
+}
+
 function parseAuthResponse(reader: Reader, capabilities: number): Uint8Array {
   if ((capabilities & CAPABILITY.pluginAuthLenenc) !== 0) return reader.lenencView().slice()
   if ((capabilities & CAPABILITY.secureConnection) !== 0) return reader.view(reader.u8()).slice()
@@ -164,8 +186,20 @@ function parseAuthResponse(reader: Reader, capabilities: number): Uint8Array {
 
 function tailString(reader: Reader): string {
   if (reader.left === 0) return ''
-  const terminated = reader.bytes.indexOf(0, reader.offset) >= 0
+  const end = reader.bytes.indexOf(0, reader.offset)
+  const terminated = end >= 0 && end < reader.end
   return terminated ? reader.nulString() : reader.string(reader.left)
+}
+
+/** Some drivers write an empty database without CONNECT_WITH_DB: a lone NUL before the plugin (§1.3). */
+function parsePlugin(reader: Reader): string {
+  const plugin = tailString(reader)
+  if (plugin !== '' || reader.left === 0) return plugin
+  const start = reader.offset
+  const next = tailString(reader)
+  if (PLUGIN_NAME.test(next)) return next
+  reader.offset = start
+  return plugin
 }
 
 function parseAttributes(reader: Reader, capabilities: number): ReadonlyMap<string, Uint8Array> {

@@ -9,8 +9,9 @@ import { malformed, Reader } from './reader.ts'
 import { Writer } from './writer.ts'
 
 export type OkPacket = {
-  readonly affectedRows: number
-  readonly insertId: number
+  readonly affectedRows: number | bigint
+  /** A bigint above 2^53: AUTO_INCREMENT columns can be BIGINT UNSIGNED. */
+  readonly insertId: number | bigint
   readonly status: number
   readonly warnings: number
   readonly message: Uint8Array
@@ -32,8 +33,8 @@ const EMPTY = new Uint8Array(0)
 export function parseOk(payload: Uint8Array): OkPacket {
   const reader = new Reader(payload)
   if (reader.u8() !== 0) throw malformed('OK packet expected')
-  const affectedRows = reader.lenenc()
-  const insertId = reader.lenenc()
+  const affectedRows = reader.lenencWide()
+  const insertId = reader.lenencWide()
   const status = reader.u16()
   const warnings = reader.u16()
   const message = reader.left > 0 ? reader.lenencView() : EMPTY
@@ -107,7 +108,7 @@ function parseState(bytes: Uint8Array) {
     const kind = reader.u8()
     const entry = new Reader(reader.lenencView())
     if (kind === ENTRY.systemVariables) parseVariables(entry, system, user)
-    else if (kind === ENTRY.schema) schema = entry.lenencString()
+    else if (kind === ENTRY.schema) schema = entry.left > 0 ? entry.lenencString() : ''
   }
   return { system, user, schema }
 }
@@ -121,7 +122,7 @@ function parseVariables(
   while (entry.left > 0) {
     const name = entry.lenencString()
     const value = entry.lenencView()
-    if (name === SEPARATOR) separated = true
+    if (name === SEPARATOR && !separated) separated = true
     else if (separated) user.set(name, value.slice())
     else system.set(name, Buffer.from(value).toString('utf8'))
   }

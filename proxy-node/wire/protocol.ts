@@ -21,10 +21,17 @@ export const COMMAND = {
   shutdown: 0x08,
   statistics: 0x09,
   processInfo: 0x0a,
+  connect: 0x0b,
   processKill: 0x0c,
   debug: 0x0d,
   ping: 0x0e,
+  time: 0x0f,
+  delayedInsert: 0x10,
   changeUser: 0x11,
+  binlogDump: 0x12,
+  tableDump: 0x13,
+  connectOut: 0x14,
+  registerSlave: 0x15,
   stmtPrepare: 0x16,
   stmtExecute: 0x17,
   stmtSendLongData: 0x18,
@@ -32,8 +39,16 @@ export const COMMAND = {
   stmtReset: 0x1a,
   setOption: 0x1b,
   stmtFetch: 0x1c,
+  daemon: 0x1d,
+  binlogDumpGtid: 0x1e,
   resetConnection: 0x1f,
+  prepareExecute: 0xa1,
+  sendPieceData: 0xa2,
+  getPieceData: 0xa3,
 } as const
+
+/** What a client sends without a command byte; never on the wire (§6.1). */
+export const PSEUDO_COMMAND = { infileContent: 0xf0, authSwitchAnswer: 0xf1 } as const
 
 /** Client/server capability bits. */
 export const CAPABILITY = {
@@ -78,11 +93,19 @@ export const STATUS = {
 /** Status of packets the proxy makes itself: AUTOCOMMIT and the bit that OceanBase always sets (§2.6). */
 export const DEFAULT_STATUS = 0x0022
 
-/**
- * `__proxy_capability_flag` of plain protocol: PARTITION_TABLE, READ_WEAK, EXTRA_OK_STATISTICS,
- * PL_ROUTE (2565), CHANGE_USER (2), LOCAL_FILES (bit 20), CLIENT_SESSION_ID_V2 (bit 21).
- */
-export const PROXY_CAPABILITIES = 2565 + 2 + 0x10_0000 + 0x20_0000
+/** Bits of `__proxy_capability_flag` that plain protocol uses (§2.3); the server answers with its own choice of them. */
+export const PROXY_CAPABILITY = {
+  partitionTable: 0x1,
+  changeUser: 0x2,
+  readWeak: 0x4,
+  extraOkStatistics: 0x200,
+  plRoute: 0x800,
+  localFiles: 0x10_0000,
+  clientSessionIdV2: 0x20_0000,
+} as const
+
+/** What the proxy announces to a server: no bit of OB 2.0 (8) or of the compressed protocol (3). */
+export const PROXY_CAPABILITIES = Object.values(PROXY_CAPABILITY).reduce((all, bit) => all | bit, 0)
 
 export const COLLATION = { utf8mb4GeneralCi: 45, utf8mb4Bin: 46, binary: 63 } as const
 

@@ -4,7 +4,7 @@
  */
 import { Fault } from '#contract/fault'
 
-const text = new TextDecoder('utf-8')
+const text = new TextDecoder('utf-8', { ignoreBOM: true })
 
 export class Reader {
   readonly bytes: Uint8Array
@@ -57,6 +57,15 @@ export class Reader {
     if (first === 0xfd) return this.u24()
     if (first === 0xfe) return this.u64()
     throw malformed('length-encoded integer')
+  }
+
+  /** Length-encoded count of up to 64 bits, as an insert id can be: a bigint where a number is not exact. */
+  lenencWide(): number | bigint {
+    if (this.left === 0 || this.bytes[this.offset] !== 0xfe) return this.lenenc()
+    this.take(1)
+    const low = this.u32()
+    const high = this.u32()
+    return high < 0x20_0000 ? high * 0x1_0000_0000 + low : (BigInt(high) << 32n) | BigInt(low)
   }
 
   view(length: number): Uint8Array {

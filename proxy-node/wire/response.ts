@@ -4,9 +4,18 @@
  * Hot path: see the rules. Source: proxy-protocol.md §7.1–7.3, proxy-protocol-tried.md A17, A18.
  */
 import { COMMAND, STATUS } from './protocol.ts'
+import { malformed } from './reader.ts'
 
-/** How many payload bytes `packet` must be able to see, fewer if the packet is shorter. */
-export const PEEK_BYTES = 24
+/** An OK's status is within its first 21 bytes, whatever its counts. */
+const OPENING_BYTES = 24
+/** An ERR's code ends at its third byte. */
+const ERROR_HEAD_BYTES = 3
+/** A payload of 0xFE that is this long begins a row or is an authentication switch, never an EOF. */
+const EOF_LIMIT_BYTES = 9
+/** Header byte, two counts, status, warnings. */
+const OK_MIN_BYTES = 7
+/** Header byte, statement id, two counts. */
+const PREPARE_OK_MIN_BYTES = 9
 
 /** What to do with the packet just shown. Numbers, because this runs for every row. */
 export const ACTION = {
@@ -29,6 +38,8 @@ const PHASE = { first: 0, columns: 1, rows: 2, definitions: 3, awaitOk: 4 } as c
 export class ResponseTracker {
   /** OceanBase appends an OK to each response of a proxy connection; MySQL does not. */
   readonly extraOk: boolean
+  /** The server agreed to bit 9: its statistics, too, are followed by an OK. */
+  private readonly statisticsOk: boolean
   private command = 0
   private phase: number = PHASE.first
   private definitionsLeft = 0
@@ -37,8 +48,14 @@ export class ResponseTracker {
   /** Status bits of the last EOF or OK that had any. */
   status = 0
 
-  constructor(extraOk: boolean) {
+  constructor(extraOk: boolean, statisticsOk = extraOk) {
     this.extraOk = extraOk
+    this.statisticsOk = statisticsOk
+  }
+
+  /** True when only the OK after an ERR is missing: the client's part of the response is whole. */
+  get isFailedAndWhole(): boolean {
+    return this.phase === PHASE.awaitOk && this.errorCode !== 0
   }
 
   /** Begins the response to `command`. */
@@ -50,23 +67,29 @@ export class ResponseTracker {
       command === COMMAND.stmtFetch || command === COMMAND.fieldList ? PHASE.rows : PHASE.first
   }
 
+  /** How many bytes of a payload of `length` bytes `packet` must be able to see. */
+  peek(length: number): number {
+    if (this.phase === PHASE.first) return Math.min(length, OPENING_BYTES)
+    return length < EOF_LIMIT_BYTES ? length : ERROR_HEAD_BYTES
+  }
+
   /**
    * Judges the packet whose payload of `length` bytes begins at `at`; continuation packets of a
-   * payload above 16 MiB must not be shown.
+   * payload above 16 MiB must not be shown. @throws protocol.malformed when the extra OK is none.
    */
   packet(bytes: Uint8Array, at: number, length: number): number {
     const first = length > 0 ? (bytes[at] as number) : 0
     if (this.phase === PHASE.rows) return this.row(bytes, at, length, first)
-    if (this.phase === PHASE.awaitOk) return ACTION.swallowLast
-    if (first === 0xff) return this.failed(bytes, at)
+    if (this.phase === PHASE.awaitOk) return this.extra(first, length)
+    if (first === 0xff && length > 0) return this.failed(bytes, at, length)
     if (this.phase === PHASE.definitions) return this.definition()
     if (this.phase === PHASE.columns) return this.column(bytes, at, length, first)
     return this.opening(bytes, at, length, first)
   }
 
   private row(bytes: Uint8Array, at: number, length: number, first: number): number {
-    if (first === 0xff) return this.failed(bytes, at)
-    if (first !== 0xfe || length >= 9) return ACTION.forward
+    if (first === 0xff) return this.failed(bytes, at, length)
+    if (first !== 0xfe || length >= EOF_LIMIT_BYTES) return ACTION.forward
     this.status = statusOfEof(bytes, at, length)
     if ((this.status & STATUS.moreResults) === 0) return this.ended()
     this.phase = PHASE.first
@@ -74,7 +97,7 @@ export class ResponseTracker {
   }
 
   private column(bytes: Uint8Array, at: number, length: number, first: number): number {
-    if (first !== 0xfe || length >= 9) return ACTION.forward
+    if (first !== 0xfe || length >= EOF_LIMIT_BYTES) return ACTION.forward
     this.status = statusOfEof(bytes, at, length)
     const cursor = this.command === COMMAND.stmtExecute && (this.status & STATUS.cursorExists) !== 0
     if (cursor) return this.ended()
@@ -83,8 +106,9 @@ export class ResponseTracker {
   }
 
   private opening(bytes: Uint8Array, at: number, length: number, first: number): number {
-    if (this.command === COMMAND.stmtPrepare) return this.prepared(bytes, at)
-    if (this.command === COMMAND.statistics) return this.ended()
+    if (this.command === COMMAND.stmtPrepare) return this.prepared(bytes, at, length)
+    if (this.command === COMMAND.statistics)
+      return this.statisticsOk ? this.ended() : ACTION.forwardLast
     if (first === 0x00) return this.ok(bytes, at, length)
     if (first === 0xfe) return ACTION.forwardLast
     if (first === 0xfb && this.command === COMMAND.query) return ACTION.infile
@@ -93,12 +117,19 @@ export class ResponseTracker {
   }
 
   private ok(bytes: Uint8Array, at: number, length: number): number {
+    if (length < OK_MIN_BYTES) throw malformed('OK packet cut short')
     this.status = statusOfOk(bytes, at, length)
     if ((this.status & STATUS.moreResults) !== 0) return ACTION.forward
     return this.extraOk ? ACTION.rewriteLast : ACTION.forwardLast
   }
 
-  private prepared(bytes: Uint8Array, at: number): number {
+  private extra(first: number, length: number): number {
+    if (first !== 0x00 || length < OK_MIN_BYTES) throw malformed('OK packet expected at the end')
+    return ACTION.swallowLast
+  }
+
+  private prepared(bytes: Uint8Array, at: number, length: number): number {
+    if (bytes[at] !== 0x00 || length < PREPARE_OK_MIN_BYTES) throw malformed('answer to PREPARE')
     const columns = (bytes[at + 5] ?? 0) | ((bytes[at + 6] ?? 0) << 8)
     const parameters = (bytes[at + 7] ?? 0) | ((bytes[at + 8] ?? 0) << 8)
     this.definitionsLeft = (parameters > 0 ? parameters + 1 : 0) + (columns > 0 ? columns + 1 : 0)
@@ -112,7 +143,8 @@ export class ResponseTracker {
     return this.definitionsLeft === 0 ? this.ended() : ACTION.forward
   }
 
-  private failed(bytes: Uint8Array, at: number): number {
+  private failed(bytes: Uint8Array, at: number, length: number): number {
+    if (length < ERROR_HEAD_BYTES) throw malformed('ERR packet cut short')
     this.errorCode = (bytes[at + 1] ?? 0) | ((bytes[at + 2] ?? 0) << 8)
     return this.ended()
   }

@@ -38,7 +38,9 @@ export class Writer {
     return this.u32(value % 0x1_0000_0000).u32(Math.floor(value / 0x1_0000_0000))
   }
 
-  lenenc(value: number): this {
+  /** A bigint is taken for values above 2^53, up to 2^64 - 1. */
+  lenenc(value: number | bigint): this {
+    if (typeof value === 'bigint') return this.lenencWide(value)
     if (value < 0xfb) return this.u8(value)
     if (value <= 0xffff) return this.u8(0xfc).u16(value)
     if (value <= 0xffffff) return this.u8(0xfd).u24(value)
@@ -72,6 +74,13 @@ export class Writer {
 
   lenencText(value: string): this {
     return this.lenencBytes(utf8.encode(value))
+  }
+
+  private lenencWide(value: bigint): this {
+    if (value <= Number.MAX_SAFE_INTEGER) return this.lenenc(Number(value))
+    return this.u8(0xfe)
+      .u32(Number(value & 0xffff_ffffn))
+      .u32(Number((value >> 32n) & 0xffff_ffffn))
   }
 
   /** The payload so far, a view. */
