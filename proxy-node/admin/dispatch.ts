@@ -214,7 +214,10 @@ function selectList(list: string): AdminResult | undefined {
     names.push(found?.[2] ?? item.trim())
     cells.push(value)
   }
-  return rows(names, [cells])
+  const columns = names.map((name, index) =>
+    typeof cells[index] === 'number' ? bigint(name) : varchar(name),
+  )
+  return { kind: 'rows', columns, rows: [cells] }
 }
 
 function constant(text: string): Cell | undefined {
