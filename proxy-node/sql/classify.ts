@@ -1,183 +1,410 @@
 /**
- * Just enough SQL to route one statement: its kind and its first table, by a scan over the bytes.
- * Unknown is a legal answer and never an error: the statement then stays where the session is.
- * Source: proxy-routing.md §5.1, §5.2. Hot path: strings are made for the table's name only.
+ * Just enough SQL to route one statement: its verb, its first table, and whether it leans on the
+ * session that ran the one before. Unknown is a legal answer and never an error: the statement then
+ * stays where the session is. Source: proxy-routing.md §5.1, §5.2, §5.5.
+ * Hot path: see the rules. A statement costs three objects, and strings for its table's name only.
  */
+import { keyword, LEXER_MODE, Lexer, SIGN, TOKEN, WordTable } from './lexer.ts'
+import { LockingClause, QueryLevels } from './query-shape.ts'
+
+export type Verb =
+  | 'select'
+  | 'insert'
+  | 'update'
+  | 'delete'
+  | 'replace'
+  | 'merge'
+  | 'load'
+  | 'begin'
+  | 'xaStart'
+  | 'commit'
+  | 'rollback'
+  | 'set'
+  | 'use'
+  | 'show'
+  | 'ddl'
+  | 'prepare'
+  | 'execute'
+  | 'deallocate'
+  | 'call'
+  | 'kill'
+  | 'lock'
+  | 'other'
 
 export type Statement = {
   readonly kind: 'read' | 'write' | 'other'
-  /** Lower-cased as written between back-ticks or bare; undefined when there is none to route by. */
+  readonly verb: Verb
+  /** Lower-cased, bare or quoted; undefined when there is none to route by. */
   readonly database: string | undefined
   readonly table: string | undefined
   /** Its result depends on the statement before it, on the session or on another statement. */
   readonly dependent: boolean
+  /** It can leave state on its server that no OK tells of: text PREPARE, temporary tables, locks. */
+  readonly pins: boolean
+  /** SELECT … FOR UPDATE. */
+  readonly locking: boolean
+  /** More than one statement. */
+  readonly multiple: boolean
 }
 
-const OTHER: Statement = { kind: 'other', database: undefined, table: undefined, dependent: true }
+const VERBS = new WordTable<Verb | 'explain' | 'start' | 'xa' | 'drop'>({
+  select: 'select',
+  insert: 'insert',
+  update: 'update',
+  delete: 'delete',
+  replace: 'replace',
+  merge: 'merge',
+  load: 'load',
+  begin: 'begin',
+  start: 'start',
+  xa: 'xa',
+  commit: 'commit',
+  rollback: 'rollback',
+  set: 'set',
+  use: 'use',
+  show: 'show',
+  create: 'ddl',
+  alter: 'ddl',
+  drop: 'drop',
+  truncate: 'ddl',
+  rename: 'ddl',
+  grant: 'ddl',
+  revoke: 'ddl',
+  prepare: 'prepare',
+  execute: 'execute',
+  deallocate: 'deallocate',
+  call: 'call',
+  kill: 'kill',
+  lock: 'lock',
+  explain: 'explain',
+  desc: 'explain',
+  describe: 'explain',
+})
 
-/** Functions whose answer belongs to the server session that ran the last statement (§5.3 of the protocol page). */
-const DEPENDENT_WORDS = new Set([
-  'found_rows',
-  'row_count',
-  'last_insert_id',
-  'connection_id',
-  'get_lock',
-  'release_lock',
-  'release_all_locks',
-  'is_free_lock',
-  'is_used_lock',
-])
+const MARK = { dependent: 1, pins: 2 } as const
 
-/** Words between the verb and the table of INSERT, REPLACE, UPDATE and DELETE. */
-const FILLERS = new Set([
-  'low_priority',
-  'delayed',
-  'high_priority',
-  'quick',
-  'ignore',
-  'into',
-  'from',
-])
+/** Words whose presence ties a statement to a server session (§5.5; §5.3 of the protocol page). */
+const MARKS = new WordTable<number>({
+  found_rows: MARK.dependent,
+  row_count: MARK.dependent,
+  last_insert_id: MARK.dependent,
+  connection_id: MARK.dependent,
+  sys_context: MARK.dependent,
+  get_lock: MARK.dependent | MARK.pins,
+  release_lock: MARK.dependent,
+  release_all_locks: MARK.dependent,
+  is_free_lock: MARK.dependent,
+  is_used_lock: MARK.dependent,
+})
 
-type Token = { readonly text: string; readonly quoted: boolean; readonly kind: 'word' | 'sign' }
+/** Of those behind a semicolon, verbs that leave state. */
+const PINNING_WORDS = new WordTable<true>({ prepare: true, temporary: true, lock: true })
 
-/** Judges the first `limit` bytes of a statement. */
-export function classify(bytes: Uint8Array, from: number, to: number): Statement {
-  const tokens = new Tokens(bytes, from, to)
-  const verb = tokens.next()?.text
-  if (verb === 'select') return afterFrom(tokens)
-  if (verb === 'insert' || verb === 'replace' || verb === 'update' || verb === 'delete')
-    return afterFillers(tokens)
-  return OTHER
+/** Words between the verb and the table of INSERT, REPLACE and UPDATE. */
+const FILLERS = new WordTable<true>({
+  low_priority: true,
+  delayed: true,
+  high_priority: true,
+  quick: true,
+  ignore: true,
+  overwrite: true,
+  into: true,
+})
+
+/** Oracle's INSERT ALL and INSERT WHEN have several targets. */
+const MANY_TARGETS = new WordTable<true>({ all: true, first: true, when: true })
+
+/** What SHOW reads of one table, by the word before FROM or IN. */
+const TABLE_SHOWS = new WordTable<true>({
+  columns: true,
+  fields: true,
+  index: true,
+  indexes: true,
+  keys: true,
+})
+
+const DML = new WordTable<Verb>({
+  select: 'select',
+  insert: 'insert',
+  update: 'update',
+  delete: 'delete',
+  replace: 'replace',
+  merge: 'merge',
+})
+
+const FROM = keyword('from')
+const IN = keyword('in')
+const INTO = keyword('into')
+const TABLE = keyword('table')
+const DUAL = keyword('dual')
+const SELECT = keyword('select')
+const WORK = keyword('work')
+const TO = keyword('to')
+const TRANSACTION = keyword('transaction')
+const TEMPORARY = keyword('temporary')
+const START = keyword('start')
+const BEGIN = keyword('begin')
+const PREPARE = keyword('prepare')
+const CREATE = keyword('create')
+const FULL = keyword('full')
+const EXTENDED = keyword('extended')
+
+/** How many words may stand between EXPLAIN and what it explains: `format = json`, `extended_noaddr`. */
+const EXPLAIN_WORDS = 3
+
+/** Judges the statement in `bytes` between `from` and `to`, which may be only its beginning. */
+export function classify(
+  bytes: Uint8Array,
+  from: number,
+  to: number,
+  mode: number = LEXER_MODE.plain,
+): Statement {
+  return new Scan(new Lexer(bytes, from, to, mode)).statement()
 }
 
-function afterFrom(tokens: Tokens): Statement {
-  let table: { database: string | undefined; table: string } | undefined
-  let dependent = false
-  for (let token = tokens.next(); token !== undefined; token = tokens.next()) {
-    if (isDependent(token)) dependent = true
-    if (table === undefined && token.text === 'from' && !token.quoted) table = tableName(tokens)
+class Scan {
+  private readonly lexer: Lexer
+  private readonly levels = new QueryLevels()
+  private readonly locking = new LockingClause()
+  private verb: Verb = 'other'
+  private database: string | undefined
+  private table: string | undefined
+  private dependent = false
+  private pins = false
+  private multiple = false
+  private ended = false
+  /** The first FROM has not been met and is wanted. */
+  private wantsFrom = false
+
+  constructor(lexer: Lexer) {
+    this.lexer = lexer
   }
-  return {
-    kind: 'read',
-    database: table?.database,
-    table: table?.table,
-    dependent: dependent || table === undefined,
-  }
-}
 
-function afterFillers(tokens: Tokens): Statement {
-  const table = tableName(tokens)
-  let dependent = table === undefined
-  for (let token = tokens.next(); token !== undefined; token = tokens.next())
-    if (isDependent(token)) dependent = true
-  return { kind: 'write', database: table?.database, table: table?.table, dependent }
-}
-
-function isDependent(token: Token): boolean {
-  if (token.kind === 'sign') return token.text === ';' || token.text === '@'
-  return !token.quoted && DEPENDENT_WORDS.has(token.text)
-}
-
-function tableName(tokens: Tokens) {
-  let first = tokens.next()
-  while (first !== undefined && !first.quoted && FILLERS.has(first.text)) first = tokens.next()
-  if (first === undefined || first.kind !== 'word') return undefined
-  if (!tokens.accept('.')) return { database: undefined, table: first.text }
-  const second = tokens.next()
-  return second?.kind === 'word' ? { database: first.text, table: second.text } : undefined
-}
-
-/** Words, quoted names and signs; comments, strings and white space are passed over. */
-class Tokens {
-  private readonly bytes: Uint8Array
-  private readonly to: number
-  private at: number
-
-  constructor(bytes: Uint8Array, from: number, to: number) {
-    this.bytes = bytes
-    this.at = from
-    this.to = to
-  }
-
-  next(): Token | undefined {
-    while (this.at < this.to) {
-      const byte = this.bytes[this.at] as number
-      if (this.skip(byte)) continue
-      if (byte === 0x60) return { text: this.quotedName(), quoted: true, kind: 'word' }
-      if (isWordByte(byte)) return { text: this.word(), quoted: false, kind: 'word' }
-      this.at += 1
-      return { text: String.fromCharCode(byte), quoted: false, kind: 'sign' }
+  statement(): Statement {
+    const { lexer } = this
+    lexer.next()
+    while (lexer.type === TOKEN.sign && lexer.sign === SIGN.open) {
+      this.levels.opened()
+      lexer.next()
     }
-    return undefined
-  }
-
-  /** Steps over white space, a comment or a string. */
-  private skip(byte: number): boolean {
-    if (byte <= 0x20) this.at += 1
-    else if (byte === 0x27 || byte === 0x22) this.skipString(byte)
-    else return this.skipComment(byte)
-    return true
-  }
-
-  /** Steps over `sign` if it is the next byte but white space. */
-  accept(sign: string): boolean {
-    let ahead = this.at
-    while (ahead < this.to && (this.bytes[ahead] as number) <= 0x20) ahead += 1
-    if (ahead >= this.to || this.bytes[ahead] !== sign.charCodeAt(0)) return false
-    this.at = ahead + 1
-    return true
-  }
-
-  private word(): string {
-    const start = this.at
-    while (this.at < this.to && isWordByte(this.bytes[this.at] as number)) this.at += 1
-    return this.textOf(start, this.at).toLowerCase()
-  }
-
-  private quotedName(): string {
-    const start = this.at + 1
-    const end = this.bytes.indexOf(0x60, start)
-    this.at = end < 0 || end >= this.to ? this.to : end + 1
-    return this.textOf(start, this.at - 1).toLowerCase()
-  }
-
-  private skipString(quote: number): void {
-    this.at += 1
-    while (this.at < this.to) {
-      const byte = this.bytes[this.at] as number
-      this.at += byte === 0x5c ? 2 : 1
-      if (byte === quote) return
+    this.dispatch()
+    const kind = kindOf(this.verb)
+    return {
+      kind,
+      verb: this.verb,
+      database: this.database,
+      table: this.table,
+      dependent: this.dependent || this.table === undefined,
+      pins: this.pins,
+      locking: this.verb === 'select' && this.locking.isLast,
+      multiple: this.multiple,
     }
   }
 
-  private skipComment(byte: number): boolean {
-    const second = this.at + 1 < this.to ? (this.bytes[this.at + 1] as number) : 0
-    if (byte === 0x2f && second === 0x2a) {
-      this.at += 2
-      while (this.at < this.to && !this.atPair(0x2a, 0x2f)) this.at += 1
-      this.at += 2
-      return true
-    }
-    if (byte === 0x23 || (byte === 0x2d && second === 0x2d)) {
-      while (this.at < this.to && this.bytes[this.at] !== 0x0a) this.at += 1
-      return true
-    }
-    return false
+  private dispatch(): void {
+    const word = VERBS.lookup(this.lexer) ?? 'other'
+    if (word === 'explain') this.explained()
+    else if (word === 'start' || word === 'xa') this.transactionStart(word)
+    else if (word === 'begin' || word === 'rollback') this.transactionWord(word)
+    else if (word === 'drop') this.dropped()
+    else this.verbed(word)
   }
 
-  private atPair(first: number, second: number): boolean {
-    return this.bytes[this.at] === first && this.bytes[this.at + 1] === second
+  private verbed(verb: Verb): void {
+    this.verb = verb
+    const { lexer } = this
+    if (verb === 'select') this.levels.query()
+    if (verb === 'select' || verb === 'delete') this.wantsFrom = true
+    else if (verb === 'insert' || verb === 'replace' || verb === 'update' || verb === 'merge')
+      this.target()
+    else if (verb === 'load') this.loaded()
+    else if (verb === 'show') this.shown()
+    else if (verb === 'prepare' || verb === 'lock') this.pins = true
+    lexer.next()
+    this.rest()
   }
 
-  private textOf(start: number, end: number): string {
-    return Buffer.from(this.bytes.buffer, this.bytes.byteOffset + start, end - start).toString()
+  /** EXPLAIN of a statement keeps that statement's verb; EXPLAIN of a table is a kind of SHOW. */
+  private explained(): void {
+    const { lexer } = this
+    this.verb = 'show'
+    lexer.next()
+    const described = DML.lookup(lexer) === undefined ? this.tableName() : undefined
+    for (let skipped = 0; skipped <= EXPLAIN_WORDS && lexer.type !== TOKEN.end; skipped++) {
+      const verb = DML.lookup(lexer)
+      if (verb !== undefined) {
+        this.verbed(verb)
+        return
+      }
+      lexer.next()
+    }
+    if (lexer.type === TOKEN.end) this.nameTable(described)
+    this.rest()
+  }
+
+  private transactionStart(word: 'start' | 'xa'): void {
+    const { lexer } = this
+    lexer.next()
+    if (word === 'xa') this.verb = lexer.is(START) || lexer.is(BEGIN) ? 'xaStart' : 'other'
+    else this.verb = lexer.is(TRANSACTION) ? 'begin' : 'other'
+    lexer.next()
+    this.rest()
+  }
+
+  /** BEGIN must stand alone, ROLLBACK TO SAVEPOINT ends nothing. */
+  private transactionWord(word: 'begin' | 'rollback'): void {
+    const { lexer } = this
+    this.verb = word
+    lexer.next()
+    if (lexer.is(WORK)) lexer.next()
+    const alone = lexer.type === TOKEN.end || this.isSign(SIGN.semicolon)
+    if (word === 'begin' && !alone) this.verb = 'other'
+    if (word === 'rollback' && lexer.is(TO)) this.verb = 'other'
+    this.rest()
+  }
+
+  private dropped(): void {
+    const { lexer } = this
+    lexer.next()
+    this.verb = lexer.is(PREPARE) ? 'deallocate' : 'ddl'
+    lexer.next()
+    this.rest()
+  }
+
+  /** The table behind the verb of INSERT, REPLACE, UPDATE and MERGE. */
+  private target(): void {
+    const { lexer } = this
+    lexer.next()
+    while (FILLERS.lookup(lexer) === true || this.isSign(SIGN.open)) lexer.next()
+    if (MANY_TARGETS.lookup(lexer) !== true && !lexer.is(SELECT)) this.nameTable(this.tableName())
+  }
+
+  /** LOAD DATA … INTO TABLE t. */
+  private loaded(): void {
+    const { lexer } = this
+    while (lexer.next() !== TOKEN.end) {
+      if (!lexer.is(INTO)) continue
+      lexer.next()
+      if (!lexer.is(TABLE)) continue
+      lexer.next()
+      this.nameTable(this.tableName())
+      return
+    }
+  }
+
+  /** SHOW CREATE TABLE t; SHOW [FULL] COLUMNS FROM t [FROM d]. */
+  private shown(): void {
+    const { lexer } = this
+    lexer.next()
+    while (lexer.is(FULL) || lexer.is(EXTENDED)) lexer.next()
+    const creates = lexer.is(CREATE)
+    if (!creates && TABLE_SHOWS.lookup(lexer) === undefined) return
+    lexer.next()
+    if (!(creates ? lexer.is(TABLE) : lexer.is(FROM) || lexer.is(IN))) return
+    lexer.next()
+    this.nameTable(this.tableName())
+    if (creates || this.database !== undefined) return
+    lexer.next()
+    if (!lexer.is(FROM) && !lexer.is(IN)) return
+    lexer.next()
+    this.database = isName(lexer.type) ? lexer.text().toLowerCase() : undefined
+  }
+
+  /** Reads to the end of the text from the current token on. */
+  private rest(): void {
+    const { lexer } = this
+    for (; lexer.type !== TOKEN.end; lexer.next()) {
+      if (this.ended && !this.isSign(SIGN.semicolon)) this.multiple = true
+      if (lexer.type === TOKEN.sign) this.signed(lexer.sign)
+      else this.worded()
+    }
+    if (this.multiple) this.dependent = true
+  }
+
+  private signed(sign: number): void {
+    if (sign === SIGN.open) this.levels.opened()
+    else if (sign === SIGN.close) this.levels.closed()
+    else if (sign === SIGN.at) this.dependent = true
+    else if (sign === SIGN.semicolon) this.ended = true
+    if (!this.multiple) this.locking.sign(sign)
+  }
+
+  private worded(): void {
+    const { lexer } = this
+    if (!this.multiple) this.locking.word(lexer)
+    if (lexer.type !== TOKEN.word) return
+    if (lexer.is(SELECT)) this.levels.query()
+    else if (this.wantsFrom && lexer.is(FROM) && this.levels.isQuery) this.fromClause()
+    else this.mark()
+  }
+
+  private mark(): void {
+    const mark = MARKS.lookup(this.lexer)
+    if (mark !== undefined) {
+      this.dependent = true
+      if ((mark & MARK.pins) !== 0) this.pins = true
+    }
+    if (this.verb === 'ddl' && this.lexer.is(TEMPORARY)) this.pins = true
+    if (this.multiple && PINNING_WORDS.lookup(this.lexer) === true) this.pins = true
+  }
+
+  /** The table of the first FROM in text order; a derived table's own FROM is the first. */
+  private fromClause(): void {
+    const { lexer } = this
+    lexer.next()
+    while (this.isSign(SIGN.open)) {
+      this.levels.opened()
+      lexer.next()
+    }
+    if (lexer.is(SELECT)) {
+      this.levels.query()
+      return
+    }
+    this.wantsFrom = false
+    if (!lexer.is(DUAL)) this.nameTable(this.tableName())
+  }
+
+  /** The name at the current token, `[db.]table`; undefined when it is a function or no name. */
+  private tableName(): readonly [string | undefined, string] | undefined {
+    const { lexer } = this
+    if (!isName(lexer.type)) return undefined
+    const first = lexer.text().toLowerCase()
+    if (!lexer.accept(SIGN.dot)) {
+      const isFunction =
+        lexer.type === TOKEN.word && lexer.isBefore(SIGN.open) && this.wantsNoList()
+      return isFunction ? undefined : [undefined, first]
+    }
+    lexer.next()
+    return isName(lexer.type) ? [first, lexer.text().toLowerCase()] : undefined
+  }
+
+  /** INSERT and REPLACE name columns in parentheses behind the table, a query does not. */
+  private wantsNoList(): boolean {
+    return this.verb === 'select' || this.verb === 'delete' || this.verb === 'update'
+  }
+
+  private nameTable(name: readonly [string | undefined, string] | undefined): void {
+    this.database = name?.[0]
+    this.table = name?.[1]
+  }
+
+  private isSign(sign: number): boolean {
+    return this.lexer.type === TOKEN.sign && this.lexer.sign === sign
   }
 }
 
-function isWordByte(byte: number): boolean {
-  if (byte >= 0x80) return true
-  if (byte >= 0x30 && byte <= 0x39) return true
-  if (byte >= 0x41 && byte <= 0x5a) return true
-  return (byte >= 0x61 && byte <= 0x7a) || byte === 0x5f || byte === 0x24
+function isName(type: number): boolean {
+  return type === TOKEN.word || type === TOKEN.name || type === TOKEN.text
+}
+
+function kindOf(verb: Verb): Statement['kind'] {
+  if (verb === 'select') return 'read'
+  const writes =
+    verb === 'insert' ||
+    verb === 'update' ||
+    verb === 'delete' ||
+    verb === 'replace' ||
+    verb === 'merge' ||
+    verb === 'load'
+  return writes ? 'write' : 'other'
 }

@@ -1,0 +1,59 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { ownStatement } from '../../../../proxy-node/sql/own-statements.ts'
+
+function judge(sql: string) {
+  const bytes = new TextEncoder().encode(sql)
+  return ownStatement(bytes, 0, bytes.length)
+}
+
+describe('statements the proxy answers itself', () => {
+  test.each([
+    ['PING PROXY', { kind: 'ping' }],
+    ['/* health */ ping proxy ;', { kind: 'ping' }],
+    ['SELECT proxy_version()', { kind: 'version' }],
+    ['select PROXY_VERSION ( );', { kind: 'version' }],
+    ['select proxy_status', { kind: 'status' }],
+    ['select proxy_status()', { kind: 'status' }],
+    ['SHOW PROCESSLIST', { kind: 'processlist', full: false }],
+    ['show full processlist;', { kind: 'processlist', full: true }],
+    ["SHOW PROXYCONFIG LIKE 'a%'", { kind: 'admin' }],
+    ['show proxysession', { kind: 'admin' }],
+    ['ALTER PROXYCONFIG SET a = 1', { kind: 'admin' }],
+    ['kill proxysession 5', { kind: 'admin' }],
+    ['kill 5', { kind: 'kill', id: 5, query: false }],
+    ['kill connection 4294967295', { kind: 'kill', id: 4294967295, query: false }],
+    ['KILL QUERY 7;', { kind: 'kill', id: 7, query: true }],
+  ])('%s', (sql, meaning) => {
+    expect(judge(sql)).toEqual(meaning)
+  })
+
+  test.each([
+    'ping',
+    'ping proxy now',
+    'select proxy_version',
+    'select proxy_version() from t',
+    'select proxy_version(1)',
+    'select 1',
+    'show processlist where 1',
+    'show tables',
+    'alter table proxyconfig add a int',
+    'kill',
+    'kill 4294967296',
+    "kill '5'",
+    'kill 5 6',
+    'select `proxy_version`()',
+    '',
+  ])('%s is for a server', sql => {
+    expect(judge(sql)).toBeUndefined()
+  })
+
+  test('any text is judged without failing', () => {
+    const start = fc.constantFrom('ping ', 'select proxy_version', 'show full ', 'kill ', 'alter ')
+    fc.assert(
+      fc.property(start, fc.string(), (verb, text) => {
+        expect(() => judge(verb + text)).not.toThrow()
+      }),
+    )
+  })
+})
