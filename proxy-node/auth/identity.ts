@@ -11,7 +11,43 @@ export type Identity = {
   readonly clusterId: number
 }
 
+/** An identity with nothing left open: defaults have filled what the name did not say. */
+export type CompleteIdentity = {
+  readonly user: string
+  readonly tenant: string
+  /** Undefined when the name did not say and this proxy knows no cluster. */
+  readonly cluster: string | undefined
+  readonly clusterId: number
+  readonly isClusterDefaulted: boolean
+}
+
+/** What stands in for parts that a name leaves out. */
+export type IdentityDefaults = {
+  /** Parameters `proxy_tenant_name` and `rootservice_cluster_name`: used together or not at all. */
+  readonly tenantName: string
+  readonly clusterName: string
+  /** Name of the first cluster of this proxy. */
+  readonly firstCluster: string | undefined
+}
+
+export type IdentityRules = {
+  /** Parameter `enable_full_username`: tenant and cluster must be named. */
+  readonly isFullNameRequired: boolean
+  /** Parameter `skip_proxyro_check`. */
+  readonly isMetadataUserAllowed: boolean
+}
+
 const DEFAULT_SEPARATORS = [':', '-', '.'] as const
+const DEFAULT_TENANT = 'sys'
+const METADATA_USER = 'proxyro'
+/** OBProxy's default of `rootservice_cluster_name`, meaning none. */
+const UNSET_CLUSTER = 'undefined'
+const CLUSTER_ID = /^\d{1,10}$/
+
+/** The separators in parameter `username_separator`, `:;-;.` by default. */
+export function parseSeparators(text: string): readonly string[] {
+  return text.split(';').filter(separator => separator.length === 1)
+}
 
 /** Parses a login name; a name without any mark is the user alone. */
 export function parseIdentity(
@@ -24,6 +60,41 @@ export function parseIdentity(
     if (parsed !== undefined) return parsed
   }
   return { user: name, tenant: undefined, cluster: undefined, clusterId: 0 }
+}
+
+/** Fills what the name left out. */
+export function completeIdentity(identity: Identity, defaults: IdentityDefaults): CompleteIdentity {
+  const { user, clusterId } = identity
+  const clusterName = defaults.clusterName === UNSET_CLUSTER ? '' : defaults.clusterName
+  const bothMissing = identity.tenant === undefined && identity.cluster === undefined
+  if (bothMissing && defaults.tenantName !== '' && clusterName !== '')
+    return {
+      user,
+      tenant: defaults.tenantName,
+      cluster: clusterName,
+      clusterId,
+      isClusterDefaulted: true,
+    }
+  return {
+    user,
+    tenant: identity.tenant ?? DEFAULT_TENANT,
+    cluster: identity.cluster ?? defaults.firstCluster,
+    clusterId,
+    isClusterDefaulted: identity.cluster === undefined,
+  }
+}
+
+/** Why this name may not log in at all, whatever the password; undefined when it may try. */
+export function refusalOf(
+  identity: Identity,
+  rules: IdentityRules,
+): 'empty-user' | 'name-not-full' | 'metadata-user' | undefined {
+  const { user, tenant, cluster } = identity
+  if (user === '') return 'empty-user'
+  if (rules.isFullNameRequired && (tenant === undefined || cluster === undefined))
+    return 'name-not-full'
+  const isMetadataUser = user === METADATA_USER && (tenant ?? DEFAULT_TENANT) === DEFAULT_TENANT
+  return isMetadataUser && !rules.isMetadataUserAllowed ? 'metadata-user' : undefined
 }
 
 function parseStandard(name: string): Identity {
@@ -45,19 +116,21 @@ function parseSeparated(name: string, separator: string): Identity | undefined {
   const second = first < 0 ? -1 : name.indexOf(separator, first + 1)
   if (second < 0) return undefined
   const tail = name.slice(second + 1)
-  const id = /^(.*)[:.-](\d+)$/.exec(tail)
+  // Only the name's own separator or a colon marks the id: `app-1` in `c:t:app-1` is a user.
+  const mark = Math.max(tail.lastIndexOf(separator), tail.lastIndexOf(':'))
+  const hasId = mark >= 0 && CLUSTER_ID.test(tail.slice(mark + 1))
   return {
     cluster: nonEmpty(name.slice(0, first)),
     tenant: nonEmpty(name.slice(first + 1, second)),
-    user: id?.[1] ?? tail,
-    clusterId: id === null ? 0 : Number(id[2]),
+    user: hasId ? tail.slice(0, mark) : tail,
+    clusterId: hasId ? Number(tail.slice(mark + 1)) : 0,
   }
 }
 
 function splitCluster(text: string | undefined) {
   if (text === undefined) return { cluster: undefined, clusterId: 0 }
   const colon = text.lastIndexOf(':')
-  if (colon >= 0 && /^\d{1,10}$/.test(text.slice(colon + 1)))
+  if (colon >= 0 && CLUSTER_ID.test(text.slice(colon + 1)))
     return { cluster: nonEmpty(text.slice(0, colon)), clusterId: Number(text.slice(colon + 1)) }
   return { cluster: nonEmpty(text), clusterId: 0 }
 }

@@ -1,12 +1,11 @@
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { parseIdentity } from '../../../../proxy-node/auth/identity.ts'
 import {
-  nativeToken,
-  randomScramble,
-  stage1Of,
-  verifyNative,
-  xor,
-} from '../../../../proxy-node/auth/scramble.ts'
+  completeIdentity,
+  parseIdentity,
+  parseSeparators,
+  refusalOf,
+} from '../../../../proxy-node/auth/identity.ts'
 
 describe('login names', () => {
   test.each([
@@ -21,35 +20,74 @@ describe('login names', () => {
     ['obdemo:t1:root:7', { user: 'root', tenant: 't1', cluster: 'obdemo', clusterId: 7 }],
     ['a-b', { user: 'a-b', tenant: undefined, cluster: undefined, clusterId: 0 }],
     ['My-User@T#C', { user: 'My-User', tenant: 'T', cluster: 'C', clusterId: 0 }],
+    ['obdemo:t1:us:er', { user: 'us:er', tenant: 't1', cluster: 'obdemo', clusterId: 0 }],
+    ['obdemo:t1:app-1', { user: 'app-1', tenant: 't1', cluster: 'obdemo', clusterId: 0 }],
+    ['obdemo-t1-app:7', { user: 'app', tenant: 't1', cluster: 'obdemo', clusterId: 7 }],
+    ['a.b@t1', { user: 'a.b', tenant: 't1', cluster: undefined, clusterId: 0 }],
+    ['root@t1#a:b', { user: 'root', tenant: 't1', cluster: 'a:b', clusterId: 0 }],
+    ['root@#', { user: 'root', tenant: undefined, cluster: undefined, clusterId: 0 }],
+    ['@t1', { user: '', tenant: 't1', cluster: undefined, clusterId: 0 }],
+    ['', { user: '', tenant: undefined, cluster: undefined, clusterId: 0 }],
     ['root@proxysys', { user: 'root', tenant: 'proxysys', cluster: undefined, clusterId: 0 }],
   ])('%s', (name, identity) => {
     expect(parseIdentity(name)).toEqual(identity)
   })
-})
 
-describe('native passwords', () => {
-  const constant = new TextEncoder().encode('aaaaaaaabbbbbbbbbbbb')
+  test('are cut by the separators of the configuration, in its order', () => {
+    expect(parseSeparators(':;-;.')).toEqual([':', '-', '.'])
+    expect(parseIdentity('c.t.a:b:c', parseSeparators('.;:')).tenant).toBe('t')
+    expect(parseIdentity('c:t:u', parseSeparators('-')).user).toBe('c:t:u')
+  })
 
-  test('make the token of the specification', () => {
-    expect(Buffer.from(nativeToken(stage1Of('secret'), constant)).toString('hex')).toBe(
-      '83733890ca052d9a2d6227265370d86bac2ee213',
+  test('of any text are parsed without failing', () => {
+    const text = fc
+      .array(fc.constantFrom('a', '@', '#', ':', '-', '.', '7', 'Ü'))
+      .map(parts => parts.join(''))
+    fc.assert(
+      fc.property(text, name => {
+        const { user, tenant, cluster, clusterId } = parseIdentity(name)
+
+        expect(name).toContain(user)
+        expect(name).toContain(tenant ?? '')
+        expect(name).toContain(cluster ?? '')
+        expect(Number.isSafeInteger(clusterId)).toBe(true)
+      }),
+      { numRuns: 2000 },
     )
   })
+})
 
-  test('are verified, and only the right one', () => {
-    const token = nativeToken(stage1Of('secret'), constant)
+describe('parts a name leaves out', () => {
+  const none = { tenantName: '', clusterName: 'undefined', firstCluster: 'first' }
+  const both = { tenantName: 'app', clusterName: 'main', firstCluster: 'first' }
 
-    expect(verifyNative(token, constant, stage1Of('secret'))).toBe(true)
-    expect(verifyNative(token, constant, stage1Of('other'))).toBe(false)
-    expect(verifyNative(new Uint8Array(0), constant, stage1Of('secret'))).toBe(false)
-    expect(verifyNative(new Uint8Array(0), constant, null)).toBe(true)
+  test.each([
+    ['root', none, { tenant: 'sys', cluster: 'first', isClusterDefaulted: true }],
+    ['root', both, { tenant: 'app', cluster: 'main', isClusterDefaulted: true }],
+    ['root@t1', both, { tenant: 't1', cluster: 'first', isClusterDefaulted: true }],
+    ['root#c1', both, { tenant: 'sys', cluster: 'c1', isClusterDefaulted: false }],
+    ['root', { ...both, clusterName: 'undefined' }, { tenant: 'sys', cluster: 'first' }],
+    ['root', { ...none, firstCluster: undefined }, { tenant: 'sys', cluster: undefined }],
+  ])('%s is completed', (name, defaults, complete) => {
+    expect(completeIdentity(parseIdentity(name), defaults)).toMatchObject(complete)
   })
 
-  test('travel to any server by the exclusive or of the scrambles', () => {
-    const proxy = randomScramble()
-    const server = randomScramble()
+  test.each([
+    ['root@t1#c', undefined, undefined],
+    ['@t1', 'empty-user', 'empty-user'],
+    ['root@t1', undefined, 'name-not-full'],
+    ['root#c', undefined, 'name-not-full'],
+    ['proxyro@sys#c', 'metadata-user', 'metadata-user'],
+    ['proxyro#c', 'metadata-user', 'name-not-full'],
+    ['proxyro@t1#c', undefined, undefined],
+  ])('%s is refused as %s, with full names required as %s', (name, refusal, strictRefusal) => {
+    const rules = { isFullNameRequired: false, isMetadataUserAllowed: false }
+    const identity = parseIdentity(name)
 
-    expect(xor(xor(proxy, server), server)).toEqual(proxy)
-    expect([...proxy].every(byte => byte >= 0x21 && byte <= 0x7e)).toBe(true)
+    expect(refusalOf(identity, rules)).toBe(refusal)
+    expect(refusalOf(identity, { ...rules, isFullNameRequired: true })).toBe(strictRefusal)
+    expect(refusalOf(parseIdentity('proxyro@sys'), { ...rules, isMetadataUserAllowed: true })).toBe(
+      undefined,
+    )
   })
 })
