@@ -51,6 +51,10 @@ export class Requests {
     const take = Math.min(bytes.length, HEADER_BYTES + length)
     this.bodyLeft = HEADER_BYTES + length - take
     this.continues = length === MAX_PAYLOAD
+    if (take === bytes.length) {
+      this.inbox = NOTHING
+      return bytes
+    }
     this.inbox = bytes.subarray(take)
     return bytes.subarray(0, take)
   }

@@ -29,10 +29,13 @@ export type SessionEvent = {
   [S in SessionState]: Extract<keyof (typeof SESSION_TABLE)[S], string>
 }[SessionState]
 
-/** The state that `event` leads to from `state`; an event the table does not allow is a bug. */
+/**
+ * The state that `event` leads to from `state`; an event the table does not allow is a bug. Hot path:
+ * the message is built only for that bug.
+ */
 export function nextSessionState(state: SessionState, event: SessionEvent): SessionState {
   const row: Partial<Record<SessionEvent, SessionState>> = SESSION_TABLE[state]
   const next = row[event]
-  invariant(next !== undefined, `session: ${event} while ${state}`)
+  if (next === undefined) invariant(false, `session: ${event} while ${state}`)
   return next as SessionState
 }

@@ -221,7 +221,8 @@ export class ResponseRelay {
 
   /** Hands on what has been judged and not sent. */
   private flush(bytes: Uint8Array): void {
-    if (this.at > this.sent) this.sink.forward(bytes.subarray(this.sent, this.at))
+    const isWhole = this.sent === 0 && this.at === bytes.length
+    if (this.at > this.sent) this.sink.forward(isWhole ? bytes : bytes.subarray(this.sent, this.at))
     this.sent = this.at
   }
 

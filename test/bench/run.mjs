@@ -1,0 +1,310 @@
+#!/usr/bin/env node
+/**
+ * `npm run bench`: MariaDB direct, through HAProxy (TCP, one thread) and through our proxy (one
+ * worker, MySQL mode), alternating in one run. Queries a second, latency, and the proxy's own CPU a
+ * query from /proc, supervisor included. `--json FILE` writes the same, `--seconds N` a round's length.
+ */
+import { execFileSync, spawn } from 'node:child_process'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+
+const ROOT = resolve(import.meta.dirname, '../..')
+const SERVER = { host: '127.19.2.1', port: 3306 }
+const HAPROXY = { host: '127.19.3.1', port: 3306 }
+const OURS = { host: '127.19.1.1', port: 2883 }
+const ROUNDS = 5
+const TICK_MS = 10
+
+const options = readOptions(process.argv.slice(2))
+const folder = mkdtempSync(join(tmpdir(), 'obfleet-bench-'))
+const children = []
+const missing = [
+  ['mariadbd', 'mariadb-server'],
+  ['haproxy', 'haproxy'],
+  ['sysbench', 'sysbench'],
+].filter(([command]) => !has(command))
+if (missing.length > 0) {
+  fail(`missing: install the packages ${missing.map(([, name]) => name).join(', ')}`)
+}
+process.on('exit', () => {
+  for (const child of children) child.kill('SIGKILL')
+  rmSync(folder, { recursive: true, force: true })
+})
+process.on('SIGINT', () => process.exit(130))
+
+await startServer()
+startHaproxy()
+const ours = startOurs()
+await until(() => query(OURS, 'SELECT 1'), 'the proxy answers')
+await until(() => query(HAPROXY, 'SELECT 1'), 'HAProxy answers')
+sysbench(SERVER, 'prepare', 'oltp_point_select', [])
+
+const paths = [
+  { name: 'direct', address: SERVER, pids: () => [] },
+  { name: 'HAProxy', address: HAPROXY, pids: () => [haproxyPid()] },
+  { name: 'obfleet', address: OURS, pids: () => [ours.pid, ...childrenOf(ours.pid)] },
+]
+const workloads = [
+  { name: 'text point select', args: ['--db-ps-mode=disable'] },
+  { name: 'prepared point select', args: ['--db-ps-mode=auto'] },
+]
+const report = { rounds: ROUNDS, secondsARound: options.seconds, workloads: [] }
+for (const workload of workloads) report.workloads.push(measure(workload))
+report.large = measureLarge()
+print(report)
+if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(report, null, 2)}\n`)
+process.exit(0)
+
+function readOptions(args) {
+  const read = { seconds: 6, json: undefined }
+  for (let at = 0; at < args.length; at += 2) {
+    if (args[at] === '--json') read.json = args[at + 1]
+    else if (args[at] === '--seconds') read.seconds = Number(args[at + 1])
+    else fail(`unknown option ${args[at]}; known are --json FILE and --seconds N`)
+  }
+  return read
+}
+
+function fail(line) {
+  process.stderr.write(`bench: ${line}\n`)
+  process.exit(1)
+}
+
+function has(command) {
+  try {
+    execFileSync('sh', ['-c', `command -v ${command}`], { stdio: 'ignore' })
+    return true
+  } catch {
+    return false
+  }
+}
+
+async function startServer() {
+  const data = join(folder, 'mariadb')
+  execFileSync(
+    'mariadb-install-db',
+    [
+      '--no-defaults',
+      `--datadir=${data}`,
+      '--auth-root-authentication-method=normal',
+      '--skip-test-db',
+      '--user=root',
+    ],
+    { stdio: 'ignore' },
+  )
+  const socket = join(folder, 'mariadb.sock')
+  children.push(
+    spawn(
+      'mariadbd',
+      [
+        '--no-defaults',
+        '--user=root',
+        `--datadir=${data}`,
+        `--socket=${socket}`,
+        `--bind-address=${SERVER.host}`,
+        `--port=${SERVER.port}`,
+        '--max-connections=200',
+        '--max-allowed-packet=256M',
+        '--skip-name-resolve',
+      ],
+      { stdio: 'ignore' },
+    ),
+  )
+  await until(
+    () =>
+      execFileSync(
+        'mariadb',
+        [
+          `--socket=${socket}`,
+          '-uroot',
+          '-e',
+          "CREATE DATABASE IF NOT EXISTS sbtest; CREATE USER IF NOT EXISTS bench IDENTIFIED BY 'bench'; GRANT ALL ON *.* TO bench",
+        ],
+        { stdio: 'ignore' },
+      ),
+    'MariaDB answers',
+  )
+}
+
+function startHaproxy() {
+  const file = join(folder, 'haproxy.cfg')
+  writeFileSync(
+    file,
+    `global\n  nbthread 1\n  maxconn 500\n  pidfile ${folder}/haproxy.pid\ndefaults\n  mode tcp\n  timeout connect 5s\n  timeout client 1h\n  timeout server 1h\nlisten sql\n  bind ${HAPROXY.host}:${HAPROXY.port}\n  server one ${SERVER.host}:${SERVER.port}\n`,
+  )
+  const child = spawn('haproxy', ['-db', '-f', file], { stdio: 'ignore' })
+  children.push(child)
+  startHaproxy.pid = child.pid
+}
+
+function haproxyPid() {
+  return startHaproxy.pid
+}
+
+function startOurs() {
+  execFileSync(process.execPath, [join(ROOT, 'infra/build-node.mjs')], { stdio: 'ignore' })
+  const child = spawn(
+    join(ROOT, 'dist/obproxy'),
+    [
+      '-N',
+      '-p',
+      `${OURS.port}`,
+      '-l',
+      '2884',
+      '-n',
+      'bench',
+      '-o',
+      `local_bound_ip=${OURS.host},server_routing_mode=mysql,test_server_addr=${SERVER.host}:${SERVER.port},work_thread_num=1`,
+    ],
+    { cwd: folder, stdio: 'ignore' },
+  )
+  children.push(child)
+  return child
+}
+
+function query({ host, port }, sql) {
+  return execFileSync(
+    'mariadb',
+    ['--skip-ssl', '-h', host, '-P', `${port}`, '-ubench', '-pbench', '-N', '-e', sql],
+    { stdio: ['ignore', 'pipe', 'ignore'] },
+  )
+}
+
+async function until(act, what) {
+  const deadline = Date.now() + 30_000
+  for (;;) {
+    try {
+      return act()
+    } catch (error) {
+      if (Date.now() > deadline) fail(`not within 30 s: ${what} (${error.message.split('\n')[0]})`)
+      await new Promise(done => setTimeout(done, 100))
+    }
+  }
+}
+
+function sysbench({ host, port }, action, script, args) {
+  return execFileSync(
+    'sysbench',
+    [
+      script,
+      `--mysql-host=${host}`,
+      `--mysql-port=${port}`,
+      '--mysql-user=bench',
+      '--mysql-password=bench',
+      '--mysql-db=sbtest',
+      '--mysql-ssl=off',
+      '--tables=1',
+      '--table-size=10000',
+      '--threads=8',
+      `--time=${options.seconds}`,
+      '--percentile=99',
+      ...args,
+      action,
+    ],
+    { stdio: ['ignore', 'pipe', 'pipe'] },
+  ).toString()
+}
+
+/** CPU of all pids so far, milliseconds. */
+function cpuMs(pids) {
+  return pids.reduce((sum, pid) => {
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ')
+    return sum + (Number(fields[11]) + Number(fields[12])) * TICK_MS
+  }, 0)
+}
+
+function childrenOf(pid) {
+  return readdirSync('/proc')
+    .filter(name => /^\d+$/.test(name))
+    .filter(name => {
+      try {
+        return (
+          Number(readFileSync(`/proc/${name}/stat`, 'utf8').split(') ')[1].split(' ')[1]) === pid
+        )
+      } catch {
+        return false
+      }
+    })
+    .map(Number)
+}
+
+function measure({ name, args }) {
+  const results = paths.map(path => ({ path: path.name, rounds: [] }))
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const [index, path] of paths.entries()) {
+      const pids = path.pids()
+      const before = cpuMs(pids)
+      const out = sysbench(path.address, 'run', 'oltp_point_select', args)
+      const spentMs = cpuMs(pids) - before
+      const number = shape => Number(shape.exec(out)?.[1] ?? Number.NaN)
+      const total = number(/total:\s+(\d+)/)
+      results[index].rounds.push({
+        queriesPerSec: number(/queries:\s+\d+\s+\(([\d.]+) per sec/),
+        averageMs: number(/avg:\s+([\d.]+)/),
+        p99Ms: number(/99th percentile:\s+([\d.]+)/),
+        cpuUsPerQuery: (spentMs * 1000) / total,
+      })
+    }
+  }
+  return { name, results: results.map(({ path, rounds }) => ({ path, ...summary(rounds) })) }
+}
+
+function summary(rounds) {
+  const of = key => {
+    const values = rounds.map(round => round[key]).sort((a, b) => a - b)
+    return { median: values[Math.floor(values.length / 2)], least: values[0], most: values.at(-1) }
+  }
+  return {
+    queriesPerSec: of('queriesPerSec'),
+    averageMs: of('averageMs'),
+    p99Ms: of('p99Ms'),
+    cpuUsPerQuery: of('cpuUsPerQuery'),
+  }
+}
+
+/** 100 MB in one result set: rate, and the peak resident memory of the proxy meanwhile. */
+function measureLarge() {
+  const sql = "SELECT REPEAT('x', 10000) FROM seq_1_to_10000"
+  return paths.map(({ name, address, pids }) => {
+    const started = performance.now()
+    execFileSync('sh', [
+      '-c',
+      `mariadb --skip-ssl --quick -N -h ${address.host} -P ${address.port} -ubench -pbench sbtest -e "${sql}" > /dev/null`,
+    ])
+    const seconds = (performance.now() - started) / 1000
+    const peakMb = pids().reduce(
+      (sum, pid) =>
+        sum +
+        Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) / 1024,
+      0,
+    )
+    return { path: name, megabytesPerSec: 100 / seconds, peakMb }
+  })
+}
+
+function print({ workloads: measured, large }) {
+  const line = cells => process.stdout.write(`| ${cells.join(' | ')} |\n`)
+  for (const { name, results } of measured) {
+    const reference = results.find(({ path }) => path === 'HAProxy').cpuUsPerQuery.median
+    process.stdout.write(`\n${name}, 8 threads, median of ${ROUNDS} rounds\n\n`)
+    line(['path', 'queries/s', 'average ms', 'p99 ms', 'CPU µs a query (least–most)', '× HAProxy'])
+    line(['---', '---', '---', '---', '---', '---'])
+    for (const { path, queriesPerSec, averageMs, p99Ms, cpuUsPerQuery: cpu } of results)
+      line([
+        path,
+        queriesPerSec.median.toFixed(0),
+        averageMs.median.toFixed(2),
+        p99Ms.median.toFixed(2),
+        path === 'direct'
+          ? '–'
+          : `${cpu.median.toFixed(1)} (${cpu.least.toFixed(1)}–${cpu.most.toFixed(1)})`,
+        path === 'direct' ? '–' : (cpu.median / reference).toFixed(2),
+      ])
+  }
+  process.stdout.write('\none result of 100 MB\n\n')
+  line(['path', 'MB/s', 'peak memory of the proxy, MB'])
+  line(['---', '---', '---'])
+  for (const { path, megabytesPerSec, peakMb } of large)
+    line([path, megabytesPerSec.toFixed(0), path === 'direct' ? '–' : peakMb.toFixed(0)])
+}
