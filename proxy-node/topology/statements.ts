@@ -1,7 +1,5 @@
 /** The proxy's own questions to an OB cluster, OceanBase 4.x shapes. Source: proxy-routing.md §3.4, §4.2. */
 
-export const VERSION_STATEMENT = 'SELECT ob_version() AS cluster_version'
-
 export const SERVERS_STATEMENT =
   'SELECT /*+ READ_CONSISTENCY(WEAK) */ svr_ip, sql_port AS svr_port, zone, status, ' +
   'start_service_time IS NOT NULL AS started, stop_time IS NOT NULL AS stopped ' +
