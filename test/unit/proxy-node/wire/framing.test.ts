@@ -106,7 +106,7 @@ describe('packet collector', () => {
 })
 
 describe('the relay of a result', () => {
-  const PACKETS = 90_000
+  const PACKETS = 40_000
   const row = packet(4, Uint8Array.of(3, 65, 66, 67, 3, 68, 69, 70))
   const rows = concat(Array.from({ length: PACKETS }, () => row))
   const head = concat([
@@ -146,12 +146,14 @@ describe('the relay of a result', () => {
   test('allocates nothing a packet', () => {
     setFlagsFromString('--expose_gc')
     const collectGarbage = runInNewContext('gc') as () => void
-    for (let warmUp = 0; warmUp < 5; warmUp++) relayRows(true, 64 * 1024)
-    collectGarbage()
+    let leastBytes = Number.POSITIVE_INFINITY
+    // The least of many: whatever else runs in the process only adds.
+    for (let run = 0; run < 20; run++) {
+      collectGarbage()
+      leastBytes = Math.min(leastBytes, relayRows(true, 64 * 1024).heapBytes)
+    }
 
-    const { heapBytes } = relayRows(true, 64 * 1024)
-
-    // The smallest object has 16 bytes: one a packet would be 1.4 MB.
-    expect(heapBytes).toBeLessThan(PACKETS * 4)
+    // The smallest object has 12 bytes: one a packet would be 480 KB.
+    expect(leastBytes).toBeLessThan(PACKETS * 4)
   })
 })

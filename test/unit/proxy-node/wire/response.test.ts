@@ -373,15 +373,21 @@ describe('the end of a response on an OceanBase connection', () => {
     expect(result.errorCode).toBe(1064)
   })
 
-  test('forwards a row above 16 MiB without looking into its continuation', () => {
-    const big = packet(4, new Uint8Array(0xffffff + 20).fill(0xfe))
-    const head = concat([column(1), column(2), packet(3, buildEof())])
-    const tail = concat([packet(6, buildEof()), ok(7)])
+  test.each([
+    ['an EOF', 0xfe, 5],
+    ['an ERR', 0xff, 9],
+    ['a long row', 0xfe, 20],
+  ])('forwards a row above 16 MiB whose continuation looks like %s', (_name, byte, rest) => {
+    const payload = new Uint8Array(0xff_ffff + rest).fill(byte)
+    payload[0] = 0x41
+    const big = packet(4, payload)
+    const head = concat([column(1), column(2), eof(3)])
+    const tail = concat([eof(6), ok(7)])
 
     const result = relay(COMMAND.query, [head, big.subarray(0, 70_000), big.subarray(70_000), tail])
 
-    expect(result.finished).toHaveLength(1)
-    expect(result.seen.length).toBe(head.length + big.length + 9)
+    expect(result.finished).toEqual([{ swallowed: true, hasOk: true, sequence: 7 }])
+    expect(result.seen.length).toBe(head.length + big.length + eof(6).length)
   })
 
   test('knows a payload of exactly 16 MiB - 1 by the empty packet behind it', () => {
