@@ -1,5 +1,5 @@
 /** The import matrix of the code base (who may import whom), checked on every source file. */
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import { describe, expect, test } from 'vitest'
 
@@ -113,6 +113,7 @@ function node(layer: string): string {
 }
 
 function sources(folder: string): string[] {
+  if (!existsSync(join(ROOT, folder))) return []
   return readdirSync(join(ROOT, folder), { withFileTypes: true, recursive: true })
     .filter(entry => entry.isFile() && entry.name.endsWith('.ts'))
     .map(entry => relative(ROOT, join(entry.parentPath, entry.name)))
