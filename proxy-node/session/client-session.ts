@@ -294,6 +294,7 @@ export class ClientSession {
     }
     this.waitingHead = undefined
     this.refuse(errorOfFault(fault))
+    this.work()
   }
 
   private serverReady(server: ServerSession, ok: Uint8Array): void {
@@ -352,7 +353,7 @@ export class ClientSession {
   private receivedRequest(bytes: Uint8Array): void {
     this.requests.push(bytes)
     if (this.current === 'working' && this.requests.isIncomplete) this.streamBody()
-    else if (this.current === 'idle') this.work()
+    if (this.current === 'idle') this.work()
     this.requests.retain()
     // While a command is under way the client may run one chunk ahead, no further.
     if (this.current !== 'idle' && this.requests.waitingBytes > 0) this.client?.pause()
@@ -503,6 +504,7 @@ export class ClientSession {
     this.waitingHead = undefined
     this.restoring = false
     this.send(server, head)
+    this.work()
   }
 
   private send(server: ServerSession, head: Uint8Array): void {
@@ -510,7 +512,9 @@ export class ClientSession {
     this.discarding = false
     if (this.command === COMMAND.stmtPrepare) this.memory.pinned = 'prepared statement'
     if (!UNANSWERED.has(this.command)) server.begin(this.command)
+    // The client was paused while a server was looked for; the rest of a long command is still with it.
     if (!server.write(head)) this.client?.pause()
+    else if (this.requests.isIncomplete) this.client?.resume()
     if (this.requests.isIncomplete) this.streamBody()
     else if (UNANSWERED.has(this.command)) this.move('resultEnded')
   }

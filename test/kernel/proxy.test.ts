@@ -2,7 +2,7 @@
 import { connect } from 'node:net'
 import { type Connection, createConnection } from 'mysql2/promise'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { type Stack, startStack } from '../support/stack.ts'
+import { directoryOf, type Stack, startProxy, startStack } from '../support/stack.ts'
 
 let stack: Stack
 let client: Connection
@@ -129,6 +129,16 @@ describe('routing', () => {
     await own.end()
   })
 
+  test('moves a session with a long statement to the leader, over and over', async () => {
+    for (let run = 0; run < 9; run++) {
+      const own = await createConnection(login())
+      const long = 'z'.repeat(300_000)
+      const [rows] = await own.query(`SELECT COUNT(*) AS n FROM t1 WHERE name <> '${long}'`)
+      expect(rows).toEqual([{ n: 2 }])
+      await own.end()
+    }
+  })
+
   test('goes to another server when the leader refuses connections', async () => {
     const leader = await stack.cluster.leaderOf('app', 'demo', 't1')
     const front = stack.fronts.find(({ server }) => server.host === leader?.host)
@@ -152,6 +162,52 @@ describe('routing', () => {
 
     await expect(own.query('SELECT 2')).rejects.toMatchObject({ errno: 10014 })
     own.destroy()
+  })
+})
+
+describe('a client that stops reading', () => {
+  test('stops its server only; others go on, and it gets every row when it reads again', async () => {
+    const own = await createConnection(login())
+    const rows = own.connection
+      .query("SELECT REPEAT('r', 100000) AS r FROM t1 a, t1 b, t1 c, t1 d, t1 e")
+      .stream({ highWaterMark: 1 })
+    await new Promise(resolve => rows.once('readable', resolve))
+    own.connection.pause()
+
+    for (let run = 0; run < 20; run++)
+      expect((await client.query('SELECT 1 AS one'))[0]).toEqual([{ one: 1 }])
+
+    own.connection.resume()
+    let count = 0
+    for await (const row of rows) count += (row as { r: string }).r.length / 100_000
+    expect(count).toBe(243)
+    own.destroy()
+  })
+})
+
+describe('limits before login', () => {
+  test('a client that never logs in is told so and closed', async () => {
+    const strict = await startProxy(directoryOf(stack.cluster), { loginTimeoutMs: 100 })
+    const socket = connect(strict.port, '127.0.0.1')
+    const received: Buffer[] = []
+    socket.on('data', chunk => received.push(chunk as Buffer))
+
+    await new Promise(resolve => socket.once('close', resolve))
+
+    expect(Buffer.concat(received).includes('no complete login within 0.1 s')).toBe(true)
+    strict.stop()
+  })
+
+  test('a client beyond client_max_connections gets 1203', async () => {
+    const small = await startProxy(directoryOf(stack.cluster), { maxSessions: 1 })
+    const first = await createConnection({ ...login(), port: small.port })
+
+    await expect(createConnection({ ...login(), port: small.port })).rejects.toMatchObject({
+      errno: 1203,
+    })
+
+    first.destroy()
+    small.stop()
   })
 })
 
