@@ -7,6 +7,8 @@ import { systemClock } from '../base/clock.ts'
 import type { Address, Connection, ConnectionEvents, Listener, Transport } from './transport.ts'
 
 const NOTHING = new Uint8Array(0)
+/** Idle time and interval after which a silent peer is probed (proxy-protocol.md §9). */
+const KEEP_ALIVE_MS = 5_000
 
 class BunConnection implements Connection {
   readonly events: ConnectionEvents
@@ -15,6 +17,7 @@ class BunConnection implements Connection {
   private pending: Uint8Array = NOTHING
   private pendingAt = 0
   private ending = false
+  private dropping = false
   private closed = false
   private paused = false
   remoteAddress = ''
@@ -24,11 +27,17 @@ class BunConnection implements Connection {
     this.events = events
   }
 
+  /** Nobody waits for this connection any more. */
+  get isGivenUp(): boolean {
+    return this.closed || this.dropping
+  }
+
   attach(socket: Socket<BunConnection>): void {
     this.socket = socket
     this.remoteAddress = socket.remoteAddress
     this.remotePort = socket.remotePort
     socket.setNoDelay(true)
+    socket.setKeepAlive(true, KEEP_ALIVE_MS)
     if (this.paused) socket.pause()
   }
 
@@ -60,13 +69,18 @@ class BunConnection implements Connection {
 
   end(): void {
     this.ending = true
-    if (this.pending.length === 0 && !this.closed) this.socket?.end()
+    if (this.socket === undefined) this.destroy()
+    else if (this.pending.length === 0 && !this.closed) this.socket.end()
   }
 
   destroy(): void {
+    if (this.dropping || this.closed) return
     this.ending = true
+    this.dropping = true
     this.pending = NOTHING
-    if (!this.closed) this.socket?.terminate()
+    this.socket?.terminate()
+    // Never from within: an owner that destroys a connection is in the middle of something.
+    queueMicrotask(() => this.tellClosed(undefined))
   }
 
   flush(): void {
@@ -84,10 +98,18 @@ class BunConnection implements Connection {
   }
 
   peerEnded(): void {
-    if (!this.closed) this.events.ended(this)
+    if (!this.closed && !this.dropping) this.events.ended(this)
+  }
+
+  bytes(bytes: Uint8Array): void {
+    if (!this.dropping) this.events.received(this, bytes)
   }
 
   finished(error: Error | undefined): void {
+    if (!this.dropping) this.tellClosed(error)
+  }
+
+  private tellClosed(error: Error | undefined): void {
     if (this.closed) return
     this.closed = true
     this.pending = NOTHING
@@ -107,8 +129,7 @@ class BunConnection implements Connection {
 /** One object for all sockets: a callback per connection would be garbage per connection. */
 const HANDLERS = {
   binaryType: 'uint8array' as const,
-  data: (socket: Socket<BunConnection>, bytes: Uint8Array) =>
-    socket.data.events.received(socket.data, bytes),
+  data: (socket: Socket<BunConnection>, bytes: Uint8Array) => socket.data.bytes(bytes),
   drain: (socket: Socket<BunConnection>) => socket.data.flush(),
   end: (socket: Socket<BunConnection>) => socket.data.peerEnded(),
   close: (socket: Socket<BunConnection>, error?: Error) => socket.data.finished(error),
@@ -125,7 +146,6 @@ function connect(
   const connection = new BunConnection(events)
   const timer = systemClock.after(timeoutMs, () => {
     connection.finished(new Error('connect timed out'))
-    connection.destroy()
   })
   Bun.connect<BunConnection>({
     hostname: host,
@@ -136,6 +156,10 @@ function connect(
       ...HANDLERS,
       open: socket => {
         timer.cancel()
+        if (connection.isGivenUp) {
+          socket.terminate()
+          return
+        }
         connection.attach(socket)
         events.opened(connection)
       },

@@ -2,6 +2,9 @@
 import { createServer, connect as netConnect, type Socket } from 'node:net'
 import type { Address, Connection, ConnectionEvents, Listener, Transport } from './transport.ts'
 
+/** Idle time after which a silent peer is probed (proxy-protocol.md §9). */
+const KEEP_ALIVE_MS = 5_000
+
 class NodeConnection implements Connection {
   private readonly socket: Socket
   private blocked = false
@@ -10,6 +13,7 @@ class NodeConnection implements Connection {
     this.socket = socket
     let failure: Error | undefined
     socket.setNoDelay(true)
+    socket.setKeepAlive(true, KEEP_ALIVE_MS)
     socket.on('connect', () => events.opened(this))
     socket.on('data', bytes => events.received(this, bytes as Uint8Array))
     socket.on('drain', () => {

@@ -3,7 +3,7 @@
  * adapter, `node.ts` serves tests in process; both pass the contract suite in test/support.
  */
 
-/** Called by the adapter; never after `closed`. */
+/** Called by the adapter; never after `closed`, and `closed` never from within `destroy`. */
 export type ConnectionEvents = {
   /** The connection is established; before it only `closed` can be called. */
   readonly opened: (connection: Connection) => void
@@ -32,7 +32,7 @@ export type Connection = {
   readonly resume: () => void
   /** Sends what is pending, then closes. */
   readonly end: () => void
-  /** Closes at once and drops what is pending. */
+  /** Closes at once and drops what is pending; while connecting, gives up: `opened` will not come. */
   readonly destroy: () => void
 }
 

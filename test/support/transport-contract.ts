@@ -230,6 +230,62 @@ export const TRANSPORT_CASES: readonly {
     },
   },
   {
+    name: 'gives up a connect that is destroyed: closed once, never opened',
+    run: async transport => {
+      const accepted = new Peer()
+      const listener = await transport.listen({ host: HOST, port: 0 }, () => accepted.events)
+      const peer = new Peer()
+      const address = { host: HOST, port: listener.port, timeoutMs: 5000 }
+      const connection = transport.connect(address, peer.events)
+      connection.destroy()
+      assert.equal(peer.isClosed, false, 'closed is not told from within destroy')
+      await peer.until(() => peer.isClosed, 'close')
+      await accepted.until(
+        () => accepted.connection === undefined || accepted.isClosed || accepted.hasEnded,
+        'the accepting side has nothing, or its end',
+      )
+      assert.equal(peer.connection, undefined)
+      listener.stop()
+    },
+  },
+  {
+    name: 'reports a connect that times out, and never opens it afterwards',
+    run: async transport => {
+      const peer = new Peer()
+      // An address for documentation: packets to it are dropped or refused, never answered.
+      transport.connect({ host: '192.0.2.1', port: 9, timeoutMs: 100 }, peer.events)
+      await peer.until(() => peer.isClosed, 'time-out')
+      assert.ok(peer.error instanceof Error)
+      assert.equal(peer.connection, undefined)
+    },
+  },
+  {
+    name: 'does not tell a close from within destroy',
+    run: async transport => {
+      const { client, server, stop } = await pair(transport)
+      client.open.destroy()
+      assert.equal(client.isClosed, false)
+      await client.until(() => client.isClosed, 'close of the destroyed end')
+      await server.until(() => server.isClosed || server.hasEnded, 'the loss seen by the server')
+      server.open.destroy()
+      stop()
+    },
+  },
+  {
+    name: 'tells a reset, whatever was under way',
+    run: async transport => {
+      const { client, server, stop } = await pair(transport)
+      // Unread bytes at a closing end make the kernel answer with a reset.
+      server.open.pause()
+      client.open.write(pattern(100_000, 1))
+      server.open.destroy()
+      await client.until(() => client.isClosed || client.hasEnded, 'the reset seen by the client')
+      client.open.destroy()
+      await client.until(() => client.isClosed, 'client closed')
+      stop()
+    },
+  },
+  {
     name: 'refuses to listen on an address that is taken',
     run: async transport => {
       const listener = await transport.listen({ host: HOST, port: 0 }, () => new Peer().events)
