@@ -3,6 +3,7 @@
  * is buffered; whoever is slow pauses the other side. Hot path: see the rules.
  */
 import { Fault, type FaultCode } from '#contract/fault'
+import { refusalOf } from '../auth/identity.ts'
 import { randomScramble } from '../auth/scramble.ts'
 import { ServerSession, type ServerSessionOwner } from '../backend/server-session.ts'
 import type { TimerHandle } from '../base/clock.ts'
@@ -23,6 +24,7 @@ import { nextSessionState, type SessionEvent, type SessionState } from './states
 
 const LOGIN_LIMIT_BYTES = 64 * 1024
 const EMPTY_SCRAMBLE = new Uint8Array(20)
+const IDENTITY_RULES = { isFullNameRequired: false, isMetadataUserAllowed: false }
 
 /** Commands relayed to a server and back; every other one is refused with 1235. */
 const RELAYED: ReadonlySet<number> = new Set([
@@ -339,7 +341,7 @@ export class ClientSession {
       this.client?.destroy()
       return
     }
-    this.sequence = (server.relay.sequence + 1) & 0xff
+    this.sequence = server.relay.nextSequence
     this.giveUp('server.lost-reading')
   }
 
@@ -416,6 +418,7 @@ export class ClientSession {
       return
     }
     const statement = classify(head, HEADER_BYTES + 1, head.length)
+    if (statement.pins) this.memory.pinned = 'statement with state of its own'
     const database = statement.database ?? this.memory.schema
     if (server !== undefined && (statement.dependent || database === undefined)) {
       this.send(server, head)

@@ -1,5 +1,6 @@
 /** SQL through the proxy, answered by a real OceanBase kernel behind three fronts. */
 import { connect } from 'node:net'
+import { createConnection as createStreaming } from 'mysql2'
 import { type Connection, createConnection } from 'mysql2/promise'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { directoryOf, type Stack, startProxy, startStack } from '../support/stack.ts'
@@ -167,17 +168,17 @@ describe('routing', () => {
 
 describe('a client that stops reading', () => {
   test('stops its server only; others go on, and it gets every row when it reads again', async () => {
-    const own = await createConnection(login())
-    const rows = own.connection
+    const own = createStreaming(login())
+    const rows = own
       .query("SELECT REPEAT('r', 100000) AS r FROM t1 a, t1 b, t1 c, t1 d, t1 e")
       .stream({ highWaterMark: 1 })
     await new Promise(resolve => rows.once('readable', resolve))
-    own.connection.pause()
+    own.pause()
 
     for (let run = 0; run < 20; run++)
       expect((await client.query('SELECT 1 AS one'))[0]).toEqual([{ one: 1 }])
 
-    own.connection.resume()
+    own.resume()
     let count = 0
     for await (const row of rows) count += (row as { r: string }).r.length / 100_000
     expect(count).toBe(243)
@@ -219,9 +220,22 @@ describe('logins that must fail', () => {
     ['an unknown cluster', { user: 'demo@app#elsewhere' }, 4669],
     ['an unknown user', { user: 'ghost@app#obcluster' }, 1045],
     ['the metadata account', { user: 'proxyro@sys#obcluster' }, 1045],
+    ['the metadata account without its tenant', { user: 'proxyro' }, 1045],
     ['an unknown database', { database: 'nowhere' }, 1049],
   ])('%s', async (_name, change, errno) => {
     await expect(createConnection({ ...login(), ...change })).rejects.toMatchObject({ errno })
+  })
+})
+
+describe('a text prepared statement', () => {
+  test('is found again, whatever tables are used in between', async () => {
+    const own = await createConnection(login())
+    await own.query("PREPARE p FROM 'SELECT name FROM t1 WHERE id = 2'")
+    await own.query('SELECT * FROM t1')
+    await own.query('SELECT * FROM t2')
+
+    expect((await own.query('EXECUTE p'))[0]).toEqual([{ name: 'two' }])
+    await own.end()
   })
 })
 
