@@ -189,9 +189,7 @@ export class ClientSession {
       else this.acceptAdmin(identity.user)
       return
     }
-    const refused =
-      identity.user === '' || (identity.user === 'proxyro' && identity.tenant === 'sys')
-    if (mode.kind !== 'oceanbase' || refused) {
+    if (mode.kind !== 'oceanbase' || refusalOf(identity, IDENTITY_RULES) !== undefined) {
       this.deny(credentials)
       return
     }
