@@ -4,9 +4,14 @@
  */
 import { closeSync, fstatSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { Fault } from '#contract/fault'
-import { BUILD_NUMBER, PROXY_VERSION } from '#contract/version'
-import { EXIT, parseCommandLine, USAGE } from './config/command-line.ts'
+import {
+  EXIT,
+  exitCodeOf,
+  lineOf,
+  parseCommandLine,
+  USAGE,
+  VERSION_TEXT,
+} from './config/command-line.ts'
 import { ConfigStore } from './config/store.ts'
 import { lockFile, openListeningSocket } from './net/listening-socket.ts'
 import type { Message } from './process/channel.ts'
@@ -40,7 +45,7 @@ async function startProxy(given: readonly string[]): Promise<void> {
   if (line.kind === 'help') return say(USAGE, 0)
   if (line.kind === 'release') return say(`${process.platform}-${process.arch}\n`, 0)
   if (line.kind === 'version') {
-    process.stderr.write(`obproxy (OceanBase ${PROXY_VERSION} ${BUILD_NUMBER})\n`)
+    process.stderr.write(VERSION_TEXT)
     return process.exit(0)
   }
   if (line.kind === 'wrong') return fail(line.line, EXIT.usage)
@@ -109,8 +114,7 @@ function openConfig(workdir: string, overrides: ReadonlyMap<string, string>): Co
     if (config.get(needed) === '') return fail(`${needed} is not set`, EXIT.configuration)
     return config
   } catch (error) {
-    const code = error instanceof Fault ? EXIT.configuration : EXIT.stateDirectory
-    return fail((error as Error).message, code)
+    return fail(lineOf(error), exitCodeOf(error))
   }
 }
 

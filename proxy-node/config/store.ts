@@ -1,67 +1,65 @@
 /**
- * The node's parameters: what is set, what runs, where it is kept. A change is validated, written to
- * disk and only then taken; a write that fails leaves everything as it was. Files are written beside
- * and renamed, so `kill -9` at any moment leaves the old values or the new ones.
+ * The node's parameters: what is set, what runs, and who wants to know of a change. A change is
+ * validated as a whole, taken, told to its subscribers and kept on disk; when any of that fails, all
+ * is as before. Source: proxy-admin.md §1.3, §3.1, §3.3.
  */
 import { createHash } from 'node:crypto'
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  writeSync,
-} from 'node:fs'
-import { join } from 'node:path'
 import { Fault } from '#contract/fault'
-import { HASHED_PASSWORDS, isSecret, PARAMETERS, type Parameter } from '#contract/parameters'
-import { magnitude, normalise } from './values.ts'
+import { isSecret, PARAMETERS, type Parameter } from '#contract/parameters'
+import { type Assignment, amended, knownParameter } from './apply.ts'
+import { readStored, writeStored } from './store-file.ts'
+import { isSameValue, magnitude, normalise } from './values.ts'
 
-const STORE_SCHEMA = 1
 const MASK = '******'
+const CENTRAL_VERSION = 'current_local_config_version'
 
-export type ParameterRow = Parameter & { readonly shown: string }
+/** A parameter as answers may show it: secrets masked, booleans as True and False. */
+export type ParameterRow = {
+  readonly parameter: Parameter
+  readonly configured: string
+  /** What this process works with; another one than configured until the next start. */
+  readonly running: string
+  readonly isDefault: boolean
+}
+
+type Listener = (names: readonly string[]) => void
 
 export class ConfigStore {
-  private readonly folder: string
+  private readonly workdir: string
   private readonly running: ReadonlyMap<string, string>
-  private configured: Map<string, string>
-  private readonly listeners: ((name: string) => void)[] = []
+  private configured: ReadonlyMap<string, string>
+  private readonly listeners: Listener[] = []
+  private storedVersion: number
 
-  private constructor(folder: string, configured: Map<string, string>) {
-    this.folder = folder
+  private constructor(workdir: string, configured: ReadonlyMap<string, string>, version: number) {
+    this.workdir = workdir
+    this.running = configured
     this.configured = configured
-    this.running = new Map(configured)
+    this.storedVersion = version
   }
 
   /**
-   * Reads `<workdir>/etc`, lays `overrides` (the command line, already hashed passwords) over it and
-   * keeps the result. Stored names that are unknown or no longer valid fall back to their defaults.
-   * @throws config.unknown-parameter, config.invalid-value, or an Error of the file system
+   * Reads `<workdir>/etc`, lays `overrides` (command line and environment, passwords hashed) over it
+   * and keeps the result. Stored names that are unknown or no longer valid fall back to defaults.
+   * @throws config.unknown-parameter, config.invalid-value, config.proxy-id, config.damaged, config.not-written
    */
   static open(workdir: string, overrides: ReadonlyMap<string, string>): ConfigStore {
-    const folder = join(workdir, 'etc')
-    mkdirSync(folder, { recursive: true, mode: 0o700 })
-    const values = new Map<string, string>()
-    for (const [name, text] of readStored(folder)) {
-      const parameter = PARAMETERS.get(name)
-      const value = parameter === undefined ? undefined : normalise(parameter, text)
-      if (value !== undefined) values.set(name, value)
-    }
-    for (const [name, text] of overrides) values.set(name, validated(name, text))
-    check(values)
-    const store = new ConfigStore(folder, values)
-    store.persist(values)
+    const stored = readStored(workdir)
+    const valid = new Map([...stored.values].flatMap(([name, text]) => stillValid(name, text)))
+    const values = amended(valid, overrides, 'hashed')
+    // Another application starts over with the central configuration (proxy-admin.md §1.3).
+    const isOther = values.get('app_name') !== valid.get('app_name')
+    if (isOther && !overrides.has(CENTRAL_VERSION)) values.delete(CENTRAL_VERSION)
+    const store = new ConfigStore(workdir, values, stored.version)
+    if (stored.version === 0 || !isSame(persistent(values), stored.values)) store.persist()
     return store
   }
 
-  /** What this process works with: of parameters that need a restart the value at start. */
+  /** The text of `name`: of parameters that need a restart the one at start. @throws config.unknown-parameter */
   get(name: string): string {
-    const parameter = known(name)
+    const parameter = knownParameter(name)
     const source = parameter.needsRestart ? this.running : this.configured
-    return source.get(name) ?? parameter.default
+    return source.get(name) ?? shownDefault(parameter)
   }
 
   isOn(name: string): boolean {
@@ -70,102 +68,105 @@ export class ConfigStore {
 
   /** Integers as they are, times in microseconds, sizes in bytes. */
   number(name: string): number {
-    return magnitude(known(name).type, this.get(name)) ?? 0
+    return magnitude(knownParameter(name).type, this.get(name)) ?? 0
   }
 
   timeMs(name: string): number {
     return this.number(name) / 1000
   }
 
-  /** Calls `act` after a change of `name`. */
-  onChange(act: (name: string) => void): void {
+  /** Whether somebody chose its value: what follows a server unless set is told apart by this. */
+  isSet(name: string): boolean {
+    const source = knownParameter(name).needsRestart ? this.running : this.configured
+    return source.has(name)
+  }
+
+  /** Grows by one with each change that is kept; survives restarts. */
+  get version(): number {
+    return this.storedVersion
+  }
+
+  /** Calls `act` with the names of each change, before it is kept; an error of `act` undoes the change. */
+  onChange(act: Listener): void {
     this.listeners.push(act)
   }
 
-  /** All parameters as SHOW PROXYCONFIG displays them, secrets masked. */
+  /** All parameters by name. */
   rows(): readonly ParameterRow[] {
     return [...PARAMETERS.values()].map(parameter => {
-      const value = this.configured.get(parameter.name) ?? parameter.default
-      return { ...parameter, shown: isSecret(parameter.name) && value !== '' ? MASK : value }
+      const value = this.configured.get(parameter.name) ?? shownDefault(parameter)
+      return {
+        parameter,
+        configured: masked(parameter, value),
+        running: masked(parameter, this.get(parameter.name)),
+        isDefault: isSameValue(parameter, value, parameter.default),
+      }
     })
   }
 
-  /** Takes ALTER PROXYCONFIG SET. @throws config.unknown-parameter, config.read-only, config.invalid-value */
-  set(name: string, text: string): void {
-    if (known(name).name === 'app_name') throw new Fault('config.read-only', { name })
-    const plain = HASHED_PASSWORDS.has(name) && text !== ''
-    const value = plain ? createHash('sha1').update(text).digest('hex') : validated(name, text)
-    const next = new Map(this.configured).set(name, value)
-    check(next)
-    this.persist(next)
-    this.configured = next
-    for (const listener of this.listeners) listener(name)
+  /** Names whose new value waits for a restart. */
+  waitingForRestart(): readonly string[] {
+    return this.rows()
+      .filter(({ parameter }) => parameter.needsRestart)
+      .filter(({ parameter: { name } }) => this.configured.get(name) !== this.running.get(name))
+      .map(({ parameter }) => parameter.name)
   }
 
-  private persist(values: ReadonlyMap<string, string>): void {
-    const kept = [...values]
-      .filter(([name]) => PARAMETERS.get(name)?.visibility !== 'MEMORY')
-      .sort()
-    const text = `${JSON.stringify({ schema: STORE_SCHEMA, values: Object.fromEntries(kept) })}\n`
-    writeAtomically(join(this.folder, 'proxyconfig_v1.db'), text)
-    // Deployers tell a first start by this file (proxy-admin.md §1.2).
-    const marker = join(this.folder, 'obproxy_config.bin')
-    if (!existsSync(marker)) writeAtomically(marker, 'obfleet\n')
+  /**
+   * ALTER PROXYCONFIG SET: all assignments or none, passwords in clear.
+   * @throws config.read-only, config.unknown-parameter, config.invalid-value, config.proxy-id, config.not-written
+   */
+  alter(assignments: readonly Assignment[]): void {
+    const names = assignments.map(([name]) => name)
+    if (names.includes('app_name')) throw new Fault('config.read-only', { name: 'app_name' })
+    const before = this.configured
+    this.configured = amended(before, assignments, 'clear')
+    try {
+      this.tell(names)
+      if (!isSame(persistent(before), persistent(this.configured))) this.persist()
+    } catch (error) {
+      this.configured = before
+      this.tell(names)
+      throw error
+    }
+  }
+
+  private tell(names: readonly string[]): void {
+    for (const listener of this.listeners) listener(names)
+  }
+
+  private persist(): void {
+    const version = this.storedVersion + 1
+    writeStored(this.workdir, { version, values: persistent(this.configured) })
+    this.storedVersion = version
+  }
+
+  /** Fingerprint of everything that is set but secrets, equal on nodes that are configured alike. */
+  checksum(): string {
+    const open = [...persistent(this.configured)].filter(([name]) => !isSecret(name)).sort()
+    return createHash('sha256').update(JSON.stringify(open)).digest('hex')
   }
 }
 
-function known(name: string): Parameter {
+function stillValid(name: string, text: string): Assignment[] {
   const parameter = PARAMETERS.get(name)
-  if (parameter === undefined) throw new Fault('config.unknown-parameter', { name })
-  return parameter
+  const value = parameter === undefined ? undefined : normalise(parameter, text)
+  return value === undefined ? [] : [[name, value]]
 }
 
-function validated(name: string, text: string): string {
-  const parameter = known(name)
-  const value = normalise(parameter, text)
-  if (value === undefined) {
-    const range = parameter.range === '' ? '' : ` in ${parameter.range}`
-    throw new Fault('config.invalid-value', { name, detail: `wants ${parameter.type}${range}` })
-  }
-  return value
+/** MEMORY parameters are orders to this process, not settings. */
+function persistent(values: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
+  return new Map([...values].filter(([name]) => PARAMETERS.get(name)?.visibility !== 'MEMORY'))
 }
 
-/** Checks over several parameters, at start and at each change (proxy-admin.md §3.3). */
-function check(values: ReadonlyMap<string, string>): void {
-  const of = (name: string) => values.get(name) ?? PARAMETERS.get(name)?.default ?? ''
-  const oneOf = (name: string, allowed: readonly string[]) => {
-    if (!allowed.includes(of(name)))
-      throw new Fault('config.invalid-value', { name, detail: `is one of ${allowed.join(', ')}` })
-  }
-  oneOf('server_routing_mode', ['oceanbase', 'random', 'mock', 'mysql'])
-  oneOf('proxy_service_mode', ['client', 'server'])
-  const list = of('rootservice_list')
-  if (list !== '' && !/^\s*[^;:\s]+:\d{1,5}\s*(;\s*[^;:\s]+:\d{1,5}\s*)*;?$/.test(list))
-    throw new Fault('config.invalid-value', {
-      name: 'rootservice_list',
-      detail: 'is ip:port;ip:port',
-    })
+function isSame(left: ReadonlyMap<string, string>, right: ReadonlyMap<string, string>): boolean {
+  return left.size === right.size && [...left].every(([name, text]) => right.get(name) === text)
 }
 
-function readStored(folder: string): readonly [string, string][] {
-  const file = join(folder, 'proxyconfig_v1.db')
-  if (!existsSync(file)) return []
-  try {
-    const { values } = JSON.parse(readFileSync(file, 'utf8')) as { values: Record<string, string> }
-    return Object.entries(values)
-  } catch (cause) {
-    throw new Error(`${file} is damaged; restore it or remove it to start from defaults`, { cause })
-  }
+function shownDefault(parameter: Parameter): string {
+  return normalise(parameter, parameter.default) ?? parameter.default
 }
 
-function writeAtomically(file: string, text: string): void {
-  const beside = `${file}.new`
-  const descriptor = openSync(beside, 'w', 0o600)
-  try {
-    writeSync(descriptor, text)
-    fsyncSync(descriptor)
-  } finally {
-    closeSync(descriptor)
-  }
-  renameSync(beside, file)
+function masked({ name }: Parameter, value: string): string {
+  return isSecret(name) && value !== '' ? MASK : value
 }

@@ -1,4 +1,7 @@
-/** Text of a parameter ↔ its value, by type and range. Source: proxy-admin.md §3.1. */
+/**
+ * Text of a parameter ↔ its value, by type and range. The text is kept as typed, because managers
+ * compare what SHOW PROXYCONFIG displays with what they set. Source: proxy-admin.md §3.1.
+ */
 import type { Parameter, ParameterType } from '#contract/parameters'
 
 const TRUE = /^(true|on|yes|t|1)$/i
@@ -11,62 +14,102 @@ const TIME_UNITS_US: Readonly<Record<string, number>> = {
   h: 3.6e9,
   d: 8.64e10,
 }
-const SIZE_SHIFTS: Readonly<Record<string, number>> = { b: 0, k: 1, m: 2, g: 3, t: 4, p: 5 }
-const LEVELS = 'DEBUG|TRACE|INFO|WDIAG|EDIAG|WARN|USER_ERR|ERROR'
+const SIZE_POWERS: Readonly<Record<string, number>> = { b: 0, k: 1, m: 2, g: 3, t: 4, p: 5 }
+const LEVEL = '(DEBUG|TRACE|INFO|WDIAG|EDIAG|WARN|USER_ERR|ERROR)'
+const LOG_LEVELS = new RegExp(`^([\\w.]+:)?${LEVEL}(,[\\w.]+:${LEVEL})*$`, 'i')
+const IPV4 = /^((25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(\.(?!$)|$)){4}$/
+const RANGE = /^([[(])\s*([^,]*?)\s*,\s*([^,]*?)\s*([\])])$/
 const MAX_TEXT_BYTES = 4096
 
-/** The text as it is stored and shown: booleans as True and False, the rest as typed. Undefined: not of this type. */
+/**
+ * The text as it is stored and shown: booleans as True and False, the rest as typed; undefined when
+ * it is not of this type or out of range.
+ */
 export function normalise(parameter: Parameter, text: string): string | undefined {
-  if (Buffer.byteLength(text) >= MAX_TEXT_BYTES) return undefined
-  if (parameter.type === 'bool') return TRUE.test(text) ? 'True' : falseText(text)
-  if (parameter.type === 'log-level')
-    return new RegExp(`^(\\w+:)?(${LEVELS})(,\\w+:(${LEVELS}))*$`, 'i').test(text)
-      ? text
-      : undefined
-  const value = magnitude(parameter.type, text)
-  if (value === undefined) return isNumeric(parameter.type) ? undefined : text
-  return inRange(parameter, value) ? text : undefined
+  // A line break or NUL has no place in a value and would forge lines of tables and logs.
+  if (Buffer.byteLength(text) >= MAX_TEXT_BYTES || hasControl(text)) return undefined
+  switch (parameter.type) {
+    case 'bool':
+      return truth(text.trim())
+    case 'log-level':
+      return LOG_LEVELS.test(text) ? text : undefined
+    case 'address':
+      return isIpAddress(text) ? text : undefined
+    case 'text':
+    case 'list':
+      return text
+    case 'int':
+    case 'time':
+    case 'size':
+      return isInRange(parameter, text) ? text.trim() : undefined
+  }
 }
 
-/** Integers as they are, times in microseconds, sizes in bytes; undefined for other types and bad text. */
+/**
+ * Integers as they are, times in microseconds (negative ones 0), sizes in bytes; undefined for other
+ * types, bad text and what is not exact in 53 bits.
+ */
 export function magnitude(type: ParameterType, text: string): number | undefined {
-  if (type === 'int') return /^-?(0x[0-9a-f]+|\d+)$/i.test(text) ? Number(text) : undefined
-  if (type === 'time')
-    return scaled(text, /^(-?\d+)\s*(us|ms|s|m|h|d)?$/i, unit => TIME_UNITS_US[unit ?? 's'])
-  if (type === 'size')
-    return scaled(
-      text,
-      /^(\d+)\s*(b|k|m|g|t|p)?b?$/i,
-      unit => 1024 ** (SIZE_SHIFTS[unit ?? 'm'] ?? 0),
-    )
-  return undefined
+  const value = measured(type, text.trim())
+  return value !== undefined && Number.isSafeInteger(value) ? value : undefined
 }
 
-function isNumeric(type: ParameterType): boolean {
-  return type === 'int' || type === 'time' || type === 'size'
+/** Whether two texts mean the same value: `60s` and `1m`, `true` and `True`. */
+export function isSameValue(parameter: Parameter, left: string, right: string): boolean {
+  if (left === right) return true
+  const amount = magnitude(parameter.type, left)
+  if (amount !== undefined) return amount === magnitude(parameter.type, right)
+  const text = normalise(parameter, left)
+  return text !== undefined && text === normalise(parameter, right)
 }
 
-function falseText(text: string): string | undefined {
+function hasControl(text: string): boolean {
+  for (let at = 0; at < text.length; at++) if (text.charCodeAt(at) < 0x20) return true
+  return false
+}
+
+function measured(type: ParameterType, text: string): number | undefined {
+  if (type === 'int') return integer(text)
+  if (type === 'time') {
+    const found = /^(-?\d+)\s*(us|ms|s|m|h|d)?$/i.exec(text)
+    const unit = TIME_UNITS_US[(found?.[2] ?? 's').toLowerCase()]
+    return found === null || unit === undefined ? undefined : Math.max(0, Number(found[1])) * unit
+  }
+  if (type !== 'size') return undefined
+  const found = /^(\d+)\s*(?:(b)|([kmgtp])b?)?$/i.exec(text)
+  const power = SIZE_POWERS[(found?.[2] ?? found?.[3] ?? 'm').toLowerCase()]
+  return found === null || power === undefined ? undefined : Number(found[1]) * 1024 ** power
+}
+
+/** By the rules of C: 0x is hexadecimal, a leading 0 octal. */
+function integer(text: string): number | undefined {
+  const found = /^([+-]?)(?:0x([0-9a-f]+)|0([0-7]+)|(0|[1-9]\d*))$/i.exec(text)
+  if (found === null) return undefined
+  const [, sign, hexadecimal, octal, decimal] = found
+  let value = Number(decimal)
+  if (hexadecimal !== undefined) value = Number.parseInt(hexadecimal, 16)
+  else if (octal !== undefined) value = Number.parseInt(octal, 8)
+  return sign === '-' && value !== 0 ? -value : value
+}
+
+function truth(text: string): 'True' | 'False' | undefined {
+  if (TRUE.test(text)) return 'True'
   return FALSE.test(text) ? 'False' : undefined
 }
 
-function scaled(
-  text: string,
-  shape: RegExp,
-  factorOf: (unit: string | undefined) => number | undefined,
-): number | undefined {
-  const found = shape.exec(text.trim())
-  if (found === null) return undefined
-  const factor = factorOf(found[2]?.toLowerCase())
-  return factor === undefined ? undefined : Math.max(0, Number(found[1])) * factor
+function isIpAddress(text: string): boolean {
+  if (IPV4.test(text)) return true
+  return /^[0-9a-f:.]{2,45}$/i.test(text) && text.includes(':') && URL.canParse(`http://[${text}]/`)
 }
 
-function inRange(parameter: Parameter, value: number): boolean {
-  const found = /^([[(])\s*([^,]*?)\s*,\s*([^,]*?)\s*([\])])$/.exec(parameter.range)
+function isInRange(parameter: Parameter, text: string): boolean {
+  const value = magnitude(parameter.type, text)
+  if (value === undefined) return false
+  const found = RANGE.exec(parameter.range)
   if (found === null) return true
-  const [, open, low, high, close] = found
+  const [, opens, low, high, closes] = found
   const least = magnitude(parameter.type, low ?? '')
   const most = magnitude(parameter.type, high ?? '')
-  if (least !== undefined && (open === '(' ? value <= least : value < least)) return false
-  return most === undefined || (close === ')' ? value < most : value <= most)
+  if (least !== undefined && (opens === '(' ? value <= least : value < least)) return false
+  return most === undefined || (closes === ')' ? value < most : value <= most)
 }

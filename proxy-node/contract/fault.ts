@@ -123,6 +123,54 @@ export const FAULTS = {
     says: "Not supported feature or function: '{name}' cannot be changed",
     remedy: 'set it at start',
   },
+  'config.proxy-id': {
+    blame: 'operator',
+    retryable: false,
+    mysql: { errno: 10025, state: 'HY000' },
+    says: "Invalid config: 'proxy_id' is at most {most} while client_session_id_version is 1",
+    remedy: 'set client_session_id_version=2 first, on every node behind this address',
+  },
+  'config.damaged': {
+    blame: 'operator',
+    retryable: false,
+    says: '{file} is damaged',
+    remedy: 'restore it, or remove it to start from defaults',
+  },
+  'config.not-written': {
+    blame: 'operator',
+    retryable: true,
+    mysql: { errno: 1026, state: 'HY000' },
+    says: 'configuration under {folder} could not be written, the old values are kept: {reason}',
+    remedy: 'make room or mend the permissions, then try again',
+  },
+  'admin.no-tables': {
+    blame: 'client',
+    retryable: false,
+    mysql: { errno: 5010, state: '21000' },
+    says: 'Unknown operator, bad internal cmd: tenant proxysys is the proxy itself and has no tables',
+    remedy: 'log in as a user of an OB cluster: user@tenant#cluster',
+  },
+  'admin.argument': {
+    blame: 'client',
+    retryable: false,
+    mysql: { errno: 1210, state: 'HY000' },
+    says: 'Invalid argument: {wanted} expected',
+    remedy: 'see the admin statements of the manual',
+  },
+  'session.unknown': {
+    blame: 'client',
+    retryable: false,
+    mysql: { errno: 1094, state: 'HY000' },
+    says: 'Unknown thread id: {id}',
+    remedy: 'SHOW PROCESSLIST lists the ids of this node',
+  },
+  'session.killed': {
+    blame: 'operator',
+    retryable: false,
+    mysql: { errno: 1317, state: '70100' },
+    says: 'Query execution was interrupted',
+    remedy: 'connect again',
+  },
 } as const satisfies Record<string, FaultEntry>
 
 export type FaultCode = keyof typeof FAULTS

@@ -335,7 +335,7 @@ const ROWS: readonly Row[] = [
   ['use_local_dbconfig', 'bool', 'False', '', false, 'USER', 'LEVEL_GLOBAL', 'sharding rules from local files'],
   ['use_local_session_prop', 'bool', 'False', '', false, 'USER', 'LEVEL_GLOBAL', 'pool properties from local file'],
   ['username_separator', 'list', ':;-;.', '', false, 'SYS', 'LEVEL_GLOBAL', 'separators accepted in cluster:tenant:user style names; list of single characters'],
-  ['work_thread_num', 'int', '0', '[0,128]', true, 'USER', 'LEVEL_GLOBAL', 'worker threads, or ceiling when automatic'],
+  ['work_thread_num', 'int', '128', '[1,128]', true, 'USER', 'LEVEL_GLOBAL', 'workers, or their ceiling when automatic_match_work_thread'],
   ['workspace_name', 'text', '', '', false, 'USER', 'LEVEL_GLOBAL', 'mesh workspace'],
   ['xflush_log_level', 'log-level', 'ERROR', '', false, 'USER', 'LEVEL_GLOBAL', 'level of the alarm log'],
 ]
@@ -353,6 +353,12 @@ export const HASHED_PASSWORDS: ReadonlySet<string> = new Set([
   'obproxy_sys_password',
   'observer_sys_password',
   'observer_sys_password1',
+])
+
+/** Names that deployers still send and that mean nothing any more; accepted and dropped (proxy-admin.md §3.2). */
+export const OBSOLETE_NAMES: ReadonlySet<string> = new Set([
+  'hot_upgrade_graceful_exit_timeout',
+  'spool_thread_num',
 ])
 
 /** Values that no answer, log or table may show. */

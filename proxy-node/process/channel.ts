@@ -3,7 +3,7 @@
  * process. Questions carry a number; an answer that does not come within the deadline is an error.
  */
 
-import type { SessionRow } from '../admin/dispatch.ts'
+import type { SessionRow } from '../admin/answer.ts'
 import type { Clock, TimerHandle } from '../base/clock.ts'
 import type { AdminAnswer } from '../session/ports.ts'
 import type { ServerAddress } from '../topology/locations.ts'
@@ -41,7 +41,13 @@ export type WorkerGauges = {
 export type Question =
   | { readonly ask: 'tenant'; readonly tenant: string }
   | { readonly ask: 'location'; readonly names: readonly [string, string, string] }
-  | { readonly ask: 'admin'; readonly user: string; readonly sql: string }
+  | {
+      readonly ask: 'admin'
+      readonly user: string
+      readonly sql: string
+      readonly connectionId: number
+    }
+  | { readonly ask: 'kill'; readonly connectionId: number }
   | { readonly ask: 'sessions' }
   | { readonly ask: 'gauges' }
 
@@ -49,6 +55,8 @@ export type AnswerOf = {
   tenant: readonly ServerAddress[]
   location: ServerAddress | null
   admin: AdminAnswer
+  /** Whether the session was there. */
+  kill: boolean
   sessions: readonly SessionRow[]
   gauges: WorkerGauges
 }

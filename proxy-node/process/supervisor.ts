@@ -3,8 +3,8 @@
  * answers and the exporter; starts a worker a core and replaces a lost one within a second (N2).
  */
 import { availableParallelism } from 'node:os'
-import { Fault } from '#contract/fault'
-import { isProbe, runAdmin, type SessionRow } from '../admin/dispatch.ts'
+import type { AdminSession, SessionRow } from '../admin/answer.ts'
+import { runAdmin } from '../admin/dispatch.ts'
 import { MetadataConnections } from '../backend/metadata.ts'
 import { systemClock } from '../base/clock.ts'
 import type { ConfigStore } from '../config/store.ts'
@@ -65,8 +65,9 @@ export class Supervisor {
   constructor(port: SupervisorPort) {
     this.port = port
     this.config = port.config
-    const wanted = this.config.number('work_thread_num')
-    this.workers = Math.min(MAX_WORKERS, wanted > 0 ? wanted : availableParallelism())
+    const ceiling = Math.min(MAX_WORKERS, this.config.number('work_thread_num'))
+    const isAutomatic = this.config.isOn('automatic_match_work_thread')
+    this.workers = isAutomatic ? Math.min(ceiling, availableParallelism()) : ceiling
     this.metadata = new MetadataConnections(bunTransport, systemClock, {
       passwords: () =>
         ['observer_sys_password', 'observer_sys_password1'].flatMap(name => this.stage1(name)),
@@ -192,25 +193,25 @@ export class Supervisor {
     if (question.ask === 'tenant') return (await this.cluster?.tenantServers(question.tenant)) ?? []
     if (question.ask === 'location')
       return (await this.cluster?.leaderOf(...question.names)) ?? null
-    if (question.ask === 'admin') return this.admin(question.user, question.sql)
+    if (question.ask === 'admin') return this.admin(question.sql, question)
     throw new Error(`a worker asked for ${question.ask}`)
   }
 
-  private async admin(user: string, sql: string): Promise<AdminAnswer> {
-    try {
-      const allowed = user === 'root' || isProbe(sql)
-      const answer = allowed
-        ? await runAdmin(sql, { config: this.config, sessions: () => this.allSessions() })
-        : undefined
-      if (answer === undefined) throw new Fault('admin.unknown-statement')
-      return answer
-    } catch (error) {
-      const fault =
-        error instanceof Fault ? error : new Fault('proxy.internal', {}, { cause: error })
-      if (!(error instanceof Fault)) this.port.log(`admin statement failed: ${String(error)}`)
-      const mysql = fault.entry.mysql ?? { errno: 10001, state: 'HY000' }
-      return { kind: 'error', ...mysql, message: fault.message }
-    }
+  private admin(sql: string, session: AdminSession): Promise<AdminAnswer> {
+    return runAdmin(sql, session, {
+      config: this.config,
+      sessions: () => this.allSessions(),
+      kill: connectionId => this.kill(connectionId),
+      isDraining: () => this.stopping,
+      failed: error => this.port.log(`admin statement failed: ${String(error)}`),
+    })
+  }
+
+  private async kill(connectionId: number): Promise<boolean> {
+    const asked = this.slots.map(({ channel }) =>
+      channel.ask({ ask: 'kill', connectionId }).catch(() => false),
+    )
+    return (await Promise.all(asked)).includes(true)
   }
 
   private async allSessions(): Promise<readonly SessionRow[]> {

@@ -4,8 +4,7 @@
  */
 import { PROXY_VERSION } from '#contract/version'
 import { acceptsAdmin } from '../admin/accounts.ts'
-import type { SessionRow } from '../admin/dispatch.ts'
-import { stage1Of } from '../auth/scramble.ts'
+import type { SessionRow } from '../admin/answer.ts'
 import { systemClock } from '../base/clock.ts'
 import { bunTransport } from '../net/bun.ts'
 import type { Listener } from '../net/transport.ts'
@@ -96,8 +95,8 @@ class Worker {
       mode: this.mode(),
       admin: {
         accepts: (user, token, scramble, from) =>
-          acceptsAdmin(this.settings.accounts, { user, token, scramble, from }, stage1Of),
-        run: (user, sql) => channel.ask({ ask: 'admin', user, sql }),
+          acceptsAdmin(this.settings.accounts, { user, token, scramble, from }),
+        run: (user, sql, connectionId) => channel.ask({ ask: 'admin', user, sql, connectionId }),
       },
       serverVersion: () => this.settings.serverVersion,
       proxyVersion: PROXY_VERSION,
@@ -121,6 +120,7 @@ class Worker {
 
   respond(question: Question): Promise<unknown> {
     if (question.ask === 'sessions') return Promise.resolve(this.rows())
+    if (question.ask === 'kill') return Promise.resolve(this.sessions.kill(question.connectionId))
     const { size, accepted, statements } = this.sessions
     return Promise.resolve({ sessions: size, accepted, statements })
   }

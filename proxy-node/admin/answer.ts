@@ -1,0 +1,117 @@
+/** The shape of admin answers and the small grammar pieces that every family of statements shares. */
+import type { ConfigStore } from '../config/store.ts'
+import { type Cell, type Column, varchar } from '../wire/resultset.ts'
+
+export type SessionRow = {
+  readonly id: number
+  readonly tenant: string
+  readonly user: string
+  readonly host: string
+  readonly database: string
+  readonly statements: number
+  readonly serverSessions: number
+  readonly state: string
+  readonly worker: number
+  readonly pid: number
+}
+
+/** Who asks: an account of tenant proxysys, and the connection it asks on. */
+export type AdminSession = { readonly user: string; readonly connectionId: number }
+
+export type AdminPorts = {
+  readonly config: ConfigStore
+  /** Client sessions of all workers. */
+  readonly sessions: () => Promise<readonly SessionRow[]>
+  /** Ends a client session wherever it is; false when no worker has it. */
+  readonly kill: (connectionId: number) => Promise<boolean>
+  readonly isDraining: () => boolean
+  /** Of an error that is no fault of the catalogue; never called with statement text. */
+  readonly failed: (error: unknown) => void
+}
+
+export type AdminRows = {
+  readonly kind: 'rows'
+  readonly columns: readonly Column[]
+  readonly rows: readonly (readonly Cell[])[]
+}
+
+export type AdminResult =
+  | { readonly kind: 'ok' }
+  | AdminRows
+  | {
+      readonly kind: 'error'
+      readonly errno: number
+      readonly state: string
+      readonly message: string
+    }
+
+/** One statement: its grammar, and the answer to what the grammar's groups found. */
+export type Rule = {
+  readonly grammar: RegExp
+  /** @throws Fault of the catalogue; undefined when the statement is not one after all. */
+  readonly answer: (
+    found: readonly (string | undefined)[],
+    ports: AdminPorts,
+    session: AdminSession,
+  ) => AdminResult | undefined | Promise<AdminResult | undefined>
+}
+
+export const OK: AdminResult = { kind: 'ok' }
+
+/** Quoted text in either quote, as a group of two: the quote and what is inside. */
+export const QUOTED = `(['"])(.*?)`
+
+/** All columns text. */
+export function textRows(names: readonly string[], rows: readonly (readonly Cell[])[]): AdminRows {
+  return { kind: 'rows', columns: names.map(varchar), rows }
+}
+
+/** The text of a literal: quotes taken off, escapes of MySQL resolved; a bare word is itself. */
+export function literalText(text: string): string {
+  const quote = text[0]
+  if ((quote !== "'" && quote !== '"') || text.length < 2 || !text.endsWith(quote)) return text
+  const inside = text.slice(1, -1).replaceAll(quote + quote, quote)
+  return inside.replace(/\\(.)/gs, (_whole, sign: string) => ESCAPES[sign] ?? sign)
+}
+
+const ESCAPES: Readonly<Record<string, string>> = { n: '\n', r: '\r', t: '\t', 0: '\0' }
+
+/**
+ * OBProxy's LIKE: `%` any, `_` one character, case-sensitive, no escape character; nothing or the
+ * empty pattern matches everything.
+ */
+export function isLike(pattern: string | undefined, text: string): boolean {
+  if (pattern === undefined || pattern === '') return true
+  // Why not a regular expression: `%%%%…` from a client would make it take for ever.
+  let [at, star, retry] = [0, -1, 0]
+  for (let index = 0; index < text.length; ) {
+    if (pattern[at] === '%') {
+      star = at++
+      retry = index
+    } else if (pattern[at] === '_' || (at < pattern.length && pattern[at] === text[index])) {
+      at += 1
+      index += 1
+    } else if (star >= 0) {
+      at = star + 1
+      index = ++retry
+    } else return false
+  }
+  while (pattern[at] === '%') at += 1
+  return at === pattern.length
+}
+
+/** Splits at commas that are in no quotes; pieces are trimmed. */
+export function splitList(text: string): string[] {
+  return (
+    text.match(/('(?:[^'\\]|\\.|'')*'|"(?:[^"\\]|\\.|"")*"|`[^`]*`|[^,'"`]|['"`])+|(?<=,)$/gs) ?? []
+  ).map(piece => piece.trim())
+}
+
+/** The statement without comments, closing semicolons and blanks; quoted text is left alone. */
+export function bareStatement(sql: string): string {
+  const parts = /('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|`[^`]*`)|\/\*.*?\*\/|(?:--\s|#)[^\n]*/gs
+  return sql
+    .replace(parts, (_whole, quoted: string | undefined) => quoted ?? ' ')
+    .trim()
+    .replace(/[;\s]+$/, '')
+}

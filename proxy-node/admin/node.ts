@@ -1,0 +1,47 @@
+/** Statements about this node itself: version, status, probe. Source: proxy-admin.md §2.4. */
+import { release } from 'node:os'
+import { BUILD_NUMBER, PROXY_VERSION } from '#contract/version'
+import { OK, type Rule, textRows } from './answer.ts'
+
+export const NODE_RULES: readonly Rule[] = [
+  { grammar: /^ping\s+proxy$/is, answer: () => OK },
+  {
+    grammar: /^select\s+proxy_version\s*\(\s*\)$/is,
+    answer: () => textRows(['proxy_version()'], [[PROXY_VERSION]]),
+  },
+  {
+    // Load balancers read it: BE_INACTIVE sends new connections elsewhere.
+    grammar: /^select\s+proxy_status\s*(?:\(\s*\))?$/is,
+    answer: (_found, { isDraining }) =>
+      textRows(['proxy_status()'], [[isDraining() ? 'BE_INACTIVE' : 'ACTIVE']]),
+  },
+  { grammar: /^show\s+proxyinfo\s+binary$/is, answer: () => binaryRows() },
+  {
+    // Ours: what a manager compares over a proxy cluster to see who lags behind.
+    grammar: /^show\s+proxyinfo\s+config$/is,
+    answer: (_found, { config }) =>
+      textRows(
+        ['name', 'info'],
+        [
+          ['config version', String(config.version)],
+          ['config checksum', config.checksum()],
+          ['waiting for restart', config.waitingForRestart().join(',')],
+        ],
+      ),
+  },
+]
+
+/** Managers take the first text shaped digits.digits.digits.digits-digits. */
+function binaryRows() {
+  const version = `${PROXY_VERSION}-${BUILD_NUMBER}`
+  const lines = [
+    `obproxy-OceanBase ${version}-${release()}`,
+    `version:${version}`,
+    `REVISION:${BUILD_NUMBER}`,
+    `BUILD_FLAGS:${process.platform} ${process.arch}`,
+  ]
+  return textRows(
+    ['name', 'info'],
+    lines.map(line => ['binary info', line]),
+  )
+}

@@ -1,0 +1,93 @@
+/** SHOW PROXYCONFIG and ALTER PROXYCONFIG SET. Source: proxy-admin.md §2.4, §3.3. */
+import { Fault } from '#contract/fault'
+import type { Assignment } from '../config/apply.ts'
+import type { ParameterRow } from '../config/store.ts'
+import type { Cell } from '../wire/resultset.ts'
+import { isLike, literalText, OK, QUOTED, type Rule, splitList, textRows } from './answer.ts'
+
+const COLUMNS = ['name', 'value', 'info', 'need_reboot', 'visible_level', 'range', 'config_level']
+const STATE_COLUMNS = ['name', 'value', 'running_value', 'default_value', 'need_reboot']
+
+/** State of the config server that OBProxy lists behind its parameters; name and whether it needs a restart. */
+const VIRTUAL_ROWS: readonly (readonly [name: string, value: string, needsRestart: boolean])[] = [
+  ['json_config_version', '', false],
+  ['json_config_bin_url', '', false],
+  ['json_config_meta_table_db', '', true],
+  ['json_config_meta_table_user', '', true],
+  ['json_config_real_meta_cluster', '', true],
+  ['json_config_cluster_count', '0', false],
+  ['json_config_modified_time', '', false],
+]
+
+const LIKE = `(?:\\s+like\\s*${QUOTED}\\1)?$`
+
+export const PARAMETER_RULES: readonly Rule[] = [
+  {
+    grammar: /^alter\s+proxyconfig\s+set\s+(.+)$/is,
+    answer: ([, list], { config }) => {
+      config.alter(splitList(list ?? '').map(assignment))
+      return OK
+    },
+  },
+  {
+    grammar: new RegExp(`^show\\s+proxyconfig${LIKE}`, 'is'),
+    answer: ([, , pattern], { config }) => {
+      const parameters = config.rows().filter(({ parameter }) => isLike(pattern, parameter.name))
+      const virtual = VIRTUAL_ROWS.filter(([name]) => isLike(pattern, name))
+      return textRows(COLUMNS, [...parameters.map(cellsOf), ...virtual.map(virtualCells)])
+    },
+  },
+  {
+    grammar: /^show\s+proxyconfig\s+diff(\s+user)?$/is,
+    answer: ([, user], { config }) => {
+      const changed = config.rows().filter(row => !row.isDefault)
+      const seen = changed.filter(
+        ({ parameter }) => user === undefined || parameter.visibility === 'USER',
+      )
+      return textRows(COLUMNS, seen.map(cellsOf))
+    },
+  },
+  {
+    // Ours: what is set beside what runs; OBProxy shows the former only.
+    grammar: new RegExp(`^show\\s+proxyconfig\\s+state${LIKE}`, 'is'),
+    answer: ([, , pattern], { config }) =>
+      textRows(
+        STATE_COLUMNS,
+        config
+          .rows()
+          .filter(({ parameter }) => isLike(pattern, parameter.name))
+          .map(({ parameter, configured, running }) => [
+            parameter.name,
+            configured,
+            running,
+            parameter.default,
+            String(parameter.needsRestart),
+          ]),
+      ),
+  },
+]
+
+/** `name = value`: quoted text, a bare word, a number, or nothing for the empty value. */
+function assignment(text: string): Assignment {
+  const found = /^[`]?(\w{1,127})[`]?\s*=\s*(.*)$/s.exec(text)
+  // The text itself may hold a password, so it is not repeated.
+  if (found === null) throw new Fault('admin.argument', { wanted: 'name = value' })
+  const [, name = '', value = ''] = found
+  return [name.toLowerCase(), literalText(value)]
+}
+
+function cellsOf({ parameter, configured }: ParameterRow): readonly Cell[] {
+  return [
+    parameter.name,
+    configured,
+    parameter.meaning,
+    String(parameter.needsRestart),
+    parameter.visibility,
+    parameter.range,
+    parameter.level,
+  ]
+}
+
+function virtualCells([name, value, needsRestart]: (typeof VIRTUAL_ROWS)[number]): readonly Cell[] {
+  return [name, value, '', String(needsRestart), 'virtual', null, null]
+}
