@@ -4,7 +4,7 @@
  */
 import { Fault } from '#contract/fault'
 import { PROXY_VERSION } from '#contract/version'
-import type { Cell } from '../wire/resultset.ts'
+import { bigint, type Cell, varchar } from '../wire/resultset.ts'
 import {
   type AdminResult,
   type AdminSession,
@@ -104,7 +104,11 @@ function selectList(list: string, session: AdminSession): AdminResult | undefine
     names.push(alias?.replace(/[`'"]/g, '') ?? item)
     cells.push(value)
   }
-  return textRows(names, [cells])
+  // Drivers compare `SELECT 1` with the number, not with its text.
+  const columns = names.map((name, index) =>
+    typeof cells[index] === 'number' ? bigint(name) : varchar(name),
+  )
+  return { kind: 'rows', columns, rows: [cells] }
 }
 
 function constant(text: string, { user, connectionId }: AdminSession): Cell | undefined {

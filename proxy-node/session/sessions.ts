@@ -47,6 +47,13 @@ export class Sessions {
     return [...this.open.values()]
   }
 
+  /** Ends one session with 1317 to its client; false when it is not here. */
+  kill(id: number): boolean {
+    const session = this.open.get(id)
+    session?.giveUp('session.killed')
+    return session !== undefined
+  }
+
   /** Closes sessions that are between transactions; the rest when `force`. */
   drain(force: boolean): void {
     for (const session of this.open.values())
