@@ -95,7 +95,7 @@ describe('tenant proxysys', () => {
     const [some] = await sql.query<RowDataPacket[]>("show proxyconfig like '%listen_port'")
     const [none] = await sql.query<RowDataPacket[]>("show proxyconfig like 'LISTEN%'")
 
-    expect(all).toHaveLength(299)
+    expect(all).toHaveLength(306)
     expect(some.map(row => row['name'])).toEqual([
       'listen_port',
       'prometheus_listen_port',
