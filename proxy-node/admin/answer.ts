@@ -102,16 +102,49 @@ export function isLike(pattern: string | undefined, text: string): boolean {
 
 /** Splits at commas that are in no quotes; pieces are trimmed. */
 export function splitList(text: string): string[] {
-  return (
-    text.match(/('(?:[^'\\]|\\.|'')*'|"(?:[^"\\]|\\.|"")*"|`[^`]*`|[^,'"`]|['"`])+|(?<=,)$/gs) ?? []
-  ).map(piece => piece.trim())
+  const found: string[] = []
+  let from = 0
+  for (let at = 0; at < text.length; ) {
+    if (text[at] === ',') {
+      found.push(text.slice(from, at).trim())
+      from = at + 1
+    }
+    at = endOfPiece(text, at).end
+  }
+  return [...found, text.slice(from).trim()]
 }
 
 /** The statement without comments, closing semicolons and blanks; quoted text is left alone. */
 export function bareStatement(sql: string): string {
-  const parts = /('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|`[^`]*`)|\/\*.*?\*\/|(?:--\s|#)[^\n]*/gs
-  return sql
-    .replace(parts, (_whole, quoted: string | undefined) => quoted ?? ' ')
-    .trim()
-    .replace(/[;\s]+$/, '')
+  let bare = ''
+  for (let at = 0; at < sql.length; ) {
+    const { isComment, end } = endOfPiece(sql, at)
+    bare += isComment ? ' ' : sql.slice(at, end)
+    at = end
+  }
+  let end = bare.length
+  while (end > 0 && /[;\s]/.test(bare[end - 1] ?? '')) end -= 1
+  return bare.slice(0, end).trimStart()
+}
+
+/**
+ * Where the quoted text, the comment or the single character at `at` ends; what is not closed goes
+ * to the end. Why not a regular expression: many unclosed openings would take quadratic time.
+ */
+function endOfPiece(sql: string, at: number): { isComment: boolean; end: number } {
+  const sign = sql[at]
+  if (sign === "'" || sign === '"' || sign === '`')
+    return { isComment: false, end: endOfQuoted(sql, at, sign) }
+  const closing = sign === '#' || /^--\s/.test(sql.slice(at, at + 3)) ? '\n' : '*/'
+  if (closing === '*/' && !sql.startsWith('/*', at)) return { isComment: false, end: at + 1 }
+  const close = sql.indexOf(closing, at + (closing === '\n' ? 1 : 2))
+  return { isComment: true, end: close < 0 ? sql.length : close + closing.length }
+}
+
+function endOfQuoted(sql: string, from: number, quote: string): number {
+  for (let at = from + 1; at < sql.length; at++) {
+    if (sql[at] === '\\' && quote !== '`') at += 1
+    else if (sql[at] === quote) return at + 1
+  }
+  return sql.length
 }

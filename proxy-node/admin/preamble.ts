@@ -65,6 +65,9 @@ export const PREAMBLE: readonly Rule[] = [
   },
 ]
 
+/** Connector/J's list has 1,100 characters; a hostile one must not take the patterns' quadratic time. */
+const MAX_SELECT_CHARS = 4096
+
 const WARNING_COLUMNS = ['Level', 'Code', 'Message']
 
 function variables(): Readonly<Record<string, Cell>> {
@@ -95,6 +98,7 @@ function showVariables(filter: string): AdminResult {
 
 /** Constants, functions and variables, each perhaps with an alias; anything else is not ours. */
 function selectList(list: string, session: AdminSession): AdminResult | undefined {
+  if (list.length > MAX_SELECT_CHARS) return undefined
   const names: string[] = []
   const cells: Cell[] = []
   for (const item of splitList(list.replace(/\s+limit\s+\d+$/i, ''))) {

@@ -63,6 +63,18 @@ export function serverLogin(
   return buildLogin(whole)
 }
 
+const CAPABILITY_ANSWER = Buffer.from('\x12ob_capability_flag')
+
+/** The bits of `__proxy_capability_flag` that a login OK agrees to; 0 when it says nothing. */
+export function agreedCapabilities(ok: Uint8Array): number {
+  const bytes = Buffer.from(ok.buffer, ok.byteOffset, ok.length)
+  const at = bytes.indexOf(CAPABILITY_ANSWER)
+  if (at < 0) return 0
+  const length = at + CAPABILITY_ANSWER.length
+  const value = bytes.subarray(length + 1, length + 1 + (bytes[length] ?? 0)).toString('latin1')
+  return /^\d{1,10}$/.test(value) ? Number(value) : 0
+}
+
 function attributes(login: ProxyLogin, greeting: Greeting): Map<string, Uint8Array> {
   const texts: Record<string, string> = {
     __mysql_client_type: '__ob_proxy',

@@ -3,33 +3,42 @@
  * a command's bytes go down as they come, the response comes up through `ResponseRelay`.
  * Hot path: see the rules.
  */
+import type { Clock, TimerHandle } from '../base/clock.ts'
 import type { Address, Connection, Transport } from '../net/transport.ts'
 import { PacketCollector, ResponseRelay } from '../wire/framing.ts'
 import { type Greeting, parseGreeting } from '../wire/handshake.ts'
+import { COMMAND } from '../wire/protocol.ts'
 import { ResponseTracker } from '../wire/response.ts'
 import { packet } from '../wire/writer.ts'
-import { type ProxyLogin, serverLogin } from './login.ts'
+import { agreedCapabilities, type ProxyLogin, serverLogin } from './login.ts'
 
 /** Bound of a greeting or a login answer; OceanBase's login OK is about 25 KB. */
 const LOGIN_LIMIT_BYTES = 1024 * 1024
+/** How long a server may take to close after COM_QUIT. */
+const LEAVE_MS = 5_000
 
 /** What the owner of a server session is told. */
 export type ServerSessionOwner = {
   /** MySQL mode only: the server's greeting, before anything is sent. */
   readonly greeted: (session: ServerSession, greeting: Greeting) => void
-  /** Logged in: payload of the login OK. */
-  readonly ready: (session: ServerSession, ok: Uint8Array) => void
-  /** The server said no: payload of its ERR. */
-  readonly refused: (session: ServerSession, error: Uint8Array) => void
+  /** Logged in: payload of the login OK and its sequence number. */
+  readonly ready: (session: ServerSession, ok: Uint8Array, sequence: number) => void
+  /** The server said no: payload of its ERR and its sequence number. */
+  readonly refused: (session: ServerSession, error: Uint8Array, sequence: number) => void
   /** MySQL mode only: a login packet that is neither OK nor ERR, framed as it came. */
   readonly asked: (session: ServerSession, framed: Uint8Array) => void
   /** Bytes of a response for the client. */
   readonly forward: (session: ServerSession, bytes: Uint8Array) => void
   /** The response is complete; see RelaySink. */
-  readonly finished: (ok: Uint8Array | undefined, sequence: number, swallowed: boolean) => void
+  readonly finished: (
+    session: ServerSession,
+    ok: Uint8Array | undefined,
+    sequence: number,
+    swallowed: boolean,
+  ) => void
   readonly drained: (session: ServerSession) => void
-  /** Gone, for whatever reason; once. `connected` tells whether the TCP connection had been made. */
-  readonly lost: (session: ServerSession, connected: boolean) => void
+  /** Gone, for whatever reason; once. `wasReady` tells whether it had been logged in. */
+  readonly lost: (session: ServerSession, wasReady: boolean) => void
 }
 
 type Phase = 'connecting' | 'greeting' | 'authenticating' | 'ready' | 'closed'
@@ -43,10 +52,14 @@ export class ServerSession {
   private readonly database: string | undefined
   private readonly collector = new PacketCollector(LOGIN_LIMIT_BYTES)
   private connection: Connection | undefined
+  private clock: Clock | undefined
   private phase: Phase = 'connecting'
-  private wasConnected = false
-  /** The server's id of this connection, what KILL QUERY there wants. */
+  private isBusy = false
+  private deadline: TimerHandle | undefined
+  /** The server's id of this connection. */
   threadId = 0
+  /** Bits of `__proxy_capability_flag` that the server agreed to. */
+  capabilities = 0
   /** Current database on this server; undefined before the first answer. */
   schema: string | undefined
 
@@ -64,17 +77,22 @@ export class ServerSession {
     this.tracker = new ResponseTracker(login !== undefined)
     this.relay = new ResponseRelay(this.tracker, {
       forward: bytes => owner.forward(this, bytes),
-      finished: (ok, sequence, swallowed) => owner.finished(ok, sequence, swallowed),
-      infile: () => this.close(),
+      finished: (ok, sequence, swallowed) => {
+        this.isBusy = false
+        owner.finished(this, ok, sequence, swallowed)
+      },
+      infile: () => this.drop(),
     })
   }
 
-  start(transport: Transport, timeoutMs: number): void {
+  /** Connects and logs in, both within `timeoutMs`; in MySQL mode the client sets the pace of the login. */
+  start(transport: Transport, clock: Clock, timeoutMs: number): void {
+    this.clock = clock
+    this.deadline = clock.after(timeoutMs, () => this.drop())
     this.connection = transport.connect(
       { ...this.address, timeoutMs },
       {
         opened: () => {
-          this.wasConnected = true
           this.phase = 'greeting'
         },
         received: (_connection, bytes) => this.received(bytes),
@@ -83,10 +101,6 @@ export class ServerSession {
         closed: () => this.lost(),
       },
     )
-  }
-
-  get isReady(): boolean {
-    return this.phase === 'ready'
   }
 
   get isClosed(): boolean {
@@ -99,6 +113,7 @@ export class ServerSession {
   }
 
   begin(command: number): void {
+    this.isBusy = true
     this.relay.begin(command)
   }
 
@@ -110,8 +125,29 @@ export class ServerSession {
     this.connection?.resume()
   }
 
-  close(): void {
+  /** Closes at once; the owner is told as of any loss. */
+  drop(): void {
     this.connection?.destroy()
+  }
+
+  /** Closes at once; the owner is told nothing any more. */
+  close(): void {
+    this.phase = 'closed'
+    this.deadline?.cancel()
+    this.connection?.destroy()
+  }
+
+  /** The same, with COM_QUIT where the server waits for a command. */
+  leave(): void {
+    if (this.phase !== 'ready' || this.isBusy) {
+      this.close()
+      return
+    }
+    this.phase = 'closed'
+    const { connection } = this
+    connection?.write(packet(0, Uint8Array.of(COMMAND.quit)))
+    connection?.end()
+    this.deadline = this.clock?.after(LEAVE_MS, () => connection?.destroy())
   }
 
   private received(bytes: Uint8Array): void {
@@ -131,29 +167,33 @@ export class ServerSession {
       if (this.phase === 'ready' || this.phase === 'closed') return
       const next = this.collector.next()
       if (next === undefined) return
-      if (this.phase === 'greeting') this.greeted(next.payload)
+      if (this.phase === 'greeting') this.greeted(next.payload, next.sequence)
       else this.answered(next.payload, next.sequence)
     }
   }
 
-  private greeted(payload: Uint8Array): void {
+  private greeted(payload: Uint8Array, sequence: number): void {
     if (payload[0] === 0xff) {
-      this.refuse(payload)
+      this.refuse(payload, sequence)
       return
     }
     const greeting = parseGreeting(payload)
     this.threadId = greeting.connectionId
     this.phase = 'authenticating'
-    if (this.login === undefined) this.owner.greeted(this, greeting)
-    else this.write(packet(1, serverLogin(this.login, greeting, this.database)))
+    if (this.login === undefined) {
+      this.deadline?.cancel()
+      this.owner.greeted(this, greeting)
+    } else this.write(packet(1, serverLogin(this.login, greeting, this.database)))
   }
 
   private answered(payload: Uint8Array, sequence: number): void {
     if (payload[0] === 0xff) {
-      this.refuse(payload)
+      this.refuse(payload, sequence)
     } else if (payload[0] === 0x00) {
       this.phase = 'ready'
-      this.owner.ready(this, payload)
+      this.deadline?.cancel()
+      if (this.login !== undefined) this.capabilities = agreedCapabilities(payload)
+      this.owner.ready(this, payload, sequence)
     } else if (this.login === undefined) {
       this.owner.asked(this, packet(sequence, payload))
     } else {
@@ -161,15 +201,18 @@ export class ServerSession {
     }
   }
 
-  private refuse(error: Uint8Array): void {
+  private refuse(error: Uint8Array, sequence: number): void {
     this.phase = 'closed'
-    this.owner.refused(this, error)
+    this.deadline?.cancel()
     this.connection?.destroy()
+    this.owner.refused(this, error, sequence)
   }
 
   private lost(): void {
-    const told = this.phase === 'closed'
+    this.deadline?.cancel()
+    if (this.phase === 'closed') return
+    const wasReady = this.phase === 'ready'
     this.phase = 'closed'
-    if (!told) this.owner.lost(this, this.wasConnected)
+    this.owner.lost(this, wasReady)
   }
 }

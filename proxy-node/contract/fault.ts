@@ -38,6 +38,13 @@ export const FAULTS = {
     says: 'no complete login within {seconds} s',
     remedy: 'connect again and log in at once',
   },
+  'request.timeout': {
+    blame: 'client',
+    retryable: true,
+    mysql: { errno: 1159, state: '08S01' },
+    says: 'Got timeout reading communication packets: no rest of the command within {seconds} s',
+    remedy: 'connect again and send commands whole',
+  },
   'login.too-many': {
     blame: 'operator',
     retryable: true,

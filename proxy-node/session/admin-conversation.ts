@@ -24,7 +24,11 @@ export class AdminConversation {
   private readonly client: Connection
   private readonly run: (sql: string) => Promise<AdminAnswer>
   private readonly collector = new PacketCollector(STATEMENT_LIMIT_BYTES)
-  private busy = false
+  /** A statement is being answered. */
+  private isRunning = false
+  /** The client has not taken its answers. */
+  private isBlocked = false
+  private hasLeft = false
 
   constructor(client: Connection, run: (sql: string) => Promise<AdminAnswer>) {
     this.client = client
@@ -33,38 +37,61 @@ export class AdminConversation {
 
   /** @throws protocol.malformed for a statement above the limit. */
   received(bytes: Uint8Array): void {
-    this.collector.push(bytes.slice())
-    if (this.busy) this.client.pause()
-    else this.next()
+    this.collector.push(bytes)
+    this.goOn()
   }
 
-  private next(): void {
-    const command = this.collector.next()
-    if (command === undefined) {
-      this.client.resume()
-      return
+  /** @throws protocol.malformed */
+  drained(): void {
+    this.isBlocked = false
+    this.goOn()
+  }
+
+  private goOn(): void {
+    while (!this.isRunning && !this.isBlocked && !this.hasLeft) {
+      const command = this.collector.next()
+      if (command === undefined) break
+      this.take(command.payload)
     }
-    const code = command.payload[0] ?? 0
-    if (code === COMMAND.quit) this.client.end()
-    else if (code === COMMAND.query) this.query(Buffer.from(command.payload.subarray(1)).toString())
-    else this.answer(ACCEPTED.has(code) ? packet(1, buildOk()) : unknownStatement())
+    // One chunk ahead, no further.
+    const waits = (this.isRunning || this.isBlocked) && this.collector.waitingBytes > 0
+    if (waits) this.client.pause()
+    else this.client.resume()
+  }
+
+  private take(payload: Uint8Array): void {
+    const code = payload[0] ?? 0
+    if (code === COMMAND.quit) {
+      this.hasLeft = true
+      this.client.end()
+    } else if (code === COMMAND.query) this.query(Buffer.from(payload.subarray(1)).toString())
+    else this.write(ACCEPTED.has(code) ? packet(1, buildOk()) : unknownStatement())
   }
 
   private query(sql: string): void {
-    this.busy = true
+    this.isRunning = true
     this.run(sql).then(
-      answer => this.answer(framed(answer)),
+      answer => this.answered(framed(answer)),
       (error: unknown) =>
-        this.answer(
+        this.answered(
           packet(1, errorOfFault(error instanceof Fault ? error : new Fault('proxy.internal'))),
         ),
     )
   }
 
-  private answer(bytes: Uint8Array): void {
-    this.busy = false
-    this.client.write(bytes)
-    this.next()
+  private answered(bytes: Uint8Array): void {
+    this.isRunning = false
+    this.write(bytes)
+    try {
+      this.goOn()
+    } catch {
+      // What follows is no command; the answer before it has been given.
+      this.client.end()
+    }
+  }
+
+  private write(bytes: Uint8Array): void {
+    if (!this.client.write(bytes)) this.isBlocked = true
   }
 }
 

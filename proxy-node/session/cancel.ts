@@ -1,37 +1,61 @@
 /**
- * Ends the statement of a client that went away: a second login of the same user sends KILL QUERY
- * for the server's id of the first. A server does not notice a closed socket while it executes.
+ * Ends the statement of a client that went away: a second login of the same user sends KILL QUERY. A
+ * server does not notice a closed socket while it executes, tried on the kernel.
  */
 import type { ProxyLogin } from '../backend/login.ts'
 import { ServerSession } from '../backend/server-session.ts'
-import type { Address } from '../net/transport.ts'
-import { COMMAND } from '../wire/protocol.ts'
+import { COMMAND, PROXY_CAPABILITY } from '../wire/protocol.ts'
 import { packet, Writer } from '../wire/writer.ts'
 import type { SessionDeps } from './ports.ts'
 
-type Running = { readonly address: Address; readonly login: ProxyLogin; readonly threadId: number }
+/** When many clients vanish at once, statements beyond this end by the server's own time-outs. */
+const MAX_AT_ONCE = 64
 
-/** Fire and forget: the connection closes itself after the answer, at the latest at the deadline. */
-export function cancelStatement(deps: SessionDeps, running: Running): void {
-  const server = new ServerSession(
-    running.address,
-    {
-      greeted: () => {},
-      asked: () => {},
-      ready: session => {
-        session.begin(COMMAND.query)
-        const text = `KILL QUERY ${running.login.connectionId}`
-        session.write(packet(0, new Writer(32).u8(COMMAND.query).text(text).payload()))
+type Deps = Omit<SessionDeps, 'cancel'>
+
+export class Canceller {
+  private readonly deps: Deps
+  private underWay = 0
+
+  constructor(deps: Deps) {
+    this.deps = deps
+  }
+
+  /** Fire and forget: the connection ends after the answer, at the latest at the deadline. */
+  cancel(login: ProxyLogin, victim: ServerSession): void {
+    if (this.underWay >= MAX_AT_ONCE) return
+    this.underWay += 1
+    const { clock, transport, connectTimeoutMs } = this.deps
+    const deadline = clock.after(connectTimeoutMs * 2, () => server.drop())
+    const over = () => {
+      this.underWay -= 1
+      deadline.cancel()
+    }
+    const server = new ServerSession(
+      victim.address,
+      {
+        greeted: () => {},
+        asked: () => {},
+        ready: session => {
+          session.begin(COMMAND.query)
+          const text = `KILL QUERY ${victimId(login, victim)}`
+          session.write(packet(0, new Writer(32).u8(COMMAND.query).text(text).payload()))
+        },
+        refused: over,
+        forward: () => {},
+        finished: session => session.drop(),
+        drained: () => {},
+        lost: over,
       },
-      refused: () => {},
-      forward: () => {},
-      finished: () => server.close(),
-      drained: () => {},
-      lost: () => {},
-    },
-    // Another client session id: two sessions of one id are both accepted and KILL would be ambiguous.
-    { ...running.login, connectionId: deps.nextConnectionId() },
-  )
-  server.start(deps.transport, deps.connectTimeoutMs)
-  deps.clock.after(deps.connectTimeoutMs * 2, () => server.close())
+      // An id of its own: two sessions of one id are both accepted and KILL would be ambiguous (A15).
+      { ...login, connectionId: this.deps.nextConnectionId() },
+    )
+    server.start(transport, clock, connectTimeoutMs)
+  }
+}
+
+/** The client's id where the server took it over, else the server's own (§2.7). */
+function victimId(login: ProxyLogin, victim: ServerSession): number {
+  const isShared = (victim.capabilities & PROXY_CAPABILITY.clientSessionIdV2) !== 0
+  return isShared ? login.connectionId : victim.threadId
 }

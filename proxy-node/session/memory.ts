@@ -16,13 +16,25 @@ export class SessionMemory {
   status = 0
   /** Undefined: none selected. */
   schema: string | undefined
-  /** Why the session must stay on its server, empty when it may move. */
+  /** Why the session must stay on its server for good, empty when it may move. */
   pinned = ''
+  /** SET TRANSACTION waits for the transaction it is meant for (A8). */
+  private hasTransactionSet = false
   /** The last statement was routed to a server that is not its table's leader. */
   missed = false
 
   get inTransaction(): boolean {
     return (this.status & STATUS.inTransaction) !== 0
+  }
+
+  /** True when a statement may run on another server. */
+  get mayMove(): boolean {
+    return this.pinned === '' && !this.inTransaction && !this.hasTransactionSet
+  }
+
+  /** Stays on its server for good; the first reason is kept. */
+  pin(reason: string): void {
+    if (this.pinned === '') this.pinned = reason
   }
 
   /** The login OK: every variable is listed, none is a change of this session. */
@@ -43,9 +55,11 @@ export class SessionMemory {
     const ok = parseOk(payload)
     this.status = ok.status
     if (ok.schema !== undefined) this.schema = ok.schema === '' ? undefined : ok.schema
-    if (ok.userVariables.size > 0) this.pinned = 'user variables'
+    if (ok.userVariables.size > 0) this.pin('user variables')
     for (const name of ok.systemVariables.keys())
-      if (!PASSING.test(name) && !FOLLOWS_SCHEMA.test(name)) this.pinned = `variable ${name}`
+      if (!PASSING.test(name) && !FOLLOWS_SCHEMA.test(name)) this.pin(`variable ${name}`)
+    const isSet = ok.systemVariables.get('ob_proxy_set_trx_executed')
+    if (isSet !== undefined) this.hasTransactionSet = isSet === 'ON' || isSet === '1'
     const hit = ok.systemVariables.get('ob_proxy_partition_hit')
     this.missed = !afterError && (hit === '0' || hit === 'OFF')
     return ok

@@ -1,4 +1,6 @@
 /** What a client session needs of the rest of the node, as narrow ports the composition root fills. */
+import type { ProxyLogin } from '../backend/login.ts'
+import type { ServerSession } from '../backend/server-session.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Address, Transport } from '../net/transport.ts'
 import type { Cell, Column } from '../wire/resultset.ts'
@@ -56,4 +58,6 @@ export type SessionDeps = {
   /** Unique over workers, restarts and nodes (N4). */
   readonly nextConnectionId: () => number
   readonly maxSessions: () => number
+  /** Ends what `victim`, a server session of `login`, is executing. */
+  readonly cancel: (login: ProxyLogin, victim: ServerSession) => void
 }

@@ -17,6 +17,12 @@ export class Requests {
   private inbox: Uint8Array = NOTHING
   private bodyLeft = 0
   private continues = false
+  private sequence = 0
+
+  /** Sequence number of the answer to the command under way: one more than its last packet's. */
+  get replySequence(): number {
+    return (this.sequence + 1) & 0xff
+  }
 
   get waitingBytes(): number {
     return this.inbox.length
@@ -51,6 +57,7 @@ export class Requests {
     const take = Math.min(bytes.length, HEADER_BYTES + length)
     this.bodyLeft = HEADER_BYTES + length - take
     this.continues = length === MAX_PAYLOAD
+    this.sequence = 0
     if (take === bytes.length) {
       this.inbox = NOTHING
       return bytes
@@ -73,6 +80,7 @@ export class Requests {
   private nextPacket(): boolean {
     if (!this.continues || this.inbox.length < HEADER_BYTES) return false
     const length = lengthAt(this.inbox, 0)
+    this.sequence = this.inbox[3] as number
     this.bodyLeft = HEADER_BYTES + length
     this.continues = length === MAX_PAYLOAD
     return true

@@ -1,16 +1,23 @@
 /** All client sessions of one worker: accepts, counts, lists, and lets them go. */
+import { Fault } from '#contract/fault'
+import type { TimerHandle } from '../base/clock.ts'
 import type { ConnectionEvents } from '../net/transport.ts'
+import { Canceller } from './cancel.ts'
 import { ClientSession } from './client-session.ts'
 import type { SessionDeps } from './ports.ts'
+
+const BEAT_MS = 1_000
 
 export class Sessions {
   private readonly deps: SessionDeps
   private readonly open = new Map<number, ClientSession>()
+  private beat: TimerHandle | undefined
   accepted = 0
   private finishedStatements = 0
 
-  constructor(deps: SessionDeps) {
-    this.deps = deps
+  constructor(deps: Omit<SessionDeps, 'cancel'>) {
+    const canceller = new Canceller(deps)
+    this.deps = { ...deps, cancel: (login, victim) => canceller.cancel(login, victim) }
   }
 
   get size(): number {
@@ -24,22 +31,19 @@ export class Sessions {
     return sum
   }
 
-  /** The events of a new client; beyond the limit it is told so at once. */
+  /** The events of a new client; beyond the limit it is told so instead of being greeted. */
   accept(): ConnectionEvents {
     this.accepted += 1
-    const session = new ClientSession(this.deps, closed => {
-      this.open.delete(closed.id)
-      this.finishedStatements += closed.statements
+    this.beat ??= this.deps.clock.every(BEAT_MS, () => {
+      for (const session of this.open.values()) session.beat()
     })
+    const session = new ClientSession(this.deps, closed => this.closed(closed))
     const isFull = this.open.size >= this.deps.maxSessions()
     this.open.set(session.id, session)
     if (!isFull) return session.events
     return {
       ...session.events,
-      opened: connection => {
-        session.events.opened(connection)
-        session.giveUp('login.too-many')
-      },
+      opened: connection => session.turnAway(connection, 'login.too-many'),
     }
   }
 
@@ -50,13 +54,21 @@ export class Sessions {
   /** Ends one session with 1317 to its client; false when it is not here. */
   kill(id: number): boolean {
     const session = this.open.get(id)
-    session?.giveUp('session.killed')
+    session?.giveUp(new Fault('session.killed'))
     return session !== undefined
   }
 
   /** Closes sessions that are between transactions; the rest when `force`. */
   drain(force: boolean): void {
     for (const session of this.open.values())
-      if (force || session.isIdle) session.giveUp('proxy.draining')
+      if (force || session.isIdle) session.giveUp(new Fault('proxy.draining'))
+  }
+
+  private closed(session: ClientSession): void {
+    this.open.delete(session.id)
+    this.finishedStatements += session.statements
+    if (this.open.size > 0) return
+    this.beat?.cancel()
+    this.beat = undefined
   }
 }

@@ -1,0 +1,33 @@
+/**
+ * Clients that stop in the middle, measured in seconds of the worker's one-second beat rather than by
+ * a timer each. Bounds: `net_read_timeout` and `net_write_timeout` (proxy-protocol.md §9).
+ */
+export const READ_STALL_SECONDS = 30
+export const WRITE_STALL_SECONDS = 60
+
+export class Stall {
+  private seconds = 0
+  private lastPending = 0
+  private hasMoved = false
+
+  /** Bytes came from the client. */
+  moved(): void {
+    this.hasMoved = true
+  }
+
+  /** One beat of a client that owes the rest of a command, or does not. */
+  reading(isHalfRead: boolean): 'reading' | undefined {
+    this.seconds = isHalfRead && !this.hasMoved ? this.seconds + 1 : 0
+    this.hasMoved = false
+    this.lastPending = 0
+    return this.seconds >= READ_STALL_SECONDS ? 'reading' : undefined
+  }
+
+  /** One beat of a client that has not taken `pendingBytes` of its answers. */
+  writing(pendingBytes: number): 'writing' | undefined {
+    this.seconds = pendingBytes === this.lastPending ? this.seconds + 1 : 0
+    this.lastPending = pendingBytes
+    this.hasMoved = false
+    return this.seconds >= WRITE_STALL_SECONDS ? 'writing' : undefined
+  }
+}

@@ -1,0 +1,385 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { AdminPorts, SessionRow } from '../../../../proxy-node/admin/answer.ts'
+import { runAdmin } from '../../../../proxy-node/admin/dispatch.ts'
+import { ConfigStore } from '../../../../proxy-node/config/store.ts'
+import { PARAMETERS } from '../../../../proxy-node/contract/parameters.ts'
+import { PROXY_VERSION } from '../../../../proxy-node/contract/version.ts'
+
+const SESSION: SessionRow = {
+  id: 12,
+  tenant: 'app',
+  user: 'u',
+  host: '10.0.0.9:13970',
+  database: '',
+  statements: 3,
+  serverSessions: 2,
+  state: 'MCS_ACTIVE_READER',
+  worker: 1,
+  pid: 4711,
+}
+
+let folder = ''
+let open: number[] = []
+let draining = false
+let failures: unknown[] = []
+let ports: AdminPorts
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'obfleet-admin-'))
+  open = [12, 7]
+  draining = false
+  failures = []
+  ports = {
+    config: ConfigStore.open(folder, new Map([['rootservice_cluster_name', 'obcluster']])),
+    sessions: async () => open.map(id => ({ ...SESSION, id })),
+    kill: async id => {
+      const isHere = open.includes(id)
+      open = open.filter(other => other !== id)
+      return isHere
+    },
+    isDraining: () => draining,
+    failed: error => failures.push(error),
+  }
+})
+afterEach(() => rmSync(folder, { recursive: true, force: true }))
+
+const run = (sql: string, user = 'root') => runAdmin(sql, { user, connectionId: 99 }, ports)
+const table = async (sql: string) => {
+  const answer = await run(sql)
+  if (answer.kind !== 'rows') throw new Error(`${sql}: ${JSON.stringify(answer)}`)
+  return answer
+}
+const cells = async (sql: string) => (await table(sql)).rows
+const names = async (sql: string) => (await table(sql)).columns.map(({ name }) => name)
+const errno = async (sql: string, user = 'root') => {
+  const answer = await run(sql, user)
+  return answer.kind === 'error' ? answer.errno : answer.kind
+}
+
+describe('what drivers send at connect', () => {
+  test.each([
+    'SET NAMES utf8mb4',
+    "SET NAMES 'utf8mb4' COLLATE 'utf8mb4_general_ci'",
+    'set autocommit=1',
+    'SET @@session.autocommit = OFF;',
+    "SET character_set_results = NULL, sql_mode='STRICT_TRANS_TABLES'",
+    'SET SESSION TRANSACTION READ ONLY',
+    'BEGIN',
+    'START TRANSACTION WITH CONSISTENT SNAPSHOT',
+    'COMMIT ;',
+    'rollback;;  ',
+    '-- a comment\nset names utf8',
+    '# another\n/* and */ COMMIT',
+  ])('%j is fine', async sql => {
+    expect(await run(sql)).toEqual({ kind: 'ok' })
+  })
+
+  test('answers the long SELECT of Connector/J with every alias', async () => {
+    const asked =
+      '/* mysql-connector-java-8.0.29 (Revision: dd61577595edad45c398af508cf91ad26fc4144f) */SELECT  @@session.auto_increment_increment AS auto_increment_increment, @@character_set_client AS character_set_client, @@character_set_connection AS character_set_connection, @@character_set_results AS character_set_results, @@character_set_server AS character_set_server, @@collation_server AS collation_server, @@collation_connection AS collation_connection, @@init_connect AS init_connect, @@interactive_timeout AS interactive_timeout, @@license AS license, @@lower_case_table_names AS lower_case_table_names, @@max_allowed_packet AS max_allowed_packet, @@net_write_timeout AS net_write_timeout, @@performance_schema AS performance_schema, @@query_cache_size AS query_cache_size, @@query_cache_type AS query_cache_type, @@sql_mode AS sql_mode, @@system_time_zone AS system_time_zone, @@time_zone AS time_zone, @@transaction_isolation AS transaction_isolation, @@wait_timeout AS wait_timeout'
+
+    const { columns, rows } = await table(asked)
+
+    expect(columns).toHaveLength(21)
+    expect(columns[0]?.name).toBe('auto_increment_increment')
+    expect(rows[0]?.[0]).toBe(1)
+    expect(rows[0]?.at(-1)).toBe(28_800)
+  })
+
+  test.each([
+    ['SELECT 1', ['1'], [1]],
+    ['select @@version_comment limit 1', ['@@version_comment'], ['obfleet obproxy']],
+    ['select @@session.tx_isolation', ['@@session.tx_isolation'], ['READ-COMMITTED']],
+    [
+      'SELECT @@max_allowed_packet,@@wait_timeout',
+      ['@@max_allowed_packet', '@@wait_timeout'],
+      [4_194_304, 28_800],
+    ],
+    ['SELECT VERSION()', ['VERSION()'], [PROXY_VERSION]],
+    ['SELECT CONNECTION_ID()', ['CONNECTION_ID()'], [99]],
+    ['select USER(), DATABASE()', ['USER()', 'DATABASE()'], ['root@proxysys', null]],
+    ["SELECT 'a,b' AS `x`, 2 y", ['x', 'y'], ['a,b', 2]],
+    ['select proxy_version() ;', ['proxy_version()'], [PROXY_VERSION]],
+    ['/* probe */ SELECT proxy_status()', ['proxy_status()'], ['ACTIVE']],
+  ])('%s', async (sql, columns, row) => {
+    const answer = await table(sql)
+
+    expect(answer.columns.map(({ name }) => name)).toEqual(columns)
+    expect(answer.rows).toEqual([row])
+  })
+
+  test('filters SHOW VARIABLES by LIKE and by the names of a WHERE', async () => {
+    expect(await cells("SHOW VARIABLES LIKE 'sql_mode'")).toEqual([
+      ['sql_mode', 'STRICT_ALL_TABLES'],
+    ])
+    expect(
+      await cells(
+        "SHOW SESSION VARIABLES WHERE Variable_name = 'wait_timeout' OR Variable_name='SQL_MODE'",
+      ),
+    ).toEqual([
+      ['sql_mode', 'STRICT_ALL_TABLES'],
+      ['wait_timeout', 28_800],
+    ])
+    expect((await cells('show global variables')).length).toBeGreaterThan(18)
+    expect(await cells('show warnings')).toEqual([])
+  })
+
+  test.each([
+    'select * from t',
+    'select @@nosuch',
+    'select @@constructor',
+    'select constructor()',
+    'insert into t values (1)',
+    'show engines',
+    'kill query 12',
+    'settle',
+    '',
+    ';',
+    'ALTER PROXYCONFIG',
+    'show proxyconfig like',
+  ])('%j is not understood', async sql => {
+    expect(await errno(sql)).toBe(5010)
+  })
+
+  test('says why there are no tables', async () => {
+    expect(await run('show tables')).toMatchObject({
+      errno: 5010,
+      state: '21000',
+      message: expect.stringContaining('has no tables'),
+    })
+  })
+})
+
+describe('a statement', () => {
+  test.each(["'\\\\'", '/*', "'", "select ''", 'alter proxyconfig set a="'])(
+    'made of %j again and again is answered at once',
+    async piece => {
+      const startedAt = performance.now()
+
+      expect(await errno(piece.repeat(Math.floor(60_000 / piece.length)))).toBeTypeOf('number')
+
+      expect(performance.now() - startedAt).toBeLessThan(1_000)
+    },
+  )
+})
+
+describe('SHOW PROXYCONFIG', () => {
+  test('lists every parameter, then the state of the config server', async () => {
+    const rows = await cells('show proxyconfig')
+
+    expect(await names('SHOW PROXYCONFIG;')).toEqual([
+      'name',
+      'value',
+      'info',
+      'need_reboot',
+      'visible_level',
+      'range',
+      'config_level',
+    ])
+    expect(rows.slice(0, -7).map(row => row[0])).toEqual([...PARAMETERS.keys()])
+    expect(rows.slice(-7).map(row => row[4])).toEqual(Array(7).fill('virtual'))
+  })
+
+  test.each([
+    ["like '%listen_port'", ['listen_port', 'prometheus_listen_port', 'rpc_listen_port']],
+    ['LIKE "listen_port"', ['listen_port']],
+    ["like 'LISTEN%'", []],
+    ["like 'listen_por_'", ['listen_port']],
+    ["like 'json%count'", ['json_config_cluster_count']],
+  ])('%s', async (like, found) => {
+    expect((await cells(`show proxyconfig ${like}`)).map(row => row[0])).toEqual(found)
+  })
+
+  test('an empty pattern matches everything, a hostile one ends', async () => {
+    expect(await cells("show proxyconfig like ''")).toHaveLength(PARAMETERS.size + 7)
+    expect(await cells(`show proxyconfig like '${'%_'.repeat(2000)}x'`)).toEqual([])
+  })
+
+  test('DIFF shows what differs by value, masked, USER-visible ones alone on demand', async () => {
+    await run(
+      "alter proxyconfig set obproxy_sys_password='secret', slow_query_time_threshold='500000us'",
+    )
+    await run('alter proxyconfig set client_max_connections=5')
+
+    const all = await cells('show proxyconfig diff')
+
+    expect(all.map(row => [row[0], row[1]])).toEqual([
+      ['client_max_connections', '5'],
+      ['obproxy_sys_password', '******'],
+      ['rootservice_cluster_name', 'obcluster'],
+    ])
+    expect((await cells('show proxyconfig diff user')).map(row => row[0])).toEqual([
+      'client_max_connections',
+    ])
+  })
+
+  test('STATE tells what runs beside what is set', async () => {
+    await run('alter proxyconfig set listen_port = 3306')
+
+    expect(await cells("show proxyconfig state like 'listen_port'")).toEqual([
+      ['listen_port', '3306', '2883', '2883', 'true'],
+    ])
+    expect(await cells('show proxyinfo config')).toContainEqual([
+      'waiting for restart',
+      'listen_port',
+    ])
+  })
+
+  test('shows no secret in any statement that exists', async () => {
+    await run(
+      "alter proxyconfig set obproxy_sys_password='secret', observer_sys_password='secret', observer_sys_password1='secret'",
+    )
+    const statements = [
+      'show proxyconfig',
+      'show proxyconfig diff',
+      'show proxyconfig state',
+      'show proxyinfo config',
+      'show variables',
+    ]
+
+    for (const sql of statements) {
+      const text = JSON.stringify(await run(sql))
+      expect(text).not.toMatch(/e5e9fa1ba31ecd1ae84f75caaa474f3a663f05f4|"secret"/)
+    }
+  })
+})
+
+describe('ALTER PROXYCONFIG SET', () => {
+  test.each([
+    ['client_max_connections = 100', 'client_max_connections', '100'],
+    ["CLIENT_MAX_CONNECTIONS='0x10' ;", 'client_max_connections', '0x10'],
+    ['slow_query_time_threshold=2s', 'slow_query_time_threshold', '2s'],
+    ['enable_compression_protocol = off', 'enable_compression_protocol', 'False'],
+    ['proxy_idc_name = "it\'s; -- here"', 'proxy_idc_name', "it's; -- here"],
+    ["proxy_idc_name = 'a''b\\'c'", 'proxy_idc_name', "a'b'c"],
+    ['proxy_idc_name = ', 'proxy_idc_name', ''],
+    ["rootservice_list='10.0.0.1:2881;10.0.0.2:2881'", 'rootservice_list', ''],
+  ])('%s', async (assignment, name, value) => {
+    expect(await run(`alter proxyconfig set ${assignment}`)).toEqual({ kind: 'ok' })
+    expect(ports.config.get(name)).toBe(value)
+  })
+
+  test('takes several assignments, all or none', async () => {
+    expect(
+      await run("ALTER PROXYCONFIG SET client_max_connections=5, username_separator=':;,'"),
+    ).toEqual({ kind: 'ok' })
+    expect(ports.config.get('username_separator')).toBe(':;,')
+
+    expect(await errno('alter proxyconfig set client_max_connections=6, nosuch=1')).toBe(5099)
+
+    expect(ports.config.number('client_max_connections')).toBe(5)
+  })
+
+  test.each([
+    ['nosuch = 1', 5099],
+    ['app_name = x', 1235],
+    ['client_max_connections = many', 4147],
+    ['listen_port = 80', 4147],
+    ['proxy_id = 256', 10025],
+    ['client_max_connections', 1210],
+    ['client_max_connections = 1,', 1210],
+  ])('refuses %s with %i', async (assignment, code) => {
+    expect(await errno(`alter proxyconfig set ${assignment}`)).toBe(code)
+  })
+
+  test('repeats no password in an error', async () => {
+    const answer = await run("alter proxyconfig set 'secret'")
+
+    expect(answer).toMatchObject({ kind: 'error', errno: 1210 })
+    expect(JSON.stringify(answer)).not.toContain('secret')
+  })
+})
+
+describe('sessions', () => {
+  test('are listed by id, as OBProxy lists them', async () => {
+    const { columns, rows } = await table('SHOW PROCESSLIST')
+
+    expect(columns.map(({ name }) => name)).toEqual([
+      'Id',
+      'Tenant',
+      'User',
+      'Host',
+      'db',
+      'trans_count',
+      'svr_session_count',
+      'state',
+      'tid',
+      'pid',
+    ])
+    expect(rows.map(row => row[0])).toEqual([7, 12])
+    expect(rows[1]).toEqual([
+      12,
+      'app',
+      'u',
+      '10.0.0.9:13970',
+      'NULL',
+      3,
+      2,
+      'MCS_ACTIVE_READER',
+      1,
+      4711,
+    ])
+  })
+
+  test('SHOW PROXYSESSION has a cell for each of its columns', async () => {
+    const { columns, rows } = await table("show proxysession like '%'")
+
+    expect(columns).toHaveLength(13)
+    expect(rows.every(row => row.length === columns.length)).toBe(true)
+    expect(rows[1]?.slice(0, 5)).toEqual([12, 12, 'obcluster', 'app', 'u'])
+  })
+
+  test.each(['KILL 12', 'kill connection 12', 'kill proxysession 12;'])(
+    '%s ends one',
+    async sql => {
+      expect(await run(sql)).toEqual({ kind: 'ok' })
+      expect(open).toEqual([7])
+      expect(await errno(sql)).toBe(1094)
+    },
+  )
+
+  test('KILL of oneself is an interruption', async () => {
+    expect(await run('kill 99')).toMatchObject({ kind: 'error', errno: 1317, state: '70100' })
+  })
+})
+
+describe('the node', () => {
+  test('says its version where managers look for it', async () => {
+    const lines = (await cells('SHOW PROXYINFO BINARY')).map(row => String(row[1])).join('\n')
+
+    expect(/\d+\.\d+\.\d+\.\d+-\d+/.exec(lines)?.[0]).toMatch(new RegExp(`^${PROXY_VERSION}-`))
+  })
+
+  test('says that it drains', async () => {
+    draining = true
+
+    expect(await cells('select proxy_status()')).toEqual([['BE_INACTIVE']])
+  })
+
+  test('reports an error that nobody foresaw without its text', async () => {
+    ports = { ...ports, sessions: () => Promise.reject(new Error('inside')) }
+
+    expect(await run('show processlist')).toMatchObject({
+      errno: 10001,
+      message: expect.not.stringContaining('inside'),
+    })
+    expect(failures).toHaveLength(1)
+  })
+})
+
+describe('account inspector', () => {
+  test.each([
+    ['ping proxy', 'ok'],
+    [' PING  PROXY ; ', 'ok'],
+    ['select 1', 5010],
+    ['show proxyconfig', 5010],
+    ["alter proxyconfig set client_max_connections='1'", 5010],
+    ['set names utf8', 5010],
+    ['kill 12', 5010],
+  ])('%s: %s', async (sql, outcome) => {
+    expect(await errno(sql, 'inspector')).toBe(outcome)
+    expect(open).toEqual([12, 7])
+  })
+})
