@@ -4,6 +4,7 @@
  */
 import { closeSync, fstatSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import { PROXY_VERSION } from '#contract/version'
 import {
   EXIT,
   exitCodeOf,
@@ -14,6 +15,7 @@ import {
 } from './config/command-line.ts'
 import { ConfigStore } from './config/store.ts'
 import { lockFile, openListeningSocket } from './net/listening-socket.ts'
+import { Log } from './observe/log.ts'
 import type { Message } from './process/channel.ts'
 import { spawnDaemon, spawnWorker } from './process/spawn.ts'
 import { Supervisor } from './process/supervisor.ts'
@@ -21,6 +23,8 @@ import { runWorker } from './process/worker.ts'
 
 const WORKER_FLAG = '--worker'
 const INHERITED_DESCRIPTOR = 3
+/** Set by a start in the background for the process it leaves behind. */
+const BACKGROUND_VARIABLE = 'OBPROXY_IN_BACKGROUND'
 const PASSWORD_VARIABLES = ['observer_sys_password', 'observer_sys_password1']
 
 const args = process.argv.slice(2)
@@ -49,11 +53,14 @@ async function startProxy(given: readonly string[]): Promise<void> {
     return process.exit(0)
   }
   if (line.kind === 'wrong') return fail(line.line, EXIT.usage)
-  if (!line.inForeground) return process.exit(await spawnDaemon([...given, '-N'], process.cwd()))
+  if (!line.inForeground) {
+    process.env[BACKGROUND_VARIABLE] = '1'
+    return process.exit(await spawnDaemon([...given, '-N'], process.cwd()))
+  }
   const workdir = resolve(process.env['OBPROXY_ROOT'] || process.cwd())
   const parity = lockDirectory(workdir)
   const config = openConfig(workdir, withPasswords(line.overrides))
-  supervise(config, listen(config), parity)
+  supervise(config, listen(config), { parity, log: openLog(workdir, config) })
 }
 
 function say(text: string, code: number): void {
@@ -126,14 +133,33 @@ function listen(config: ConfigStore): number {
   }
 }
 
-function supervise(config: ConfigStore, listenDescriptor: number, parity: 0 | 1): void {
+/** In the background nobody reads standard error, and its reader's end must not end the proxy. */
+function openLog(workdir: string, config: ConfigStore): Log {
+  const isInBackground = process.env[BACKGROUND_VARIABLE] !== undefined
+  process.stderr.on('error', () => {})
+  return new Log({
+    folder: join(workdir, 'log'),
+    now: Date.now,
+    level: () => config.get('syslog_level'),
+    maxFileBytes: () => config.number('max_log_file_size'),
+    maxBytesPerSec: () => config.number('syslog_io_bandwidth_limit'),
+    ...(isInBackground ? {} : { echo: line => process.stderr.write(`${line}\n`) }),
+  })
+}
+
+function supervise(
+  config: ConfigStore,
+  listenDescriptor: number,
+  { parity, log }: { readonly parity: 0 | 1; readonly log: Log },
+): void {
   const supervisor = new Supervisor({
     config,
     parity,
     spawn: (take, lost) => spawnWorker({ flag: WORKER_FLAG, listenDescriptor, take, lost }),
-    log: line => process.stderr.write(`${new Date().toISOString()} ${line}\n`),
+    log,
   })
   supervisor.start()
+  log.inform(`obproxy ${PROXY_VERSION} started, pid ${process.pid}`)
   let asked = false
   const end = () => {
     // The second signal does not wait.

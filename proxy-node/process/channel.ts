@@ -3,6 +3,7 @@
  * process. Questions carry a number; an answer that does not come within the deadline is an error.
  */
 
+import type { TenantSnapshot } from '#contract/telemetry'
 import type { SessionRow } from '../admin/answer.ts'
 import type { Clock, TimerHandle } from '../base/clock.ts'
 import type { AdminAnswer } from '../session/ports.ts'
@@ -17,6 +18,7 @@ export type WorkerSettings = {
   readonly maxSessions: number
   readonly connectTimeoutMs: number
   readonly drainMs: number
+  readonly slowQueryMs: number
   readonly accounts: {
     readonly root: string
     readonly inspector: string
@@ -32,12 +34,6 @@ export type IdRange = {
   readonly start: number
 }
 
-export type WorkerGauges = {
-  readonly sessions: number
-  readonly accepted: number
-  readonly statements: number
-}
-
 export type Question =
   | { readonly ask: 'tenant'; readonly tenant: string }
   | { readonly ask: 'location'; readonly names: readonly [string, string, string] }
@@ -49,7 +45,7 @@ export type Question =
     }
   | { readonly ask: 'kill'; readonly connectionId: number }
   | { readonly ask: 'sessions' }
-  | { readonly ask: 'gauges' }
+  | { readonly ask: 'traffic' }
 
 export type AnswerOf = {
   tenant: readonly ServerAddress[]
@@ -58,7 +54,7 @@ export type AnswerOf = {
   /** Whether the session was there. */
   kill: boolean
   sessions: readonly SessionRow[]
-  gauges: WorkerGauges
+  traffic: readonly TenantSnapshot[]
 }
 
 export type Message =

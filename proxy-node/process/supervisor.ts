@@ -3,6 +3,7 @@
  * answers and the exporter; starts a worker a core and replaces a lost one within a second (N2).
  */
 import { availableParallelism } from 'node:os'
+import { BUILD_NUMBER, PROXY_VERSION } from '#contract/version'
 import type { AdminSession, SessionRow } from '../admin/answer.ts'
 import { runAdmin } from '../admin/dispatch.ts'
 import { MetadataConnections } from '../backend/metadata.ts'
@@ -10,7 +11,9 @@ import { systemClock } from '../base/clock.ts'
 import type { ConfigStore } from '../config/store.ts'
 import { bunTransport } from '../net/bun.ts'
 import { serveHttp } from '../net/http.ts'
-import { exporterAnswer } from '../observe/exporter.ts'
+import { type ExporterView, exporterAnswer } from '../observe/exporter.ts'
+import type { Log } from '../observe/log.ts'
+import { NodeTraffic } from '../observe/metrics.ts'
 import type { AdminAnswer } from '../session/ports.ts'
 import { Cluster, parseRootservices } from '../topology/cluster.ts'
 import {
@@ -18,7 +21,6 @@ import {
   type IdRange,
   type Message,
   type Question,
-  type WorkerGauges,
   type WorkerSettings,
 } from './channel.ts'
 
@@ -39,7 +41,7 @@ export type SupervisorPort = {
   /** 0 or 1, changes with each start on this directory. */
   readonly parity: 0 | 1
   readonly spawn: (take: (message: Message) => void, lost: () => void) => WorkerProcess
-  readonly log: (line: string) => void
+  readonly log: Log
 }
 
 type Slot = {
@@ -59,8 +61,7 @@ export class Supervisor {
   private idStart = 0
   private stopping = false
   private exporter: { readonly stop: () => void } | undefined
-  private gauges: WorkerGauges = { sessions: 0, accepted: 0, statements: 0 }
-  private lostWorkers: WorkerGauges = { sessions: 0, accepted: 0, statements: 0 }
+  private readonly traffic = new NodeTraffic()
 
   constructor(port: SupervisorPort) {
     this.port = port
@@ -81,23 +82,24 @@ export class Supervisor {
     for (let index = 0; index < this.workers; index++) this.slots.push(this.spawn(index))
     void this.cluster?.start()
     this.startExporter()
-    this.config.onChange(() => {
+    this.config.onChange(names => {
+      this.port.log.inform(`parameters changed: ${names.join(', ')}`)
       for (const slot of this.slots)
         slot.channel.send({ kind: 'settings', settings: this.settings() })
     })
-    systemClock.every(1_000, () => void this.collectGauges())
+    systemClock.every(1_000, () => this.collectTraffic())
   }
 
   /** Accepts no more, gives clients `graceMs` to reach the end of a transaction, then resolves. */
   async stop(graceMs: number): Promise<void> {
     this.stopping = true
-    this.exporter?.stop()
     this.cluster?.stop()
     for (const slot of this.slots) slot.channel.send({ kind: 'drain' })
     const deadline = systemClock.now() + graceMs
     while (this.slots.length > 0 && systemClock.now() < deadline) await systemClock.sleep(20)
     for (const slot of this.slots) slot.process.kill()
     this.metadata.stop()
+    this.exporter?.stop()
     await systemClock.sleep(this.slots.length > 0 ? EXIT_GRACE_MS : 0)
   }
 
@@ -136,6 +138,7 @@ export class Supervisor {
         Number.MAX_SAFE_INTEGER,
       connectTimeoutMs: this.config.timeMs('short_async_task_timeout'),
       drainMs: this.config.timeMs('hot_upgrade_exit_timeout'),
+      slowQueryMs: this.config.timeMs('slow_query_time_threshold'),
       accounts: {
         root: this.config.get('obproxy_sys_password'),
         inspector: this.config.get('inspector_password'),
@@ -171,12 +174,9 @@ export class Supervisor {
       if (at >= 0) this.slots.splice(at, 1)
       return
     }
-    this.port.log(`worker ${slot.index} (pid ${slot.process.pid}) is gone, starting another`)
-    this.lostWorkers = {
-      ...this.lostWorkers,
-      accepted: this.gauges.accepted,
-      statements: this.gauges.statements,
-    }
+    this.port.log.error(`worker ${slot.index} (pid ${slot.process.pid}) is gone, starting another`)
+    slot.isListening = false
+    this.traffic.workerLost(slot.index)
     systemClock.after(RESPAWN_MS, () => {
       if (!this.stopping && at >= 0) this.slots[at] = this.spawn(slot.index)
     })
@@ -203,36 +203,35 @@ export class Supervisor {
       sessions: () => this.allSessions(),
       kill: connectionId => this.kill(connectionId),
       isDraining: () => this.stopping,
-      failed: error => this.port.log(`admin statement failed: ${String(error)}`),
+      failed: error => this.port.log.error(`admin statement failed: ${String(error)}`),
     })
   }
 
   private async kill(connectionId: number): Promise<boolean> {
-    const asked = this.slots.map(({ channel }) =>
+    const asked = this.listening.map(({ channel }) =>
       channel.ask({ ask: 'kill', connectionId }).catch(() => false),
     )
     return (await Promise.all(asked)).includes(true)
   }
 
+  private get listening(): readonly Slot[] {
+    return this.slots.filter(slot => slot.isListening)
+  }
+
   private async allSessions(): Promise<readonly SessionRow[]> {
     const lists = await Promise.all(
-      this.slots.map(slot => slot.channel.ask({ ask: 'sessions' }).catch(() => [])),
+      this.listening.map(({ channel }) => channel.ask({ ask: 'sessions' }).catch(() => [])),
     )
     return lists.flat()
   }
 
-  private async collectGauges(): Promise<void> {
-    const parts = await Promise.all(
-      this.slots.map(slot => slot.channel.ask({ ask: 'gauges' }).catch(() => undefined)),
-    )
-    const sum = (name: keyof WorkerGauges) =>
-      parts.reduce((total, part) => total + (part?.[name] ?? 0), 0)
-    this.gauges = {
-      sessions: sum('sessions'),
-      // Counters never fall: what a lost worker had counted stays.
-      accepted: Math.max(this.gauges.accepted, sum('accepted') + this.lostWorkers.accepted),
-      statements: Math.max(this.gauges.statements, sum('statements') + this.lostWorkers.statements),
-    }
+  private collectTraffic(): void {
+    for (const { channel, index } of this.listening)
+      channel.ask({ ask: 'traffic' }).then(
+        snapshot => this.traffic.take(index, snapshot),
+        // A worker that is gone is told by `workerLost`; a slow one keeps its last counts.
+        () => {},
+      )
   }
 
   private startExporter(): void {
@@ -241,17 +240,30 @@ export class Supervisor {
       port: this.config.number('prometheus_listen_port'),
     }
     try {
-      this.exporter = serveHttp(address, path =>
-        exporterAnswer(path, {
-          gauges: this.gauges,
-          workersListening: this.slots.filter(slot => slot.isListening).length,
-          entries: this.cluster?.locations.size ?? 0,
-          isLoaded: this.cluster?.isLoaded ?? true,
-        }),
-      )
+      this.exporter = serveHttp(address, path => exporterAnswer(path, this.view()))
     } catch (error) {
       // The exporter's failure does not stop the start (proxy-admin.md §1.3).
-      this.port.log(`exporter on ${address.host}:${address.port} did not start: ${String(error)}`)
+      this.port.log.error(
+        `exporter on ${address.host}:${address.port} did not start: ${String(error)}`,
+      )
+    }
+  }
+
+  private view(): ExporterView {
+    return {
+      address: this.config.get('local_bound_ip'),
+      version: `${PROXY_VERSION}_${BUILD_NUMBER}`,
+      application: this.config.get('app_name'),
+      tenants: this.traffic.totals(),
+      costsInMs: this.config.isOn('prometheus_cost_ms_unit'),
+      showsExtra: this.config.isOn('enable_extra_prometheus_metric'),
+      maxSeries: this.config.number('monitor_item_limit'),
+      workersListening: this.listening.length,
+      locationEntries: this.cluster?.locations.size ?? 0,
+      configVersion: this.config.version,
+      logLines: this.port.log.lines,
+      isLoaded: this.cluster?.isLoaded ?? true,
+      isDraining: this.stopping,
     }
   }
 }

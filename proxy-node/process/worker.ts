@@ -105,6 +105,7 @@ class Worker {
       nextConnectionId: connectionIds(start.ids),
       maxSessions: () => this.settings.maxSessions,
     })
+    this.sessions.traffic.slowMs = start.settings.slowQueryMs
   }
 
   async listen(): Promise<void> {
@@ -116,13 +117,13 @@ class Worker {
 
   apply(settings: WorkerSettings): void {
     this.settings = settings
+    this.sessions.traffic.slowMs = settings.slowQueryMs
   }
 
   respond(question: Question): Promise<unknown> {
     if (question.ask === 'sessions') return Promise.resolve(this.rows())
     if (question.ask === 'kill') return Promise.resolve(this.sessions.kill(question.connectionId))
-    const { size, accepted, statements } = this.sessions
-    return Promise.resolve({ sessions: size, accepted, statements })
+    return Promise.resolve(this.sessions.traffic.snapshot(this.sessions.list()))
   }
 
   /** Accepts no more; sessions end between transactions, all of them at the deadline. */

@@ -11,7 +11,7 @@ import type { SessionDeps } from './ports.ts'
 /** When many clients vanish at once, statements beyond this end by the server's own time-outs. */
 const MAX_AT_ONCE = 64
 
-type Deps = Omit<SessionDeps, 'cancel'>
+type Deps = Omit<SessionDeps, 'cancel' | 'traffic'>
 
 export class Canceller {
   private readonly deps: Deps

@@ -20,6 +20,7 @@ import type { Directory, SessionDeps } from './ports.ts'
 import { Servers, type ServersOwner } from './servers.ts'
 import { READ_STALL_SECONDS } from './stall.ts'
 import { nextSessionState, type SessionEvent, type SessionState } from './states.ts'
+import type { TenantTraffic } from './traffic.ts'
 
 const LOGIN_LIMIT_BYTES = 64 * 1024
 const EMPTY_SCRAMBLE = new Uint8Array(20)
@@ -46,12 +47,15 @@ export class ClientSession implements PipelineHost {
   private adminTalk: AdminConversation | undefined
   /** Of the next packet before login; afterwards the pipeline knows. */
   private sequence = 0
+  /** Where it counts: under no name until it is logged in. */
+  traffic: TenantTraffic
 
   constructor(deps: SessionDeps, onClosed: (session: ClientSession) => void) {
     this.deps = deps
     this.onClosed = onClosed
     this.id = deps.nextConnectionId()
     this.startedAt = deps.clock.now()
+    this.traffic = deps.traffic.of('', '')
     this.scramble = deps.mode.kind === 'mysql' ? EMPTY_SCRAMBLE : randomScramble()
     this.servers = new Servers(deps, this.memory, this.serversOwner())
     this.events = {
@@ -272,7 +276,9 @@ export class ClientSession implements PipelineHost {
     const isRelayed = deps.mode.kind === 'mysql'
     if (isRelayed) this.sequence = sequence
     this.accepted(isRelayed ? ok : rebuildOk(learned))
-    this.pipeline = new Pipeline(this, { deps, memory, servers, client })
+    this.traffic = deps.traffic.of(this.credentials?.cluster ?? '', this.tenant)
+    this.traffic.loggedIn(true)
+    this.pipeline = new Pipeline(this, { deps, memory, servers, client, traffic: this.traffic })
   }
 
   // --- servers
@@ -314,6 +320,7 @@ export class ClientSession implements PipelineHost {
 
   private abandon(payload: Uint8Array): void {
     if (this.current === 'closing' || this.current === 'closed') return
+    if (this.isLoggingIn) this.traffic.loggedIn(false)
     const sequence = this.pipeline === undefined ? this.sequence : this.pipeline.ownSequence()
     this.move('gaveUp')
     this.stopStatement()
@@ -325,6 +332,10 @@ export class ClientSession implements PipelineHost {
     }
     this.client?.write(packet(sequence, payload))
     this.leave()
+  }
+
+  private get isLoggingIn(): boolean {
+    return this.pipeline === undefined && this.adminTalk === undefined
   }
 
   /** Sends what is pending and closes; a client that does not read it is cut off at the deadline. */

@@ -3,6 +3,7 @@
  * a result is buffered; whoever is slow pauses the other side. Hot path: see the rules.
  */
 import { Fault } from '#contract/fault'
+import { BYTES, OUTCOME } from '#contract/names'
 import type { ServerSession } from '../backend/server-session.ts'
 import type { Address, Connection } from '../net/transport.ts'
 import { classify } from '../sql/classify.ts'
@@ -12,10 +13,12 @@ import { packet } from '../wire/writer.ts'
 import { isAnsweredByServers, isRelayed } from './commands.ts'
 import type { SessionMemory } from './memory.ts'
 import type { Directory, SessionDeps } from './ports.ts'
-import { Requests } from './requests.ts'
+import { Requests, ROUTE_PREFIX_BYTES } from './requests.ts'
 import { isSameAddress, type Servers } from './servers.ts'
 import { Stall } from './stall.ts'
+import { OTHERS, statementType } from './statement-type.ts'
 import type { SessionEvent, SessionState } from './states.ts'
+import type { TenantTraffic } from './traffic.ts'
 
 /** ER_BAD_DB_ERROR. */
 const UNKNOWN_DATABASE = 1049
@@ -36,6 +39,7 @@ export class Pipeline {
   private readonly memory: SessionMemory
   private readonly servers: Servers
   private readonly client: Connection
+  private readonly traffic: TenantTraffic
   private readonly requests = new Requests()
   private readonly stall = new Stall()
   private command = 0
@@ -55,6 +59,11 @@ export class Pipeline {
   /** State of the session was lost with its server: the next command is told so. */
   private isBroken = false
   statements = 0
+  /** Of the command under way: how it is counted, and when it was begun and sent. */
+  private type = OTHERS
+  private isLarge = false
+  private begunMs = 0
+  private sentMs = 0
 
   constructor(
     host: PipelineHost,
@@ -63,6 +72,7 @@ export class Pipeline {
       readonly memory: SessionMemory
       readonly servers: Servers
       readonly client: Connection
+      readonly traffic: TenantTraffic
     },
   ) {
     this.host = host
@@ -70,6 +80,7 @@ export class Pipeline {
     this.memory = parts.memory
     this.servers = parts.servers
     this.client = parts.client
+    this.traffic = parts.traffic
   }
 
   // --- from the client
@@ -77,6 +88,7 @@ export class Pipeline {
   /** @throws protocol.malformed */
   received(bytes: Uint8Array): void {
     this.stall.moved()
+    this.traffic.moved(BYTES.clientRequest, bytes.length)
     this.requests.push(bytes)
     if (this.host.state === 'working' && this.requests.isIncomplete) this.passBody()
     if (this.host.state === 'idle') this.work()
@@ -164,6 +176,9 @@ export class Pipeline {
     this.statements += 1
     this.routedTable = ''
     const { command } = this
+    this.begunMs = performance.now()
+    this.isLarge = this.requests.isIncomplete || head.length > ROUTE_PREFIX_BYTES
+    this.type = command === COMMAND.query ? statementType(head, HEADER_BYTES + 1) : OTHERS
     if (command === COMMAND.quit) this.host.quit()
     else if (this.isBroken) this.host.giveUp(new Fault('server.lost-reading'))
     else if (command === COMMAND.ping) this.answer(buildOk(this.memory.status || DEFAULT_STATUS))
@@ -223,6 +238,7 @@ export class Pipeline {
       )
       return
     }
+    this.traffic.located(true, leader !== undefined)
     const server = this.servers.current
     if (server !== undefined && (leader === undefined || isSameAddress(leader, server.address)))
       this.send(server, head)
@@ -232,6 +248,7 @@ export class Pipeline {
   private located(directory: Directory, leader: Address | undefined): void {
     const head = this.waitingHead
     if (this.host.state !== 'routing' || head === undefined) return
+    this.traffic.located(false, leader !== undefined)
     const server = this.servers.current
     if (server !== undefined && (leader === undefined || isSameAddress(leader, server.address)))
       this.reached(server)
@@ -271,6 +288,7 @@ export class Pipeline {
   /** No session could be had; the command has gone nowhere. */
   unreachable(databaseError: number): void {
     this.waitingHead = undefined
+    this.count(OUTCOME.failed, performance.now())
     const { schema } = this.memory
     const fault = new Fault('route.no-server', { tenant: this.host.tenant })
     this.answer(
@@ -292,6 +310,8 @@ export class Pipeline {
       this.answering = server
       server.begin(command)
     }
+    this.sentMs = performance.now()
+    this.traffic.moved(BYTES.serverRequest, head.length)
     if (!server.write(head)) this.serverBlocked = true
     this.passBody()
   }
@@ -309,6 +329,7 @@ export class Pipeline {
     while (this.requests.isIncomplete) {
       const part = this.requests.body()
       if (part === undefined) return
+      if (server !== undefined) this.traffic.moved(BYTES.serverRequest, part.length)
       if (server?.write(part) === false) this.serverBlocked = true
     }
     if (this.answering !== undefined) return
@@ -321,6 +342,8 @@ export class Pipeline {
   // --- to the client
 
   forward(server: ServerSession, bytes: Uint8Array): void {
+    this.traffic.moved(BYTES.serverResponse, bytes.length)
+    this.traffic.moved(BYTES.clientResponse, bytes.length)
     if (this.client.write(bytes)) return
     this.clientBlocked = true
     server.pause()
@@ -343,13 +366,27 @@ export class Pipeline {
       if (!swallowed) this.reply(packet(sequence, learned === undefined ? ok : rebuildOk(learned)))
       if (this.routedTable !== '') this.giveFeedback(server)
     }
+    this.settle(server)
     // The rest of a command that was answered early still belongs to the server.
     if (this.requests.isIncomplete) return
     this.host.move('resultEnded')
     this.goOn()
   }
 
+  private settle(server: ServerSession): void {
+    const hasFailed = server.tracker.errorCode !== 0 ? OUTCOME.failed : 0
+    const hasMissed = this.routedTable !== '' && this.memory.missed ? OUTCOME.missed : 0
+    this.count(hasFailed | hasMissed, this.sentMs)
+    if (!this.memory.inTransaction) this.traffic.transacted()
+  }
+
+  private count(outcome: number, sentMs: number): void {
+    const all = this.isLarge ? outcome | OUTCOME.large : outcome
+    this.traffic.answered(this.type, all, this.begunMs, sentMs)
+  }
+
   private reply(framed: Uint8Array): void {
+    this.traffic.moved(BYTES.clientResponse, framed.length)
     if (this.client.write(framed)) return
     this.clientBlocked = true
     this.servers.current?.pause()
@@ -371,6 +408,9 @@ export class Pipeline {
     const isClean = this.deps.mode.kind === 'oceanbase' && this.memory.mayMove
     this.isBroken = !isClean
     if (this.answering === undefined) this.steer()
-    else if (!server.relay.serverEnded()) this.host.giveUp(new Fault('server.lost-reading'))
+    else if (!server.relay.serverEnded()) {
+      this.count(OUTCOME.failed, this.sentMs)
+      this.host.giveUp(new Fault('server.lost-reading'))
+    }
   }
 }

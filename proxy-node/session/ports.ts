@@ -4,6 +4,7 @@ import type { ServerSession } from '../backend/server-session.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Address, Transport } from '../net/transport.ts'
 import type { Cell, Column } from '../wire/resultset.ts'
+import type { WorkerTraffic } from './traffic.ts'
 
 /** Where statements of one tenant can go. Both answers may be immediate or a promise. */
 export type Directory = {
@@ -58,6 +59,7 @@ export type SessionDeps = {
   /** Unique over workers, restarts and nodes (N4). */
   readonly nextConnectionId: () => number
   readonly maxSessions: () => number
+  readonly traffic: WorkerTraffic
   /** Ends what `victim`, a server session of `login`, is executing. */
   readonly cancel: (login: ProxyLogin, victim: ServerSession) => void
 }

@@ -5,6 +5,7 @@ import type { ConnectionEvents } from '../net/transport.ts'
 import { Canceller } from './cancel.ts'
 import { ClientSession } from './client-session.ts'
 import type { SessionDeps } from './ports.ts'
+import { WorkerTraffic } from './traffic.ts'
 
 const BEAT_MS = 1_000
 
@@ -15,9 +16,15 @@ export class Sessions {
   accepted = 0
   private finishedStatements = 0
 
-  constructor(deps: Omit<SessionDeps, 'cancel'>) {
+  readonly traffic = new WorkerTraffic()
+
+  constructor(deps: Omit<SessionDeps, 'cancel' | 'traffic'>) {
     const canceller = new Canceller(deps)
-    this.deps = { ...deps, cancel: (login, victim) => canceller.cancel(login, victim) }
+    this.deps = {
+      ...deps,
+      traffic: this.traffic,
+      cancel: (login, victim) => canceller.cancel(login, victim),
+    }
   }
 
   get size(): number {

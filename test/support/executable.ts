@@ -65,7 +65,7 @@ export async function startNode(
   const deadline = Date.now() + DEADLINE_MS
   for (;;) {
     const text = await metrics(host)
-    if (/^odp_workers [1-9]/m.test(text)) break
+    if (/^odp_workers\{.*\} [1-9]/m.test(text)) break
     if (child.exitCode !== null || Date.now() > deadline)
       throw new Error(`obproxy did not start: exit ${child.exitCode}`)
     await new Promise(done => setTimeout(done, 20))

@@ -1,0 +1,52 @@
+/**
+ * Names of what is counted, each once: metric families, and the closed sets of values that their
+ * labels have. Names and values that dashboards query are OBProxy's. Source: proxy-admin.md §5.2.
+ */
+
+/** Statement types by which requests are counted; a position in this list is a counter's index. */
+export const SQL_TYPES = [
+  'SELECT',
+  'INSERT',
+  'UPDATE',
+  'DELETE',
+  'REPLACE',
+  'MERGE',
+  'BEGIN',
+  'COMMIT',
+  'ROLLBACK',
+  'SET',
+  'SHOW',
+  'CALL',
+  'TEXT_PS_PREPARE',
+  'TEXT_PS_EXECUTE',
+  'OTHERS',
+] as const
+
+export type SqlType = (typeof SQL_TYPES)[number]
+
+/** What was special about an answered request, as bits; 0 is small, fast, successful, well routed. */
+export const OUTCOME = { slow: 1, failed: 2, missed: 4, large: 8 } as const
+
+/** Whose bytes: requests and responses, between client and proxy, between proxy and server. */
+export const BYTES = {
+  clientRequest: 0,
+  clientResponse: 1,
+  serverRequest: 2,
+  serverResponse: 3,
+} as const
+
+export const METRIC = {
+  transactions: 'odp_transaction_total',
+  requests: 'odp_sql_request_total',
+  cost: 'odp_sql_cost_total',
+  sessions: 'odp_current_session',
+  connections: 'odp_new_client_connections',
+  bytes: 'odp_request_byte',
+  entries: 'odp_entry_total',
+  logLines: 'odp_elogs_total',
+  locationEntries: 'odp_location_entries',
+  workers: 'odp_workers',
+  configVersion: 'odp_config_version',
+  draining: 'odp_draining',
+  build: 'odp_build_info',
+} as const

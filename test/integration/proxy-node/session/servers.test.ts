@@ -1,0 +1,461 @@
+/** Servers that refuse, vanish, answer nonsense; where statements go, and when a session stays. */
+import { afterEach, describe, expect, test } from 'vitest'
+import { errorPacket, frame, lenencText, minimalOk } from '../../../../infra/local/front/codec.ts'
+import {
+  type DataPlane,
+  type Flavour,
+  type Plan,
+  startDataPlane,
+} from '../../../support/data-plane.ts'
+import {
+  changed,
+  type FakeConnection,
+  type FakeScript,
+  type FakeServer,
+  okWithState,
+  startFakeServer,
+  variableState,
+} from '../../../support/fake-server.ts'
+import { errorOf, RawClient } from '../../../support/raw-client.ts'
+
+const USER = 'u@app#c1'
+const SHARED_IDS = 0x20_0000
+
+let closers: (() => Promise<unknown> | unknown)[] = []
+
+afterEach(async () => {
+  for (const close of closers.reverse()) await close()
+  closers = []
+})
+
+async function fake(script: FakeScript = {}): Promise<FakeServer> {
+  const server = await startFakeServer(script)
+  closers.push(server.stop)
+  return server
+}
+
+async function gone(): Promise<FakeServer> {
+  const server = await startFakeServer()
+  await server.stop()
+  return server
+}
+
+async function loggedIn(plane: DataPlane, database = ''): Promise<RawClient> {
+  const client = new RawClient(plane.port)
+  closers.push(() => client.socket.destroy())
+  const answer = await client.logIn(USER, database)
+  expect(answer.payload[0], answer.payload.toString()).toBe(0)
+  return client
+}
+
+/** The port of the server that answered: the fakes' default answer to a query. */
+async function portOf(client: RawClient, sql = 'SELECT 1'): Promise<number> {
+  const packets = await client.query(sql)
+  return Number(packets[3]?.payload.subarray(1).toString())
+}
+
+/** Ends a server; returns when the proxy has seen it. */
+async function lose(server: FakeServer, client: RawClient): Promise<void> {
+  await server.stop()
+  client.command(0x0e)
+  await client.next()
+}
+
+/** Answers statements that begin with a word; everything else as usual. */
+function when(word: string, act: (connection: FakeConnection) => void): FakeScript {
+  return {
+    onCommand: (connection, command) => {
+      if (!command.subarray(1).toString().startsWith(word)) return false
+      act(connection)
+      return true
+    },
+  }
+}
+
+describe.each<Flavour>(['node:net', 'Bun'])('over %s', flavour => {
+  async function planeOver(servers: readonly FakeServer[], plan: Plan = {}): Promise<DataPlane> {
+    const addresses = servers.map(({ host, port }) => ({ host, port }))
+    const plane = await startDataPlane(flavour, { servers: addresses, ...plan })
+    closers.push(plane.stop)
+    return plane
+  }
+
+  describe('a login goes on to the next server', () => {
+    test.each<[string, () => Promise<FakeServer>]>([
+      ['that refuses connections', gone],
+      [
+        'that closes before it greets',
+        () =>
+          fake({
+            onConnect: socket => {
+              socket.destroy()
+              return true
+            },
+          }),
+      ],
+      ['that accepts and says nothing', () => fake({ onConnect: () => true })],
+      ['that takes the login and says nothing', () => fake({ onLogin: () => {} })],
+      ['that closes on the login', () => fake({ onLogin: ({ socket }) => socket.destroy() })],
+      [
+        'that is starting',
+        () => fake({ onLogin: connection => connection.error(8001, 'starting') }),
+      ],
+      [
+        'that greets with nonsense',
+        () =>
+          fake({
+            onConnect: socket => {
+              socket.write('SSH-2.0-OpenSSH_9.6\r\n')
+              return true
+            },
+          }),
+      ],
+    ])('past one %s', async (_name, first) => {
+      const [bad, good] = [await first(), await fake()]
+      const plane = await planeOver([bad, good], { connectTimeoutMs: 200 })
+
+      expect(await portOf(await loggedIn(plane))).toBe(good.port)
+    })
+  })
+
+  test('no server at all: 10013, in its place', async () => {
+    const plane = await planeOver([await gone(), await gone()])
+    const answer = await new RawClient(plane.port).logIn(USER)
+
+    expect({ errno: errorOf(answer).errno, sequence: answer.sequence }).toEqual({
+      errno: 10013,
+      sequence: 2,
+    })
+    await expect.poll(plane.size).toBe(0)
+  })
+
+  test("a server's refusal reaches the client as it is", async () => {
+    const first = await fake({ onLogin: connection => connection.error(1045, 'go away') })
+    const second = await fake()
+    const answer = await new RawClient((await planeOver([first, second])).port).logIn(USER)
+
+    expect(errorOf(answer)).toEqual({ errno: 1045, text: 'go away' })
+    expect(second.connections).toHaveLength(0)
+  })
+
+  describe('a server lost in the middle of a statement', () => {
+    const rowsBegin = Buffer.concat([
+      frame(1, Buffer.from([1])),
+      frame(2, Buffer.from('c')),
+      frame(3, Buffer.from([0xfe, 0, 0, 2, 0])),
+      frame(4, lenencText('r'.repeat(100))),
+    ])
+
+    test('before its answer: 10014, then the end', async () => {
+      const plane = await planeOver([await fake(when('LOSE', ({ socket }) => socket.destroy()))])
+      const client = await loggedIn(plane)
+      const [answer] = await client.query('LOSE')
+
+      expect({ errno: errorOf(answer).errno, sequence: answer?.sequence }).toEqual({
+        errno: 10014,
+        sequence: 1,
+      })
+      await client.closed()
+      await expect.poll(plane.size).toBe(0)
+    })
+
+    test('after a statement of two packets: the number follows them', async () => {
+      const plane = await planeOver([await fake(when('LOSE', ({ socket }) => socket.destroy()))])
+      const client = await loggedIn(plane)
+      const [answer] = await client.query(`LOSE${' '.repeat(17 * 1024 * 1024)}`)
+
+      expect({ errno: errorOf(answer).errno, sequence: answer?.sequence }).toEqual({
+        errno: 10014,
+        sequence: 2,
+      })
+    })
+
+    test('between two rows: 10014 with the next number', async () => {
+      const script = when('LOSE', ({ socket }) => socket.end(rowsBegin))
+      const client = await loggedIn(await planeOver([await fake(script)]))
+      client.command(0x03, 'LOSE')
+      for (let packet = 1; packet <= 4; packet++) await client.next()
+      const last = await client.next()
+
+      expect({ errno: errorOf(last).errno, sequence: last?.sequence }).toEqual({
+        errno: 10014,
+        sequence: 5,
+      })
+      await client.closed()
+    })
+
+    test('inside a row: nothing can be said, the connection ends', async () => {
+      const script = when('LOSE', ({ socket }) =>
+        socket.end(rowsBegin.subarray(0, rowsBegin.length - 1)),
+      )
+      const plane = await planeOver([await fake(script)])
+      const client = await loggedIn(plane)
+      client.command(0x03, 'LOSE')
+      await client.closed()
+
+      expect(client.packets.filter(({ payload }) => payload[0] === 0xff)).toEqual([])
+      await expect.poll(plane.size).toBe(0)
+    })
+
+    test('after an ERR without its OK: the ERR is handed on', async () => {
+      const script = when('LOSE', ({ socket }) =>
+        socket.end(frame(1, errorPacket(4012, 'HY000', 'late'))),
+      )
+      const client = await loggedIn(await planeOver([await fake(script)]))
+      const [answer] = await client.query('LOSE')
+
+      expect(errorOf(answer)).toEqual({ errno: 4012, text: 'late' })
+      expect(await portOf(client)).toBeGreaterThan(0)
+    })
+
+    test('by nonsense: 10014, and another client goes on', async () => {
+      const script = when('LOSE', ({ socket }) =>
+        socket.write(Buffer.concat([frame(1, minimalOk()), frame(9, minimalOk())])),
+      )
+      const plane = await planeOver([await fake(script)])
+      const [one, other] = [await loggedIn(plane), await loggedIn(plane)]
+      const [answer] = await one.query('LOSE')
+      expect(answer?.payload[0]).toBe(0)
+
+      expect(await portOf(other)).toBeGreaterThan(0)
+      expect(await portOf(one)).toBeGreaterThan(0)
+    })
+  })
+
+  describe('a server lost between statements', () => {
+    test('is replaced, the current database restored', async () => {
+      const [first, second] = [await fake(), await fake()]
+      const plane = await planeOver([first, second])
+      const client = await loggedIn(plane, 'demo')
+      expect(await portOf(client)).toBe(first.port)
+      await lose(first, client)
+
+      expect(await portOf(client)).toBe(second.port)
+      expect(second.connections[0]?.schema).toBe('demo')
+    })
+
+    test('with a transaction open: the next statement is told so', async () => {
+      const first = await fake(when('BEGIN', connection => connection.ok(0x0023)))
+      const plane = await planeOver([first, await fake()])
+      const client = await loggedIn(plane)
+      await client.query('BEGIN')
+      await first.stop()
+
+      expect(errorOf((await client.query('COMMIT'))[0]).errno).toBe(10014)
+      await client.closed()
+    })
+
+    test('with the current database gone meanwhile: 1049, the session stays', async () => {
+      const refusal: FakeScript = {
+        onCommand: (connection, command) => {
+          if (command[0] !== 0x02) return false
+          connection.error(1049, 'no such database')
+          return true
+        },
+      }
+      const [first, second] = [await fake(), await fake(refusal)]
+      const client = await loggedIn(await planeOver([first, second]), 'demo')
+      await lose(first, client)
+
+      expect(errorOf((await client.query('SELECT 1'))[0])).toEqual({
+        errno: 1049,
+        text: "Unknown database 'demo'",
+      })
+      client.command(0x0e)
+      expect((await client.next()).payload[0]).toBe(0)
+    })
+  })
+
+  describe('where a statement goes', () => {
+    async function two(script: FakeScript = {}) {
+      const [a, b] = [await fake(script), await fake(script)]
+      const leaders = { 'demo.t1': address(a), 'demo.t2': address(b) }
+      const plane = await planeOver([a, b], { leaders })
+      return { a, b, client: await loggedIn(plane, 'demo') }
+    }
+
+    const address = ({ host, port }: FakeServer) => ({ host, port })
+
+    test("to its table's leader, there and back on the same two connections", async () => {
+      const { a, b, client } = await two()
+      const ports = []
+      for (const table of ['t1', 't2', 't1', 't2', 't2'])
+        ports.push(await portOf(client, `SELECT * FROM ${table}`))
+
+      expect(ports).toEqual([a, b, a, b, b].map(({ port }) => port))
+      expect([a.connections.length, b.connections.length]).toEqual([1, 1])
+      expect(b.connections[0]?.schema).toBe('demo')
+    })
+
+    test('with the database of the moment, restored where it has changed', async () => {
+      const { a, b, client } = await two()
+      await portOf(client, 'SELECT * FROM t2')
+      client.command(0x02, 'other')
+      await client.next()
+      await portOf(client, 'SELECT * FROM demo.t1')
+
+      expect(a.connections[0]?.schema).toBe('other')
+      expect(b.connections[0]?.schema).toBe('other')
+    })
+
+    test('when its leader cannot be reached, to another server of the tenant', async () => {
+      const { a, b, client } = await two()
+      await b.stop()
+
+      expect(await portOf(client, 'SELECT * FROM t2')).toBe(a.port)
+      expect(a.connections).toHaveLength(1)
+    })
+
+    test('a statement that leans on the one before stays', async () => {
+      const { b, client } = await two()
+      await portOf(client, 'SELECT * FROM t2')
+
+      expect(await portOf(client, 'SELECT FOUND_ROWS() FROM t1')).toBe(b.port)
+      expect(await portOf(client, 'SHOW WARNINGS')).toBe(b.port)
+    })
+
+    test.each<[string, string, (connection: FakeConnection) => void]>([
+      ['an open transaction', 'BEGIN', connection => connection.ok(0x0023)],
+      [
+        'a variable',
+        'SET sql_mode',
+        connection => connection.ok(0x4022, changed('sql_mode', 'ANSI')),
+      ],
+      [
+        'a user variable',
+        'SET @a',
+        connection => connection.ok(0x4022, variableState([], [lenencText('a'), lenencText('1')])),
+      ],
+      [
+        'SET TRANSACTION',
+        'SET TRANSACTION',
+        connection => connection.ok(0x4022, changed('ob_proxy_set_trx_executed', 'ON')),
+      ],
+      ['a temporary table', 'CREATE TEMPORARY TABLE x (a INT)', connection => connection.ok()],
+      ['a lock', 'SELECT GET_LOCK', connection => connection.ok()],
+    ])('%s keeps the session where it is', async (_name, sql, act) => {
+      const { a, client } = await two(when(sql, act))
+      await portOf(client, 'SELECT * FROM t1')
+      await client.query(`${sql} `)
+
+      expect(await portOf(client, 'SELECT * FROM t2')).toBe(a.port)
+    })
+
+    test('a transaction that has ended lets it go again', async () => {
+      const script: FakeScript = {
+        onCommand: (connection, command) => {
+          const sql = command.subarray(1).toString()
+          if (sql === 'BEGIN') connection.ok(0x0023)
+          else if (sql === 'COMMIT') connection.ok(0x0022)
+          else return false
+          return true
+        },
+      }
+      const { b, client } = await two(script)
+      await client.query('BEGIN')
+      await client.query('COMMIT')
+
+      expect(await portOf(client, 'SELECT * FROM t2')).toBe(b.port)
+    })
+
+    test('SET TRANSACTION that was used lets it go again', async () => {
+      const script: FakeScript = {
+        onCommand: (connection, command) => {
+          const sql = command.subarray(1).toString()
+          if (sql.startsWith('SET'))
+            connection.ok(0x4022, changed('ob_proxy_set_trx_executed', 'ON'))
+          else if (sql === 'COMMIT')
+            connection.ok(0x4022, changed('ob_proxy_set_trx_executed', 'OFF'))
+          else return false
+          return true
+        },
+      }
+      const { b, client } = await two(script)
+      await client.query('SET TRANSACTION ISOLATION LEVEL SERIALIZABLE')
+      await client.query('COMMIT')
+
+      expect(await portOf(client, 'SELECT * FROM t2')).toBe(b.port)
+    })
+
+    test('an autocommitted write that gave an id keeps it', async () => {
+      const script = when('INSERT', connection =>
+        connection.ok(0x4022, changed('last_insert_id', '7')),
+      )
+      const { a, client } = await two(script)
+      await client.query('INSERT INTO t1 VALUES (1)')
+
+      expect(await portOf(client, 'SELECT * FROM t2')).toBe(a.port)
+    })
+  })
+
+  describe('the OK of a server', () => {
+    test("loses the proxy's session state on its way to the client", async () => {
+      const script = when('UPDATE', connection =>
+        connection.send(
+          Buffer.concat([
+            Buffer.from([0, 3, 0, 0x22, 0x40, 1, 0]),
+            okWithState(0x4022, changed('ob_proxy_partition_hit', 'ON')).subarray(7),
+          ]),
+        ),
+      )
+      const client = await loggedIn(await planeOver([await fake(script)]))
+      const [ok] = await client.query('UPDATE t SET a = 1')
+
+      expect([...(ok?.payload ?? [])]).toEqual([0, 3, 0, 0x22, 0, 1, 0])
+      expect(ok?.sequence).toBe(1)
+    })
+  })
+
+  describe('a client that goes away', () => {
+    test.each([
+      ['the id that the client knows', SHARED_IDS, (login: FakeConnection) => idOf(login)],
+      ["the server's id", 0, (login: FakeConnection) => login.threadId],
+    ])('has its statement killed by %s', async (_name, capabilities, id) => {
+      const server = await fake({
+        capabilities,
+        onCommand: (_connection, command) => command.subarray(1).toString() === 'SLEEP',
+      })
+      const plane = await planeOver([server])
+      const client = await loggedIn(plane)
+      client.command(0x03, 'SLEEP')
+      await expect.poll(() => server.statements).toEqual(['SLEEP'])
+      client.socket.destroy()
+
+      const victim = server.connections[0] as FakeConnection
+      await expect.poll(() => server.statements[1]).toBe(`KILL QUERY ${id(victim)}`)
+      const killer = server.connections[1] as FakeConnection
+      expect(killer.user).toBe(victim.user)
+      expect(idOf(killer)).not.toBe(idOf(victim))
+      await expect.poll(() => server.connections.every(({ socket }) => socket.destroyed)).toBe(true)
+      await expect.poll(plane.size).toBe(0)
+    })
+
+    test('between statements leaves politely', async () => {
+      const server = await fake()
+      const plane = await planeOver([server])
+      const client = await loggedIn(plane)
+      await portOf(client)
+      client.socket.destroy()
+
+      await expect.poll(() => server.connections[0]?.commands.at(-1)?.[0]).toBe(0x01)
+      await expect.poll(plane.size).toBe(0)
+      expect(server.connections).toHaveLength(1)
+    })
+
+    test('while a server is being looked for leaves nothing behind', async () => {
+      const server = await fake({ onLogin: () => {} })
+      const plane = await planeOver([server])
+      const client = new RawClient(plane.port)
+      void client.logIn(USER).catch(() => {})
+      await expect.poll(() => server.connections.length).toBe(1)
+      client.socket.destroy()
+
+      await expect.poll(() => server.connections[0]?.socket.destroyed).toBe(true)
+      await expect.poll(plane.size).toBe(0)
+    })
+  })
+})
+
+function idOf(connection: FakeConnection): number {
+  return Number(connection.attributes.get('__client_session_id')?.toString())
+}

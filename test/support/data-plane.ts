@@ -1,0 +1,153 @@
+/**
+ * A data plane over a fixed picture of servers, on either transport: in this process over node:net,
+ * or in a Bun process of its own, where it answers to lines on its standard input.
+ */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { resolve } from 'node:path'
+import { createInterface } from 'node:readline'
+import { systemClock } from '../../proxy-node/base/clock.ts'
+import { nodeTransport } from '../../proxy-node/net/node.ts'
+import type { Address, Transport } from '../../proxy-node/net/transport.ts'
+import type { Mode } from '../../proxy-node/session/ports.ts'
+import { Sessions } from '../../proxy-node/session/sessions.ts'
+
+const ROOT = resolve(import.meta.dirname, '../..')
+
+export type Plan = {
+  /** MySQL mode when given. */
+  readonly mysql?: Address
+  readonly servers?: readonly Address[]
+  /** `database.table` → leader. */
+  readonly leaders?: Readonly<Record<string, Address>>
+  readonly loginTimeoutMs?: number
+  readonly connectTimeoutMs?: number
+  readonly maxSessions?: number
+}
+
+export type DataPlane = {
+  readonly port: number
+  readonly size: () => Promise<number>
+  /** Lets `seconds` beats pass at once. */
+  readonly beat: (seconds: number) => Promise<void>
+  /** Resident memory of the process that holds it, bytes. */
+  readonly residentBytes: () => Promise<number>
+  readonly drain: (force: boolean) => Promise<void>
+  readonly stop: () => Promise<void>
+}
+
+export type Flavour = 'node:net' | 'Bun'
+
+export function startDataPlane(flavour: Flavour, plan: Plan): Promise<DataPlane> {
+  return flavour === 'Bun' ? startOnBun(plan) : startHere(nodeTransport, plan)
+}
+
+function modeOf(plan: Plan): Mode {
+  if (plan.mysql !== undefined) return { kind: 'mysql', server: plan.mysql }
+  const servers = plan.servers ?? []
+  return {
+    kind: 'oceanbase',
+    directory: {
+      resolveCluster: name => (name === undefined || name === 'c1' ? 'c1' : undefined),
+      tenantServers: tenant => (tenant === 'app' ? servers : []),
+      leaderOf: (_tenant, database, table) => plan.leaders?.[`${database}.${table}`],
+      missed: () => {},
+      connectFailed: () => {},
+    },
+  }
+}
+
+export async function startHere(transport: Transport, plan: Plan): Promise<DataPlane> {
+  let id = 1000
+  const sessions = new Sessions({
+    transport,
+    clock: systemClock,
+    mode: modeOf(plan),
+    admin: {
+      accepts: user => user === 'root',
+      run: (_user, sql) =>
+        Promise.resolve({
+          kind: 'rows',
+          columns: [{ name: 'sql', type: 253 }],
+          rows: [[sql]],
+        }),
+    },
+    serverVersion: () => '5.7.25',
+    proxyVersion: '4.3.2.0',
+    loginTimeoutMs: plan.loginTimeoutMs ?? 10_000,
+    connectTimeoutMs: plan.connectTimeoutMs ?? 2_000,
+    nextConnectionId: () => id++,
+    maxSessions: () => plan.maxSessions ?? 8192,
+  })
+  const listener = await transport.listen({ host: '127.0.0.1', port: 0 }, () => sessions.accept())
+  return {
+    port: listener.port,
+    size: () => Promise.resolve(sessions.size),
+    beat: seconds => {
+      for (let second = 0; second < seconds; second++)
+        for (const session of sessions.list()) session.beat()
+      return Promise.resolve()
+    },
+    residentBytes: () => Promise.resolve(process.memoryUsage().rss),
+    drain: force => {
+      sessions.drain(force)
+      return Promise.resolve()
+    },
+    stop: () => {
+      listener.stop()
+      sessions.drain(true)
+      return Promise.resolve()
+    },
+  }
+}
+
+type Asked = {
+  readonly ask: 'size' | 'beat' | 'resident' | 'drain' | 'stop'
+  readonly value?: number
+}
+
+async function startOnBun(plan: Plan): Promise<DataPlane> {
+  const child = spawn(
+    resolve(ROOT, 'node_modules/.bin/bun'),
+    [resolve(ROOT, 'test/support/data-plane-on-bun.ts'), JSON.stringify(plan)],
+    { stdio: ['pipe', 'pipe', 'inherit'] },
+  )
+  const lines = createInterface({ input: child.stdout })
+  const waiting: ((value: number) => void)[] = []
+  lines.on('line', line => waiting.shift()?.(Number(line)))
+  const answer = () => new Promise<number>(done => waiting.push(done))
+  const ask = (question: Asked) => {
+    child.stdin.write(`${JSON.stringify(question)}\n`)
+    return answer()
+  }
+  const port = await answer()
+  return {
+    port,
+    size: () => ask({ ask: 'size' }),
+    beat: async seconds => void (await ask({ ask: 'beat', value: seconds })),
+    residentBytes: () => ask({ ask: 'resident' }),
+    drain: async force => void (await ask({ ask: 'drain', value: force ? 1 : 0 })),
+    stop: () => ended(child),
+  }
+}
+
+function ended(child: ChildProcess): Promise<void> {
+  return new Promise(done => {
+    child.once('exit', () => done())
+    child.stdin?.end()
+    child.kill('SIGKILL')
+  })
+}
+
+/** Serves the lines of a plane that runs in this process. */
+export async function serveLines(transport: Transport, plan: Plan): Promise<void> {
+  const plane = await startHere(transport, plan)
+  const say = (value: number) => void process.stdout.write(`${value}\n`)
+  say(plane.port)
+  for await (const line of createInterface({ input: process.stdin })) {
+    const { ask, value } = JSON.parse(line) as Asked
+    if (ask === 'beat') await plane.beat(value ?? 0)
+    if (ask === 'drain') await plane.drain(value === 1)
+    if (ask === 'size') say(await plane.size())
+    else say(ask === 'resident' ? await plane.residentBytes() : 0)
+  }
+}

@@ -1,0 +1,249 @@
+/**
+ * A scripted server for suites of the data path: greets, takes any login, hands each command to the
+ * test. It speaks through the fronts' codec, which shares no code with the proxy's.
+ */
+import { createServer, type Socket } from 'node:net'
+import {
+  errorPacket,
+  frame,
+  lenenc,
+  lenencText,
+  minimalOk,
+  type Packet,
+  PacketStream,
+  parseClientLogin,
+  resultPackets,
+  type Table,
+} from '../../infra/local/front/codec.ts'
+
+const SCRAMBLE = Buffer.from('abcdefghijklmnopqrst')
+const CAPABILITIES = 0x809f_f7df
+
+/** One connection to the server, as the test's script sees it. */
+export class FakeConnection {
+  readonly socket: Socket
+  readonly extraOk: boolean
+  readonly threadId: number
+  /** Payload of the login, byte for byte. */
+  login: Buffer = Buffer.alloc(0)
+  readonly commands: Buffer[] = []
+  /** Sequence number that the answer to the last command begins with. */
+  replySequence = 1
+  schema = ''
+
+  constructor(socket: Socket, extraOk: boolean, threadId: number) {
+    this.socket = socket
+    this.extraOk = extraOk
+    this.threadId = threadId
+  }
+
+  get attributes(): ReadonlyMap<string, Buffer> {
+    return parseClientLogin(this.login).attributes
+  }
+
+  get user(): string {
+    return parseClientLogin(this.login).user
+  }
+
+  send(...payloads: Buffer[]): void {
+    const from = this.replySequence
+    this.socket.write(
+      Buffer.concat(payloads.map((payload, index) => frame((from + index) & 0xff, payload))),
+    )
+    this.replySequence = (from + payloads.length) & 0xff
+  }
+
+  ok(status = 0x0022, state?: Buffer): void {
+    this.send(state === undefined ? minimalOk(status) : okWithState(status, state))
+  }
+
+  error(errno: number, text: string): void {
+    this.send(errorPacket(errno, 'HY000', text))
+    if (this.extraOk) this.ok()
+  }
+
+  rows(table: Table, status = 0x0022): void {
+    this.socket.write(resultPackets(table, this.extraOk, status))
+  }
+}
+
+export type FakeServer = {
+  readonly host: string
+  readonly port: number
+  readonly connections: FakeConnection[]
+  /** SQL of every COM_QUERY on every connection, in order of arrival. */
+  readonly statements: string[]
+  readonly stop: () => Promise<void>
+}
+
+export type FakeScript = {
+  readonly host?: string
+  /** OceanBase's extra OK; false is a MySQL server. */
+  readonly extraOk?: boolean
+  /** What the login OK says of `ob_capability_flag`; absent when undefined. */
+  readonly capabilities?: number
+  /** Takes over a new connection; true when nothing else shall happen to it. */
+  readonly onConnect?: (socket: Socket) => boolean
+  /** Answers the login; the default is an OK. */
+  readonly onLogin?: (connection: FakeConnection) => void
+  /** Bytes of a login that is under way, after `onLogin` asked for more. */
+  readonly onLoginMore?: (connection: FakeConnection, packet: Packet) => void
+  /** Answers a command; the default answers rows of the server's address to any query. */
+  readonly onCommand?: (connection: FakeConnection, command: Buffer, server: FakeServer) => boolean
+  /** Sees raw bytes of commands first; true when they are dealt with. */
+  readonly onBytes?: (connection: FakeConnection, bytes: Buffer) => boolean
+}
+
+export async function startFakeServer(script: FakeScript = {}): Promise<FakeServer> {
+  const host = script.host ?? '127.0.0.1'
+  const connections: FakeConnection[] = []
+  const statements: string[] = []
+  const sockets = new Set<Socket>()
+  let threads = 5000
+  const listener = createServer(socket => {
+    sockets.add(socket)
+    socket.on('error', () => {})
+    socket.on('close', () => sockets.delete(socket))
+    if (script.onConnect?.(socket) === true) return
+    threads += 1
+    const connection = new FakeConnection(socket, script.extraOk ?? true, threads)
+    connections.push(connection)
+    serve(connection, script, server)
+  })
+  await new Promise<void>(resolve => listener.listen(0, host, resolve))
+  const bound = listener.address()
+  const server: FakeServer = {
+    host,
+    port: typeof bound === 'object' && bound !== null ? bound.port : 0,
+    connections,
+    statements,
+    stop: () => {
+      for (const socket of sockets) socket.destroy()
+      return new Promise(resolve => listener.close(() => resolve()))
+    },
+  }
+  return server
+}
+
+function serve(connection: FakeConnection, script: FakeScript, server: FakeServer): void {
+  const packets = new PacketStream()
+  let phase: 'login' | 'more' | 'commands' = 'login'
+  let parts: Buffer[] = []
+  connection.socket.write(frame(0, greeting(connection.threadId)))
+  const take = (packet: Packet) => {
+    if (phase === 'login') {
+      connection.login = Buffer.from(packet.payload)
+      connection.schema = databaseOf(connection)
+      connection.replySequence = packet.sequence + 1
+      phase = script.onLoginMore === undefined ? 'commands' : 'more'
+      if (script.onLogin === undefined) connection.send(loginOk(connection, script))
+      else script.onLogin(connection)
+      return
+    }
+    if (phase === 'more') {
+      phase = 'commands'
+      connection.replySequence = packet.sequence + 1
+      script.onLoginMore?.(connection, packet)
+      return
+    }
+    parts.push(Buffer.from(packet.payload))
+    if (packet.payload.length === 0xffffff) return
+    connection.replySequence = (packet.sequence + 1) & 0xff
+    const command = parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts)
+    parts = []
+    answer(connection, command, script, server)
+  }
+  connection.socket.on('data', bytes => {
+    if (phase === 'commands' && script.onBytes?.(connection, bytes as Buffer) === true) return
+    for (const packet of packets.push(bytes as Buffer)) take(packet)
+  })
+}
+
+function answer(
+  connection: FakeConnection,
+  command: Buffer,
+  script: FakeScript,
+  server: FakeServer,
+): void {
+  connection.commands.push(command)
+  const code = command[0]
+  if (code === 0x03) server.statements.push(command.subarray(1, 2000).toString())
+  if (code === 0x01) connection.socket.end()
+  else if (script.onCommand?.(connection, command, server) === true) return
+  else if (code === 0x02) useDatabase(connection, command.subarray(1).toString())
+  else if (code === 0x03) connection.rows({ columns: ['port'], rows: [[server.port]] })
+  else if (code !== 0x18 && code !== 0x19) connection.ok()
+}
+
+function useDatabase(connection: FakeConnection, name: string): void {
+  connection.schema = name
+  connection.ok(0x4022, schemaState(name))
+}
+
+function greeting(threadId: number): Buffer {
+  const bytes = Buffer.alloc(4)
+  bytes.writeUInt32LE(threadId)
+  const low = Buffer.alloc(2)
+  low.writeUInt16LE(CAPABILITIES & 0xffff)
+  const high = Buffer.alloc(2)
+  high.writeUInt16LE((CAPABILITIES >>> 16) & 0xffff)
+  return Buffer.concat([
+    Buffer.from('\x0a5.7.25-fake\0', 'latin1'),
+    bytes,
+    SCRAMBLE.subarray(0, 8),
+    Buffer.from([0]),
+    low,
+    Buffer.from([45, 2, 0]),
+    high,
+    Buffer.from([21]),
+    Buffer.alloc(10),
+    SCRAMBLE.subarray(8),
+    Buffer.from('\0mysql_native_password\0'),
+  ])
+}
+
+function databaseOf(connection: FakeConnection): string {
+  const { tail } = parseClientLogin(connection.login)
+  const withDatabase = (connection.login.readUInt32LE(0) & 0x8) !== 0
+  if (!withDatabase) return ''
+  const start = 2 + (tail[1] ?? 0)
+  return tail.subarray(start, tail.indexOf(0, start)).toString()
+}
+
+export function loginOk(connection: FakeConnection, script: FakeScript = {}): Buffer {
+  if (!connection.extraOk) return minimalOk(0x0002)
+  const { capabilities } = script
+  const variables =
+    capabilities === undefined
+      ? []
+      : [lenencText('ob_capability_flag'), lenencText(String(capabilities))]
+  return okWithState(
+    0x4022,
+    Buffer.concat([schemaState(connection.schema), variableState(variables)]),
+  )
+}
+
+export function okWithState(status: number, state: Buffer): Buffer {
+  return Buffer.concat([
+    Buffer.from([0, 0, 0, status & 0xff, status >> 8, 0, 0, 0]),
+    lenenc(state.length),
+    state,
+  ])
+}
+
+export function schemaState(name: string): Buffer {
+  const entry = lenencText(name)
+  return Buffer.concat([Buffer.from([1]), lenenc(entry.length), entry])
+}
+
+/** OceanBase's entry: system variables, a separator, user variables. */
+export function variableState(system: Buffer[], user: Buffer[] = []): Buffer {
+  const separator = user.length > 0 ? [lenencText('__NULL'), lenencText('__NULL')] : []
+  const entry = Buffer.concat([...system, ...separator, ...user])
+  return Buffer.concat([Buffer.from([0]), lenenc(entry.length), entry])
+}
+
+/** A change of one system variable, as it stands in an OK. */
+export function changed(name: string, value: string): Buffer {
+  return variableState([lenencText(name), lenencText(value)])
+}
