@@ -1,0 +1,210 @@
+/**
+ * The resources of the plane as its domain knows them: what is kept, what is computed, who holds
+ * what. Times are epoch milliseconds; the HTTP layer writes them as RFC 3339.
+ * Source: management.md §1, management-beyond.md §3-§4, decisions PL1-PL11.
+ */
+import type { PackageRef } from '#contract/command'
+import type { NodeReport } from '#contract/report'
+
+/** Version of every stored item; N-1 is read (PL6). */
+export const ITEM_SCHEMA = 1
+
+export type Condition = {
+  /** `LastOperationFailed`, `Ready`, `ReportStale` … */
+  readonly type: string
+  readonly status: boolean
+  readonly reason: string
+  readonly message: string
+  readonly since: number
+}
+
+export type ClusterSpec = {
+  /** CONFIG_URL is refused until the config service exists. */
+  readonly workMode: 'RS_LIST'
+  /** Desired for all nodes: `4.3.2.0-1`. */
+  readonly version: string
+  readonly ports: { readonly sql: number; readonly exporter: number }
+  readonly install: { readonly path: string }
+  /** RS_LIST: exactly one. */
+  readonly links: readonly { readonly obCluster: string; readonly default: boolean }[]
+  readonly parameters: Readonly<Record<string, string>>
+  /** Parameter Store name of root@proxysys' password; made by the plane when not given. */
+  readonly sysPasswordSecret: string
+  readonly deletionProtection: boolean
+}
+
+export const CLUSTER_PHASES = [
+  'CREATING',
+  'EMPTY',
+  'RUNNING',
+  'DEGRADED',
+  'STOPPED',
+  'OPERATING',
+  'DELETING',
+  'FAILED',
+] as const
+
+export type ClusterPhase = (typeof CLUSTER_PHASES)[number]
+
+/** Who works on an object now (PL1): owner and fence, no time-out. */
+export type Hold = { readonly operationId: string; readonly type: OperationType }
+
+export type Cluster = {
+  readonly id: string
+  readonly name: string
+  readonly revision: number
+  readonly generation: number
+  readonly createdAt: number
+  readonly updatedAt: number
+  readonly tags: Readonly<Record<string, string>>
+  readonly spec: ClusterSpec
+  readonly parameterVersion: number
+  readonly heldBy: Hold | null
+  /** Computed from nodes and holder, never stored. */
+  readonly phase: ClusterPhase
+  readonly conditions: readonly Condition[]
+  readonly nodeCount: number
+}
+
+export const NODE_STATUSES = [
+  'CREATING',
+  'RUNNING',
+  'STOPPED',
+  'UNAVAILABLE',
+  'STARTING',
+  'STOPPING',
+  'RESTARTING',
+  'DELETING',
+] as const
+
+export type NodeStatus = (typeof NODE_STATUSES)[number]
+
+export type Node = {
+  readonly id: string
+  readonly name: string
+  readonly clusterId: string
+  readonly clusterName: string
+  readonly hostId: string
+  /** Address clients use. */
+  readonly host: string
+  readonly sqlPort: number
+  readonly exporterPort: number
+  readonly idc: string | null
+  readonly proxyId: number
+  readonly revision: number
+  readonly createdAt: number
+  readonly updatedAt: number
+  readonly desiredState: 'RUNNING' | 'STOPPED'
+  /** Computed from report and holder (PL2), never stored. */
+  readonly status: NodeStatus
+  readonly heldBy: Hold | null
+  readonly conditions: readonly Condition[]
+  /** The newest report (PL9), null before the first. */
+  readonly report: (NodeReport & { readonly receivedAt: number }) | null
+}
+
+export type Host = {
+  /** Instance id of Systems Manager. */
+  readonly id: string
+  readonly name: string
+  readonly address: string
+  readonly pingStatus: 'Online' | 'ConnectionLost' | 'Inactive'
+  readonly platform: string
+  readonly tags: Readonly<Record<string, string>>
+  /** The node on it, null when free. */
+  readonly nodeId: string | null
+}
+
+export type ObCluster = {
+  readonly name: string
+  readonly revision: number
+  readonly createdAt: number
+  readonly updatedAt: number
+  /** `ip:sqlPort` each. */
+  readonly rootservice: readonly string[]
+  /** Parameter Store name of proxyro's password. */
+  readonly proxyroSecret: string
+  readonly tags: Readonly<Record<string, string>>
+}
+
+export type Package = PackageRef & {
+  readonly id: string
+  readonly os: string
+  readonly arch: string
+  readonly createdAt: number
+}
+
+export const OPERATION_TYPES = [
+  'create-cluster',
+  'delete-cluster',
+  'add-nodes',
+  'delete-nodes',
+  'start',
+  'stop',
+  'restart',
+  /** Children, one a node (PL3). */
+  'create-node',
+  'delete-node',
+  'start-node',
+  'stop-node',
+  'restart-node',
+] as const
+
+export type OperationType = (typeof OPERATION_TYPES)[number]
+
+export const OPERATION_PHASES = [
+  'PENDING',
+  'RUNNING',
+  'CANCELLING',
+  'SUCCEEDED',
+  'FAILED',
+  'CANCELLED',
+] as const
+
+export type OperationPhase = (typeof OPERATION_PHASES)[number]
+
+export type ProblemView = { readonly code: string; readonly detail: string }
+
+export type Step = {
+  readonly n: number
+  readonly name: string
+  readonly phase: 'PENDING' | 'RUNNING' | 'SUCCEEDED' | 'FAILED' | 'SKIPPED' | 'CANCELLED'
+  readonly attempt: number
+  readonly deadlineAt: number | null
+  readonly commandId: string | null
+  readonly startedAt: number | null
+  readonly endedAt: number | null
+  /** Bounded summary of the node's answer; never a secret. */
+  readonly output: string | null
+  readonly error: ProblemView | null
+}
+
+export type Operation = {
+  readonly id: string
+  readonly type: OperationType
+  readonly target: {
+    readonly kind: 'cluster' | 'node'
+    readonly id: string
+    readonly name: string
+  }
+  readonly parentId: string | null
+  readonly childIds: readonly string[]
+  readonly actor: string
+  readonly phase: OperationPhase
+  readonly revision: number
+  readonly createdAt: number
+  readonly startedAt: number | null
+  readonly endedAt: number | null
+  readonly progress: {
+    readonly stepsDone: number
+    readonly stepsTotal: number
+    readonly nodesDone: number
+    readonly nodesTotal: number
+  }
+  readonly error: ProblemView | null
+}
+
+/** The caller, proven by the bearer token or a signature. */
+export type Principal =
+  | { readonly kind: 'user'; readonly name: string }
+  | { readonly kind: 'instance'; readonly instanceId: string }

@@ -1,0 +1,164 @@
+/**
+ * What the HTTP layer may ask of the plane. Routes know this port only; store, Run Command and the
+ * operations engine are behind it. Every method may throw `Problem`.
+ */
+import type { NodeReport } from '#contract/report'
+import type {
+  Cluster,
+  Host,
+  Node,
+  ObCluster,
+  Operation,
+  OperationPhase,
+  OperationType,
+  Package,
+  Principal,
+  Step,
+} from './model.ts'
+
+export type Page<T> = { readonly items: readonly T[]; readonly nextCursor: string | null }
+
+/** `limit` 1..200. A cursor is opaque and signed by the plane; a strange one is `validation-failed`. */
+export type PageRequest = { readonly limit: number; readonly cursor?: string }
+
+/** Who asks, and the idempotency of the request (kept 24 h; scope = caller × method × path). */
+export type Asked = {
+  readonly principal: Principal
+  readonly requestId: string
+  readonly idempotency?: {
+    readonly scope: string
+    readonly key: string
+    /** sha256 hex of the canonical body. */
+    readonly bodyHash: string
+  }
+}
+
+/** `accepted`: 202 with the operation. `done`: nothing was left to do or it was done at once. */
+export type Outcome<T> =
+  | { readonly kind: 'accepted'; readonly operation: Operation; readonly isReplayed: boolean }
+  | {
+      readonly kind: 'done'
+      readonly value: T
+      readonly isCreated: boolean
+      readonly isReplayed: boolean
+    }
+
+export type NodeInput = {
+  /** Host id (instance id). */
+  readonly host: string
+  readonly idc?: string
+  readonly desiredState?: 'RUNNING' | 'STOPPED'
+}
+
+export type ClusterInput = {
+  readonly name: string
+  readonly tags: Readonly<Record<string, string>>
+  readonly spec: {
+    readonly workMode: 'RS_LIST' | 'CONFIG_URL'
+    readonly version: string
+    readonly ports: { readonly sql: number; readonly exporter: number }
+    readonly install: { readonly path: string }
+    readonly nodes: readonly NodeInput[]
+    readonly links: readonly { readonly obCluster: string; readonly default: boolean }[]
+    readonly parameters: Readonly<Record<string, string>>
+    readonly sysPasswordSecret?: string
+    readonly deletionProtection: boolean
+  }
+}
+
+/** Which nodes of a cluster; absent: all. */
+export type NodesInput = { readonly nodes?: readonly string[] }
+
+export type DeleteInput = {
+  /** Must equal the name. */
+  readonly confirm?: string
+  /** Strong revision of If-Match. */
+  readonly revision: number
+  /** The host is unreachable: only the inventory is cleaned (management.md §3.4). */
+  readonly skipHostWork: boolean
+}
+
+/** Ids or names are accepted wherever a `ref` is. */
+export type Plane = {
+  readonly clusters: {
+    list(page: PageRequest): Promise<Page<Cluster>>
+    get(ref: string): Promise<Cluster>
+    create(asked: Asked, input: ClusterInput): Promise<Outcome<Cluster>>
+    remove(asked: Asked, ref: string, input: DeleteInput): Promise<Outcome<null>>
+    addNodes(asked: Asked, ref: string, nodes: readonly NodeInput[]): Promise<Outcome<Cluster>>
+    start(asked: Asked, ref: string, input: NodesInput): Promise<Outcome<Cluster>>
+    stop(asked: Asked, ref: string, input: NodesInput): Promise<Outcome<Cluster>>
+    /** Only `force` so far; `hot` is `operation-not-allowed`. */
+    restart(
+      asked: Asked,
+      ref: string,
+      input: NodesInput & { readonly mode: 'hot' | 'force' | 'auto' },
+    ): Promise<Outcome<Cluster>>
+    nodes(ref: string, page: PageRequest): Promise<Page<Node>>
+  }
+  readonly nodes: {
+    list(page: PageRequest): Promise<Page<Node>>
+    get(ref: string): Promise<Node>
+    remove(asked: Asked, ref: string, input: DeleteInput): Promise<Outcome<null>>
+    start(asked: Asked, ref: string): Promise<Outcome<Node>>
+    stop(asked: Asked, ref: string): Promise<Outcome<Node>>
+    restart(
+      asked: Asked,
+      ref: string,
+      input: { readonly mode: 'hot' | 'force' | 'auto' },
+    ): Promise<Outcome<Node>>
+    /** The principal must be the instance that carries the node (PL9); an older sequence changes nothing. */
+    report(principal: Principal, nodeId: string, report: NodeReport): Promise<void>
+  }
+  readonly operations: {
+    list(
+      page: PageRequest,
+      filter: {
+        readonly target?: string
+        readonly type?: OperationType
+        readonly phase?: OperationPhase
+      },
+    ): Promise<Page<Operation>>
+    get(id: string): Promise<Operation>
+    /** Answers when the operation has ended or `revision` is outdated, at the latest after `waitMs` (0..25 000). */
+    wait(id: string, waitMs: number, revision?: number): Promise<Operation>
+    steps(id: string): Promise<readonly Step[]>
+    cancel(asked: Asked, id: string): Promise<Operation>
+    retry(asked: Asked, id: string): Promise<Operation>
+  }
+  readonly obClusters: {
+    list(page: PageRequest): Promise<Page<ObCluster>>
+    get(name: string): Promise<ObCluster>
+    /** Creates without `revision`, replaces with it. */
+    put(
+      asked: Asked,
+      name: string,
+      input: {
+        readonly rootservice: readonly string[]
+        readonly proxyroSecret: string
+        readonly tags: Readonly<Record<string, string>>
+      },
+      revision?: number,
+    ): Promise<{ readonly value: ObCluster; readonly isCreated: boolean }>
+    remove(asked: Asked, name: string, revision: number): Promise<void>
+  }
+  readonly hosts: {
+    list(page: PageRequest): Promise<Page<Host>>
+    get(id: string): Promise<Host>
+  }
+  readonly packages: {
+    list(page: PageRequest): Promise<Page<Package>>
+    get(id: string): Promise<Package>
+    /** Registers a file that hosts can reach (spool, https, s3). */
+    create(
+      asked: Asked,
+      input: {
+        readonly fileName: string
+        readonly sha256: string
+        readonly sizeBytes: number
+        readonly url: string
+      },
+    ): Promise<Outcome<Package>>
+    remove(asked: Asked, id: string): Promise<void>
+  }
+}
