@@ -1,0 +1,50 @@
+/**
+ * Where one stack lives on this machine: its number picks the loopback network (L2), its home the
+ * folder. Number 0 is `npm run dev`; suites take others, so that they never meet it.
+ */
+import { join, resolve } from 'node:path'
+
+export const ROOT = resolve(import.meta.dirname, '../../..')
+
+const MAX_NUMBER = 100
+const DEV_API_PORT = 8787
+
+export type Address = { readonly host: string; readonly port: number }
+
+export type StackSettings = {
+  readonly number: number
+  readonly home: string
+  /** `127.10.1`: nodes are its .1 to .3. */
+  readonly nodeNetwork: string
+  readonly observerNetwork: string
+  readonly api: Address
+  /** Status events of Run Command come in here. */
+  readonly events: Address
+  readonly dynamodb: Address
+  readonly runCommand: Address
+}
+
+/**
+ * Settings by `OBFLEET_STACK` (0..100) and `OBFLEET_HOME` (default `.obfleet` of the project).
+ * @throws Error with one line for the user.
+ */
+export function stackSettings(env: Readonly<Record<string, string | undefined>>): StackSettings {
+  const number = Number(env['OBFLEET_STACK'] ?? '0')
+  if (!Number.isInteger(number) || number < 0 || number > MAX_NUMBER)
+    throw new Error(`OBFLEET_STACK is "${env['OBFLEET_STACK']}"; it must be 0 to ${MAX_NUMBER}`)
+  const network = `127.${10 + number}`
+  return {
+    number,
+    home: resolve(env['OBFLEET_HOME'] ?? join(ROOT, '.obfleet')),
+    nodeNetwork: `${network}.1`,
+    observerNetwork: `${network}.2`,
+    api: { host: number === 0 ? '127.0.0.1' : `${network}.3.1`, port: DEV_API_PORT },
+    events: { host: `${network}.3.1`, port: 8788 },
+    dynamodb: { host: `${network}.3.2`, port: 8000 },
+    runCommand: { host: `${network}.3.3`, port: 8001 },
+  }
+}
+
+export function urlOf({ host, port }: Address): string {
+  return `http://${host}:${port}`
+}
