@@ -43,7 +43,7 @@ export const sendCommand = z.object({
   Comment: z.string().max(100).optional(),
 })
 
-export const getCommandInvocation = z.object({
+const getCommandInvocation = z.object({
   CommandId: commandId,
   InstanceId: instanceId,
   PluginName: z.string().optional(),
@@ -59,7 +59,7 @@ const filters = z
   .min(1)
   .max(5)
 
-export const listCommands = z.object({
+const listCommands = z.object({
   CommandId: commandId.optional(),
   InstanceId: instanceId.optional(),
   Filters: filters.optional(),
@@ -67,12 +67,12 @@ export const listCommands = z.object({
   ...paging,
 })
 
-export const cancelCommand = z.object({
+const cancelCommand = z.object({
   CommandId: commandId,
   InstanceIds: z.array(instanceId).max(50).optional(),
 })
 
-export const describeInstances = z.object({
+const describeInstances = z.object({
   Filters: z
     .array(z.object({ Key: z.string().min(1), Values: z.array(z.string()).min(1).max(100) }))
     .optional(),
@@ -80,7 +80,7 @@ export const describeInstances = z.object({
   NextToken: z.string().optional(),
 })
 
-export const putParameter = z.object({
+const putParameter = z.object({
   Name: z
     .string()
     .min(1)
@@ -91,40 +91,58 @@ export const putParameter = z.object({
   Overwrite: z.boolean().optional(),
 })
 
-export const getParameter = z.object({
+const getParameter = z.object({
   Name: z.string().min(1).max(2048),
   WithDecryption: z.boolean().optional(),
 })
 
-export const getParameters = z.object({
+const getParameters = z.object({
   Names: z.array(z.string().min(1).max(2048)).min(1).max(10),
   WithDecryption: z.boolean().optional(),
 })
 
-export const deleteParameter = z.object({ Name: z.string().min(1).max(2048) })
+const deleteParameter = z.object({ Name: z.string().min(1).max(2048) })
 
-export const createDocument = z.object({
+const createDocument = z.object({
   Name: z.string(),
   Content: z.string().min(1),
   DocumentType: z.literal('Command').optional(),
   DocumentFormat: z.literal('JSON').optional(),
 })
 
-export const updateDocument = z.object({
+const updateDocument = z.object({
   Name: z.string(),
   Content: z.string().min(1),
   DocumentVersion: z.string().optional(),
   DocumentFormat: z.literal('JSON').optional(),
 })
 
-export const updateDefault = z.object({ Name: z.string(), DocumentVersion: z.string() })
+const updateDefault = z.object({ Name: z.string(), DocumentVersion: z.string() })
 
-export const oneDocument = z.object({
+const oneDocument = z.object({
   Name: z.string(),
   DocumentVersion: z.string().optional(),
 })
 
-export const listDocuments = z.object({ ...paging })
+const listDocuments = z.object({ ...paging })
+
+/** Body schemas by what they ask. */
+export const requests = {
+  sendCommand,
+  getCommandInvocation,
+  listCommands,
+  cancelCommand,
+  describeInstances,
+  putParameter,
+  getParameter,
+  getParameters,
+  deleteParameter,
+  createDocument,
+  updateDocument,
+  updateDefault,
+  oneDocument,
+  listDocuments,
+}
 
 /** The request in `body`. @throws SsmError ValidationException in the service's words. */
 export function parsed<T>(schema: z.ZodType<T>, body: unknown): T {
