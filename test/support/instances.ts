@@ -148,13 +148,15 @@ export class Region {
       stdio: ['pipe', 'pipe', 'pipe'],
       env: { PATH: process.env['PATH'] ?? '' },
     })
-    this.children.set(name, child)
     let complaint = ''
     child.stderr.on('data', (bytes: Buffer) => {
       complaint = (complaint + bytes.toString()).slice(-4000)
     })
     return new Promise((done, reject) => {
-      child.stdout.once('data', () => done())
+      child.stdout.once('data', () => {
+        this.children.set(name, child)
+        done()
+      })
       child.once('exit', code => reject(new Error(`${name}: exit ${code}: ${complaint}`)))
     })
   }
