@@ -22,6 +22,7 @@ import { Supervisor } from './process/supervisor.ts'
 import { runWorker } from './process/worker.ts'
 
 const WORKER_FLAG = '--worker'
+const NODE_COMMAND = 'node'
 const INHERITED_DESCRIPTOR = 3
 /** Set by a start in the background for the process it leaves behind. */
 const BACKGROUND_VARIABLE = 'OBPROXY_IN_BACKGROUND'
@@ -29,6 +30,7 @@ const PASSWORD_VARIABLES = ['observer_sys_password', 'observer_sys_password1']
 
 const args = process.argv.slice(2)
 if (args[0] === WORKER_FLAG) startWorker()
+else if (args[0] === NODE_COMMAND) await runNodeCommand(args.slice(1))
 else await startProxy(args)
 
 function startWorker(): void {
@@ -42,6 +44,12 @@ function startWorker(): void {
   // Both are the supervisor's to answer; a worker ends when it is told or left alone.
   process.on('SIGTERM', () => {})
   process.on('SIGINT', () => {})
+}
+
+/** Loaded on demand: neither a proxy nor a worker pays for the verbs. */
+async function runNodeCommand(given: readonly string[]): Promise<void> {
+  const { runNode } = await import('./control/run.ts')
+  process.exit(await runNode(given, process.env))
 }
 
 async function startProxy(given: readonly string[]): Promise<void> {

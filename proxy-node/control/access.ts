@@ -1,0 +1,77 @@
+/**
+ * Logins of the node at its own proxy as root@proxysys. The password's SHA1, which the proxy itself
+ * keeps on the same disk, is kept here too (0600): a report a minute then needs no secret from
+ * elsewhere, and a node whose plane is gone still knows its proxy.
+ */
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { Fault } from '#contract/fault'
+import type { DesiredNode } from '#contract/node-state'
+import { stage1Of } from '../auth/scramble.ts'
+import type { Address } from '../net/transport.ts'
+import { readIfThere, reasonOf, writeDurably } from './durable-file.ts'
+import type { Host } from './host.ts'
+import type { Paths } from './paths.ts'
+import { isDenied, ProxyAdmin } from './proxy-admin.ts'
+
+const LOOPBACK = '127.0.0.1'
+
+/** SHA1 of a password; null for none, as a proxy has at its first start. */
+export type Stage1 = Uint8Array | null
+
+export function sqlAddress({ ports }: DesiredNode, host: Host): Address {
+  return { host: host.settings.address ?? LOOPBACK, port: ports.sql }
+}
+
+/** The first of `candidates` that the proxy takes. @throws node.admin-refused when none is, QueryError when it is not there */
+export async function logIn(
+  desired: DesiredNode,
+  candidates: readonly Stage1[],
+  host: Host,
+): Promise<{ readonly admin: ProxyAdmin; readonly stage1: Stage1 }> {
+  const address = sqlAddress(desired, host)
+  let refusal: unknown
+  for (const stage1 of candidates) {
+    try {
+      return { admin: await ProxyAdmin.open(address, stage1, host), stage1 }
+    } catch (error) {
+      if (!isDenied(error)) throw error
+      refusal = error
+    }
+  }
+  const at = `${address.host}:${address.port}`
+  throw new Fault('node.admin-refused', { address: at, reason: reasonOf(refusal) })
+}
+
+/** What the proxy may have: the password it was given last, or none yet. */
+export function knownPasswords(paths: Paths): readonly Stage1[] {
+  const hex = readIfThere(fileOf(paths))?.trim() ?? ''
+  return /^[0-9a-f]{40}$/.test(hex) ? [Buffer.from(hex, 'hex'), null] : [null]
+}
+
+/** Gives the proxy `password` unless it has it, and keeps its hash. */
+export async function settlePassword(
+  desired: DesiredNode,
+  password: string,
+  host: Host,
+): Promise<void> {
+  const { paths } = host.settings
+  const wanted = stage1Of(password)
+  const { admin, stage1 } = await logIn(desired, [wanted, ...knownPasswords(paths)], host)
+  try {
+    if (stage1 !== wanted) await admin.alter('obproxy_sys_password', password)
+  } finally {
+    admin.close()
+  }
+  if (stage1 !== wanted) (await logIn(desired, [wanted], host)).admin.close()
+  const text = `${Buffer.from(wanted).toString('hex')}\n`
+  if (readIfThere(fileOf(paths)) !== text) writeDurably(fileOf(paths), text)
+}
+
+export function forgetPassword(paths: Paths): void {
+  rmSync(fileOf(paths), { force: true })
+}
+
+function fileOf(paths: Paths): string {
+  return join(paths.state, 'proxysys.sha1')
+}

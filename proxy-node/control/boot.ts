@@ -1,0 +1,27 @@
+/**
+ * What the node's unit does at boot: bring the node back to what it should be, from its own disk; the
+ * plane, its secrets and the OB clusters may all be away. Source: management.md §6.
+ */
+import { knownPasswords } from './access.ts'
+import { launch, requireInstalled, synchronise, waitUntilReady } from './bring-up.ts'
+import type { Host } from './host.ts'
+import { readMemory } from './node-file.ts'
+import { PROXY_UNIT } from './paths.ts'
+import type { Facts } from './result.ts'
+import { unitExists } from './unit-files.ts'
+
+/** Under the node's lock. */
+export async function boot(host: Host): Promise<Facts> {
+  const { paths } = host.settings
+  const memory = readMemory(paths)
+  const { desired } = memory
+  if (desired === null || desired.state !== 'RUNNING')
+    return { started: false, desiredState: desired?.state ?? null }
+  if (!unitExists(paths, PROXY_UNIT)) return { started: false, desiredState: 'RUNNING' }
+  requireInstalled(desired, host)
+  const started = await launch(desired, host)
+  await waitUntilReady(desired, knownPasswords(paths), host)
+  const { changed, version } = await synchronise(desired, memory, host)
+  const { pid } = await host.init.status(PROXY_UNIT)
+  return { started, desiredState: 'RUNNING', pid, version, parametersChanged: changed }
+}

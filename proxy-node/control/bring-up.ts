@@ -1,0 +1,117 @@
+/**
+ * From an installed proxy to one that serves with the right parameters; what start, restart and boot
+ * have in common. What fails leaves the node as it is, and the reports tell how that is (PL2).
+ */
+import { join } from 'node:path'
+import { Fault } from '#contract/fault'
+import type { DesiredNode } from '#contract/node-state'
+import { storedPassword } from '../auth/passwords.ts'
+import { knownPasswords, logIn, type Stage1 } from './access.ts'
+import { reasonOf } from './durable-file.ts'
+import { homeOf, readMarker } from './home.ts'
+import type { Host } from './host.ts'
+import { type NodeMemory, writeMemory } from './node-file.ts'
+import { askExporter } from './observation.ts'
+import { parameterChanges } from './parameters.ts'
+import { PROXY_UNIT } from './paths.ts'
+import { checkPorts, checkProcesses } from './prechecks.ts'
+import { type ProxyAdmin, withAdmin } from './proxy-admin.ts'
+import { enableUnits, writeProxyEnvironment, writeUnits } from './unit-files.ts'
+
+const READY_TIMEOUT_MS = 60_000
+const POLL_MS = 50
+/** So many starts within one verb are no accident. */
+const MAX_STARTS = 5
+
+/** @throws node.not-installed, node.other-node */
+export function requireInstalled(desired: DesiredNode, host: Host): void {
+  const marker = readMarker(homeOf(host.settings.paths, desired))
+  if (marker?.installed === undefined) throw new Fault('node.not-installed', { home: desired.home })
+  if (marker.nodeId !== desired.nodeId)
+    throw new Fault('node.other-node', { found: marker.nodeId, wanted: desired.nodeId })
+}
+
+/** Environment and units as they should be for the next start. @throws secret.unreadable, node.not-written */
+export async function prepare(desired: DesiredNode, host: Host): Promise<void> {
+  const password = await host.secrets.read(desired.link.proxyroSecret)
+  writeProxyEnvironment(host.settings.paths, storedPassword(password))
+  await writeUnits(desired, host)
+  await enableUnits(host)
+}
+
+/** Has the service manager start the proxy unless it runs; false when it did. */
+export async function launch(desired: DesiredNode, host: Host): Promise<boolean> {
+  const { active } = await host.init.status(PROXY_UNIT)
+  if (active) return false
+  await checkProcesses(desired, host)
+  await checkPorts(desired, host)
+  await host.init.act('start', PROXY_UNIT)
+  return true
+}
+
+/** Returns when process, SQL port and exporter serve. @throws node.not-ready, node.crash-loop, node.admin-refused */
+export async function waitUntilReady(
+  desired: DesiredNode,
+  candidates: readonly Stage1[],
+  host: Host,
+): Promise<void> {
+  const deadline = host.clock.now() + READY_TIMEOUT_MS
+  const log = join(homeOf(host.settings.paths, desired).folder, 'log/obproxy.log')
+  const pids = new Set<number>()
+  for (;;) {
+    const { pid } = await host.init.status(PROXY_UNIT)
+    if (pid !== null) pids.add(pid)
+    const reason = pid === null ? 'its process ended' : await whyNotReady(desired, candidates, host)
+    if (reason === undefined) return
+    if (pids.size >= MAX_STARTS)
+      throw new Fault('node.crash-loop', { times: pids.size - 1, reason, log })
+    if (host.clock.now() >= deadline)
+      throw new Fault('node.not-ready', { seconds: READY_TIMEOUT_MS / 1000, reason, log })
+    await host.clock.sleep(POLL_MS)
+  }
+}
+
+async function whyNotReady(
+  desired: DesiredNode,
+  candidates: readonly Stage1[],
+  host: Host,
+): Promise<string | undefined> {
+  const exporter = await askExporter(desired, host)
+  if (exporter.kind !== 'ready') return exporter.reason
+  try {
+    const { admin } = await logIn(desired, candidates, host)
+    admin.close()
+    return undefined
+  } catch (error) {
+    if (error instanceof Fault) throw error
+    return `SQL port: ${reasonOf(error)}`
+  }
+}
+
+/** What the proxy has is compared with what it should have, and set; remembers it. */
+export async function synchronise(
+  desired: DesiredNode,
+  memory: NodeMemory,
+  host: Host,
+): Promise<{ readonly changed: number; readonly version: string | null }> {
+  const { admin } = await logIn(desired, knownPasswords(host.settings.paths), host)
+  return withAdmin(admin, async () => {
+    await verifyProxyId(desired, admin)
+    const changes = parameterChanges(
+      await admin.parameters(),
+      desired.parameters,
+      memory.parameterNames,
+    )
+    for (const { name, value } of changes) await admin.alter(name, value)
+    const parameterNames = Object.keys(desired.parameters)
+    const { parameterVersion } = desired
+    writeMemory(host.settings.paths, { ...memory, desired, parameterNames, parameterVersion })
+    return { changed: changes.length, version: await admin.version() }
+  })
+}
+
+/** @throws node.proxy-id: ids of clients would not be unique over the cluster (N4) */
+async function verifyProxyId({ proxyId }: DesiredNode, admin: ProxyAdmin): Promise<void> {
+  const found = (await admin.parameters()).get('proxy_id') ?? ''
+  if (found !== String(proxyId)) throw new Fault('node.proxy-id', { found, wanted: proxyId })
+}

@@ -1,0 +1,103 @@
+/** What can be seen of the proxy right now, by its unit, its admin port and its exporter (N8). */
+import { Fault } from '#contract/fault'
+import type { DesiredNode } from '#contract/node-state'
+import type { NodeReport } from '#contract/report'
+import { knownPasswords, logIn } from './access.ts'
+import { linkChecksum, parameterChecksum } from './checksum.ts'
+import { reasonOf } from './durable-file.ts'
+import type { Host } from './host.ts'
+import { PROXY_UNIT } from './paths.ts'
+import { startedAt } from './processes.ts'
+import { withAdmin } from './proxy-admin.ts'
+import { unitExists } from './unit-files.ts'
+
+const EXPORTER_TIMEOUT_MS = 2_000
+const MAX_REASON_CHARS = 300
+
+export type Observation = Pick<
+  NodeReport,
+  | 'status'
+  | 'reason'
+  | 'pid'
+  | 'startedAt'
+  | 'version'
+  | 'parameterChecksum'
+  | 'linkChecksum'
+  | 'clientConnections'
+>
+
+const NOTHING_SEEN = {
+  startedAt: null,
+  version: null,
+  parameterChecksum: null,
+  linkChecksum: null,
+  clientConnections: null,
+} as const
+
+/** Never throws: what cannot be seen is UNAVAILABLE with a reason. */
+export async function observe(desired: DesiredNode | null, host: Host): Promise<Observation> {
+  let pid: number | null = null
+  try {
+    if (desired === null || !unitExists(host.settings.paths, PROXY_UNIT)) return absent(desired)
+    pid = (await host.init.status(PROXY_UNIT)).pid
+    return pid === null ? absent(desired) : await running(desired, pid, host)
+  } catch (error) {
+    const reason = (error instanceof Fault ? error.message : reasonOf(error)).slice(
+      0,
+      MAX_REASON_CHARS,
+    )
+    const since = pid === null ? null : startedAt(pid)
+    return { ...NOTHING_SEEN, status: 'UNAVAILABLE', reason, pid, startedAt: since }
+  }
+}
+
+function absent(desired: DesiredNode | null): Observation {
+  const isWanted = desired?.state === 'RUNNING'
+  return isWanted
+    ? { ...NOTHING_SEEN, status: 'UNAVAILABLE', reason: 'the proxy does not run', pid: null }
+    : { ...NOTHING_SEEN, status: 'STOPPED', pid: null }
+}
+
+async function running(desired: DesiredNode, pid: number, host: Host): Promise<Observation> {
+  const exporter = await askExporter(desired, host)
+  if (exporter.kind === 'silent')
+    throw new Error(`the exporter does not answer: ${exporter.reason}`)
+  const { admin } = await logIn(desired, knownPasswords(host.settings.paths), host)
+  return withAdmin(admin, async () => {
+    const parameters = await admin.parameters()
+    const of = (name: string) => parameters.get(name) ?? ''
+    return {
+      status: 'RUNNING',
+      ...(exporter.kind === 'ready' ? {} : { reason: exporter.reason.slice(0, MAX_REASON_CHARS) }),
+      pid,
+      startedAt: startedAt(pid),
+      version: await admin.version(),
+      parameterChecksum: parameterChecksum(parameters),
+      linkChecksum: linkChecksum(of('rootservice_cluster_name'), of('rootservice_list')),
+      clientConnections: await admin.clientConnections(),
+    }
+  })
+}
+
+export type ExporterAnswer =
+  | { readonly kind: 'ready' }
+  | { readonly kind: 'not-ready' | 'silent'; readonly reason: string }
+
+/** `/ready` of our proxy; OceanBase's has no such page, and is ready when it shows its metrics. */
+export async function askExporter({ ports }: DesiredNode, host: Host): Promise<ExporterAnswer> {
+  const base = `http://${host.settings.address ?? '127.0.0.1'}:${ports.exporter}`
+  const get = (path: string) =>
+    fetch(`${base}${path}`, {
+      redirect: 'manual',
+      signal: AbortSignal.timeout(EXPORTER_TIMEOUT_MS),
+    })
+  try {
+    const ready = await get('/ready')
+    const answer = ready.status === 404 ? await get('/metrics') : ready
+    if (answer.ok) return { kind: 'ready' }
+    const text = (await answer.text()).trim().slice(0, MAX_REASON_CHARS)
+    return { kind: 'not-ready', reason: text || `the exporter answered ${answer.status}` }
+  } catch (error) {
+    return { kind: 'silent', reason: reasonOf(error) }
+  }
+}

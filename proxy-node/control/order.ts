@@ -1,0 +1,184 @@
+/**
+ * An order from Run Command to its result: whether this node may carry it out at all, whether it did
+ * already, the verb, and the ledger (N7, PL1, PL6). The same step twice has one effect.
+ */
+import { join } from 'node:path'
+import { z } from 'zod'
+import {
+  decodeOrder,
+  ORDER_SCHEMA,
+  type Order,
+  type OrderEntry,
+  type Verb,
+  type VerbResult,
+} from '#contract/command'
+import { Fault } from '#contract/fault'
+import type { DesiredNode } from '#contract/node-state'
+import { reasonOf } from './durable-file.ts'
+import { homeOf, readMarker } from './home.ts'
+import type { Host } from './host.ts'
+import { install } from './install.ts'
+import { storedResult, storeResult } from './ledger.ts'
+import { whileLocked } from './lock.ts'
+import { desiredOf, type NodeMemory, placeOf, readMemory, writeMemory } from './node-file.ts'
+import { report } from './report.ts'
+import { restart } from './restart.ts'
+import { type Facts, failureOf } from './result.ts'
+import { start } from './start.ts'
+import { status } from './status.ts'
+import { stop } from './stop.ts'
+import { uninstall } from './uninstall.ts'
+
+/** A download may take ten minutes; who waits for it gets its result. */
+const LOCK_WAIT_MS = 600_000
+
+/** Carries out this instance's part of an order. Never throws. */
+export async function runOrder(text: string, host: Host): Promise<VerbResult> {
+  let verb: Verb = 'status'
+  try {
+    const order = readOrder(text)
+    verb = order.verb
+    const entry = entryOf(order, host.settings.instanceId)
+    return await whileLocked(nodeLock(host), LOCK_WAIT_MS, host, () => onceOnly(order, entry, host))
+  } catch (error) {
+    host.log(`refused: ${reasonOf(error)}`)
+    return failureOf(verb, error)
+  }
+}
+
+/** One verb at a time on a node. */
+export function nodeLock({ settings }: Host): string {
+  return join(settings.paths.state, 'node.lock')
+}
+
+/** @throws order.malformed, order.schema */
+export function readOrder(text: string): Order {
+  let order: Order
+  try {
+    order = decodeOrder(text)
+  } catch (error) {
+    // A newer shape is no damage: say so.
+    checkSchema(schemaOf(text))
+    const detail = error instanceof z.ZodError ? placeOf(error) : reasonOf(error)
+    throw new Fault('order.malformed', { detail: detail.slice(0, 200) }, { cause: error })
+  }
+  checkSchema(order.schema)
+  return order
+}
+
+function schemaOf(text: string): number {
+  try {
+    const order: unknown = JSON.parse(Buffer.from(text, 'base64url').toString('utf8'))
+    return z.object({ schema: z.int() }).parse(order).schema
+  } catch {
+    return ORDER_SCHEMA
+  }
+}
+
+function checkSchema(schema: number): void {
+  if (schema > ORDER_SCHEMA || schema < ORDER_SCHEMA - 1)
+    throw new Fault('order.schema', { schema, newest: ORDER_SCHEMA })
+}
+
+function entryOf({ nodes }: Order, instance: string): OrderEntry {
+  const entry = Object.hasOwn(nodes, instance) ? nodes[instance] : undefined
+  if (entry === undefined) throw new Fault('order.not-ours', { instance })
+  return entry
+}
+
+async function onceOnly(order: Order, entry: OrderEntry, host: Host): Promise<VerbResult> {
+  const { paths } = host.settings
+  const earlier = storedResult(paths, entry)
+  if (earlier !== undefined) {
+    host.log(`${order.verb} of ${entry.operationId}/${entry.step} was done before`)
+    return earlier
+  }
+  const memory = readMemory(paths)
+  admit(order, entry, memory.fence, host.clock.now())
+  const result = await attempt(order.verb, entry, memory, host)
+  try {
+    storeResult(paths, entry, result, host.clock.now())
+  } catch (error) {
+    // The effect is there and a repetition is harmless; but nobody may believe it is settled.
+    return failureOf(order.verb, error)
+  }
+  return result
+}
+
+/** Refuses what a newer operation or the time has overtaken. @throws order.fenced, order.expired */
+export function admit(
+  { expiresAt }: Order,
+  { fence }: OrderEntry,
+  seenFence: number,
+  now: number,
+): void {
+  if (fence < seenFence) throw new Fault('order.fenced', { fence, seen: seenFence })
+  if (now > expiresAt)
+    throw new Fault('order.expired', { seconds: Math.ceil((now - expiresAt) / 1000) })
+}
+
+async function attempt(
+  verb: Verb,
+  entry: OrderEntry,
+  memory: NodeMemory,
+  host: Host,
+): Promise<VerbResult> {
+  const { operationId, step, attempt: number } = entry
+  const key = { operationId, step, attempt: number }
+  host.log(`${verb} of ${operationId}/${step}, attempt ${number}, fence ${entry.fence}`)
+  try {
+    const facts = await perform(verb, entry, memory, host)
+    host.log(`${verb} done: ${JSON.stringify(facts)}`)
+    return { ok: true, verb, ...key, facts }
+  } catch (error) {
+    host.log(`${verb} failed: ${reasonOf(error)}`)
+    return { ...failureOf(verb, error), ...key }
+  }
+}
+
+/** A host carries one node; another's is left alone. @throws node.other-node */
+function checkIdentity({ desired: here }: NodeMemory, { nodeId }: DesiredNode, host: Host): void {
+  if (here === null || here.nodeId === nodeId) return
+  const marker = readMarker(homeOf(host.settings.paths, here))
+  if (marker !== undefined && marker.nodeId !== nodeId)
+    throw new Fault('node.other-node', { found: marker.nodeId, wanted: nodeId })
+}
+
+const STATE_AFTER = {
+  install: undefined,
+  start: 'RUNNING',
+  restart: 'RUNNING',
+  stop: 'STOPPED',
+  uninstall: 'DELETED',
+} as const
+
+async function perform(
+  verb: Verb,
+  entry: OrderEntry,
+  before: NodeMemory,
+  host: Host,
+): Promise<Facts> {
+  if (verb === 'status') return status(before, host)
+  if (verb === 'report') return report(host)
+  const given = entry.desired ?? desiredOf(before, verb)
+  // The verb is the state: a stopped node stays stopped at the next boot, whatever was planned.
+  const desired: DesiredNode = { ...given, state: STATE_AFTER[verb] ?? given.state }
+  const memory = { ...before, fence: entry.fence, lastOperationId: entry.operationId }
+  checkIdentity(before, desired, host)
+  // Before anything else: from here on older orders are refused, also if this one fails.
+  writeMemory(host.settings.paths, memory)
+  switch (verb) {
+    case 'install':
+      if (entry.package === undefined)
+        throw new Fault('order.incomplete', { verb, part: 'package' })
+      return install(memory, desired, entry.package, host)
+    case 'start':
+      return start(memory, desired, host)
+    case 'stop':
+      return stop(memory, desired, host)
+    case 'restart':
+      return restart(memory, desired, host)
+    case 'uninstall':
+      return uninstall(memory, desired, host)
+  }
+}

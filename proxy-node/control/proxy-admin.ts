@@ -1,0 +1,94 @@
+/**
+ * A running proxy as any operator sees it: admin SQL as root@proxysys over loopback, so that it works
+ * with OceanBase's obproxy too. Passwords are never part of a message. Source: proxy-admin.md §2.
+ */
+import { Fault } from '#contract/fault'
+import { QueryClient, QueryError } from '../backend/query-client.ts'
+import type { Clock } from '../base/clock.ts'
+import type { Address, Transport } from '../net/transport.ts'
+import { reasonOf } from './durable-file.ts'
+
+const TIMEOUT_MS = 5_000
+const ACCESS_DENIED = 1045
+
+export type AdminPort = { readonly transport: Transport; readonly clock: Clock }
+
+export class ProxyAdmin {
+  private readonly client: QueryClient
+
+  private constructor(client: QueryClient) {
+    this.client = client
+  }
+
+  /** `stage1` is the SHA1 of the password, null for none. @throws QueryError, with errno 0 when nothing answers. */
+  static async open(
+    address: Address,
+    stage1: Uint8Array | null,
+    port: AdminPort,
+  ): Promise<ProxyAdmin> {
+    const options = { address, user: 'root@proxysys', stage1, timeoutMs: TIMEOUT_MS }
+    const client = new QueryClient(options, port.clock)
+    await client.open(port.transport)
+    return new ProxyAdmin(client)
+  }
+
+  /** Parameters as SHOW PROXYCONFIG gives them, passwords masked by the proxy. */
+  async parameters(): Promise<ReadonlyMap<string, string>> {
+    const { columns, rows } = await this.client.query('SHOW PROXYCONFIG')
+    const level = columns.indexOf('visible_level')
+    return new Map(
+      rows
+        .filter(row => row[level] !== 'virtual')
+        .map(([name, value]) => [String(name), value ?? '']),
+    )
+  }
+
+  /** @throws node.parameter-refused, which does not show the value. */
+  async alter(name: string, value: string): Promise<void> {
+    if (!/^\w{1,127}$/.test(name))
+      throw new Fault('node.parameter-refused', { name: '?', reason: 'it is no name' })
+    try {
+      await this.client.query(`ALTER PROXYCONFIG SET ${name} = ${quoted(value)}`)
+    } catch (error) {
+      const reason = value === '' ? reasonOf(error) : reasonOf(error).replaceAll(value, '…')
+      throw new Fault('node.parameter-refused', { name, reason }, { cause: error })
+    }
+  }
+
+  /** `4.3.2.0-1`; what managers take it from is the first text of that shape. */
+  async version(): Promise<string | null> {
+    const { rows } = await this.client.query('SHOW PROXYINFO BINARY')
+    const text = rows.map(([, line]) => line ?? '').join('\n')
+    return /\d+\.\d+\.\d+\.\d+-\d+/.exec(text)?.[0] ?? null
+  }
+
+  /** Sessions of clients, without those of operators. */
+  async clientConnections(): Promise<number> {
+    const { columns, rows } = await this.client.query('SHOW PROCESSLIST')
+    const tenant = columns.findIndex(name => name.toLowerCase() === 'tenant')
+    return rows.filter(row => row[tenant] !== 'proxysys').length
+  }
+
+  close(): void {
+    this.client.close()
+  }
+}
+
+/** Runs `act` with a session and closes it. */
+export async function withAdmin<T>(admin: ProxyAdmin, act: (admin: ProxyAdmin) => Promise<T>) {
+  try {
+    return await act(admin)
+  } finally {
+    admin.close()
+  }
+}
+
+export function isDenied(error: unknown): boolean {
+  return error instanceof QueryError && error.errno === ACCESS_DENIED
+}
+
+/** OBProxy takes either quote and knows no escape of them, so the one that does not occur is used. */
+function quoted(value: string): string {
+  const text = value.replaceAll('\\', '\\\\')
+  return text.includes("'") ? `"${text.replaceAll('"', '""')}"` : `'${text}'`
+}

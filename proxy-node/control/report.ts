@@ -1,0 +1,104 @@
+/**
+ * Verb report: tells the plane how the node is, after each verb and once a minute (N8). Reports are
+ * numbered by the node, over reboots; one is made at a time, so that a higher number is newer.
+ */
+import { join } from 'node:path'
+import { z } from 'zod'
+import { type NodeReport, REPORT_SCHEMA } from '#contract/report'
+import { readIfThere, reasonOf, writeDurably } from './durable-file.ts'
+import type { Host } from './host.ts'
+import { whileLocked } from './lock.ts'
+import { type NodeMemory, readMemory } from './node-file.ts'
+import { observe } from './observation.ts'
+import type { Paths } from './paths.ts'
+import type { Facts } from './result.ts'
+import { signedHeaders } from './signing.ts'
+
+const LOCK_WAIT_MS = 10_000
+const POST_TIMEOUT_MS = 5_000
+
+const counterSchema = z.object({ schema: z.int().min(0).max(1), sequence: z.int().min(0) })
+
+/** Facts say whether the plane took it; the plane being away is no failure of the node. */
+export async function report(host: Host): Promise<Facts> {
+  const { paths, apiUrl } = host.settings
+  return whileLocked(join(paths.state, 'report.lock'), LOCK_WAIT_MS, host, async () => {
+    const memory = readMemory(paths)
+    if (memory.desired === null) return { sent: false, reason: 'this host carries no node' }
+    const body = await compose(memory, memory.desired.nodeId, host)
+    const { status, sequence } = body
+    if (apiUrl === undefined)
+      return { sent: false, reason: 'OBFLEET_API_URL is not set', status, sequence }
+    const refusal = await post(body, apiUrl, host)
+    return refusal === undefined
+      ? { sent: true, status, sequence }
+      : { sent: false, reason: refusal, status, sequence }
+  })
+}
+
+/** For the end of another verb: a report that cannot be made or sent is a line of the log. */
+export async function reportQuietly(host: Host): Promise<void> {
+  try {
+    const { sent, reason } = await report(host)
+    if (sent !== true) host.log(`not reported: ${String(reason)}`)
+  } catch (error) {
+    host.log(`not reported: ${reasonOf(error)}`)
+  }
+}
+
+async function compose(memory: NodeMemory, nodeId: string, host: Host): Promise<NodeReport> {
+  const { instanceId, bootId, paths } = host.settings
+  const seen = await observe(memory.desired, host)
+  return {
+    schema: REPORT_SCHEMA,
+    nodeId,
+    instanceId,
+    at: host.clock.now(),
+    sequence: nextSequence(paths),
+    bootId,
+    desiredState: memory.desired?.state ?? 'DELETED',
+    fence: memory.fence,
+    lastOperationId: memory.lastOperationId,
+    parameterVersion: memory.parameterVersion,
+    ...seen,
+  }
+}
+
+/** On disk before it is used. After damage it goes on from the time, beyond every number given before. */
+function nextSequence(paths: Paths): number {
+  const file = join(paths.state, 'report.json')
+  const sequence = lastSequence(file) + 1
+  writeDurably(file, `${JSON.stringify({ schema: 1, sequence })}\n`)
+  return sequence
+}
+
+function lastSequence(file: string): number {
+  const text = readIfThere(file)
+  if (text === undefined) return 0
+  try {
+    return counterSchema.parse(JSON.parse(text)).sequence
+  } catch {
+    return Math.floor(Date.now() / 1000)
+  }
+}
+
+/** Why the plane did not take it. */
+async function post(body: NodeReport, apiUrl: string, host: Host): Promise<string | undefined> {
+  const url = new URL(`${apiUrl}/v1/nodes/${encodeURIComponent(body.nodeId)}/report`)
+  const text = JSON.stringify(body)
+  try {
+    const { region } = host.settings
+    const credentials = await host.secrets.credentials()
+    const request = { service: 'execute-api', region, method: 'POST', url, body: text } as const
+    const response = await fetch(url, {
+      method: 'POST',
+      headers: await signedHeaders(request, credentials),
+      body: text,
+      redirect: 'manual',
+      signal: AbortSignal.timeout(POST_TIMEOUT_MS),
+    })
+    return response.ok ? undefined : `the plane answered ${response.status}`
+  } catch (error) {
+    return reasonOf(error)
+  }
+}

@@ -1,0 +1,31 @@
+/** Verb start: the proxy runs, serves, and has its parameters and its password. */
+import type { DesiredNode } from '#contract/node-state'
+import { stage1Of } from '../auth/scramble.ts'
+import { knownPasswords, settlePassword } from './access.ts'
+import { launch, prepare, requireInstalled, synchronise, waitUntilReady } from './bring-up.ts'
+import type { Host } from './host.ts'
+import { type NodeMemory, writeMemory } from './node-file.ts'
+import { PROXY_UNIT } from './paths.ts'
+import type { Facts } from './result.ts'
+
+export async function start(memory: NodeMemory, desired: DesiredNode, host: Host): Promise<Facts> {
+  requireInstalled(desired, host)
+  const kept = { ...memory, desired }
+  writeMemory(host.settings.paths, kept)
+  await prepare(desired, host)
+  const password = await host.secrets.read(desired.sysPasswordSecret)
+  const isStarted = await launch(desired, host)
+  const candidates = [stage1Of(password), ...knownPasswords(host.settings.paths)]
+  await waitUntilReady(desired, candidates, host)
+  await settlePassword(desired, password, host)
+  const { changed, version } = await synchronise(desired, kept, host)
+  const { pid } = await host.init.status(PROXY_UNIT)
+  return {
+    status: 'RUNNING',
+    pid,
+    version,
+    started: isStarted,
+    parametersChanged: changed,
+    parameterVersion: desired.parameterVersion,
+  }
+}

@@ -1,0 +1,54 @@
+/** Writes and removes what the service manager reads: unit files and the proxy's environment. */
+import { chmodSync, existsSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import type { DesiredNode } from '#contract/node-state'
+import { readIfThere, writeDurably } from './durable-file.ts'
+import type { Host } from './host.ts'
+import { NODE_UNIT, type Paths, PROXY_UNIT, REPORT_TIMER, REPORT_UNIT, rooted } from './paths.ts'
+import { unitTexts } from './units.ts'
+
+const UNIT_MODE = 0o644
+
+export function unitExists(paths: Paths, unit: string): boolean {
+  return existsSync(join(paths.units, unit))
+}
+
+/** Writes those that differ and has them read; true when the proxy's own changed. */
+export async function writeUnits(desired: DesiredNode, host: Host): Promise<boolean> {
+  const { settings, init } = host
+  const changed: string[] = []
+  for (const [unit, text] of unitTexts(desired, settings)) {
+    const file = join(settings.paths.units, unit)
+    if (readIfThere(file) === text) continue
+    writeDurably(file, text, UNIT_MODE)
+    chmodSync(file, UNIT_MODE)
+    changed.push(unit)
+  }
+  if (changed.length > 0) await init.reload()
+  return changed.includes(PROXY_UNIT)
+}
+
+/** The units that act by themselves: at boot, and every minute. */
+export async function enableUnits({ init }: Host): Promise<void> {
+  await init.act('enable', NODE_UNIT)
+  await init.act('enable', REPORT_TIMER)
+  await init.act('start', REPORT_TIMER)
+}
+
+export async function removeUnits({ init, settings: { paths } }: Host): Promise<void> {
+  const there = [REPORT_TIMER, REPORT_UNIT, NODE_UNIT, PROXY_UNIT].filter(unit =>
+    unitExists(paths, unit),
+  )
+  if (there.includes(REPORT_TIMER)) await init.act('stop', REPORT_TIMER)
+  for (const unit of [REPORT_TIMER, NODE_UNIT])
+    if (there.includes(unit)) await init.act('disable', unit)
+  for (const unit of there) rmSync(join(paths.units, unit), { force: true })
+  if (there.length > 0) await init.reload()
+}
+
+/** Environment of the proxy: the hash of proxyro's password, readable by its owner alone. */
+export function writeProxyEnvironment(paths: Paths, observerPasswordHash: string): void {
+  const text = `observer_sys_password=${observerPasswordHash}\n`
+  const file = rooted(paths, paths.proxyEnvironment)
+  if (readIfThere(file) !== text) writeDurably(file, text)
+}

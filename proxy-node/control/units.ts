@@ -1,0 +1,134 @@
+/**
+ * The unit files of a node, as text. The proxy's unit starts it in the foreground and starts it again
+ * whenever it ends (its watchdog); it is not enabled itself: at boot `node boot` starts it if it
+ * should run. Pure. Source: management.md §2.2, §6; proxy-admin.md §1.1.
+ */
+import { join } from 'node:path'
+import type { DesiredNode } from '#contract/node-state'
+import { isSecret, PARAMETERS } from '#contract/parameters'
+import { NODE_UNIT, type Paths, PROXY_UNIT, REPORT_TIMER, REPORT_UNIT } from './paths.ts'
+
+/** Verbs run from their own copy of the executable, which no upgrade of the proxy replaces (N5). */
+const VERBS_EXECUTABLE = '/opt/obfleet/current/obproxy'
+
+export type UnitSettings = {
+  readonly paths: Paths
+  readonly address: string | undefined
+  readonly reportPeriodSec: number
+}
+
+/** Unit name → text. */
+export function unitTexts(desired: DesiredNode, settings: UnitSettings): Map<string, string> {
+  return new Map([
+    [PROXY_UNIT, proxyUnit(desired, settings)],
+    [NODE_UNIT, verbUnit('state of this proxy node after a boot', 'boot', 'multi-user.target')],
+    [REPORT_UNIT, verbUnit('report of this proxy node', 'report')],
+    [REPORT_TIMER, timerUnit(settings.reportPeriodSec)],
+  ])
+}
+
+function proxyUnit(desired: DesiredNode, { paths, address }: UnitSettings): string {
+  return `[Unit]
+Description=OceanBase proxy of cluster ${desired.clusterName}
+After=network-online.target local-fs.target
+Wants=network-online.target
+StartLimitIntervalSec=0
+
+[Service]
+Type=simple
+WorkingDirectory=${desired.home}
+EnvironmentFile=${paths.proxyEnvironment}
+ExecStart=${proxyCommand(desired, address).map(word).join(' ')}
+Restart=always
+RestartSec=1
+KillMode=mixed
+TimeoutStopSec=20
+LimitNOFILE=655350
+LimitCORE=0
+NoNewPrivileges=yes
+UMask=0077
+`
+}
+
+/** RS_LIST start of the proxy, always through the path in its home (N5). */
+export function proxyCommand(desired: DesiredNode, address: string | undefined): readonly string[] {
+  const { home, ports, link, clusterName } = desired
+  const options = new Map([
+    ...startParameters(desired.parameters),
+    ['obproxy_config_server_url', ''],
+    ['client_session_id_version', '2'],
+    ['proxy_id', String(desired.proxyId)],
+    ...(address === undefined ? [] : ([['local_bound_ip', address]] as const)),
+  ])
+  return [
+    join(home, 'bin/obproxy'),
+    '-N',
+    ...['-p', String(ports.sql)],
+    ...['-l', String(ports.exporter)],
+    ...['-n', clusterName],
+    ...['-c', link.obCluster],
+    ...['-r', link.rootserviceList],
+    ...['-o', [...options].map(([name, value]) => `${name}=${value}`).join(',')],
+  ]
+}
+
+/** Parameters that take effect at a start only. Values with a comma cannot be given that way. */
+function startParameters(parameters: DesiredNode['parameters']): [string, string][] {
+  return Object.entries(parameters).filter(
+    ([name, value]) =>
+      PARAMETERS.get(name)?.needsRestart === true &&
+      !FIXED_AT_START.has(name) &&
+      !isSecret(name) &&
+      /^[^,\r\n'"]*$/.test(value),
+  )
+}
+
+/** Given by the node's own place in its cluster, whatever the cluster's parameters say. */
+export const FIXED_AT_START: ReadonlySet<string> = new Set([
+  'app_name',
+  'listen_port',
+  'prometheus_listen_port',
+  'rootservice_list',
+  'rootservice_cluster_name',
+  'obproxy_config_server_url',
+  'local_bound_ip',
+  'proxy_id',
+  'client_session_id_version',
+])
+
+/** One word of ExecStart: quoted where needed, nothing of it expanded by systemd. */
+function word(text: string): string {
+  const literal = text.replaceAll('%', '%%').replaceAll('$', '$$$$')
+  if (/^[\w@%:,./=+$-]+$/.test(literal)) return literal
+  return `"${literal.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`
+}
+
+function verbUnit(description: string, command: string, wantedBy?: string): string {
+  const isBoot = wantedBy !== undefined
+  return `[Unit]
+Description=obfleet: ${description}
+After=network-online.target local-fs.target
+Wants=network-online.target
+
+[Service]
+Type=oneshot
+${isBoot ? 'RemainAfterExit=yes\n' : ''}EnvironmentFile=-/etc/obfleet/node.env
+ExecStart=${VERBS_EXECUTABLE} node ${command}
+TimeoutStartSec=${isBoot ? 300 : 60}
+${isBoot ? `\n[Install]\nWantedBy=${wantedBy}\n` : ''}`
+}
+
+function timerUnit(periodSec: number): string {
+  return `[Unit]
+Description=obfleet: a report of this proxy node every ${periodSec} s
+
+[Timer]
+OnBootSec=${Math.min(15, periodSec)}
+OnUnitActiveSec=${periodSec}
+AccuracySec=1
+Unit=${REPORT_UNIT}
+
+[Install]
+WantedBy=timers.target
+`
+}
