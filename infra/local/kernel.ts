@@ -33,8 +33,13 @@ export type Kernel = {
   readonly stop: () => Promise<void>
 }
 
-/** Why the kernel cannot be had, in one line for the user. */
+/** Why the kernel cannot be had on this machine, in one line for the user. */
 export class KernelUnavailable extends Error {}
+
+/** The kernel is there, but does not come up. */
+class KernelFailed extends Error {
+  readonly code = 'KERNEL_FAILED'
+}
 
 /**
  * Puts the package in place under `folder/venv`, once; a half-made environment is made anew.
@@ -45,7 +50,8 @@ export async function installKernel(folder: string, note: (line: string) => void
   const venv = given ?? join(folder, 'venv')
   const python = join(venv, 'bin/python')
   const done = join(venv, '.complete')
-  if (given !== undefined || existsSync(done)) return python
+  if (given !== undefined) return await imports(python)
+  if (existsSync(done)) return python
   await RUN('python3', ['--version']).catch(() => {
     throw new KernelUnavailable('python3 is not installed')
   })
@@ -56,17 +62,26 @@ export async function installKernel(folder: string, note: (line: string) => void
     await RUN('python3', ['-m', 'venv', venv])
     await RUN(join(venv, 'bin/pip'), ['install', '--quiet', PACKAGE], { timeout: 900_000 })
   } catch (error) {
-    const last = String((error as { stderr?: string }).stderr ?? error)
-      .trim()
-      .split('\n')
-      .at(-1)
-    throw new KernelUnavailable(`${PACKAGE} cannot be installed: ${last}`)
+    throw new KernelUnavailable(`${PACKAGE} cannot be installed: ${lastLine(error)}`)
   }
+  await imports(python)
   writeFileSync(done, `${PACKAGE}\n`)
   return python
 }
 
-/** Starts the kernel on its data under `folder` and waits until it answers. @throws KernelUnavailable */
+async function imports(python: string): Promise<string> {
+  await RUN(python, ['-c', 'import pylibseekdb']).catch(error => {
+    throw new KernelUnavailable(`${PACKAGE} cannot be used: ${lastLine(error)}`)
+  })
+  return python
+}
+
+function lastLine(error: unknown): string {
+  const { stderr, message } = error as { readonly stderr?: string; readonly message?: string }
+  return ((stderr ?? '').trim() || String(message)).trim().split('\n').at(-1) ?? ''
+}
+
+/** Starts the kernel on its data under `folder` and waits until it answers. @throws KernelFailed */
 export async function startKernel(python: string, folder: string): Promise<Kernel> {
   mkdirSync(join(folder, 'data'), { recursive: true, mode: 0o700 })
   const port = await freePort()
@@ -80,6 +95,9 @@ export async function startKernel(python: string, folder: string): Promise<Kerne
   child.stderr.on('data', (bytes: Buffer) => {
     complaint = (complaint + bytes.toString()).slice(-2000)
   })
+  child.on('error', error => {
+    complaint = error.message
+  })
   const accounts = readAccounts(folder)
   const connection = await ready(child, port, accounts, () => complaint)
   await prepare(connection, accounts)
@@ -92,7 +110,8 @@ export async function startKernel(python: string, folder: string): Promise<Kerne
   }
 }
 
-function readAccounts(folder: string): KernelAccounts {
+/** The accounts under `folder`, made with random passwords the first time, 0600. */
+export function readAccounts(folder: string): KernelAccounts {
   const file = join(folder, 'accounts.json')
   if (existsSync(file)) return JSON.parse(readFileSync(file, 'utf8')) as KernelAccounts
   const secret = () => randomBytes(18).toString('base64url')
@@ -116,10 +135,8 @@ async function ready(
 ): Promise<Connection> {
   const deadline = Date.now() + READY_DEADLINE_MS
   for (;;) {
-    if (child.exitCode !== null)
-      throw new KernelUnavailable(
-        `the kernel ended at start: ${complaint().trim().split('\n').at(-1)}`,
-      )
+    if (child.exitCode !== null || child.pid === undefined)
+      throw new KernelFailed(`the kernel ended at start: ${complaint().trim().split('\n').at(-1)}`)
     for (const password of [accounts.root, '']) {
       const open = await createConnection({
         host: '127.0.0.1',
@@ -133,7 +150,7 @@ async function ready(
     }
     if (Date.now() > deadline) {
       child.kill('SIGKILL')
-      throw new KernelUnavailable(`the kernel did not answer within ${READY_DEADLINE_MS / 1000} s`)
+      throw new KernelFailed(`the kernel did not answer within ${READY_DEADLINE_MS / 1000} s`)
     }
     await new Promise(resolve => setTimeout(resolve, 100))
   }

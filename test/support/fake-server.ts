@@ -11,10 +11,10 @@ import {
   minimalOk,
   type Packet,
   PacketStream,
-  parseClientLogin,
   resultPackets,
   type Table,
 } from '../../infra/local/front/codec.ts'
+import { parseClientLogin } from '../../infra/local/front/login-codec.ts'
 
 const SCRAMBLE = Buffer.from('abcdefghijklmnopqrst')
 const CAPABILITIES = 0x809f_f7df

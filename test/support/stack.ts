@@ -2,7 +2,8 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { KernelFront } from '../../infra/local/front/kernel-front.ts'
+import { Front } from '../../infra/local/front/front.ts'
+import { kernelEngine } from '../../infra/local/front/kernel-engine.ts'
 import type { Picture } from '../../infra/local/front/picture.ts'
 import { installKernel, type Kernel, startKernel } from '../../infra/local/kernel.ts'
 import { stage1Of } from '../../proxy-node/auth/scramble.ts'
@@ -75,7 +76,7 @@ export function directoryOf(cluster: Cluster): Extract<Mode, { kind: 'oceanbase'
 
 export type Stack = {
   readonly kernel: Kernel
-  readonly fronts: readonly KernelFront[]
+  readonly fronts: readonly Front[]
   readonly cluster: Cluster
   readonly proxy: ProxyUnderTest
   readonly stop: () => Promise<void>
@@ -95,8 +96,8 @@ export async function startStack(subnet: string): Promise<Stack> {
       zone: `z${index}`,
     })),
   }
-  const port = { host: '127.0.0.1', port: kernel.port, tableEntry: kernel.tableEntry }
-  const fronts = picture.servers.map(server => new KernelFront(server, picture, port))
+  const engine = kernelEngine(kernel)
+  const fronts = picture.servers.map(server => new Front(server, picture, engine))
   await Promise.all(fronts.map(front => front.start()))
   const metadata = new MetadataConnections(nodeTransport, systemClock, {
     passwords: () => [stage1Of(kernel.accounts.proxyro)],

@@ -5,44 +5,71 @@
 
 export type Packet = { readonly sequence: number; readonly payload: Buffer }
 
-const MAX = 0xffffff
+/** A payload of this length is continued by the next packet. */
+export const LARGEST_PAYLOAD_BYTES = 0xffffff
+const HEADER_BYTES = 4
+
+/** Bytes that are no MySQL packet of the expected shape. */
+export class MalformedPacket extends Error {}
 
 /** Whole packets out of a byte stream; payloads of 16 MiB and more come in pieces, as on the wire. */
 export class PacketStream {
-  private buffer = Buffer.alloc(0)
+  private chunks: Buffer[] = []
+  private heldBytes = 0
+  private neededBytes = HEADER_BYTES
 
+  /** Holds back at most one packet: 16 MiB and the chunk that ends it. */
   push(bytes: Buffer): Packet[] {
-    this.buffer = Buffer.concat([this.buffer, bytes])
+    this.chunks.push(bytes)
+    this.heldBytes += bytes.length
+    if (this.heldBytes < this.neededBytes) return []
+    let rest = this.chunks.length === 1 ? bytes : Buffer.concat(this.chunks)
     const packets: Packet[] = []
-    while (this.buffer.length >= 4) {
-      const length = this.buffer.readUIntLE(0, 3)
-      if (this.buffer.length < 4 + length) break
-      packets.push({
-        sequence: this.buffer.readUInt8(3),
-        payload: this.buffer.subarray(4, 4 + length),
-      })
-      this.buffer = this.buffer.subarray(4 + length)
+    this.neededBytes = HEADER_BYTES
+    while (rest.length >= HEADER_BYTES) {
+      const end = HEADER_BYTES + rest.readUIntLE(0, 3)
+      this.neededBytes = end
+      if (rest.length < end) break
+      packets.push({ sequence: rest.readUInt8(3), payload: rest.subarray(HEADER_BYTES, end) })
+      rest = rest.subarray(end)
+      this.neededBytes = HEADER_BYTES
     }
+    this.chunks = rest.length === 0 ? [] : [rest]
+    this.heldBytes = rest.length
     return packets
   }
 }
 
 export function frame(sequence: number, payload: Buffer): Buffer {
-  const header = Buffer.alloc(4)
-  header.writeUIntLE(Math.min(payload.length, MAX), 0, 3)
+  const header = Buffer.alloc(HEADER_BYTES)
+  header.writeUIntLE(Math.min(payload.length, LARGEST_PAYLOAD_BYTES), 0, 3)
   header.writeUInt8(sequence & 0xff, 3)
-  if (payload.length < MAX) return Buffer.concat([header, payload])
+  if (payload.length < LARGEST_PAYLOAD_BYTES) return Buffer.concat([header, payload])
   return Buffer.concat([
     header,
-    payload.subarray(0, MAX),
-    frame(sequence + 1, payload.subarray(MAX)),
+    payload.subarray(0, LARGEST_PAYLOAD_BYTES),
+    frame(sequence + 1, payload.subarray(LARGEST_PAYLOAD_BYTES)),
   ])
+}
+
+/** Packets that a payload of this length takes. */
+export function packetsOf(lengthBytes: number): number {
+  return Math.floor(lengthBytes / LARGEST_PAYLOAD_BYTES) + 1
 }
 
 export function lenenc(value: number): Buffer {
   if (value < 251) return Buffer.from([value])
-  if (value < 0x10000) return Buffer.from([0xfc, value & 0xff, value >> 8])
-  return Buffer.from([0xfd, value & 0xff, (value >> 8) & 0xff, value >> 16])
+  const [lead, size] = lenencShape(value)
+  const bytes = Buffer.alloc(1 + size)
+  bytes.writeUInt8(lead, 0)
+  if (size === 8) bytes.writeBigUInt64LE(BigInt(value), 1)
+  else bytes.writeUIntLE(value, 1, size)
+  return bytes
+}
+
+function lenencShape(value: number): readonly [number, number] {
+  if (value < 0x10000) return [0xfc, 2]
+  return value < 0x1000000 ? [0xfd, 3] : [0xfe, 8]
 }
 
 export function lenencText(text: string | Buffer): Buffer {
@@ -55,6 +82,44 @@ export function minimalOk(status = 0x0022): Buffer {
   return Buffer.from([0, 0, 0, status & 0xff, status >> 8, 0, 0, 0])
 }
 
+export type Ok = {
+  readonly affectedRows: number
+  readonly lastInsertId: number
+  readonly status: number
+  /** Entries of session state, as `schemaChange` and `variableChanges` build them. */
+  readonly changes: readonly Buffer[]
+}
+
+const STATE_CHANGED = 0x4000
+
+/** An OK; with changes in OceanBase's layout for proxies (proxy-protocol.md §2.5). */
+export function okPacket({ affectedRows, lastInsertId, status, changes }: Ok): Buffer {
+  const whole = changes.length === 0 ? status : status | STATE_CHANGED
+  const state = Buffer.concat(changes)
+  return Buffer.concat([
+    Buffer.from([0]),
+    lenenc(affectedRows),
+    lenenc(lastInsertId),
+    Buffer.from([whole & 0xff, whole >> 8, 0, 0]),
+    lenenc(0),
+    ...(changes.length === 0 ? [] : [lenenc(state.length), state]),
+  ])
+}
+
+export function schemaChange(name: string): Buffer {
+  const entry = lenencText(name)
+  return Buffer.concat([Buffer.from([1]), lenenc(entry.length), entry])
+}
+
+type Pairs = readonly (readonly [string, string])[]
+
+/** One entry for all: system variables as text, a separator, user variables as literals. */
+export function variableChanges(system: Pairs, user: Pairs): Buffer {
+  const separated: Pairs = user.length === 0 ? system : [...system, ['__NULL', '__NULL'], ...user]
+  const entry = Buffer.concat(separated.flat().map(lenencText))
+  return Buffer.concat([Buffer.from([0]), lenenc(entry.length), entry])
+}
+
 export function errorPacket(errno: number, state: string, message: string): Buffer {
   return Buffer.concat([
     Buffer.from([0xff, errno & 0xff, errno >> 8]),
@@ -62,89 +127,47 @@ export function errorPacket(errno: number, state: string, message: string): Buff
   ])
 }
 
-function eof(status: number): Buffer {
+export function eofPacket(status: number): Buffer {
   return Buffer.from([0xfe, 0, 0, status & 0xff, status >> 8])
 }
 
-function columnPacket(name: string): Buffer {
+const TEXT_COLLATION = 45
+
+/** Column types of a definition (protocol numbers) that the fronts use. */
+export const COLUMN = { double: 5, integer: 8, text: 253 } as const
+
+export function columnPacket(name: string, type: number = COLUMN.text): Buffer {
+  const collation = type === COLUMN.text ? TEXT_COLLATION : 63
+  const flags = type === COLUMN.text ? 0 : 0x80
   return Buffer.concat([
     lenencText('def'),
     ...['', '', '', name, name].map(lenencText),
-    Buffer.from([0x0c, 45, 0, 0xff, 0xff, 0, 0, 253, 0, 0, 0, 0, 0]),
+    Buffer.from([0x0c, collation, 0, 0xff, 0xff, 0, 0, type, flags, 0, 0, 0, 0]),
   ])
+}
+
+export type Cell = string | number | null
+
+export function textRow(row: readonly Cell[]): Buffer {
+  return Buffer.concat(
+    row.map(cell => (cell === null ? Buffer.from([0xfb]) : lenencText(String(cell)))),
+  )
 }
 
 export type Table = {
   readonly columns: readonly string[]
-  readonly rows: readonly (readonly (string | number | null)[])[]
+  readonly rows: readonly (readonly Cell[])[]
 }
 
 /** A text result set; with `extraOk` the OK that only proxies get. */
 export function resultPackets(table: Table, extraOk: boolean, status = 0x0022): Buffer {
   const payloads = [
     lenenc(table.columns.length),
-    ...table.columns.map(columnPacket),
-    eof(status),
-    ...table.rows.map(row =>
-      Buffer.concat(
-        row.map(cell => (cell === null ? Buffer.from([0xfb]) : lenencText(String(cell)))),
-      ),
-    ),
-    eof(status),
+    ...table.columns.map(name => columnPacket(name)),
+    eofPacket(status),
+    ...table.rows.map(textRow),
+    eofPacket(status),
     ...(extraOk ? [minimalOk(status)] : []),
   ]
   return Buffer.concat(payloads.map((payload, index) => frame(index + 1, payload)))
-}
-
-export type ClientLogin = {
-  readonly head: Buffer
-  readonly user: string
-  readonly tail: Buffer
-  readonly attributes: ReadonlyMap<string, Buffer>
-  readonly authResponse: Buffer
-}
-
-const BIT = { withDb: 0x8, pluginAuth: 0x80000, attributes: 0x100000, lenencAuth: 0x200000 }
-
-/** A HandshakeResponse41 cut so that the user can be replaced and the rest kept byte for byte. */
-export function parseClientLogin(payload: Buffer): ClientLogin {
-  const flags = payload.readUInt32LE(0)
-  const userEnd = payload.indexOf(0, 32)
-  const user = payload.subarray(32, userEnd).toString()
-  const cursor = { at: userEnd + 1 }
-  const authLength =
-    (flags & BIT.lenencAuth) !== 0 ? takeLenenc(payload, cursor) : payload.readUInt8(cursor.at++)
-  const authResponse = payload.subarray(cursor.at, cursor.at + authLength)
-  cursor.at += authLength
-  if ((flags & BIT.withDb) !== 0) cursor.at = payload.indexOf(0, cursor.at) + 1
-  if ((flags & BIT.pluginAuth) !== 0) cursor.at = payload.indexOf(0, cursor.at) + 1
-  const attributes = new Map<string, Buffer>()
-  if ((flags & BIT.attributes) !== 0 && cursor.at > 0 && cursor.at < payload.length) {
-    const end = takeLenenc(payload, cursor) + cursor.at
-    while (cursor.at < end)
-      attributes.set(takeBytes(payload, cursor).toString(), takeBytes(payload, cursor))
-  }
-  return {
-    head: payload.subarray(0, 32),
-    user,
-    tail: payload.subarray(userEnd),
-    attributes,
-    authResponse,
-  }
-}
-
-export function takeLenenc(bytes: Buffer, cursor: { at: number }): number {
-  const first = bytes.readUInt8(cursor.at++)
-  if (first < 251) return first
-  const size = first === 0xfc ? 2 : 3
-  const value = bytes.readUIntLE(cursor.at, size)
-  cursor.at += size
-  return value
-}
-
-function takeBytes(bytes: Buffer, cursor: { at: number }): Buffer {
-  const length = takeLenenc(bytes, cursor)
-  const part = bytes.subarray(cursor.at, cursor.at + length)
-  cursor.at += length
-  return part
 }

@@ -1,0 +1,213 @@
+/**
+ * What the scripted engine keeps: databases of tables of rows, in memory, bounded, and, when it has
+ * a file, written there as one whole after each commit, so that it is there after a restart.
+ */
+import { chmodSync, existsSync, readFileSync } from 'node:fs'
+import { rename, writeFile } from 'node:fs/promises'
+import type { Cell } from '../codec.ts'
+import { SqlError } from './sql-error.ts'
+import type { ColumnDefinition, TableName } from './statement.ts'
+
+export type Key = string | number
+/** Never changed in place: a change is another row. */
+export type Row = readonly Cell[]
+
+/** Rows of all tables together, and what they may hold. */
+const MAX_ROWS = 200_000
+const MAX_BYTES = 256 << 20
+const FIRST_TABLE_ID = 500_001
+
+export type StoredTable = {
+  readonly id: number
+  readonly database: string
+  readonly name: string
+  readonly columns: readonly ColumnDefinition[]
+  /** Index of the key column; rows of a table without one are numbered. */
+  readonly keyIndex: number | undefined
+  readonly rows: Map<Key, Row>
+  /** Next of an AUTO_INCREMENT column or of a row number. */
+  counter: number
+}
+
+type Written = {
+  readonly format: 1
+  readonly nextTableId: number
+  readonly databases: readonly string[]
+  readonly tables: readonly (Omit<StoredTable, 'rows'> & { readonly rows: readonly [Key, Row][] })[]
+}
+
+export class Database {
+  private readonly file: string | undefined
+  private readonly databases = new Map<string, Map<string, StoredTable>>()
+  private nextTableId = FIRST_TABLE_ID
+  private rows = 0
+  private bytes = 0
+  private writing: Promise<void> | undefined
+  private isDirty = false
+
+  /** Reads the file when it is there. @throws Error when it is no such file */
+  constructor(file: string | undefined, databases: readonly string[]) {
+    this.file = file
+    for (const name of ['oceanbase', 'information_schema', ...databases])
+      this.databases.set(name, new Map())
+    if (file === undefined || !existsSync(file)) return
+    chmodSync(file, 0o600)
+    this.read(JSON.parse(readFileSync(file, 'utf8')) as Written)
+  }
+
+  private read(written: Written): void {
+    if (written.format !== 1) throw new Error('the data file is of another format')
+    this.nextTableId = written.nextTableId
+    for (const name of written.databases) this.databases.set(name, new Map())
+    for (const { rows, ...table } of written.tables) {
+      const stored: StoredTable = { ...table, rows: new Map(rows) }
+      this.databases.get(table.database)?.set(table.name, stored)
+      for (const row of stored.rows.values()) this.account(1, row)
+    }
+  }
+
+  get names(): readonly string[] {
+    return [...this.databases.keys()].sort()
+  }
+
+  has(name: string): boolean {
+    return this.databases.has(name.toLowerCase())
+  }
+
+  /** @throws SqlError 1049 */
+  tables(database: string): readonly string[] {
+    return [...this.of(database).keys()].sort()
+  }
+
+  create(name: string, isLenient: boolean): void {
+    if (this.has(name)) {
+      if (isLenient) return
+      throw new SqlError(1007, 'HY000', `Can't create database '${name}'; database exists`)
+    }
+    this.databases.set(name.toLowerCase(), new Map())
+    this.isDirty = true
+  }
+
+  drop(name: string, isLenient: boolean): void {
+    const tables = this.databases.get(name.toLowerCase())
+    if (tables === undefined) {
+      if (isLenient) return
+      throw new SqlError(1008, 'HY000', `Can't drop database '${name}'; database doesn't exist`)
+    }
+    for (const table of tables.values()) this.forget(table)
+    this.databases.delete(name.toLowerCase())
+    this.isDirty = true
+  }
+
+  find(database: string, table: string): StoredTable | undefined {
+    return this.databases.get(database.toLowerCase())?.get(table.toLowerCase())
+  }
+
+  /** @throws SqlError 1049, 1146 */
+  table(database: string, table: string): StoredTable {
+    const found = this.of(database).get(table.toLowerCase())
+    if (found === undefined)
+      throw new SqlError(1146, '42S02', `Table '${database}.${table}' doesn't exist`)
+    return found
+  }
+
+  createTable(
+    { database, table }: TableName & { readonly database: string },
+    columns: readonly ColumnDefinition[],
+    key: string | undefined,
+  ): void {
+    const tables = this.of(database)
+    const keyIndex = columns.findIndex(({ name }) => name.toLowerCase() === key?.toLowerCase())
+    if (key !== undefined && keyIndex < 0)
+      throw new SqlError(1072, '42000', `Key column '${key}' doesn't exist in table`)
+    tables.set(table.toLowerCase(), {
+      id: this.nextTableId++,
+      database: database.toLowerCase(),
+      name: table.toLowerCase(),
+      columns,
+      keyIndex: keyIndex < 0 ? undefined : keyIndex,
+      rows: new Map(),
+      counter: 1,
+    })
+    this.isDirty = true
+  }
+
+  dropTable(table: StoredTable): void {
+    this.forget(table)
+    this.of(table.database).delete(table.name)
+    this.isDirty = true
+  }
+
+  /** Puts rows in place; undefined deletes. @throws SqlError 1114 before anything is changed */
+  apply(table: StoredTable, changes: ReadonlyMap<Key, Row | undefined>): void {
+    this.isDirty = true
+    for (const [key, row] of changes) {
+      const before = table.rows.get(key)
+      if (before !== undefined) this.account(-1, before)
+      if (row === undefined) table.rows.delete(key)
+      else {
+        table.rows.set(key, row)
+        this.account(1, row)
+      }
+    }
+  }
+
+  /** @throws SqlError 1114 when that many more rows do not fit */
+  needRoom(rows: readonly Row[], table: StoredTable): void {
+    const bytes = rows.reduce((sum, row) => sum + sizeOf(row), 0)
+    if (this.rows + rows.length > MAX_ROWS || this.bytes + bytes > MAX_BYTES)
+      throw new SqlError(1114, 'HY000', `The table '${table.name}' is full`)
+  }
+
+  /** Resolves when everything committed so far is in the file; writers share a write. */
+  async saved(): Promise<void> {
+    if (this.file === undefined) return
+    while (this.isDirty || this.writing !== undefined) {
+      this.writing ??= this.write(this.file).finally(() => {
+        this.writing = undefined
+      })
+      await this.writing
+    }
+  }
+
+  private async write(file: string): Promise<void> {
+    this.isDirty = false
+    const tables = [...this.databases.values()].flatMap(named => [...named.values()])
+    const written: Written = {
+      format: 1,
+      nextTableId: this.nextTableId,
+      databases: [...this.databases.keys()],
+      tables: tables.map(table => ({ ...table, rows: [...table.rows] })),
+    }
+    try {
+      await writeFile(`${file}.new`, JSON.stringify(written), { mode: 0o600, flush: true })
+      await rename(`${file}.new`, file)
+    } catch (error) {
+      this.isDirty = true
+      throw new SqlError(1030, 'HY000', `the data file cannot be written: ${String(error)}`)
+    }
+  }
+
+  private of(database: string): Map<string, StoredTable> {
+    const tables = this.databases.get(database.toLowerCase())
+    if (tables === undefined) throw new SqlError(1049, '42000', `Unknown database '${database}'`)
+    return tables
+  }
+
+  private forget(table: StoredTable): void {
+    for (const row of table.rows.values()) this.account(-1, row)
+    table.rows.clear()
+  }
+
+  private account(rows: 1 | -1, row: Row): void {
+    this.rows += rows
+    this.bytes += rows * sizeOf(row)
+  }
+}
+
+function sizeOf(row: Row): number {
+  return row.reduce<number>(
+    (sum, cell) => sum + 16 + (typeof cell === 'string' ? cell.length : 0),
+    0,
+  )
+}

@@ -1,0 +1,233 @@
+/** Statements of the scripted engine; whatever else comes is error 1064 that says so. */
+import type { Cell } from '../codec.ts'
+import { readExpression } from './expression-parser.ts'
+import type { Expression, Select, SelectItem, Statement } from './statement.ts'
+import { readCreate, readDrop } from './table-parser.ts'
+import { TokensReader } from './tokens-reader.ts'
+
+export type Parsed = { readonly statement: Statement; readonly parameters: number }
+
+type Read = (reader: TokensReader) => Statement
+
+const BY_WORD: Readonly<Record<string, Read>> = {
+  select: readSelect,
+  insert: reader => readInsert(reader, false),
+  replace: reader => readInsert(reader, true),
+  update: readUpdate,
+  delete: readDelete,
+  truncate: readTruncate,
+  create: readCreate,
+  drop: readDrop,
+  use: reader => ({ kind: 'use', database: reader.needName() }),
+  set: readSet,
+  begin: reader => {
+    reader.takeWords('work')
+    return { kind: 'begin' }
+  },
+  start: readStart,
+  commit: reader => {
+    reader.takeWords('work')
+    return { kind: 'commit' }
+  },
+  rollback: reader => {
+    reader.takeWords('work')
+    return { kind: 'rollback' }
+  },
+  kill: readKill,
+  show: readShow,
+  do: reader => {
+    reader.list(() => readExpression(reader))
+    return { kind: 'nothing' }
+  },
+}
+
+/** @throws SqlError 1065 for nothing at all, 1064 for what is not known. */
+export function parse(sql: string): Parsed {
+  const reader = new TokensReader(sql)
+  if (reader.next.kind === 'end') return { statement: { kind: 'nothing' }, parameters: 0 }
+  const read = reader.next.kind === 'word' ? BY_WORD[reader.next.text.toLowerCase()] : undefined
+  if (read === undefined) throw reader.fail()
+  reader.take()
+  const statement = read(reader)
+  reader.end()
+  return { statement, parameters: reader.parameters }
+}
+
+function readSelect(reader: TokensReader): Select {
+  const items = reader.list(() => readItem(reader))
+  const from = reader.takeWords('from') ? readFrom(reader) : undefined
+  const where = readWhere(reader)
+  const orderBy = reader.takeWords('order', 'by')
+    ? reader.list(() => {
+        const expression = readExpression(reader)
+        const isDescending = reader.takeWords('desc')
+        if (!isDescending) reader.takeWords('asc')
+        return { expression, isDescending }
+      })
+    : []
+  return {
+    kind: 'select',
+    items,
+    from,
+    where,
+    orderBy,
+    limit: readLimit(reader),
+    isForUpdate: reader.takeWords('for', 'update'),
+  }
+}
+
+function readFrom(reader: TokensReader) {
+  const table = reader.needTable()
+  const isClause = ['where', 'order', 'limit', 'for'].includes(reader.next.text.toLowerCase())
+  if (reader.takeWords('as') || (reader.next.kind === 'word' && !isClause)) reader.needName()
+  return table.table.toLowerCase() === 'dual' ? undefined : table
+}
+
+function readItem(reader: TokensReader): SelectItem {
+  if (reader.takeSign('*')) return { kind: 'all' }
+  const { at } = reader.next
+  const expression = readExpression(reader)
+  const written = reader.textSince(at)
+  if (reader.takeWords('as')) {
+    const name = reader.next.kind === 'string' ? reader.take().text : reader.needName()
+    return { kind: 'expression', name, expression }
+  }
+  const isAlias = reader.next.kind === 'name' || reader.next.kind === 'string'
+  if (isAlias) return { kind: 'expression', name: reader.take().text, expression }
+  const ends = ['from', 'where', 'order', 'limit', 'for']
+  if (reader.next.kind === 'word' && !ends.includes(reader.next.text.toLowerCase()))
+    return { kind: 'expression', name: reader.take().text, expression }
+  return { kind: 'expression', name: nameOf(expression, written), expression }
+}
+
+function nameOf(expression: Expression, written: string): string {
+  if (expression.kind === 'column') return expression.name
+  if (expression.kind === 'value' && typeof expression.value === 'string') return expression.value
+  return written
+}
+
+function readLimit(reader: TokensReader) {
+  if (!reader.takeWords('limit')) return undefined
+  const first = readExpression(reader)
+  if (reader.takeSign(',')) return { offset: first, count: readExpression(reader) }
+  if (reader.takeWords('offset')) return { offset: readExpression(reader), count: first }
+  return { offset: undefined, count: first }
+}
+
+function readWhere(reader: TokensReader): Expression | undefined {
+  return reader.takeWords('where') ? readExpression(reader) : undefined
+}
+
+function readInsert(reader: TokensReader, isReplace: boolean): Statement {
+  reader.takeWords('into')
+  const into = reader.needTable()
+  const columns = reader.takeSign('(') ? reader.list(() => reader.needName()) : undefined
+  if (columns !== undefined) reader.needSign(')')
+  if (!reader.takeWords('values') && !reader.takeWords('value')) throw reader.fail()
+  const rows = reader.list(() => {
+    reader.needSign('(')
+    const row = reader.list(() => readExpression(reader))
+    reader.needSign(')')
+    return row
+  })
+  return { kind: 'insert', isReplace, into, columns, rows }
+}
+
+function readUpdate(reader: TokensReader): Statement {
+  const table = reader.needTable()
+  reader.needWords('set')
+  const changes = reader.list(() => {
+    const { table: column } = reader.needTable()
+    reader.needSign('=')
+    return { column, value: readExpression(reader) }
+  })
+  return { kind: 'update', table, changes, where: readWhere(reader) }
+}
+
+function readDelete(reader: TokensReader): Statement {
+  reader.needWords('from')
+  return { kind: 'delete', from: reader.needTable(), where: readWhere(reader) }
+}
+
+function readTruncate(reader: TokensReader): Statement {
+  reader.takeWords('table')
+  return { kind: 'truncate', table: reader.needTable() }
+}
+
+function readStart(reader: TokensReader): Statement {
+  reader.needWords('transaction')
+  if (reader.takeWords('read')) reader.takeWords('only') || reader.needWords('write')
+  else if (reader.takeWords('with')) reader.needWords('consistent', 'snapshot')
+  return { kind: 'begin' }
+}
+
+function readKill(reader: TokensReader): Statement {
+  const isQuery = reader.takeWords('query')
+  if (!isQuery) reader.takeWords('connection')
+  return { kind: 'kill', isQuery, id: reader.needWhole() }
+}
+
+function readShow(reader: TokensReader): Statement {
+  reader.takeWords('full')
+  for (const scope of ['session', 'global']) if (reader.takeWords(scope)) break
+  for (const what of ['databases', 'tables', 'processlist', 'warnings'] as const)
+    if (reader.takeWords(what)) return { kind: 'show', what }
+  reader.needWords('variables')
+  if (!reader.takeWords('like')) return { kind: 'show-variables', pattern: undefined }
+  if (reader.next.kind !== 'string') throw reader.fail()
+  return { kind: 'show-variables', pattern: reader.take().text }
+}
+
+function readSet(reader: TokensReader): Statement {
+  if (reader.takeWords('names')) return readNames(reader)
+  if (reader.takeWords('character', 'set')) return readNames(reader)
+  return { kind: 'set', assignments: reader.list(() => readAssignment(reader)) }
+}
+
+function readAssignment(reader: TokensReader) {
+  const isUser = reader.next.kind === 'user-variable'
+  if (!isUser && reader.next.kind !== 'variable') {
+    const scoped = ['session', 'local'].some(scope => reader.takeWords(scope))
+    if (!scoped && reader.next.kind === 'word' && /^global$/i.test(reader.next.text))
+      throw reader.fail()
+  }
+  const token = reader.take()
+  if (token.text.startsWith('global.')) throw reader.fail()
+  const name = token.text.toLowerCase().replace(/^(?:session|local)\./, '')
+  if (!reader.takeSign('=')) reader.needSign(':=')
+  const kind = isUser ? ('user' as const) : ('system' as const)
+  return { kind, name, value: readSetting(reader) }
+}
+
+/** `SET autocommit = ON`, `SET character_set_results = utf8mb4`: a bare word is text. */
+function readSetting(reader: TokensReader): Expression {
+  const isBare = reader.next.kind === 'word' && !/^(?:null|true|false)$/i.test(reader.next.text)
+  if (!isBare) return readExpression(reader)
+  const before = readExpression(reader)
+  return before.kind === 'column' ? value(before.name) : before
+}
+
+function value(cell: Cell): Expression {
+  return { kind: 'value', value: cell }
+}
+
+const CHARACTER_SETS = ['character_set_client', 'character_set_connection', 'character_set_results']
+
+function readNames(reader: TokensReader): Statement {
+  const { next } = reader
+  const name = next.kind === 'string' ? reader.take().text : reader.needName()
+  const isDefault = name.toLowerCase() === 'default'
+  const charset = isDefault ? 'utf8mb4' : name.toLowerCase()
+  const collation = reader.takeWords('collate') ? reader.take().text : `${charset}_general_ci`
+  return {
+    kind: 'set',
+    assignments: [
+      ...CHARACTER_SETS.map(variable => ({
+        kind: 'system' as const,
+        name: variable,
+        value: value(charset),
+      })),
+      { kind: 'system', name: 'collation_connection', value: value(collation) },
+    ],
+  }
+}
