@@ -63,27 +63,20 @@ const MATRIX: Record<string, readonly string[]> = {
   'functions/domain': ['proxy-node/contract'],
   'functions/store': ['functions/domain', 'proxy-node/contract'],
   'functions/remote': ['functions/domain', 'proxy-node/contract'],
-  'functions/middleware': ['functions/domain', 'functions/deps', 'proxy-node/contract'],
-  'functions/routes': [
-    'functions/domain',
-    'functions/middleware',
-    'functions/deps',
-    'proxy-node/contract',
-  ],
-  'functions/app': [
-    'functions/routes',
-    'functions/middleware',
-    'functions/domain',
-    'functions/deps',
-  ],
+  'functions/operations': ['functions/domain', 'proxy-node/contract'],
+  'functions/plane': ['functions/domain', 'functions/operations', 'proxy-node/contract'],
+  'functions/middleware': ['functions/domain', 'proxy-node/contract'],
+  'functions/routes': ['functions/domain', 'functions/middleware', 'proxy-node/contract'],
+  'functions/app': ['functions/routes', 'functions/middleware', 'functions/domain'],
+  'functions/jobs': ['functions/domain', 'functions/operations', 'proxy-node/contract'],
   'functions/deps': [
     'functions/store',
     'functions/remote',
+    'functions/operations',
+    'functions/plane',
     'functions/domain',
     'proxy-node/contract',
   ],
-  'functions/jobs': ['functions/domain', 'functions/deps', 'proxy-node/contract'],
-  'functions/api': ['functions/app', 'functions/deps'],
 }
 
 const ANYWHERE_BUT: readonly {

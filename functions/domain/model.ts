@@ -63,7 +63,12 @@ export type Cluster = {
   /** Computed from nodes and holder, never stored. */
   readonly phase: ClusterPhase
   readonly conditions: readonly Condition[]
-  readonly nodeCount: number
+  /** As the specification names them, by host. */
+  readonly nodes: readonly {
+    readonly host: string
+    readonly idc: string | null
+    readonly desiredState: 'RUNNING' | 'STOPPED'
+  }[]
 }
 
 export const NODE_STATUSES = [

@@ -124,7 +124,7 @@ export type Plane = {
     wait(id: string, waitMs: number, revision?: number): Promise<Operation>
     steps(id: string): Promise<readonly Step[]>
     cancel(asked: Asked, id: string): Promise<Operation>
-    retry(asked: Asked, id: string): Promise<Operation>
+    retry(asked: Asked, id: string): Promise<Outcome<Operation>>
   }
   readonly obClusters: {
     list(page: PageRequest): Promise<Page<ObCluster>>

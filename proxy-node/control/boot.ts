@@ -19,7 +19,7 @@ export async function boot(host: Host): Promise<Facts> {
     return { started: false, desiredState: desired?.state ?? null }
   if (!unitExists(paths, PROXY_UNIT)) return { started: false, desiredState: 'RUNNING' }
   requireInstalled(desired, host)
-  const started = await launch(desired, host)
+  const started = await launch(desired, false, host)
   await waitUntilReady(desired, knownPasswords(paths), host)
   const { changed, version } = await synchronise(desired, memory, host)
   const { pid } = await host.init.status(PROXY_UNIT)

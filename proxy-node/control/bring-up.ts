@@ -31,18 +31,33 @@ export function requireInstalled(desired: DesiredNode, host: Host): void {
     throw new Fault('node.other-node', { found: marker.nodeId, wanted: desired.nodeId })
 }
 
-/** Environment and units as they should be for the next start. @throws secret.unreadable, node.not-written */
-export async function prepare(desired: DesiredNode, host: Host): Promise<void> {
+/**
+ * Environment and units as they should be for the next start; true when that differs from the last.
+ * @throws secret.unreadable, node.not-written
+ */
+export async function prepare(desired: DesiredNode, host: Host): Promise<boolean> {
   const password = await host.secrets.read(desired.link.proxyroSecret)
-  writeProxyEnvironment(host.settings.paths, storedPassword(password))
-  await writeUnits(desired, host)
+  const isOther = writeProxyEnvironment(host.settings.paths, storedPassword(password))
+  const isOtherUnit = await writeUnits(desired, host)
   await enableUnits(host)
+  return isOther || isOtherUnit
 }
 
-/** Has the service manager start the proxy unless it runs; false when it did. */
-export async function launch(desired: DesiredNode, host: Host): Promise<boolean> {
+/**
+ * Has the service manager start the proxy unless it runs; false when it did. One that does not serve
+ * and would now be started otherwise is started anew: that is how a wrong value is corrected.
+ */
+export async function launch(
+  desired: DesiredNode,
+  isStartOther: boolean,
+  host: Host,
+): Promise<boolean> {
   const { active } = await host.init.status(PROXY_UNIT)
-  if (active) return false
+  if (active) {
+    if (!isStartOther || (await askExporter(desired, host)).kind === 'ready') return false
+    await host.init.act('restart', PROXY_UNIT)
+    return true
+  }
   await checkProcesses(desired, host)
   await checkPorts(desired, host)
   await host.init.act('start', PROXY_UNIT)

@@ -14,7 +14,8 @@ import { errorCode, reasonOf } from './durable-file.ts'
 import type { Host } from './host.ts'
 import { signedHeaders } from './signing.ts'
 
-const DOWNLOAD_TIMEOUT_MS = 600_000
+/** Within the ten minutes that the document gives a verb, with time to unpack. */
+const DOWNLOAD_TIMEOUT_MS = 420_000
 const PLAIN_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]*$/
 
 export type Source =

@@ -12,9 +12,9 @@ export async function start(memory: NodeMemory, desired: DesiredNode, host: Host
   requireInstalled(desired, host)
   const kept = { ...memory, desired }
   writeMemory(host.settings.paths, kept)
-  await prepare(desired, host)
+  const isStartOther = await prepare(desired, host)
   const password = await host.secrets.read(desired.sysPasswordSecret)
-  const isStarted = await launch(desired, host)
+  const isStarted = await launch(desired, isStartOther, host)
   const candidates = [stage1Of(password), ...knownPasswords(host.settings.paths)]
   await waitUntilReady(desired, candidates, host)
   await settlePassword(desired, password, host)

@@ -46,9 +46,11 @@ export async function removeUnits({ init, settings: { paths } }: Host): Promise<
   if (there.length > 0) await init.reload()
 }
 
-/** Environment of the proxy: the hash of proxyro's password, readable by its owner alone. */
-export function writeProxyEnvironment(paths: Paths, observerPasswordHash: string): void {
+/** Environment of the proxy: the hash of proxyro's password, readable by its owner alone; true when it changed. */
+export function writeProxyEnvironment(paths: Paths, observerPasswordHash: string): boolean {
   const text = `observer_sys_password=${observerPasswordHash}\n`
   const file = rooted(paths, paths.proxyEnvironment)
-  if (readIfThere(file) !== text) writeDurably(file, text)
+  if (readIfThere(file) === text) return false
+  writeDurably(file, text)
+  return true
 }

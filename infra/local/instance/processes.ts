@@ -4,9 +4,6 @@
  */
 import { readdirSync, readFileSync } from 'node:fs'
 
-/** Variable whose value marks every process of an instance. */
-export const MARK = 'OBFLEET_INSTANCE_MARK'
-
 /** Pids with `NAME=value` in their environment, our own left out. */
 export function marked(name: string, value: string): readonly number[] {
   const wanted = Buffer.from(`${name}=${value}`)

@@ -1,0 +1,79 @@
+/** The one place that puts the parts together; everything else gets what it needs as a parameter. */
+import { randomUUID } from 'node:crypto'
+import { setTimeout as delay } from 'node:timers/promises'
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
+import { SSMClient } from '@aws-sdk/client-ssm'
+import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb'
+import type { Clock, Queue } from './domain/clock.ts'
+import type { Plane } from './domain/plane.ts'
+import type { Store } from './domain/store.ts'
+import { Engine } from './operations/engine.ts'
+import type { Log } from './operations/ports.ts'
+import { makePlane } from './plane/plane.ts'
+import { ssmHosts } from './remote/hosts.ts'
+import { ssmRunCommand } from './remote/run-command.ts'
+import { parameterStoreSecrets } from './remote/secrets.ts'
+import { DynamoStore } from './store/dynamodb.ts'
+
+export type DepsSettings = {
+  readonly region: string
+  readonly table: string
+  /** Document of Run Command that carries orders. */
+  readonly document: string
+  /** Signs cursors; the same in every executor. */
+  readonly cursorKey: string
+  readonly queue: Queue
+  readonly log: Log
+  /** Elsewhere than AWS, with keys of one's own. */
+  readonly dynamodbEndpoint?: string
+  readonly ssmEndpoint?: string
+  readonly credentials?: { readonly accessKeyId: string; readonly secretAccessKey: string }
+}
+
+export type Deps = {
+  readonly plane: Plane
+  readonly engine: Engine
+  readonly store: Store
+  readonly clock: Clock
+  /** For the table's own making, where nobody else makes it. */
+  readonly dynamodb: DynamoDBClient
+}
+
+const systemClock: Clock = {
+  now: () => Date.now(),
+  sleep: async delayMs => {
+    await delay(delayMs)
+  },
+}
+
+export function makeDeps(settings: DepsSettings): Deps {
+  const { region, table, document, cursorKey, queue, log, credentials } = settings
+  const common = { region, ...(credentials === undefined ? {} : { credentials }) }
+  const dynamodb = new DynamoDBClient({ ...common, ...endpointOf(settings.dynamodbEndpoint) })
+  const ssm = { ...common, ...endpointOf(settings.ssmEndpoint) }
+  const patient = new SSMClient(ssm)
+  // A SendCommand that the SDK repeats by itself would run twice without anybody knowing (PL3).
+  const once = new SSMClient({ ...ssm, maxAttempts: 1 })
+  const documents = DynamoDBDocumentClient.from(dynamodb, {
+    marshallOptions: { removeUndefinedValues: true },
+  })
+  const store = new DynamoStore(documents, table)
+  const runCommand = ssmRunCommand(once, patient, document)
+  const clock = systemClock
+  const engine = new Engine({
+    store,
+    runCommand,
+    secrets: parameterStoreSecrets(patient),
+    clock,
+    queue,
+    log,
+    owner: randomUUID(),
+  })
+  const hosts = ssmHosts(patient)
+  const plane = makePlane({ store, hosts, runCommand, clock, queue, cursorKey })
+  return { plane, engine, store, clock, dynamodb }
+}
+
+function endpointOf(endpoint: string | undefined) {
+  return endpoint === undefined ? {} : { endpoint }
+}

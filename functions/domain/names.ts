@@ -1,0 +1,18 @@
+/** Names that the plane gives. */
+
+/** Parameter Store name of root@proxysys' password, where the plane makes it. */
+export function sysSecretOf(clusterName: string): string {
+  return `/obfleet/clusters/${clusterName}/proxysys`
+}
+
+const PACKAGE =
+  /^obproxy-(\d{1,4}(?:\.\d{1,4}){3}-[A-Za-z0-9_]{1,20})\.([a-z0-9]{1,20})\.(x86_64|aarch64)\.tar\.gz$/
+
+/** `obproxy-4.3.2.0-1.linux.x86_64.tar.gz` → version `4.3.2.0-1`, os `linux`, arch `x86_64` (PL11). */
+export function parsePackageName(
+  fileName: string,
+): { readonly version: string; readonly os: string; readonly arch: string } | undefined {
+  const [, version, os, arch] = PACKAGE.exec(fileName) ?? []
+  if (version === undefined || os === undefined || arch === undefined) return undefined
+  return { version, os, arch }
+}

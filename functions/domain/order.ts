@@ -1,0 +1,92 @@
+/** What a node is told: its entry of an order, and orders of as many entries as fit one parameter (PL3). */
+import {
+  encodeOrder,
+  ORDER_MAX_CHARS,
+  ORDER_SCHEMA,
+  type OrderEntry,
+  type Verb,
+} from '#contract/command'
+import { type DesiredNode, NODE_STATE_SCHEMA } from '#contract/node-state'
+import type { StepName } from './plan.ts'
+import type { ClusterRecord, NodeRecord, ObClusterRecord, OperationRecord } from './record.ts'
+
+/** What the orders of one cluster's nodes are made from. */
+export type OrderSource = { readonly cluster: ClusterRecord; readonly obCluster: ObClusterRecord }
+
+/** Most nodes of one SendCommand by id. */
+export const MAX_WAVE = 50
+
+export function desiredNode({ cluster, obCluster }: OrderSource, node: NodeRecord): DesiredNode {
+  const { spec } = cluster
+  return {
+    schema: NODE_STATE_SCHEMA,
+    clusterId: cluster.id,
+    clusterName: cluster.name,
+    nodeId: node.id,
+    state: node.desiredState,
+    version: spec.version,
+    ports: { sql: node.sqlPort, exporter: node.exporterPort },
+    home: spec.install.path,
+    proxyId: node.proxyId,
+    link: {
+      obCluster: obCluster.name,
+      rootserviceList: obCluster.rootservice.join(';'),
+      proxyroSecret: obCluster.proxyroSecret,
+    },
+    sysPasswordSecret: spec.sysPasswordSecret,
+    parameters: spec.parameters,
+    parameterVersion: cluster.parameterVersion,
+  }
+}
+
+const WITH_DESIRED: readonly Verb[] = ['install', 'start', 'stop', 'restart', 'uninstall']
+
+/** @param step key of the node's ledger: the step's name, for a repeated question with its number. */
+export function orderEntry(
+  verb: Verb,
+  { step, attempt }: { readonly step: string; readonly attempt: number },
+  operation: OperationRecord,
+  of: { readonly source: OrderSource; readonly node: NodeRecord },
+): OrderEntry {
+  return {
+    operationId: operation.id,
+    step,
+    attempt,
+    fence: operation.fence ?? 1,
+    ...(WITH_DESIRED.includes(verb) ? { desired: desiredNode(of.source, of.node) } : {}),
+    ...(verb === 'install' && operation.package !== null ? { package: operation.package } : {}),
+    ...(verb === 'restart' ? { mode: 'force' as const } : {}),
+  }
+}
+
+export type Addressed = { readonly hostId: string; readonly entry: OrderEntry }
+
+/** Encodes as many of the first entries as one order carries, at least one; how many. */
+export function packOrder(
+  verb: Verb,
+  entries: readonly Addressed[],
+  expiresAt: number,
+): { readonly order: string; readonly count: number } {
+  for (let count = Math.min(entries.length, MAX_WAVE); count > 1; count -= 1) {
+    const order = tryEncode(verb, entries.slice(0, count), expiresAt)
+    if (order !== null) return { order, count }
+  }
+  const order = tryEncode(verb, entries.slice(0, 1), expiresAt)
+  if (order === null) throw new RangeError(`an order for one node exceeds ${ORDER_MAX_CHARS}`)
+  return { order, count: 1 }
+}
+
+function tryEncode(verb: Verb, entries: readonly Addressed[], expiresAt: number): string | null {
+  const nodes = Object.fromEntries(entries.map(({ hostId, entry }) => [hostId, entry]))
+  try {
+    return encodeOrder({ schema: ORDER_SCHEMA, verb, expiresAt, nodes })
+  } catch (error) {
+    if (error instanceof RangeError) return null
+    throw error
+  }
+}
+
+/** Key of the node's ledger: a question that is asked again is a new one, anything else is not. */
+export function ledgerStep(name: StepName, verb: Verb, sends: number): string {
+  return verb === 'status' ? `${name}.${sends}` : name
+}

@@ -1,0 +1,206 @@
+/**
+ * What the table keeps, as the domain reads and writes it. `version` counts every write of an item
+ * and is what conditional writes compare; `revision` is what callers see as ETag.
+ */
+import type { PackageRef, Verb } from '#contract/command'
+import type { NodeReport } from '#contract/report'
+import type {
+  ClusterSpec,
+  Condition,
+  Hold,
+  ObCluster,
+  OperationPhase,
+  OperationType,
+  Package,
+  ProblemView,
+  Step,
+} from './model.ts'
+import type { StepName } from './plan.ts'
+
+type Stored = { readonly version: number }
+
+export type ClusterRecord = Stored & {
+  readonly id: string
+  readonly name: string
+  readonly revision: number
+  readonly generation: number
+  readonly createdAt: number
+  readonly updatedAt: number
+  readonly tags: Readonly<Record<string, string>>
+  readonly spec: ClusterSpec
+  readonly parameterVersion: number
+  readonly hold: Hold | null
+  readonly conditions: readonly Condition[]
+  /** Nodes ever named; the next is `<cluster>-<nodeSequence + 1>`. */
+  readonly nodeSequence: number
+}
+
+export type NodeRecord = Stored & {
+  readonly id: string
+  readonly name: string
+  readonly clusterId: string
+  readonly clusterName: string
+  readonly hostId: string
+  readonly host: string
+  readonly sqlPort: number
+  readonly exporterPort: number
+  readonly idc: string | null
+  readonly proxyId: number
+  readonly revision: number
+  readonly createdAt: number
+  readonly updatedAt: number
+  readonly desiredState: 'RUNNING' | 'STOPPED'
+  readonly hold: Hold | null
+  readonly conditions: readonly Condition[]
+}
+
+/** Outlives the nodes on the host, for the fence's sake (PL1). */
+export type HostRecord = Stored & {
+  readonly id: string
+  readonly fence: number
+  readonly nodeId: string | null
+}
+
+export type ReportRecord = Stored & {
+  readonly clusterId: string
+  readonly nodeId: string
+  readonly report: NodeReport
+  readonly receivedAt: number
+}
+
+export type ObClusterRecord = Stored & ObCluster & { readonly linkCount: number }
+
+/** `version` counts writes here as in every record. */
+export type PackageRecord = Stored & Omit<Package, 'version'> & { readonly packageVersion: string }
+
+/** What an operation does on one node. */
+export type NodeTask = {
+  readonly nodeId: string
+  readonly hostId: string
+  /** Address clients will use. */
+  readonly host: string
+  readonly idc: string | null
+  readonly desiredState: 'RUNNING' | 'STOPPED'
+  /** Of a node that exists; a new one is named by its cluster and number. */
+  readonly name: string | null
+  readonly number: number
+  readonly skipHostWork: boolean
+}
+
+export type OperationRecord = Stored & {
+  readonly id: string
+  readonly type: OperationType
+  readonly target: { readonly kind: 'cluster' | 'node'; readonly id: string; readonly name: string }
+  readonly clusterId: string
+  readonly parentId: string | null
+  /** False for a child that its parent drives; true for a child that was retried alone. */
+  readonly isSelfDriven: boolean
+  readonly actor: string
+  readonly requestId: string
+  readonly phase: OperationPhase
+  readonly createdAt: number
+  readonly startedAt: number | null
+  readonly endedAt: number | null
+  readonly error: ProblemView | null
+  readonly plan: readonly StepName[]
+  /** One a node; a node's operation has one. */
+  readonly tasks: readonly NodeTask[]
+  readonly package: PackageRef | null
+  /** Grows with each retry; children of an older round are opened again. */
+  readonly round: number
+  /** Fence of the host while this operation holds its node. */
+  readonly fence: number | null
+  /** Place in the plan: steps before it are done. */
+  readonly stepsDone: number
+  readonly nodesDone: number
+}
+
+/** Exists while an operation is open: who drives it now, and when the sweeper looks at the latest. */
+export type WorkRecord = Stored & {
+  readonly operationId: string
+  /** Saves double work, no more: what counts is the version of each item (PL1). */
+  readonly lease: { readonly owner: string; readonly until: number } | null
+  readonly nextAt: number
+}
+
+export type StepRecord = Stored & {
+  readonly operationId: string
+  readonly n: number
+  readonly name: StepName
+  readonly phase: Step['phase']
+  readonly attempt: number
+  /** Times this attempt was handed to Run Command and got lost, or the node was asked again. */
+  readonly sends: number
+  readonly deadlineAt: number | null
+  readonly notBefore: number | null
+  /** The wave that carries it now. */
+  readonly wave: number | null
+  /** When the node was asked for the last time, after the deadline. */
+  readonly lookedAt: number | null
+  readonly commandId: string | null
+  readonly startedAt: number | null
+  readonly endedAt: number | null
+  /** Bounded summary of the node's answer. */
+  readonly output: string | null
+  readonly error: ProblemView | null
+}
+
+export type WaveEntry = {
+  readonly operationId: string
+  readonly n: number
+  readonly attempt: number
+  readonly hostId: string
+}
+
+/** One SendCommand: the intent is stored first, with the whole order (PL3). */
+export type WaveRecord = Stored & {
+  readonly operationId: string
+  readonly n: number
+  readonly verb: Verb
+  readonly entries: readonly WaveEntry[]
+  readonly order: string
+  /** Unique; how a lost response is settled. */
+  readonly comment: string
+  readonly commandId: string | null
+  readonly intentAt: number
+  readonly sentAt: number | null
+}
+
+/** Which operation a command belongs to, for status events. */
+export type CommandRecord = Stored & {
+  readonly commandId: string
+  readonly operationId: string
+  readonly expiresAt: number
+}
+
+/** Owner of a name (PL5: unique by an item, not by an index). */
+export type NameRecord = Stored & { readonly name: string; readonly id: string }
+
+/** In which cluster a node is. */
+export type PlaceRecord = Stored & { readonly nodeId: string; readonly clusterId: string }
+
+/** Which node has a proxy id (N4). */
+export type ProxyIdRecord = Stored & { readonly proxyId: number; readonly nodeId: string }
+
+/** What a request with an Idempotency-Key led to. */
+export type RequestRecord = Stored & {
+  /** sha256 of scope and key. */
+  readonly id: string
+  readonly bodyHash: string
+  /** Null: it was done at once, on `ref`. */
+  readonly operationId: string | null
+  readonly ref: string
+  readonly isCreated: boolean
+  /** Compared in conditions, never left to the table's expiry (PL5). */
+  readonly expiresAt: number
+}
+
+export type AuditRecord = Stored & {
+  readonly id: string
+  readonly at: number
+  readonly actor: string
+  readonly action: string
+  readonly target: string
+  readonly requestId: string
+  readonly operationId: string | null
+}

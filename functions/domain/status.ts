@@ -1,0 +1,115 @@
+/**
+ * Status of nodes and clusters, computed and never stored (PL2): what the newest report says, and
+ * who holds the object. Which operation may begin in which status is a table.
+ * Source: management.md §1.4.
+ */
+import type { ClusterPhase, Condition, Node, NodeStatus, OperationType } from './model.ts'
+import { HELD_STATUS, isClusterOperation } from './plan.ts'
+import type { ClusterRecord, NodeRecord, ReportRecord } from './record.ts'
+
+/** Reports come once a minute; after three missed ones nobody knows. */
+export const REPORT_STALE_MS = 180_000
+
+export type NodeRequest = 'start' | 'stop' | 'restart' | 'delete'
+
+/** `act`: begins. `nothing`: already there. `refuse`: node-state-conflict. */
+export type Permission = 'act' | 'nothing' | 'refuse'
+
+const SETTLED = ['RUNNING', 'STOPPED', 'UNAVAILABLE'] as const
+
+const PERMISSIONS: Readonly<
+  Record<NodeRequest, Readonly<Record<(typeof SETTLED)[number], Permission>>>
+> = {
+  start: { RUNNING: 'nothing', STOPPED: 'act', UNAVAILABLE: 'refuse' },
+  stop: { RUNNING: 'act', STOPPED: 'nothing', UNAVAILABLE: 'act' },
+  restart: { RUNNING: 'act', STOPPED: 'act', UNAVAILABLE: 'act' },
+  delete: { RUNNING: 'act', STOPPED: 'act', UNAVAILABLE: 'act' },
+}
+
+/** Every busy status refuses everything. */
+export function permission(request: NodeRequest, status: NodeStatus): Permission {
+  const settled = SETTLED.find(one => one === status)
+  return settled === undefined ? 'refuse' : PERMISSIONS[request][settled]
+}
+
+export function nodeStatus(node: NodeRecord, report: ReportRecord | null, now: number): NodeStatus {
+  const type = node.hold?.type
+  if (type !== undefined && !isClusterOperation(type)) return HELD_STATUS[type]
+  if (report === null || isStale(report, now)) return 'UNAVAILABLE'
+  return report.report.status
+}
+
+function isStale(report: ReportRecord, now: number): boolean {
+  return now - report.receivedAt > REPORT_STALE_MS
+}
+
+/** A node as callers see it. */
+export function nodeView(record: NodeRecord, report: ReportRecord | null, now: number): Node {
+  const { hold, version: _, conditions, ...rest } = record
+  const stale: Condition[] =
+    report !== null && isStale(report, now)
+      ? [
+          {
+            type: 'ReportStale',
+            status: true,
+            reason: 'NoReport',
+            message: 'the node has not reported for three minutes',
+            since: report.receivedAt + REPORT_STALE_MS,
+          },
+        ]
+      : []
+  return {
+    ...rest,
+    status: nodeStatus(record, report, now),
+    heldBy: hold,
+    conditions: [...conditions, ...stale],
+    report: report === null ? null : { ...report.report, receivedAt: report.receivedAt },
+  }
+}
+
+const HELD_PHASES: Readonly<Partial<Record<OperationType, ClusterPhase>>> = {
+  'create-cluster': 'CREATING',
+  'delete-cluster': 'DELETING',
+}
+
+/** `FAILED`: the last operation failed and no node works. `DEGRADED`: some node is not running. */
+export function clusterPhase(
+  cluster: ClusterRecord,
+  statuses: readonly NodeStatus[],
+): ClusterPhase {
+  if (cluster.hold !== null) return HELD_PHASES[cluster.hold.type] ?? 'OPERATING'
+  const hasFailed = cluster.conditions.some(one => one.type === FAILED_CONDITION && one.status)
+  const isWorking = statuses.some(status => status === 'RUNNING' || status === 'STOPPED')
+  if (hasFailed && !isWorking) return 'FAILED'
+  if (statuses.length === 0) return 'EMPTY'
+  if (statuses.every(status => status === 'RUNNING')) return 'RUNNING'
+  if (statuses.every(status => status === 'STOPPED')) return 'STOPPED'
+  return 'DEGRADED'
+}
+
+export const FAILED_CONDITION = 'LastOperationFailed'
+
+/** Conditions after an operation: a failed or cancelled one leaves its name, a good one clears it. */
+export function conditionsAfter(
+  conditions: readonly Condition[],
+  ended: {
+    readonly operationId: string
+    readonly type: OperationType
+    readonly phase: 'SUCCEEDED' | 'FAILED' | 'CANCELLED'
+    readonly detail: string
+    readonly at: number
+  },
+): readonly Condition[] {
+  const others = conditions.filter(one => one.type !== FAILED_CONDITION)
+  if (ended.phase === 'SUCCEEDED') return others
+  return [
+    ...others,
+    {
+      type: FAILED_CONDITION,
+      status: true,
+      reason: ended.phase === 'FAILED' ? 'OperationFailed' : 'OperationCancelled',
+      message: `${ended.type} ${ended.operationId}: ${ended.detail}`.slice(0, 600),
+      since: ended.at,
+    },
+  ]
+}

@@ -1,0 +1,146 @@
+/**
+ * Port to the table. Everything is read consistently except lists and what is due, which are hints.
+ * A commit is all or nothing, and every change compares the version that was read, so that two
+ * writers of one record never both succeed (PL1, PL5).
+ */
+import type {
+  AuditRecord,
+  ClusterRecord,
+  CommandRecord,
+  HostRecord,
+  NameRecord,
+  NodeRecord,
+  ObClusterRecord,
+  OperationRecord,
+  PackageRecord,
+  PlaceRecord,
+  ProxyIdRecord,
+  ReportRecord,
+  RequestRecord,
+  StepRecord,
+  WaveRecord,
+  WorkRecord,
+} from './record.ts'
+
+export type Records = {
+  readonly cluster: ClusterRecord
+  readonly clusterName: NameRecord
+  readonly node: NodeRecord
+  readonly report: ReportRecord
+  readonly place: PlaceRecord
+  readonly proxyId: ProxyIdRecord
+  readonly host: HostRecord
+  readonly obCluster: ObClusterRecord
+  readonly package: PackageRecord
+  readonly packageName: NameRecord
+  readonly operation: OperationRecord
+  readonly step: StepRecord
+  readonly wave: WaveRecord
+  readonly work: WorkRecord
+  readonly command: CommandRecord
+  readonly request: RequestRecord
+  readonly audit: AuditRecord
+}
+
+export type Kind = keyof Records
+
+type KeyFields = {
+  readonly cluster: 'id'
+  readonly clusterName: 'name'
+  readonly node: 'clusterId' | 'id'
+  readonly report: 'clusterId' | 'nodeId'
+  readonly place: 'nodeId'
+  readonly proxyId: 'proxyId'
+  readonly host: 'id'
+  readonly obCluster: 'name'
+  readonly package: 'id'
+  readonly packageName: 'name'
+  readonly operation: 'id'
+  readonly step: 'operationId' | 'n'
+  readonly wave: 'operationId' | 'n'
+  readonly work: 'operationId'
+  readonly command: 'commandId'
+  readonly request: 'id'
+  readonly audit: 'at' | 'id'
+}
+
+export type KeyOf<K extends Kind> = Pick<Records[K], KeyFields[K] & keyof Records[K]>
+
+/** `version` 0 stands for a record that must not exist yet. */
+export type Change = {
+  readonly [K in Kind]: {
+    readonly act: 'put' | 'delete'
+    readonly kind: K
+    readonly record: Records[K]
+  }
+}[Kind]
+
+/** Most changes of one commit. */
+export const MAX_CHANGES = 100
+
+/** Somebody else wrote one of the records first; read again and decide anew. */
+export class Conflict extends Error {
+  readonly kinds: readonly Kind[]
+
+  constructor(kinds: readonly Kind[]) {
+    super(`changed meanwhile: ${kinds.join(', ')}`)
+    this.name = 'Conflict'
+    this.kinds = kinds
+  }
+}
+
+export type ClusterPicture = {
+  readonly cluster: ClusterRecord
+  readonly nodes: readonly NodeRecord[]
+  readonly reports: ReadonlyMap<string, ReportRecord>
+}
+
+/** Place to go on from, as the store words it; opaque above it. */
+export type Position = string
+
+export type Listed<T> = { readonly items: readonly T[]; readonly next: Position | null }
+
+export type ListRequest = { readonly limit: number; readonly after?: Position }
+
+/** All methods throw `Problem('store-unavailable')` when the table does not answer. */
+export type Store = {
+  get<K extends Kind>(kind: K, key: KeyOf<K>): Promise<Records[K] | null>
+  /** In no order; what is not there is left out. */
+  getMany<K extends Kind>(kind: K, keys: readonly KeyOf<K>[]): Promise<readonly Records[K][]>
+  cluster(id: string): Promise<ClusterPicture | null>
+  steps(operationId: string): Promise<readonly StepRecord[]>
+  waves(operationId: string): Promise<readonly WaveRecord[]>
+  clusterNames(request: ListRequest): Promise<Listed<NameRecord>>
+  obClusters(request: ListRequest): Promise<Listed<ObClusterRecord>>
+  packages(request: ListRequest): Promise<Listed<PackageRecord>>
+  /** May lag. Ordered by id. */
+  nodes(request: ListRequest): Promise<Listed<NodeRecord>>
+  /** May lag. The newest first. */
+  operations(request: ListRequest): Promise<Listed<OperationRecord>>
+  /** Ids of operations whose time has come; may lag (PL5). */
+  due(now: number, limit: number): Promise<readonly string[]>
+  /** @throws Conflict */
+  commit(changes: readonly Change[]): Promise<void>
+}
+
+/** Writes a record over the version that was read. */
+export function put<K extends Kind>(kind: K, record: Records[K]): Change {
+  return { act: 'put', kind, record } as Change
+}
+
+export function remove<K extends Kind>(kind: K, record: Records[K]): Change {
+  return { act: 'delete', kind, record } as Change
+}
+
+const TRIES = 8
+
+/** Decides again, on what is there now, when somebody was faster. @throws Conflict after eight times */
+export async function decide<T>(once: () => Promise<T>): Promise<T> {
+  for (let tried = 1; ; tried++) {
+    try {
+      return await once()
+    } catch (error) {
+      if (!(error instanceof Conflict) || tried === TRIES) throw error
+    }
+  }
+}

@@ -1,0 +1,127 @@
+/** Children of a cluster's operation: made, or opened again, each with its locks in one transaction. */
+import { derivedId } from '../domain/ids.ts'
+import type { NodeStatus } from '../domain/model.ts'
+import { CHILD_TYPES, type ClusterOperationType, planOf } from '../domain/plan.ts'
+import type { HostRecord, NodeRecord, NodeTask, OperationRecord } from '../domain/record.ts'
+import { type Change, decide, put, type Store } from '../domain/store.ts'
+
+export function childId(parent: OperationRecord, index: number): string {
+  return derivedId('operation', parent.id, index)
+}
+
+export async function childrenOf(
+  store: Store,
+  parent: OperationRecord,
+): Promise<readonly OperationRecord[]> {
+  return store.getMany(
+    'operation',
+    parent.tasks.map((_task, index) => ({ id: childId(parent, index) })),
+  )
+}
+
+/** Makes what is missing and opens what an earlier round left undone. Can run twice. */
+export async function openChildren(
+  store: Store,
+  parent: OperationRecord,
+  clusterName: string,
+  now: number,
+): Promise<void> {
+  for (const [index, task] of parent.tasks.entries())
+    await decide(() => openChild(store, { parent, index, task, clusterName, now }))
+}
+
+type Opening = {
+  readonly parent: OperationRecord
+  readonly index: number
+  readonly task: NodeTask
+  readonly clusterName: string
+  readonly now: number
+}
+
+async function openChild(store: Store, opening: Opening): Promise<void> {
+  const { parent, index, task } = opening
+  const existing = await store.get('operation', { id: childId(parent, index) })
+  if (existing !== null && (existing.round >= parent.round || existing.phase === 'SUCCEEDED'))
+    return
+  const child = existing === null ? newChild(opening) : reopened(existing, parent.round)
+  const node = await store.get('node', { clusterId: parent.clusterId, id: task.nodeId })
+  // A node that is still to be made is locked by the step that makes it.
+  if (node === null) return store.commit([put('operation', child)])
+  const host = await store.get('host', { id: node.hostId })
+  const holder = node.hold?.operationId
+  if (holder !== undefined && holder !== child.id)
+    return store.commit([
+      put('operation', {
+        ...child,
+        phase: 'FAILED',
+        endedAt: opening.now,
+        error: { code: 'node-state-conflict', detail: `${node.name} is held by ${holder}` },
+      }),
+    ])
+  await store.commit(lockNode(child, node, host))
+}
+
+/** The operation takes the node; its fence is higher than any before (PL1). */
+export function lockNode(
+  operation: OperationRecord,
+  node: NodeRecord,
+  host: HostRecord | null,
+): readonly Change[] {
+  const fence = (host?.fence ?? 0) + 1
+  return [
+    put('operation', { ...operation, fence }),
+    put('node', {
+      ...node,
+      hold: { operationId: operation.id, type: operation.type },
+      desiredState: desiredAfter(operation, node.desiredState),
+      revision: node.revision + 1,
+    }),
+    put('host', {
+      id: node.hostId,
+      nodeId: host?.nodeId ?? node.id,
+      fence,
+      version: host?.version ?? 0,
+    }),
+  ]
+}
+
+function desiredAfter(
+  { type }: OperationRecord,
+  before: NodeRecord['desiredState'],
+): Extract<NodeStatus, 'RUNNING' | 'STOPPED'> {
+  if (type === 'start-node' || type === 'restart-node') return 'RUNNING'
+  return type === 'stop-node' ? 'STOPPED' : before
+}
+
+/** As it was when it failed, to go on from there. */
+export function reopened(operation: OperationRecord, round: number): OperationRecord {
+  return { ...operation, phase: 'PENDING', round, error: null, endedAt: null }
+}
+
+function newChild({ parent, index, task, clusterName, now }: Opening): OperationRecord {
+  const type = CHILD_TYPES[parent.type as ClusterOperationType]
+  const name = task.name ?? `${clusterName}-${task.number}`
+  return {
+    id: childId(parent, index),
+    type,
+    target: { kind: 'node', id: task.nodeId, name },
+    clusterId: parent.clusterId,
+    parentId: parent.id,
+    isSelfDriven: false,
+    actor: parent.actor,
+    requestId: parent.requestId,
+    phase: 'PENDING',
+    createdAt: now,
+    startedAt: null,
+    endedAt: null,
+    error: null,
+    plan: planOf(type, task),
+    tasks: [task],
+    package: parent.package,
+    round: parent.round,
+    fence: null,
+    stepsDone: 0,
+    nodesDone: 0,
+    version: 0,
+  }
+}

@@ -1,0 +1,284 @@
+/**
+ * Drives operations to their end. Whoever calls `advance` (a request, an event, a timer, the sweeper)
+ * takes the operation's lease and works from what is stored until nothing can be done now; an
+ * executor may die between any two writes. Source: management-beyond.md §4, PL1-PL5.
+ */
+import { sysSecretOf } from '../domain/names.ts'
+import type { OrderSource } from '../domain/order.ts'
+import { isClusterOperation, type StepName } from '../domain/plan.ts'
+import type { OperationRecord, StepRecord, WorkRecord } from '../domain/record.ts'
+import { type Change, Conflict, put, remove } from '../domain/store.ts'
+import { childrenOf, openChildren } from './children.ts'
+import { beginStep, type Ending, endOf, endStep, releaseCluster, workDone } from './ending.ts'
+import { hasEnded, membersOf } from './member.ts'
+import { NodeWork, type Turn } from './node-work.ts'
+import type { EngineDeps } from './ports.ts'
+
+/** Whoever finds it older takes over (PL1). */
+const LEASE_MS = 30_000
+/** One call works no longer than this, well within its lease; with more to do it is called again. */
+const WORK_MS = 20_000
+/** After a store or a service that does not answer. */
+const TROUBLE_MS = 5_000
+/** The sweeper looks at an open operation this often, whatever else happens (PL4). */
+const SWEEP_MS = 60_000
+const AGAIN: Turn = { kind: 'again' }
+
+/** Nodes of one cluster that an operation works on at once, where not all. */
+const MAX_IN_FLIGHT: Partial<Record<OperationRecord['type'], number>> = { restart: 1 }
+
+export class Engine {
+  private readonly deps: EngineDeps
+  private readonly nodeWork: NodeWork
+
+  constructor(deps: EngineDeps) {
+    this.deps = deps
+    this.nodeWork = new NodeWork(deps)
+  }
+
+  /** Works on one operation as far as it goes now. Safe to call at any time, by anybody. */
+  async advance(operationId: string): Promise<void> {
+    const operation = await this.deps.store.get('operation', { id: operationId })
+    if (operation === null) return
+    // A child is its parent's business while that one drives it.
+    if (!operation.isSelfDriven && operation.parentId !== null)
+      return this.advance(operation.parentId)
+    const work = await this.takeLease(operationId)
+    if (work === null) return
+    let turn: Turn = { kind: 'wait', delayMs: TROUBLE_MS }
+    try {
+      turn = await this.turns(operation)
+    } finally {
+      await this.giveLeaseBack(operationId, turn)
+    }
+  }
+
+  /** All that is due, by the sweeper. How many were found. */
+  async sweep(limit: number): Promise<number> {
+    const { store, clock, log } = this.deps
+    const ids = await store.due(clock.now(), limit)
+    await Promise.all(
+      ids.map(id =>
+        this.advance(id).catch((error: Error) =>
+          log({ event: 'sweep-failed', operationId: id, reason: error.message }),
+        ),
+      ),
+    )
+    return ids.length
+  }
+
+  private async turns(first: OperationRecord): Promise<Turn> {
+    let operation: OperationRecord | null = first
+    let turn: Turn = AGAIN
+    const until = this.now() + WORK_MS
+    while (turn.kind === 'again' && this.now() < until) {
+      if (operation === null || hasEnded(operation)) return { kind: 'wait', delayMs: SWEEP_MS }
+      turn = await this.turn(operation).catch((error: Error) => {
+        // Somebody else was faster: what they wrote is what counts.
+        if (error instanceof Conflict) return AGAIN
+        throw error
+      })
+      operation = await this.deps.store.get('operation', { id: first.id })
+    }
+    return turn
+  }
+
+  private async turn(operation: OperationRecord): Promise<Turn> {
+    if (!isClusterOperation(operation.type)) return this.driveOne(operation)
+    const name = operation.plan[operation.stepsDone]
+    if (name === undefined) return this.endCluster(operation, succeeded(this.now()))
+    if (name === 'run' || operation.phase === 'CANCELLING') return this.driveAll(operation)
+    await this.localStep(operation, name)
+    return AGAIN
+  }
+
+  private async driveOne(operation: OperationRecord): Promise<Turn> {
+    return this.nodeWork.turn({
+      driver: operation,
+      members: await membersOf(this.deps.store, [operation]),
+      source: await this.sourceOf(operation),
+      maxInFlight: 1,
+      isFailFast: false,
+    })
+  }
+
+  private async driveAll(operation: OperationRecord): Promise<Turn> {
+    const { store } = this.deps
+    const members = await membersOf(store, await childrenOf(store, operation))
+    if (members.every(member => hasEnded(member.operation)))
+      return this.childrenEnded(
+        operation,
+        members.map(member => member.operation),
+      )
+    const maxInFlight = MAX_IN_FLIGHT[operation.type] ?? Number.POSITIVE_INFINITY
+    const turn = await this.nodeWork.turn({
+      driver: operation,
+      members,
+      source: await this.sourceOf(operation),
+      maxInFlight,
+      isFailFast: Number.isFinite(maxInFlight),
+    })
+    await this.noteProgress(operation)
+    return turn
+  }
+
+  private async noteProgress(operation: OperationRecord): Promise<void> {
+    const children = await childrenOf(this.deps.store, operation)
+    const nodesDone = children.filter(({ phase }) => phase === 'SUCCEEDED').length
+    if (nodesDone === operation.nodesDone) return
+    await this.deps.store.commit([put('operation', { ...operation, nodesDone })])
+  }
+
+  private async childrenEnded(
+    operation: OperationRecord,
+    children: readonly OperationRecord[],
+  ): Promise<Turn> {
+    const failed = children.filter(({ phase }) => phase === 'FAILED')
+    const [first] = failed
+    if (first !== undefined) {
+      const { code = 'internal-error', detail = '' } = first.error ?? {}
+      const text = `${failed.length} of ${operation.tasks.length} nodes failed; ${first.target.name}: ${detail}`
+      const error = { code, detail: text.slice(0, 600) }
+      return this.endCluster(operation, { phase: 'FAILED', error, now: this.now() })
+    }
+    const areAllDone =
+      children.length === operation.tasks.length &&
+      children.every(({ phase }) => phase === 'SUCCEEDED')
+    const name = operation.plan[operation.stepsDone]
+    if (!areAllDone || name !== 'run')
+      return this.endCluster(operation, { phase: 'CANCELLED', error: null, now: this.now() })
+    // Cancelled too late: everything is done, what is left is ours.
+    await this.pass({ ...operation, phase: 'RUNNING', nodesDone: children.length }, null)
+    return AGAIN
+  }
+
+  private async localStep(operation: OperationRecord, name: StepName): Promise<void> {
+    const { store, secrets } = this.deps
+    const cluster = await store.get('cluster', { id: operation.clusterId })
+    if (name === 'finish') return void (await this.endCluster(operation, succeeded(this.now())))
+    if (name === 'forget') return this.forgetCluster(operation)
+    if (cluster === null) {
+      const error = { code: 'not-found', detail: 'the cluster is gone' }
+      return void (await this.endCluster(operation, { phase: 'FAILED', error, now: this.now() }))
+    }
+    if (name === 'prepare' && cluster.spec.sysPasswordSecret === sysSecretOf(cluster.name))
+      await secrets.generatePassword(cluster.spec.sysPasswordSecret)
+    if (name === 'children') await openChildren(store, operation, cluster.name, this.now())
+    await this.pass(operation, null)
+  }
+
+  private async pass(operation: OperationRecord, output: string | null): Promise<void> {
+    const now = this.now()
+    const step = await this.currentStep(operation)
+    await this.deps.store.commit([
+      put('step', endStep(beginStep(operation, step, now, null), 'SUCCEEDED', now, { output })),
+      put('operation', {
+        ...operation,
+        phase: operation.phase === 'PENDING' ? 'RUNNING' : operation.phase,
+        startedAt: operation.startedAt ?? now,
+        stepsDone: operation.stepsDone + 1,
+      }),
+    ])
+  }
+
+  private currentStep({ id, stepsDone }: OperationRecord): Promise<StepRecord | null> {
+    return this.deps.store.get('step', { operationId: id, n: stepsDone })
+  }
+
+  private async endCluster(operation: OperationRecord, ending: Ending): Promise<Turn> {
+    const { store } = this.deps
+    const [cluster, work] = await Promise.all([
+      store.get('cluster', { id: operation.clusterId }),
+      store.get('work', { operationId: operation.id }),
+    ])
+    await store.commit([
+      ...(await this.lastStep(operation, ending)),
+      put('operation', endOf(operation, ending)),
+      ...releaseCluster(cluster, operation, ending),
+      ...workDone(work),
+    ])
+    this.deps.log({ event: 'ended', operationId: operation.id, phase: ending.phase })
+    return AGAIN
+  }
+
+  private async lastStep(
+    operation: OperationRecord,
+    { phase, now, error }: Ending,
+  ): Promise<readonly Change[]> {
+    if (operation.stepsDone >= operation.plan.length) return []
+    const begun = beginStep(operation, await this.currentStep(operation), now, null)
+    return [put('step', endStep(begun, phase, now, { error }))]
+  }
+
+  /** The cluster leaves the inventory; its operations stay. */
+  private async forgetCluster(operation: OperationRecord): Promise<void> {
+    const { store } = this.deps
+    const picture = await store.cluster(operation.clusterId)
+    if (picture === null) return void (await this.endCluster(operation, succeeded(this.now())))
+    const { cluster } = picture
+    const ending = succeeded(this.now())
+    const [name, obCluster, work] = await Promise.all([
+      store.get('clusterName', { name: cluster.name }),
+      store.get('obCluster', { name: cluster.spec.links[0]?.obCluster ?? '' }),
+      store.get('work', { operationId: operation.id }),
+    ])
+    await store.commit([
+      ...(await this.lastStep(operation, ending)),
+      put('operation', endOf(operation, ending)),
+      remove('cluster', cluster),
+      ...(name?.id === cluster.id ? [remove('clusterName', name)] : []),
+      ...(obCluster === null
+        ? []
+        : [put('obCluster', { ...obCluster, linkCount: Math.max(0, obCluster.linkCount - 1) })]),
+      ...workDone(work),
+    ])
+  }
+
+  private async sourceOf({ clusterId }: OperationRecord): Promise<OrderSource | null> {
+    const { store } = this.deps
+    const cluster = await store.get('cluster', { id: clusterId })
+    const link = cluster?.spec.links[0]
+    const obCluster =
+      link === undefined ? null : await store.get('obCluster', { name: link.obCluster })
+    return cluster === null || obCluster === null ? null : { cluster, obCluster }
+  }
+
+  /** Null when another executor works on it, or nothing is left to work on. */
+  private async takeLease(operationId: string): Promise<WorkRecord | null> {
+    const { store, owner } = this.deps
+    const work = await store.get('work', { operationId })
+    const now = this.now()
+    if (work === null) return null
+    if (work.lease !== null && work.lease.until > now) return null
+    const taken = { ...work, lease: { owner, until: now + LEASE_MS }, nextAt: now + LEASE_MS }
+    try {
+      await store.commit([put('work', taken)])
+      return taken
+    } catch (error) {
+      if (error instanceof Conflict) return null
+      throw error
+    }
+  }
+
+  private async giveLeaseBack(operationId: string, turn: Turn): Promise<void> {
+    const { store, owner, queue } = this.deps
+    const delayMs = turn.kind === 'again' ? 0 : turn.delayMs
+    const work = await store.get('work', { operationId })
+    if (work?.lease?.owner !== owner) return
+    const nextAt = this.now() + Math.min(SWEEP_MS, delayMs)
+    try {
+      await store.commit([put('work', { ...work, lease: null, nextAt })])
+    } catch (error) {
+      if (!(error instanceof Conflict)) throw error
+    }
+    await queue.nudge(operationId, delayMs)
+  }
+
+  private now(): number {
+    return this.deps.clock.now()
+  }
+}
+
+function succeeded(now: number): Ending {
+  return { phase: 'SUCCEEDED', error: null, now }
+}

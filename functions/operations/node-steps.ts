@@ -1,0 +1,169 @@
+/** Local steps of a node's operation, and its end: each one transaction. */
+import { createHash } from 'node:crypto'
+import type { ProblemView } from '../domain/model.ts'
+import type { HostRecord, NodeRecord, OperationRecord } from '../domain/record.ts'
+import { type Change, Conflict, put, remove, type Store } from '../domain/store.ts'
+import { beginStep, type Ending, endOf, endStep, releaseNode, workDone } from './ending.ts'
+import type { Member } from './member.ts'
+
+const MAX_PROXY_ID = 8191
+/** With every second id taken, one of two hundred million searches is in vain. */
+const PROXY_ID_TRIES = 28
+
+/** Ends a member in a way, its step with it. */
+export async function endMember(
+  store: Store,
+  member: Member,
+  ending: Ending,
+  output: string | null = null,
+): Promise<void> {
+  const { operation, step, node } = member
+  const { phase, error, now } = ending
+  const isOpen = step !== null && step.phase === 'RUNNING'
+  await store.commit([
+    put('operation', endOf(operation, ending)),
+    ...(isOpen ? [put('step', endStep(step, phase, now, { output, error }))] : []),
+    ...releaseNode(node, operation, ending),
+    ...workDone(await workOf(store, operation)),
+  ])
+}
+
+async function workOf(store: Store, { id, isSelfDriven }: OperationRecord) {
+  return isSelfDriven ? store.get('work', { operationId: id }) : null
+}
+
+/** The member's step is done and is not its last. */
+export async function passStep(
+  store: Store,
+  { operation, step }: Member,
+  now: number,
+  output: string | null,
+): Promise<void> {
+  const begun = step?.phase === 'RUNNING' ? step : beginStep(operation, step, now, null)
+  await store.commit([
+    put('step', endStep(begun, 'SUCCEEDED', now, { output })),
+    put('operation', { ...operation, stepsDone: operation.stepsDone + 1 }),
+  ])
+}
+
+/** Runs the local step a member is at. Returns why it cannot. */
+export async function runLocalStep(
+  store: Store,
+  member: Member,
+  now: number,
+): Promise<ProblemView | null> {
+  const name = member.operation.plan[member.operation.stepsDone]
+  if (name === 'reserve') return reserve(store, member, now)
+  await (name === 'forget' ? forget(store, member, now) : finish(store, member, now))
+  return null
+}
+
+async function finish(store: Store, member: Member, now: number): Promise<void> {
+  await store.commit([
+    ...lastStep(member, now),
+    ...releaseNode(member.node, member.operation, succeeded(now)),
+    ...workDone(await workOf(store, member.operation)),
+  ])
+}
+
+function succeeded(now: number): Ending {
+  return { phase: 'SUCCEEDED', error: null, now }
+}
+
+function lastStep({ operation, step }: Member, now: number): readonly Change[] {
+  const last = endStep(beginStep(operation, step, now, null), 'SUCCEEDED', now)
+  return [put('step', last), put('operation', endOf(operation, succeeded(now)))]
+}
+
+/** The node leaves the inventory; the host's fence stays. */
+async function forget(store: Store, member: Member, now: number): Promise<void> {
+  const { node, operation } = member
+  if (node === null) return finish(store, member, now)
+  const [host, place, proxyId, report] = await Promise.all([
+    store.get('host', { id: node.hostId }),
+    store.get('place', { nodeId: node.id }),
+    store.get('proxyId', { proxyId: node.proxyId }),
+    store.get('report', { clusterId: node.clusterId, nodeId: node.id }),
+  ])
+  await store.commit([
+    ...lastStep(member, now),
+    remove('node', node),
+    ...(host?.nodeId === node.id ? [put('host', { ...host, nodeId: null })] : []),
+    ...(place === null ? [] : [remove('place', place)]),
+    ...(proxyId?.nodeId === node.id ? [remove('proxyId', proxyId)] : []),
+    ...(report === null ? [] : [remove('report', report)]),
+    ...workDone(await workOf(store, operation)),
+  ])
+}
+
+/** Takes the host and puts the node into the inventory. */
+async function reserve(store: Store, member: Member, now: number): Promise<ProblemView | null> {
+  const { operation, node } = member
+  if (node !== null) {
+    // Of an earlier round: it was reserved and is held already.
+    await passStep(store, member, now, null)
+    return null
+  }
+  const [task] = operation.tasks
+  if (task === undefined) return { code: 'internal-error', detail: 'an operation without a node' }
+  const [host, cluster] = await Promise.all([
+    store.get('host', { id: task.hostId }),
+    store.get('cluster', { id: operation.clusterId }),
+  ])
+  if (cluster === null) return { code: 'not-found', detail: 'the cluster is gone' }
+  if (host !== null && host.nodeId !== null && host.nodeId !== task.nodeId)
+    return { code: 'host-occupied', detail: `${task.hostId} carries ${host.nodeId}` }
+  const fence = (host?.fence ?? 0) + 1
+  const nodeAt = (proxyId: number): NodeRecord => ({
+    id: task.nodeId,
+    name: operation.target.name,
+    clusterId: cluster.id,
+    clusterName: cluster.name,
+    hostId: task.hostId,
+    host: task.host,
+    sqlPort: cluster.spec.ports.sql,
+    exporterPort: cluster.spec.ports.exporter,
+    idc: task.idc,
+    proxyId,
+    revision: 1,
+    createdAt: now,
+    updatedAt: now,
+    desiredState: task.desiredState,
+    hold: { operationId: operation.id, type: operation.type },
+    conditions: [],
+    version: 0,
+  })
+  const step = endStep(beginStep(operation, member.step, now, null), 'SUCCEEDED', now)
+  return withProxyId(store, task.nodeId, proxyId => [
+    put('step', step),
+    put('operation', { ...operation, fence, stepsDone: operation.stepsDone + 1 }),
+    put('host', hostOf(host, task.hostId, task.nodeId, fence)),
+    put('node', nodeAt(proxyId)),
+    put('place', { nodeId: task.nodeId, clusterId: cluster.id, version: 0 }),
+  ])
+}
+
+function hostOf(host: HostRecord | null, id: string, nodeId: string, fence: number): HostRecord {
+  return { id, nodeId, fence, version: host?.version ?? 0 }
+}
+
+/** Commits with the first proxy id that nobody has (N4), beginning at one that follows from the node. */
+async function withProxyId(
+  store: Store,
+  nodeId: string,
+  changes: (proxyId: number) => readonly Change[],
+): Promise<ProblemView | null> {
+  const first = createHash('sha256').update(nodeId).digest().readUInt16BE()
+  for (let tried = 0; tried < PROXY_ID_TRIES; tried++) {
+    const proxyId = ((first + tried * 997) % MAX_PROXY_ID) + 1
+    try {
+      await store.commit([...changes(proxyId), put('proxyId', { proxyId, nodeId, version: 0 })])
+      return null
+    } catch (error) {
+      const isTaken =
+        error instanceof Conflict && error.kinds.length === 1 && error.kinds[0] === 'proxyId'
+      if (!isTaken) throw error
+    }
+  }
+  return { code: 'quota-exceeded', detail: `no free proxy id of ${MAX_PROXY_ID}` }
+}

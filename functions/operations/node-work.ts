@@ -1,0 +1,384 @@
+/**
+ * One turn over the nodes' operations that a driver drives: settles what is out, runs local steps,
+ * sends what can be sent. A pure function of what is stored: it can run twice, or stop anywhere.
+ * Source: management-beyond.md §4, PL1-PL3.
+ */
+import type { ProblemView } from '../domain/model.ts'
+import { ledgerStep, type OrderSource } from '../domain/order.ts'
+import { outcomeOf, type StepOutcome } from '../domain/outcome.ts'
+import { STEP_RULES, wantedStatus } from '../domain/plan.ts'
+import type { OperationRecord, StepRecord, WaveRecord } from '../domain/record.ts'
+import type { Invocation, SendOutcome } from '../domain/remote.ts'
+import { put } from '../domain/store.ts'
+import { beginStep } from './ending.ts'
+import { hasBegun, hasEnded, isInFlight, type Member, membersOf } from './member.ts'
+import { endMember, passStep, runLocalStep } from './node-steps.ts'
+import type { EngineDeps } from './ports.ts'
+import {
+  dropWave,
+  intend,
+  invocationsOf,
+  type Sendable,
+  sendWave,
+  settleIntent,
+  verbOf,
+} from './waves.ts'
+
+/** `again`: something changed, look anew. */
+export type Turn = { readonly kind: 'again' } | { readonly kind: 'wait'; readonly delayMs: number }
+
+const AGAIN: Turn = { kind: 'again' }
+
+/** How often a command is asked for by its age, when no event says that it changed. */
+const POLLS: readonly (readonly [ageMs: number, delayMs: number])[] = [
+  [10_000, 1_000],
+  [60_000, 3_000],
+]
+const SLOW_POLL_MS = 10_000
+const OFFLINE_MS = 3_000
+const ASK_AGAIN_MS = 2_000
+const RESEND_MS = 1_000
+const MAX_RESEND_MS = 30_000
+/** What a node gets to answer after the deadline, before its silence counts. */
+const LOOK_MS = 60_000
+/** Delivery has not begun: cancelling it interrupts nothing. */
+const UNDELIVERED = ['Pending', 'Delayed']
+
+export type Drive = {
+  readonly driver: OperationRecord
+  readonly members: readonly Member[]
+  readonly source: OrderSource | null
+  /** Most nodes that are worked on at once, and whether a failure keeps the others untouched. */
+  readonly maxInFlight: number
+  readonly isFailFast: boolean
+}
+
+export class NodeWork {
+  private readonly deps: EngineDeps
+
+  constructor(deps: EngineDeps) {
+    this.deps = deps
+  }
+
+  /** Waits are for a driver with open members only. */
+  async turn(drive: Drive): Promise<Turn> {
+    const waves = await this.deps.store.waves(drive.driver.id)
+    const polled = await this.settleWaves(drive, waves)
+    if (polled.kind === 'again') return polled
+    const moved = await this.moveIdle(drive)
+    if (moved) return AGAIN
+    const sent = await this.send(drive, nextNumber(waves, this.deps.clock.now()))
+    return soonest([polled, sent])
+  }
+
+  private async settleWaves(drive: Drive, waves: readonly WaveRecord[]): Promise<Turn> {
+    const turns: Turn[] = []
+    for (const wave of waves) {
+      const carried = drive.members.filter(
+        member => isInFlight(member) && member.step?.wave === wave.n,
+      )
+      if (carried.length === 0) await dropWave(this.deps, wave)
+      else turns.push(await this.settleWave(drive, wave, carried))
+    }
+    return soonest(turns)
+  }
+
+  private async settleWave(
+    drive: Drive,
+    wave: WaveRecord,
+    carried: readonly Member[],
+  ): Promise<Turn> {
+    if (wave.commandId === null) return this.handed(wave, await settleIntent(this.deps, wave))
+    const invocations = await invocationsOf(this.deps, wave)
+    if (drive.driver.phase === 'CANCELLING') await this.callOff(wave, invocations)
+    let isChanged = false
+    for (const member of carried) {
+      const hostId = member.node?.hostId ?? ''
+      isChanged = (await this.settle(member, wave, invocations.get(hostId))) || isChanged
+    }
+    return isChanged ? AGAIN : { kind: 'wait', delayMs: this.pollAfter(wave) }
+  }
+
+  /** What no node has begun need not begin. */
+  private async callOff(
+    { commandId }: WaveRecord,
+    invocations: ReadonlyMap<string, Invocation>,
+  ): Promise<void> {
+    const waiting = [...invocations.values()].filter(({ details }) => UNDELIVERED.includes(details))
+    if (commandId === null || waiting.length === 0) return
+    await this.deps.runCommand.cancel(
+      commandId,
+      waiting.map(({ hostId }) => hostId),
+    )
+  }
+
+  /** True when the member moved. */
+  private async settle(
+    member: Member,
+    wave: WaveRecord,
+    invocation: Invocation | undefined,
+  ): Promise<boolean> {
+    const { operation, step } = member
+    if (step === null) return false
+    const ledger = ledgerStep(step.name, wave.verb, step.sends)
+    const outcome = outcomeOf(invocation, {
+      operationId: operation.id,
+      step: ledger,
+      attempt: step.attempt,
+    })
+    const now = this.deps.clock.now()
+    switch (outcome.kind) {
+      case 'waiting':
+        return this.overdue(member, step, now)
+      case 'lost':
+        return this.lost(member, step, outcome.detail, now)
+      case 'failed':
+        await this.fail(member, outcome.error, outcome.output)
+        return true
+      case 'done':
+        await this.done(member, step, outcome, now)
+        return true
+    }
+  }
+
+  private async done(
+    member: Member,
+    step: StepRecord,
+    outcome: StepOutcome & { readonly kind: 'done' },
+    now: number,
+  ): Promise<void> {
+    const { store } = this.deps
+    const isAnswer =
+      STEP_RULES[step.name].kind !== 'watch' ||
+      outcome.facts?.['status'] === wantedStatus(member.operation.type)
+    if (isAnswer) return passStep(store, member, now, outcome.output)
+    const error = {
+      code: 'node-state-conflict',
+      detail: `the node says ${outcome.output}`.slice(0, 600),
+    }
+    if (isLate(step, now)) return this.fail(member, error, outcome.output)
+    await store.commit([put('step', { ...step, wave: null, notBefore: now + ASK_AGAIN_MS, error })])
+  }
+
+  /** The deadline has passed: the node is asked once more before its silence counts. */
+  private async overdue(member: Member, step: StepRecord, now: number): Promise<boolean> {
+    if (!isLate(step, now)) return false
+    if (step.lookedAt === null) {
+      await this.deps.store.commit([put('step', { ...step, wave: null, notBefore: null })])
+      return true
+    }
+    if (now < step.lookedAt + LOOK_MS) return false
+    await this.fail(member, timedOut(step, 'the node does not answer'))
+    return true
+  }
+
+  private async lost(
+    member: Member,
+    step: StepRecord,
+    detail: string,
+    now: number,
+  ): Promise<boolean> {
+    if (step.lookedAt !== null) {
+      await this.fail(member, timedOut(step, detail))
+      return true
+    }
+    const error = { code: 'remote-unavailable', detail }
+    const notBefore = isLate(step, now) ? null : now + resendAfter(step)
+    await this.deps.store.commit([put('step', { ...step, wave: null, notBefore, error })])
+    return true
+  }
+
+  private async fail(member: Member, error: ProblemView, output: string | null = null) {
+    const now = this.deps.clock.now()
+    await endMember(this.deps.store, member, { phase: 'FAILED', error, now }, output)
+    this.deps.log({ event: 'failed', operationId: member.operation.id, ...error })
+  }
+
+  /** Moves members on that need no command now. True when one moved. */
+  private async moveIdle(drive: Drive): Promise<boolean> {
+    let isMoved = false
+    for (const member of drive.members) {
+      if (hasEnded(member.operation) || isInFlight(member)) continue
+      isMoved = (await this.move(drive, member)) || isMoved
+      // What the next one may do depends on how many are at work.
+      if (isMoved && drive.maxInFlight < drive.members.length) return true
+    }
+    return isMoved
+  }
+
+  private async move(drive: Drive, member: Member): Promise<boolean> {
+    const { store, clock } = this.deps
+    const now = clock.now()
+    if (mustStop(drive, member)) {
+      await endMember(store, member, { phase: 'CANCELLED', error: null, now })
+      return true
+    }
+    if (!mayBegin(drive, member)) return false
+    const verb = verbOf(member)
+    if (verb === null) {
+      const error = await runLocalStep(store, member, now)
+      if (error !== null) await this.fail(member, error)
+      return true
+    }
+    if (member.node === null) {
+      await this.fail(member, { code: 'not-found', detail: 'the node is gone' })
+      return true
+    }
+    if (member.step?.phase !== 'RUNNING') {
+      await this.begin(member, now)
+      return true
+    }
+    return this.moveRemote(member, member.step, now)
+  }
+
+  private async begin({ operation, step }: Member, now: number): Promise<void> {
+    const name = operation.plan[operation.stepsDone]
+    const rule = name === undefined ? undefined : STEP_RULES[name]
+    const deadlineAt = rule !== undefined && 'deadlineMs' in rule ? now + rule.deadlineMs : null
+    await this.deps.store.commit([
+      put('operation', {
+        ...operation,
+        phase: operation.phase === 'PENDING' ? 'RUNNING' : operation.phase,
+        startedAt: operation.startedAt ?? now,
+      }),
+      put('step', beginStep(operation, step, now, deadlineAt)),
+    ])
+  }
+
+  /** A report may say already what is waited for; the silent are given up. */
+  private async moveRemote(member: Member, step: StepRecord, now: number): Promise<boolean> {
+    if (STEP_RULES[step.name].kind === 'watch' && (await this.isReported(member))) {
+      await passStep(this.deps.store, member, now, null)
+      return true
+    }
+    if (step.deadlineAt === null || now < step.deadlineAt) return false
+    const isGivenUp = step.lookedAt !== null || now >= step.deadlineAt + LOOK_MS
+    if (isGivenUp) await this.fail(member, timedOut(step, step.error?.detail ?? 'no answer'))
+    return isGivenUp
+  }
+
+  private async isReported({ operation, node }: Member): Promise<boolean> {
+    if (node === null) return false
+    const key = { clusterId: node.clusterId, nodeId: node.id }
+    const { report } = (await this.deps.store.get('report', key)) ?? {}
+    return (
+      report?.lastOperationId === operation.id && report.status === wantedStatus(operation.type)
+    )
+  }
+
+  private async send(drive: Drive, number: number): Promise<Turn> {
+    const now = this.deps.clock.now()
+    const waiting = drive.members.filter(
+      member =>
+        member.step?.phase === 'RUNNING' && !isInFlight(member) && !hasEnded(member.operation),
+    )
+    const [ready, later] = split(waiting, ({ step }) => (step?.notBefore ?? 0) <= now)
+    const delays = later.map(({ step }) => Math.max(0, (step?.notBefore ?? 0) - now))
+    const rest: Turn = { kind: 'wait', delayMs: Math.min(SLOW_POLL_MS, ...delays) }
+    if (ready.length === 0) return rest
+    const online = await this.deps.runCommand.online(ready.map(({ node }) => node?.hostId ?? ''))
+    const sendable = ready.flatMap((member): Sendable[] => {
+      const verb = verbOf(member)
+      return verb !== null && online.has(member.node?.hostId ?? '') ? [{ member, verb }] : []
+    })
+    if (drive.source === null || sendable.length === 0)
+      return soonest([rest, { kind: 'wait', delayMs: OFFLINE_MS }])
+    const wave = await intend(this.deps, drive.driver, {
+      number,
+      ready: sendable,
+      source: drive.source,
+    })
+    if (wave === null) return rest
+    const turn = await this.handed(wave, await sendWave(this.deps, wave))
+    return wave.entries.length < ready.length ? AGAIN : soonest([rest, turn])
+  }
+
+  private async handed(
+    wave: WaveRecord,
+    outcome: SendOutcome & { readonly wave?: WaveRecord },
+  ): Promise<Turn> {
+    if (outcome.kind === 'sent') return { kind: 'wait', delayMs: this.pollAfter(wave) }
+    if (outcome.kind === 'unknown') return { kind: 'wait', delayMs: RESEND_MS }
+    await this.giveBack(wave, outcome)
+    return AGAIN
+  }
+
+  /** Certainly not accepted: the steps wait for another wave, or fail when none can help. */
+  private async giveBack(
+    wave: WaveRecord,
+    { isRetryable, detail }: SendOutcome & { readonly kind: 'refused' },
+  ): Promise<void> {
+    const { store, clock } = this.deps
+    const operations = await store.getMany(
+      'operation',
+      wave.entries.map(({ operationId }) => ({ id: operationId })),
+    )
+    const now = clock.now()
+    const error = { code: 'remote-unavailable', detail }
+    for (const member of await membersOf(store, operations)) {
+      const { step } = member
+      if (step === null || step.wave !== wave.n) continue
+      if (!isRetryable) await this.fail(member, error)
+      else
+        await store.commit([
+          put('step', { ...step, wave: null, notBefore: now + resendAfter(step), error }),
+        ])
+    }
+    await dropWave(this.deps, wave)
+  }
+
+  private pollAfter({ sentAt }: WaveRecord): number {
+    const age = this.deps.clock.now() - (sentAt ?? this.deps.clock.now())
+    return POLLS.find(([limit]) => age < limit)?.[1] ?? SLOW_POLL_MS
+  }
+}
+
+/** Dropped waves leave no number behind: the clock makes a comment unlike any before it. */
+function nextNumber(waves: readonly WaveRecord[], now: number): number {
+  return Math.max(now, ...waves.map(({ n }) => n + 1))
+}
+
+function isLate({ deadlineAt }: StepRecord, now: number): boolean {
+  return deadlineAt !== null && now >= deadlineAt
+}
+
+function resendAfter({ sends }: StepRecord): number {
+  const most = Math.min(MAX_RESEND_MS, RESEND_MS * 2 ** Math.max(0, sends - 1))
+  return Math.round(most * (0.5 + Math.random() / 2))
+}
+
+function timedOut({ name }: StepRecord, detail: string): ProblemView {
+  return { code: 'node-timeout', detail: `${name} did not end in time: ${detail}`.slice(0, 600) }
+}
+
+/** No new step on a node begins once the operation is being cancelled, or another node failed. */
+function mustStop({ driver, members, isFailFast }: Drive, member: Member): boolean {
+  if (driver.phase === 'CANCELLING') return !isAlmostDone(member)
+  if (!isFailFast || hasBegun(member)) return false
+  return members.some(({ operation }) => operation.phase === 'FAILED')
+}
+
+/** The node is as it should be, only our books are not. */
+function isAlmostDone({ operation: { plan, stepsDone } }: Member): boolean {
+  const left = plan.slice(stepsDone)
+  return stepsDone > 0 && left.every(name => STEP_RULES[name].kind === 'local')
+}
+
+function mayBegin({ members, maxInFlight }: Drive, member: Member): boolean {
+  if (hasBegun(member)) return true
+  const atWork = members.filter(each => hasBegun(each) && !hasEnded(each.operation))
+  return atWork.length < maxInFlight
+}
+
+function split<T>(all: readonly T[], isFirst: (one: T) => boolean): readonly [T[], T[]] {
+  return [all.filter(isFirst), all.filter(one => !isFirst(one))]
+}
+
+function soonest(turns: readonly Turn[]): Turn {
+  let delayMs = SLOW_POLL_MS
+  for (const turn of turns) {
+    if (turn.kind === 'again') return turn
+    delayMs = Math.min(delayMs, turn.delayMs)
+  }
+  return { kind: 'wait', delayMs }
+}

@@ -1,0 +1,17 @@
+/** What the engine works with. */
+import type { Clock, Queue } from '../domain/clock.ts'
+import type { RunCommand, Secrets } from '../domain/remote.ts'
+import type { Store } from '../domain/store.ts'
+
+export type Log = (line: Readonly<Record<string, unknown>>) => void
+
+export type EngineDeps = {
+  readonly store: Store
+  readonly runCommand: RunCommand
+  readonly secrets: Secrets
+  readonly clock: Clock
+  readonly queue: Queue
+  readonly log: Log
+  /** Of this executor; the lease is in its name. */
+  readonly owner: string
+}

@@ -1,0 +1,154 @@
+/**
+ * Waves of commands: the intent is stored with the steps it is for, then sent, then its id is stored;
+ * a lost answer is settled by looking for the comment (PL3). Sending twice is harmless: the order
+ * names step and attempt, and the node answers a repeated one from its ledger (N7).
+ */
+import type { Verb } from '#contract/command'
+import { ledgerStep, type OrderSource, orderEntry, packOrder } from '../domain/order.ts'
+import { STEP_RULES } from '../domain/plan.ts'
+import type { OperationRecord, WaveRecord } from '../domain/record.ts'
+import type { Invocation, SendOutcome } from '../domain/remote.ts'
+import { put, remove } from '../domain/store.ts'
+import type { Member } from './member.ts'
+import type { EngineDeps } from './ports.ts'
+
+/** Clock difference to the service that looking for a comment allows for. */
+const FIND_MARGIN_MS = 120_000
+/** How long a command is remembered for its status events. */
+const COMMAND_KEPT_MS = 3 * 24 * 3_600_000
+
+export type Sendable = { readonly member: Member; readonly verb: Verb }
+
+/** Stores the intent of one wave for as many as fit an order; null when `ready` is empty. */
+export async function intend(
+  deps: EngineDeps,
+  driver: OperationRecord,
+  {
+    number,
+    ready,
+    source,
+  }: {
+    readonly number: number
+    readonly ready: readonly Sendable[]
+    readonly source: OrderSource
+  },
+): Promise<WaveRecord | null> {
+  const [first] = ready
+  if (first === undefined) return null
+  const now = deps.clock.now()
+  const alike = ready.filter(({ verb }) => verb === first.verb)
+  const addressed = alike.flatMap(({ member, verb }) => {
+    const { operation, step, node } = member
+    if (step === null || node === null) return []
+    const sends = step.sends + 1
+    const entry = orderEntry(
+      verb,
+      { step: ledgerStep(step.name, verb, sends), attempt: step.attempt },
+      operation,
+      {
+        source,
+        node,
+      },
+    )
+    return [{ hostId: node.hostId, entry, step: { ...step, sends, wave: number } }]
+  })
+  const expiresAt = Math.max(...addressed.map(({ step }) => step.deadlineAt ?? now))
+  const { order, count } = packOrder(first.verb, addressed, expiresAt)
+  const carried = addressed.slice(0, count)
+  const wave: WaveRecord = {
+    operationId: driver.id,
+    n: number,
+    verb: first.verb,
+    entries: carried.map(({ hostId, step }) => ({
+      operationId: step.operationId,
+      n: step.n,
+      attempt: step.attempt,
+      hostId,
+    })),
+    order,
+    comment: `${driver.id}/${number}`,
+    commandId: null,
+    intentAt: now,
+    sentAt: null,
+    version: 0,
+  }
+  await deps.store.commit([
+    put('wave', wave),
+    ...carried.map(({ step }) =>
+      put('step', {
+        ...step,
+        notBefore: null,
+        lookedAt: step.deadlineAt !== null && now >= step.deadlineAt ? now : step.lookedAt,
+      }),
+    ),
+  ])
+  return { ...wave, version: 1 }
+}
+
+/** Hands a wave over. The wave as it is stored afterwards when it was accepted. */
+export async function sendWave(
+  deps: EngineDeps,
+  wave: WaveRecord,
+): Promise<SendOutcome & { readonly wave?: WaveRecord }> {
+  const hostIds = wave.entries.map(({ hostId }) => hostId)
+  const outcome = await deps.runCommand.send({
+    hostIds,
+    order: wave.order,
+    comment: wave.comment,
+  })
+  deps.log({ event: 'send', operationId: wave.operationId, wave: wave.n, outcome: outcome.kind })
+  if (outcome.kind !== 'sent') return outcome
+  return { ...outcome, wave: await remember(deps, wave, outcome.commandId) }
+}
+
+async function remember(
+  deps: EngineDeps,
+  wave: WaveRecord,
+  commandId: string,
+): Promise<WaveRecord> {
+  const now = deps.clock.now()
+  const sent = { ...wave, commandId, sentAt: now }
+  const known = await deps.store.get('command', { commandId })
+  await deps.store.commit([
+    put('wave', sent),
+    put('command', {
+      commandId,
+      operationId: wave.operationId,
+      expiresAt: now + COMMAND_KEPT_MS,
+      version: known?.version ?? 0,
+    }),
+  ])
+  return { ...sent, version: wave.version + 1 }
+}
+
+/** An intent whose answer was lost: it was accepted, or it is sent now. */
+export async function settleIntent(
+  deps: EngineDeps,
+  wave: WaveRecord,
+): Promise<SendOutcome & { readonly wave?: WaveRecord }> {
+  const commandId = await deps.runCommand.find(wave.comment, wave.intentAt - FIND_MARGIN_MS)
+  if (commandId === null) return sendWave(deps, wave)
+  deps.log({ event: 'found', operationId: wave.operationId, wave: wave.n, commandId })
+  return { kind: 'sent', commandId, wave: await remember(deps, wave, commandId) }
+}
+
+/** A wave whose steps are all settled is of no use any more. */
+export async function dropWave({ store }: EngineDeps, wave: WaveRecord): Promise<void> {
+  await store.commit([remove('wave', wave)])
+}
+
+export async function invocationsOf(
+  deps: EngineDeps,
+  wave: WaveRecord,
+): Promise<ReadonlyMap<string, Invocation>> {
+  if (wave.commandId === null) return new Map()
+  const all = await deps.runCommand.results(wave.commandId)
+  return new Map(all.map(invocation => [invocation.hostId, invocation]))
+}
+
+/** Verb of the step a member is at; null for a step that touches no node. */
+export function verbOf({ operation }: Member): Verb | null {
+  const name = operation.plan[operation.stepsDone]
+  const rule = name === undefined ? undefined : STEP_RULES[name]
+  return rule?.kind === 'remote' || rule?.kind === 'watch' ? rule.verb : null
+}

@@ -1,0 +1,48 @@
+/** Clusters with their computed phase, and how a reference is resolved. */
+import { isId } from '../domain/ids.ts'
+import type { Cluster, Node } from '../domain/model.ts'
+import { Problem } from '../domain/problem.ts'
+import { clusterPhase, nodeStatus, nodeView } from '../domain/status.ts'
+import type { ClusterPicture, Store } from '../domain/store.ts'
+
+export function clusterView({ cluster, nodes, reports }: ClusterPicture, now: number): Cluster {
+  const { hold, version: _version, nodeSequence: _sequence, ...rest } = cluster
+  const statuses = nodes.map(node => nodeStatus(node, reports.get(node.id) ?? null, now))
+  return {
+    ...rest,
+    heldBy: hold,
+    phase: clusterPhase(cluster, statuses),
+    nodes: nodes.map(({ hostId: host, idc, desiredState }) => ({ host, idc, desiredState })),
+  }
+}
+
+export function nodesOf({ nodes, reports }: ClusterPicture, now: number): readonly Node[] {
+  return nodes.map(node => nodeView(node, reports.get(node.id) ?? null, now))
+}
+
+/** @throws Problem not-found */
+export async function pictureOf(store: Store, ref: string): Promise<ClusterPicture> {
+  const id = isId('cluster', ref) ? ref : (await store.get('clusterName', { name: ref }))?.id
+  const picture = id === undefined ? null : await store.cluster(id)
+  if (picture === null) throw new Problem('not-found', `there is no cluster ${ref}`)
+  return picture
+}
+
+/** A node by id, or by its name `<cluster>-<n>`. @throws Problem not-found */
+export async function nodeIn(
+  store: Store,
+  ref: string,
+): Promise<{ readonly picture: ClusterPicture; readonly nodeId: string }> {
+  const missing = () => new Problem('not-found', `there is no node ${ref}`)
+  if (isId('node', ref)) {
+    const place = await store.get('place', { nodeId: ref })
+    const picture = place === null ? null : await store.cluster(place.clusterId)
+    if (picture === null || !picture.nodes.some(({ id }) => id === ref)) throw missing()
+    return { picture, nodeId: ref }
+  }
+  const name = await store.get('clusterName', { name: ref.slice(0, ref.lastIndexOf('-')) })
+  const picture = name === null ? null : await store.cluster(name.id)
+  const node = picture?.nodes.find(each => each.name === ref)
+  if (picture === null || node === undefined) throw missing()
+  return { picture, nodeId: node.id }
+}

@@ -1,0 +1,200 @@
+/** Use cases on proxy clusters. Source: management.md §3, management-beyond.md §3. */
+import { newId } from '../domain/ids.ts'
+import type { Cluster } from '../domain/model.ts'
+import type { ClusterOperationType } from '../domain/plan.ts'
+import type { Asked, NodeInput, NodesInput, Outcome, Plane } from '../domain/plane.ts'
+import { Problem } from '../domain/problem.ts'
+import type { ClusterRecord } from '../domain/record.ts'
+import { type ClusterPicture, put } from '../domain/store.ts'
+import { clusterView, nodesOf, pictureOf } from './cluster-view.ts'
+import { type Decision, mutate, type PlaneDeps } from './context.ts'
+import type { Cursors } from './cursor.ts'
+import { newNodes, specOf } from './new-cluster.ts'
+import {
+  affected,
+  chosen,
+  held,
+  type NewOperation,
+  newOperation,
+  requireFreeCluster,
+  requireFreeNode,
+  taskOf,
+} from './plans.ts'
+
+/** Clusters of one page that are read at a time. */
+const READ_AT_ONCE = 10
+
+export function clusterUseCases(deps: PlaneDeps, cursors: Cursors): Plane['clusters'] {
+  const { store, clock } = deps
+  const view = async (ref: string) => clusterView(await pictureOf(store, ref), clock.now())
+  return {
+    list: async ({ limit, cursor }) => {
+      const page = await store.clusterNames({ limit, ...cursors.read('clusters', cursor) })
+      const items: Cluster[] = []
+      for (let at = 0; at < page.items.length; at += READ_AT_ONCE) {
+        const ids = page.items.slice(at, at + READ_AT_ONCE).map(({ id }) => id)
+        const pictures = await Promise.all(ids.map(id => store.cluster(id)))
+        for (const picture of pictures)
+          if (picture !== null) items.push(clusterView(picture, clock.now()))
+      }
+      return { items, nextCursor: cursors.write('clusters', page.next) }
+    },
+    get: view,
+    nodes: async (ref, { limit, cursor }) => {
+      const { after } = cursors.read('cluster-nodes', cursor)
+      const picture = await pictureOf(store, ref)
+      const all = nodesOf(picture, clock.now()).filter(
+        ({ id }) => after === undefined || id > after,
+      )
+      const items = all.slice(0, limit)
+      const last = all.length > limit ? (items.at(-1)?.id ?? null) : null
+      return { items, nextCursor: cursors.write('cluster-nodes', last) }
+    },
+    create: (asked, input) => mutate(deps, asked, view, () => decideCreate(deps, asked, input)),
+    remove: async (asked, ref, input) => {
+      const outcome = await mutate(deps, asked, view, async () => {
+        const picture = await pictureOf(store, ref)
+        requireDeletable(picture.cluster, input)
+        const tasks = picture.nodes.map(node => taskOf(node, input.skipHostWork))
+        return onCluster(deps, asked, picture, { type: 'delete-cluster', tasks })
+      })
+      return outcome.kind === 'done' ? { ...outcome, value: null } : outcome
+    },
+    addNodes: (asked, ref, nodes) =>
+      mutate(deps, asked, view, () => decideAdd(deps, asked, ref, nodes)),
+    start: (asked, ref, input) => onNodes(deps, asked, { ref, input, type: 'start' }),
+    stop: (asked, ref, input) => onNodes(deps, asked, { ref, input, type: 'stop' }),
+    restart: async (asked, ref, input) => {
+      requireForce(input.mode)
+      return onNodes(deps, asked, { ref, input, type: 'restart' })
+    },
+  }
+}
+
+/** @throws Problem operation-not-allowed */
+export function requireForce(mode: 'hot' | 'force' | 'auto'): void {
+  if (mode !== 'hot') return
+  throw new Problem('operation-not-allowed', 'restart mode hot does not exist yet', {
+    errors: [{ pointer: '/mode', code: 'operation-not-allowed', detail: 'use force' }],
+  })
+}
+
+function requireDeletable(
+  { name, revision, spec }: ClusterRecord,
+  input: { readonly confirm?: string; readonly revision: number },
+): void {
+  if (input.confirm !== name)
+    throw new Problem('confirmation-required', `repeat the name: confirm=${name}`)
+  if (spec.deletionProtection)
+    throw new Problem('deletion-protected', `${name} is protected; switch deletionProtection off`)
+  if (input.revision !== revision)
+    throw new Problem('revision-stale', `${name} is at revision ${revision}`)
+}
+
+async function decideCreate(
+  deps: PlaneDeps,
+  asked: Asked,
+  input: Parameters<Plane['clusters']['create']>[1],
+): Promise<Decision> {
+  const { store, clock } = deps
+  const now = clock.now()
+  const taken = await store.get('clusterName', { name: input.name })
+  if (taken !== null) throw new Problem('name-taken', `a cluster ${input.name} exists: ${taken.id}`)
+  const { spec, obCluster, package: wanted } = await specOf(deps, input)
+  const tasks = await newNodes(deps, input.spec.nodes, { firstNumber: 1, pointer: '/spec/nodes' })
+  const bare: ClusterRecord = {
+    id: newId('cluster', now),
+    name: input.name,
+    revision: 0,
+    generation: 1,
+    createdAt: now,
+    updatedAt: now,
+    tags: input.tags,
+    spec,
+    parameterVersion: 1,
+    hold: null,
+    conditions: [],
+    nodeSequence: tasks.length,
+    version: 0,
+  }
+  const target = { kind: 'cluster' as const, id: bare.id, name: bare.name }
+  const operation = newOperation(asked, now, {
+    type: 'create-cluster',
+    cluster: bare,
+    target,
+    tasks,
+    package: wanted,
+  })
+  return {
+    kind: 'accept',
+    operation,
+    changes: [
+      put('cluster', held(bare, operation, now)),
+      put('clusterName', { name: bare.name, id: bare.id, version: 0 }),
+      put('obCluster', { ...obCluster, linkCount: obCluster.linkCount + 1 }),
+    ],
+  }
+}
+
+async function decideAdd(
+  deps: PlaneDeps,
+  asked: Asked,
+  ref: string,
+  nodes: readonly NodeInput[],
+): Promise<Decision> {
+  const picture = await pictureOf(deps.store, ref)
+  const { cluster } = picture
+  const firstNumber = cluster.nodeSequence + 1
+  const tasks = await newNodes(deps, nodes, { firstNumber, pointer: '/nodes' })
+  const { package: wanted } = await specOf(deps, {
+    name: cluster.name,
+    spec: { ...cluster.spec, nodes: [] },
+  })
+  const numbered = {
+    ...picture,
+    cluster: { ...cluster, nodeSequence: cluster.nodeSequence + tasks.length },
+  }
+  return onCluster(deps, asked, numbered, { type: 'add-nodes', tasks, package: wanted })
+}
+
+type NodesRequest = {
+  readonly ref: string
+  readonly input: NodesInput
+  readonly type: 'start' | 'stop' | 'restart'
+}
+
+function onNodes(
+  deps: PlaneDeps,
+  asked: Asked,
+  { ref, input, type }: NodesRequest,
+): Promise<Outcome<Cluster>> {
+  const { store, clock } = deps
+  const view = async (id: string) => clusterView(await pictureOf(store, id), clock.now())
+  return mutate(deps, asked, view, async () => {
+    const picture = await pictureOf(store, ref)
+    requireFreeCluster(picture.cluster)
+    const nodes = affected(picture, chosen(picture, input.nodes), type, clock.now())
+    if (nodes.length === 0)
+      return { kind: 'done', action: type, ref: picture.cluster.id, isCreated: false, changes: [] }
+    const tasks = nodes.map(node => taskOf(node))
+    return onCluster(deps, asked, picture, { type, tasks })
+  })
+}
+
+type Work = Pick<NewOperation, 'package' | 'tasks'> & { readonly type: ClusterOperationType }
+
+/** An operation on a cluster that nobody holds, on nodes that nobody holds. */
+function onCluster(
+  { clock }: PlaneDeps,
+  asked: Asked,
+  { cluster, nodes }: ClusterPicture,
+  work: Work,
+): Decision {
+  requireFreeCluster(cluster)
+  for (const node of nodes) requireFreeNode(node)
+  const now = clock.now()
+  const target = { kind: 'cluster' as const, id: cluster.id, name: cluster.name }
+  const operation = newOperation(asked, now, { ...work, cluster, target })
+  // A node's operation that begins meanwhile writes the cluster too, and one of the two fails.
+  return { kind: 'accept', operation, changes: [put('cluster', held(cluster, operation, now))] }
+}

@@ -1,0 +1,138 @@
+/** Checks of what a new cluster or new nodes ask for, each wrong place by its pointer. */
+import type { PackageRef } from '#contract/command'
+import { isSecret, OBSOLETE_NAMES, PARAMETERS } from '#contract/parameters'
+import { newId } from '../domain/ids.ts'
+import type { ClusterSpec } from '../domain/model.ts'
+import { sysSecretOf } from '../domain/names.ts'
+import type { ClusterInput, NodeInput } from '../domain/plane.ts'
+import { Problem, type ProblemDetails } from '../domain/problem.ts'
+import type { NodeTask, ObClusterRecord } from '../domain/record.ts'
+import type { PlaneDeps } from './context.ts'
+
+type Wrong = NonNullable<ProblemDetails['errors']>[number]
+
+const MAX_PACKAGES = 200
+
+export type CheckedSpec = {
+  readonly spec: ClusterSpec
+  readonly obCluster: ObClusterRecord
+  readonly package: PackageRef
+}
+
+/** @throws Problem validation-failed, operation-not-allowed */
+export async function specOf(
+  { store }: PlaneDeps,
+  { name, spec }: Pick<ClusterInput, 'name' | 'spec'>,
+): Promise<CheckedSpec> {
+  if (spec.workMode === 'CONFIG_URL')
+    throw new Problem('operation-not-allowed', 'work mode CONFIG_URL does not exist yet', {
+      errors: [{ pointer: '/spec/workMode', code: 'operation-not-allowed', detail: 'use RS_LIST' }],
+    })
+  const wrong: Wrong[] = [...wrongParameters(spec.parameters)]
+  const [link] = spec.links
+  if (spec.links.length !== 1 || link === undefined)
+    wrong.push(at('/spec/links', 'link-count', 'RS_LIST has exactly one OB cluster'))
+  const obCluster =
+    link === undefined ? null : await store.get('obCluster', { name: link.obCluster })
+  if (link !== undefined && obCluster === null)
+    wrong.push(at('/spec/links/0/obCluster', 'not-found', `no OB cluster ${link.obCluster}`))
+  const { items } = await store.packages({ limit: MAX_PACKAGES })
+  const found = items.find(({ packageVersion }) => packageVersion === spec.version)
+  if (found === undefined)
+    wrong.push(at('/spec/version', 'not-found', `no package of version ${spec.version}`))
+  if (spec.ports.sql === spec.ports.exporter)
+    wrong.push(at('/spec/ports/exporter', 'port-conflict', 'it is the SQL port'))
+  if (wrong.length > 0 || obCluster === null || found === undefined)
+    throw new Problem('validation-failed', 'the specification is not valid', { errors: wrong })
+  const { fileName, packageVersion, sha256, sizeBytes, url } = found
+  return {
+    spec: {
+      workMode: spec.workMode,
+      version: spec.version,
+      ports: spec.ports,
+      install: spec.install,
+      links: spec.links,
+      parameters: spec.parameters,
+      sysPasswordSecret: spec.sysPasswordSecret ?? sysSecretOf(name),
+      deletionProtection: spec.deletionProtection,
+    },
+    obCluster,
+    package: { fileName, version: packageVersion, sha256, sizeBytes, url },
+  }
+}
+
+function wrongParameters(parameters: Readonly<Record<string, string>>): readonly Wrong[] {
+  return Object.keys(parameters).flatMap(name => {
+    const pointer = `/spec/parameters/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`
+    if (!PARAMETERS.has(name) || OBSOLETE_NAMES.has(name))
+      return [at(pointer, 'unknown-parameter', `OBProxy has no parameter ${name}`)]
+    return isSecret(name)
+      ? [at(pointer, 'secret-parameter', 'passwords are given by reference, never as a parameter')]
+      : []
+  })
+}
+
+/** @throws Problem validation-failed, host-occupied, host-offline */
+export async function newNodes(
+  { store, hosts, clock }: PlaneDeps,
+  nodes: readonly NodeInput[],
+  { firstNumber, pointer }: { readonly firstNumber: number; readonly pointer: string },
+): Promise<readonly NodeTask[]> {
+  const ids = nodes.map(({ host }) => host)
+  const [facts, records] = await Promise.all([
+    hosts.some([...new Set(ids)]),
+    store.getMany(
+      'host',
+      [...new Set(ids)].map(id => ({ id })),
+    ),
+  ])
+  const wrong = nodes.flatMap(({ host }, index) => {
+    const place = `${pointer}/${index}/host`
+    if (ids.indexOf(host) !== index) return [at(place, 'duplicate-host', `${host} is named twice`)]
+    return facts.some(({ id }) => id === host) ? [] : [at(place, 'not-found', `no host ${host}`)]
+  })
+  if (wrong.length > 0)
+    throw new Problem('validation-failed', 'some hosts are not valid', { errors: wrong })
+  const occupied = errorsAt(nodes, pointer, 'host-occupied', host => {
+    const nodeId = records.find(({ id }) => id === host)?.nodeId ?? null
+    return nodeId === null ? null : `${host} carries ${nodeId}`
+  })
+  refuse('host-occupied', occupied)
+  const offline = errorsAt(nodes, pointer, 'host-offline', host =>
+    facts.some(({ id, pingStatus }) => id === host && pingStatus === 'Online')
+      ? null
+      : `${host} is not online`,
+  )
+  refuse('host-offline', offline)
+  return nodes.map(({ host, idc, desiredState }, index) => ({
+    nodeId: newId('node', clock.now()),
+    hostId: host,
+    host: facts.find(({ id }) => id === host)?.address ?? '',
+    idc: idc ?? null,
+    desiredState: desiredState ?? 'RUNNING',
+    name: null,
+    number: firstNumber + index,
+    skipHostWork: false,
+  }))
+}
+
+function errorsAt(
+  nodes: readonly NodeInput[],
+  pointer: string,
+  code: string,
+  detailOf: (host: string) => string | null,
+): readonly Wrong[] {
+  return nodes.flatMap(({ host }, index) => {
+    const detail = detailOf(host)
+    return detail === null ? [] : [at(`${pointer}/${index}/host`, code, detail)]
+  })
+}
+
+function refuse(code: 'host-occupied' | 'host-offline', errors: readonly Wrong[]): void {
+  const [first] = errors
+  if (first !== undefined) throw new Problem(code, first.detail, { errors })
+}
+
+function at(pointer: string, code: string, detail: string): Wrong {
+  return { pointer, code, detail }
+}

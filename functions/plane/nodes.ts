@@ -1,0 +1,133 @@
+/** Use cases on nodes, and their reports. */
+import type { NodeReport } from '#contract/report'
+import type { Node, Principal } from '../domain/model.ts'
+import type { NodeOperationType } from '../domain/plan.ts'
+import type { Asked, Outcome, Plane } from '../domain/plane.ts'
+import { Problem } from '../domain/problem.ts'
+import type { NodeRecord, NodeTask } from '../domain/record.ts'
+import { type NodeRequest, nodeView } from '../domain/status.ts'
+import { type ClusterPicture, put } from '../domain/store.ts'
+import { lockNode } from '../operations/children.ts'
+import { nodeIn } from './cluster-view.ts'
+import { requireForce } from './clusters.ts'
+import { type Decision, mutate, type PlaneDeps, settled } from './context.ts'
+import type { Cursors } from './cursor.ts'
+import { affected, newOperation, requireFreeCluster, requireFreeNode, taskOf } from './plans.ts'
+
+const TYPES: Readonly<Record<NodeRequest, NodeOperationType>> = {
+  start: 'start-node',
+  stop: 'stop-node',
+  restart: 'restart-node',
+  delete: 'delete-node',
+}
+
+type Found = { readonly picture: ClusterPicture; readonly node: NodeRecord }
+
+export function nodeUseCases(deps: PlaneDeps, cursors: Cursors): Plane['nodes'] {
+  const { store, clock } = deps
+  const find = async (ref: string): Promise<Found> => {
+    const { picture, nodeId } = await nodeIn(store, ref)
+    const node = picture.nodes.find(({ id }) => id === nodeId)
+    if (node === undefined) throw new Problem('not-found', `there is no node ${ref}`)
+    return { picture, node }
+  }
+  const view = async (ref: string): Promise<Node> => {
+    const { picture, node } = await find(ref)
+    return nodeView(node, picture.reports.get(node.id) ?? null, clock.now())
+  }
+  const change = (asked: Asked, ref: string, request: NodeRequest): Promise<Outcome<Node>> =>
+    mutate(deps, asked, view, async () => {
+      const found = await find(ref)
+      requireFreeCluster(found.picture.cluster)
+      const act = affected(found.picture, [found.node], request, clock.now()).length > 0
+      return act
+        ? onNode(deps, asked, found, { request, task: taskOf(found.node) })
+        : { kind: 'done', action: request, ref: found.node.id, isCreated: false, changes: [] }
+    })
+  return {
+    list: async ({ limit, cursor }) => {
+      const page = await store.nodes({ limit, ...cursors.read('nodes', cursor) })
+      const keys = page.items.map(({ clusterId, id: nodeId }) => ({ clusterId, nodeId }))
+      const reports = new Map(
+        (await store.getMany('report', keys)).map(report => [report.nodeId, report]),
+      )
+      const now = clock.now()
+      return {
+        items: page.items.map(node => nodeView(node, reports.get(node.id) ?? null, now)),
+        nextCursor: cursors.write('nodes', page.next),
+      }
+    },
+    get: view,
+    remove: async (asked, ref, input) => {
+      const outcome = await mutate(deps, asked, view, async () => {
+        const found = await find(ref)
+        const { node, picture } = found
+        requireFreeCluster(picture.cluster)
+        requireFreeNode(node)
+        if (input.confirm !== undefined && input.confirm !== node.name)
+          throw new Problem('confirmation-required', `repeat the name: confirm=${node.name}`)
+        if (input.revision !== node.revision)
+          throw new Problem('revision-stale', `${node.name} is at revision ${node.revision}`)
+        return onNode(deps, asked, found, {
+          request: 'delete',
+          task: taskOf(node, input.skipHostWork),
+        })
+      })
+      return outcome.kind === 'done' ? { ...outcome, value: null } : outcome
+    },
+    start: (asked, ref) => change(asked, ref, 'start'),
+    stop: (asked, ref) => change(asked, ref, 'stop'),
+    restart: async (asked, ref, { mode }) => {
+      requireForce(mode)
+      return change(asked, ref, 'restart')
+    },
+    report: (principal, nodeId, report) =>
+      settled(() => takeReport(deps, principal, nodeId, report)),
+  }
+}
+
+async function onNode(
+  { store, clock }: PlaneDeps,
+  asked: Asked,
+  { picture, node }: Found,
+  { request, task }: { readonly request: NodeRequest; readonly task: NodeTask },
+): Promise<Decision> {
+  const { cluster } = picture
+  const operation = newOperation(asked, clock.now(), {
+    type: TYPES[request],
+    cluster,
+    target: { kind: 'node', id: node.id, name: node.name },
+    tasks: [task],
+  })
+  const host = await store.get('host', { id: node.hostId })
+  return {
+    kind: 'accept',
+    operation,
+    // The cluster is written as it is, so that an operation on it and this one never both begin.
+    changes: [...lockNode(operation, node, host), put('cluster', cluster)],
+  }
+}
+
+/** Reports come in any order; the newest counts (PL9). */
+async function takeReport(
+  { store, clock }: PlaneDeps,
+  principal: Principal,
+  nodeId: string,
+  report: NodeReport,
+): Promise<void> {
+  if (principal.kind !== 'instance' || principal.instanceId !== report.instanceId)
+    throw new Problem('forbidden', 'a node reports for itself only')
+  const place = await store.get('place', { nodeId })
+  const node =
+    place === null ? null : await store.get('node', { clusterId: place.clusterId, id: nodeId })
+  if (node === null || report.nodeId !== nodeId)
+    throw new Problem('not-found', `there is no node ${nodeId}`)
+  if (node.hostId !== principal.instanceId)
+    throw new Problem('forbidden', `${nodeId} is not on ${principal.instanceId}`)
+  const key = { clusterId: node.clusterId, nodeId }
+  const earlier = await store.get('report', key)
+  if (earlier !== null && earlier.report.sequence >= report.sequence) return
+  await store.commit([
+    put('report', { ...key, report, receivedAt: clock.now(), version: earlier?.version ?? 0 }),
+  ])
+}

@@ -1,0 +1,56 @@
+/** Operations and steps as callers see them. */
+import type { Operation, Step } from '../domain/model.ts'
+import { isClusterOperation } from '../domain/plan.ts'
+import type { OperationRecord, StepRecord } from '../domain/record.ts'
+import { childId } from '../operations/children.ts'
+
+export function operationView(record: OperationRecord): Operation {
+  const { id, type, target, parentId, actor, phase, createdAt, startedAt, endedAt, error } = record
+  const isParent = isClusterOperation(type)
+  return {
+    id,
+    type,
+    target,
+    parentId,
+    childIds: isParent ? record.tasks.map((_task, index) => childId(record, index)) : [],
+    actor,
+    phase,
+    revision: record.version,
+    createdAt,
+    startedAt,
+    endedAt,
+    progress: {
+      stepsDone: record.stepsDone,
+      stepsTotal: record.plan.length,
+      nodesDone: record.nodesDone,
+      nodesTotal: record.tasks.length,
+    },
+    error,
+  }
+}
+
+/** One a planned step, begun or not. */
+export function stepViews(
+  operation: OperationRecord,
+  records: readonly StepRecord[],
+): readonly Step[] {
+  const isOver = operation.endedAt !== null
+  return operation.plan.map((name, n) => {
+    const record = records.find(each => each.n === n)
+    if (record === undefined)
+      return {
+        n,
+        name,
+        phase: isOver && operation.phase !== 'FAILED' ? 'SKIPPED' : 'PENDING',
+        attempt: 0,
+        deadlineAt: null,
+        commandId: null,
+        startedAt: null,
+        endedAt: null,
+        output: null,
+        error: null,
+      }
+    const { phase, attempt, deadlineAt, commandId, startedAt, endedAt, output, error } = record
+    return { n, name, phase, attempt, deadlineAt, commandId, startedAt, endedAt, output, error }
+  })
+}

@@ -1,0 +1,145 @@
+/** Use cases on operations: reading, waiting, cancelling, retrying. */
+import type { Operation } from '../domain/model.ts'
+import type { Asked, Plane } from '../domain/plane.ts'
+import { Problem } from '../domain/problem.ts'
+import type { OperationRecord } from '../domain/record.ts'
+import { type Change, put, type Store } from '../domain/store.ts'
+import { lockNode, reopened } from '../operations/children.ts'
+import { hasEnded } from '../operations/member.ts'
+import { actorOf, auditEntry, type Decision, mutate, type PlaneDeps, settled } from './context.ts'
+import type { Cursors } from './cursor.ts'
+import { operationView, stepViews } from './operation-view.ts'
+import { held, requireFreeCluster, requireFreeNode } from './plans.ts'
+
+const WAIT_POLL_MS = 200
+/** Items of the index that one filtered page may cost. */
+const MAX_LOOKED_AT = 2_000
+
+export function operationUseCases(deps: PlaneDeps, cursors: Cursors): Plane['operations'] {
+  const { store, clock } = deps
+  return {
+    list: async ({ limit, cursor }, filter) => {
+      const matches = ({ target, type, phase }: OperationRecord) =>
+        (filter.target === undefined || [target.id, target.name].includes(filter.target)) &&
+        (filter.type === undefined || filter.type === type) &&
+        (filter.phase === undefined || filter.phase === phase)
+      const items: Operation[] = []
+      let { after } = cursors.read('operations', cursor)
+      for (let seen = 0; seen < MAX_LOOKED_AT; seen += limit) {
+        const page = await store.operations({
+          limit: limit - items.length,
+          ...(after === undefined ? {} : { after }),
+        })
+        items.push(...page.items.filter(matches).map(operationView))
+        after = page.next ?? undefined
+        if (after === undefined || items.length >= limit) break
+      }
+      return { items, nextCursor: cursors.write('operations', after ?? null) }
+    },
+    get: async id => operationView(await recordOf(store, id)),
+    wait: async (id, waitMs, revision) => {
+      const until = clock.now() + waitMs
+      for (;;) {
+        const record = await recordOf(store, id)
+        const isNews = revision !== undefined && record.version !== revision
+        if (hasEnded(record) || isNews || clock.now() >= until) return operationView(record)
+        await clock.sleep(WAIT_POLL_MS)
+      }
+    },
+    steps: async id => {
+      const record = await recordOf(store, id)
+      return stepViews(record, await store.steps(id))
+    },
+    cancel: (asked, id) => settled(() => cancel(deps, asked, id)),
+    retry: (asked, id) =>
+      mutate(
+        deps,
+        asked,
+        async ref => operationView(await recordOf(store, ref)),
+        () => decideRetry(deps, asked, id),
+      ),
+  }
+}
+
+async function recordOf(store: Store, id: string): Promise<OperationRecord> {
+  const record = await store.get('operation', { id })
+  if (record === null) throw new Problem('not-found', `there is no operation ${id}`)
+  return record
+}
+
+/** No new step begins; what runs on a node is let run to its end. */
+async function cancel(deps: PlaneDeps, asked: Asked, id: string): Promise<Operation> {
+  const record = await recordOf(deps.store, id)
+  if (record.phase === 'CANCELLING' || record.phase === 'CANCELLED') return operationView(record)
+  if (hasEnded(record))
+    throw new Problem('operation-state-conflict', `${id} has ended: ${record.phase}`)
+  requireOwnDriver(record)
+  const cancelling: OperationRecord = { ...record, phase: 'CANCELLING' }
+  await deps.store.commit([
+    put('operation', cancelling),
+    put('audit', auditEntry(deps, asked, 'cancel', cancelling.target.id, id)),
+  ])
+  await deps.queue.nudge(id, 0)
+  return operationView({ ...cancelling, version: record.version + 1 })
+}
+
+/** @throws Problem operation-state-conflict */
+function requireOwnDriver({ id, parentId, isSelfDriven }: OperationRecord): void {
+  if (isSelfDriven || parentId === null) return
+  throw new Problem('operation-state-conflict', `${id} is driven by ${parentId}`, {
+    remedy: `address ${parentId}`,
+  })
+}
+
+/** Goes on at the failed step, with new locks and a higher fence (PL2). */
+async function decideRetry(deps: PlaneDeps, asked: Asked, id: string): Promise<Decision> {
+  const record = await recordOf(deps.store, id)
+  if (record.phase !== 'FAILED' && record.phase !== 'CANCELLED')
+    throw new Problem('operation-state-conflict', `${id} is ${record.phase}; retry needs FAILED`)
+  await requireEndedParent(deps.store, record)
+  const again: OperationRecord = {
+    ...reopened(record, record.round + 1),
+    isSelfDriven: true,
+    actor: actorOf(asked.principal),
+    requestId: asked.requestId,
+    stepsDone: Math.min(record.stepsDone, childrenStepOf(record)),
+  }
+  return {
+    kind: 'accept',
+    action: 'retry',
+    operation: again,
+    changes: await locksOf(deps, again),
+  }
+}
+
+/** Children are opened again by the step that opened them first. */
+function childrenStepOf({ plan }: OperationRecord): number {
+  const at = plan.indexOf('children')
+  return at === -1 ? plan.length : at
+}
+
+async function requireEndedParent(store: Store, { parentId }: OperationRecord): Promise<void> {
+  if (parentId === null) return
+  const parent = await store.get('operation', { id: parentId })
+  if (parent !== null && !hasEnded(parent))
+    throw new Problem('operation-state-conflict', `${parentId} still runs`, {
+      remedy: `wait for ${parentId}`,
+    })
+}
+
+async function locksOf({ store, clock }: PlaneDeps, again: OperationRecord): Promise<Change[]> {
+  const picture = await store.cluster(again.clusterId)
+  if (picture === null) throw new Problem('not-found', 'the cluster is gone')
+  const { cluster, nodes } = picture
+  requireFreeCluster(cluster)
+  if (again.target.kind === 'cluster') {
+    for (const node of nodes) requireFreeNode(node)
+    return [put('operation', again), put('cluster', held(cluster, again, clock.now()))]
+  }
+  const node = nodes.find(({ id }) => id === again.target.id)
+  // A node that was never made is locked when it is.
+  if (node === undefined) return [put('operation', again), put('cluster', cluster)]
+  requireFreeNode(node)
+  const host = await store.get('host', { id: node.hostId })
+  return [...lockNode(again, node, host), put('cluster', cluster)]
+}

@@ -1,0 +1,20 @@
+/** The plane: all use cases behind the port that the HTTP layer knows. */
+import type { Plane } from '../domain/plane.ts'
+import { clusterUseCases } from './clusters.ts'
+import type { PlaneDeps } from './context.ts'
+import { cursors } from './cursor.ts'
+import { nodeUseCases } from './nodes.ts'
+import { operationUseCases } from './operations.ts'
+import { hostUseCases, obClusterUseCases, packageUseCases } from './registry.ts'
+
+export function makePlane(deps: PlaneDeps): Plane {
+  const signed = cursors(deps.cursorKey, deps.clock.now)
+  return {
+    clusters: clusterUseCases(deps, signed),
+    nodes: nodeUseCases(deps, signed),
+    operations: operationUseCases(deps, signed),
+    obClusters: obClusterUseCases(deps, signed),
+    hosts: hostUseCases(deps, signed),
+    packages: packageUseCases(deps, signed),
+  }
+}

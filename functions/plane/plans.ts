@@ -1,0 +1,135 @@
+/** What a request on nodes comes to: which are to be worked on, and the operation that does it. */
+
+import type { PackageRef } from '#contract/command'
+import { newId } from '../domain/ids.ts'
+import type { OperationType } from '../domain/model.ts'
+import { planOf } from '../domain/plan.ts'
+import type { Asked } from '../domain/plane.ts'
+import { Problem } from '../domain/problem.ts'
+import type { ClusterRecord, NodeRecord, NodeTask, OperationRecord } from '../domain/record.ts'
+import { type NodeRequest, nodeStatus, permission } from '../domain/status.ts'
+import type { ClusterPicture } from '../domain/store.ts'
+import { actorOf } from './context.ts'
+
+/** @throws Problem cluster-state-conflict naming the holder. */
+export function requireFreeCluster({ name, hold }: ClusterRecord): void {
+  if (hold === null) return
+  throw new Problem('cluster-state-conflict', `${name} is held by a running ${hold.type}`, {
+    conflict: { operationId: hold.operationId, holder: hold.type },
+    remedy: `wait for ${hold.operationId} or cancel it`,
+    retryAfterSec: 5,
+  })
+}
+
+/** @throws Problem node-state-conflict naming the holder. */
+export function requireFreeNode({ name, hold }: NodeRecord): void {
+  if (hold === null) return
+  throw new Problem('node-state-conflict', `${name} is held by a running ${hold.type}`, {
+    conflict: { operationId: hold.operationId, holder: hold.type },
+    remedy: `wait for ${hold.operationId} or cancel it`,
+    retryAfterSec: 5,
+  })
+}
+
+/** Nodes that the request has to work on; those that are there already are left out. @throws Problem */
+export function affected(
+  picture: ClusterPicture,
+  nodes: readonly NodeRecord[],
+  request: NodeRequest,
+  now: number,
+): readonly NodeRecord[] {
+  return nodes.filter(node => {
+    requireFreeNode(node)
+    const status = nodeStatus(node, picture.reports.get(node.id) ?? null, now)
+    const may = permission(request, status)
+    if (may === 'refuse')
+      throw new Problem(
+        'node-state-conflict',
+        `${node.name} is ${status}; ${request} is not possible`,
+        {
+          remedy: status === 'UNAVAILABLE' ? 'restart it' : 'wait until it is settled',
+        },
+      )
+    return may === 'act'
+  })
+}
+
+/** The nodes that `refs` names, all without it. @throws Problem validation-failed */
+export function chosen(
+  picture: ClusterPicture,
+  refs: readonly string[] | undefined,
+): readonly NodeRecord[] {
+  if (refs === undefined) return picture.nodes
+  const errors: { pointer: string; code: string; detail: string }[] = []
+  const found = new Map<string, NodeRecord>()
+  for (const [index, ref] of refs.entries()) {
+    const node = picture.nodes.find(({ id, name }) => id === ref || name === ref)
+    if (node !== undefined) found.set(node.id, node)
+    else
+      errors.push({
+        pointer: `/nodes/${index}`,
+        code: 'not-found',
+        detail: `${picture.cluster.name} has no node ${ref}`,
+      })
+  }
+  if (errors.length > 0)
+    throw new Problem('validation-failed', 'some nodes are not of this cluster', { errors })
+  return [...found.values()]
+}
+
+export function taskOf(node: NodeRecord, skipHostWork = false): NodeTask {
+  const { id: nodeId, hostId, host, idc, desiredState, name } = node
+  return { nodeId, hostId, host, idc, desiredState, name, number: 0, skipHostWork }
+}
+
+export type NewOperation = {
+  readonly type: OperationType
+  readonly cluster: ClusterRecord
+  readonly target: OperationRecord['target']
+  readonly tasks: readonly NodeTask[]
+  readonly package?: PackageRef
+}
+
+export function newOperation(
+  asked: Asked,
+  now: number,
+  { type, cluster, target, tasks, package: wanted }: NewOperation,
+): OperationRecord {
+  return {
+    id: newId('operation', now),
+    type,
+    target,
+    clusterId: cluster.id,
+    parentId: null,
+    isSelfDriven: true,
+    actor: actorOf(asked.principal),
+    requestId: asked.requestId,
+    phase: 'PENDING',
+    createdAt: now,
+    startedAt: null,
+    endedAt: null,
+    error: null,
+    plan: planOf(type, target.kind === 'node' ? tasks[0] : undefined),
+    tasks,
+    package: wanted ?? null,
+    round: 1,
+    fence: null,
+    stepsDone: 0,
+    nodesDone: 0,
+    version: 0,
+  }
+}
+
+/** The cluster with this operation as its holder. */
+export function held(
+  cluster: ClusterRecord,
+  operation: OperationRecord,
+  now: number,
+): ClusterRecord {
+  return {
+    ...cluster,
+    hold: { operationId: operation.id, type: operation.type },
+    updatedAt: now,
+    revision: cluster.revision + 1,
+  }
+}

@@ -1,0 +1,21 @@
+/** Secrets in Parameter Store, as SecureString (PL7). */
+import { randomBytes } from 'node:crypto'
+import { PutParameterCommand, type SSMClient } from '@aws-sdk/client-ssm'
+import type { Secrets } from '../domain/remote.ts'
+import { reading } from './run-command.ts'
+
+/** 192 bits. */
+const PASSWORD_BYTES = 24
+
+export function parameterStoreSecrets(client: SSMClient): Secrets {
+  return {
+    generatePassword: async name => {
+      const Value = randomBytes(PASSWORD_BYTES).toString('base64url')
+      await reading(() =>
+        client.send(
+          new PutParameterCommand({ Name: name, Value, Type: 'SecureString', Overwrite: true }),
+        ),
+      )
+    },
+  }
+}

@@ -1,0 +1,344 @@
+/** Proxy clusters: create, read, delete, add nodes, start, stop, restart. */
+import { createRoute, z } from '@hono/zod-openapi'
+import { CLUSTER_PHASES, type Cluster } from '../domain/model.ts'
+import type { ClusterInput, NodeInput, NodesInput, Outcome, Plane } from '../domain/plane.ts'
+import type { AppContext } from '../middleware/env.ts'
+import { askedOf, entityTag, isKnown, replayHeaders } from '../middleware/requests.ts'
+import {
+  DESIRED_STATES,
+  deleteInput,
+  deleteQuerySchema,
+  nodeJson,
+  nodeSchema,
+  restartSchema,
+} from './nodes.ts'
+import { accepted, acceptedResponse, router } from './operations.ts'
+import {
+  body,
+  conditionSchema,
+  conditionsJson,
+  holdSchema,
+  json,
+  pageOf,
+  pageQuerySchema,
+  pageRequest,
+  problemResponse,
+  refParams,
+  tagsSchema,
+  timeSchema,
+  timeText,
+} from './schemas.ts'
+
+/** All parameters of a cluster go into each order, which is bounded. */
+const MAX_PARAMETERS_CHARS = 6_000
+const MAX_NODES = 100
+const DEFAULT_PORTS = { sql: 2883, exporter: 2884 }
+const DEFAULT_INSTALL = { path: '/home/admin/obproxy' }
+
+const nameSchema = z
+  .string()
+  .regex(/^[A-Za-z][A-Za-z0-9_]{0,62}$/, 'a letter, then letters, digits and _, at most 63')
+  .refine(name => !/^(clu|nod|op|pkg|aud)_/.test(name), 'a name may not begin like an id')
+  .openapi({ example: 'orders' })
+
+const portSchema = z.int().min(1025).max(65_535)
+
+const secretSchema = z
+  .string()
+  .regex(/^(\/|arn:aws[a-z-]*:ssm:)[A-Za-z0-9_./:-]{1,1000}$/, 'a Parameter Store name or ARN')
+
+const hostIdSchema = z.string().regex(/^m?i-[0-9a-f]{8,17}$/, 'an instance id')
+
+const nodeInputSchema = z
+  .strictObject({
+    host: hostIdSchema,
+    idc: z.string().min(1).max(64).optional(),
+    desiredState: z.enum(DESIRED_STATES).optional(),
+  })
+  .openapi('NodeInput')
+
+const linkSchema = z.strictObject({
+  obCluster: z.string().min(1).max(128),
+  default: z.boolean().default(true),
+})
+
+const parametersSchema = z
+  .record(z.string().min(1).max(100), z.string().max(4_000))
+  .refine(
+    parameters => JSON.stringify(parameters).length <= MAX_PARAMETERS_CHARS,
+    `at most ${MAX_PARAMETERS_CHARS} characters in all`,
+  )
+
+const pathSchema = z
+  .string()
+  .max(200)
+  .regex(/^\/[A-Za-z0-9._/-]+$/, 'an absolute path')
+  .refine(path => !path.split('/').includes('..'), 'without ..')
+
+const versionSchema = z
+  .string()
+  .regex(/^\d{1,4}(\.\d{1,4}){3}-[A-Za-z0-9_]{1,20}$/, 'like 4.3.2.0-1')
+
+const portsSchema = z.strictObject({
+  sql: portSchema.default(DEFAULT_PORTS.sql),
+  exporter: portSchema.default(DEFAULT_PORTS.exporter),
+})
+
+const clusterInputSchema = z
+  .strictObject({
+    name: nameSchema,
+    tags: tagsSchema.default({}),
+    spec: z.strictObject({
+      workMode: z.enum(['RS_LIST', 'CONFIG_URL']),
+      version: versionSchema,
+      ports: portsSchema.default(DEFAULT_PORTS),
+      install: z.strictObject({ path: pathSchema }).default(DEFAULT_INSTALL),
+      nodes: z.array(nodeInputSchema).max(MAX_NODES).default([]),
+      links: z.array(linkSchema).max(100),
+      parameters: parametersSchema.default({}),
+      sysPasswordSecret: secretSchema.optional(),
+      deletionProtection: z.boolean().default(false),
+    }),
+  })
+  .openapi('ClusterInput')
+
+const clusterSchema = z
+  .object({
+    id: z.string(),
+    name: z.string(),
+    revision: z.int(),
+    generation: z.int(),
+    createdAt: timeSchema,
+    updatedAt: timeSchema,
+    tags: z.record(z.string(), z.string()),
+    spec: z.object({
+      workMode: z.enum(['RS_LIST']),
+      version: z.string(),
+      ports: z.object({ sql: z.int(), exporter: z.int() }),
+      install: z.object({ path: z.string() }),
+      nodes: z.array(
+        z.object({
+          host: z.string(),
+          idc: z.string().optional(),
+          desiredState: z.enum(DESIRED_STATES),
+        }),
+      ),
+      links: z.array(z.object({ obCluster: z.string(), default: z.boolean() })),
+      parameters: z.record(z.string(), z.string()),
+      sysPasswordSecret: z.string(),
+      deletionProtection: z.boolean(),
+    }),
+    status: z.object({
+      phase: z.enum(CLUSTER_PHASES),
+      observedGeneration: z.int(),
+      parameterVersion: z.int(),
+      nodeCount: z.int(),
+      heldBy: holdSchema.nullable(),
+      conditions: z.array(conditionSchema),
+    }),
+  })
+  .openapi('Cluster')
+
+const nodesSchema = z.strictObject({
+  nodes: z.array(z.string().min(1).max(128)).min(1).max(1000).optional(),
+})
+
+function clusterJson(cluster: Cluster): z.infer<typeof clusterSchema> {
+  const { id, name, revision, generation, createdAt, updatedAt, tags, spec } = cluster
+  return {
+    id,
+    name,
+    revision,
+    generation,
+    createdAt: timeText(createdAt),
+    updatedAt: timeText(updatedAt),
+    tags: { ...tags },
+    spec: {
+      ...spec,
+      nodes: cluster.nodes.map(({ idc, ...node }) => (idc === null ? node : { ...node, idc })),
+      links: [...spec.links],
+      parameters: { ...spec.parameters },
+    },
+    status: {
+      phase: cluster.phase,
+      observedGeneration: generation,
+      parameterVersion: cluster.parameterVersion,
+      nodeCount: cluster.nodes.length,
+      heldBy: cluster.heldBy,
+      conditions: conditionsJson(cluster.conditions),
+    },
+  }
+}
+
+const list = createRoute({
+  method: 'get',
+  path: '/',
+  request: { query: pageQuerySchema },
+  responses: { 200: json(pageOf(clusterSchema), 'By name'), default: problemResponse },
+})
+
+const get = createRoute({
+  method: 'get',
+  path: '/{ref}',
+  request: { params: refParams, query: z.strictObject({}) },
+  responses: {
+    200: json(clusterSchema, 'The cluster'),
+    304: { description: 'Not changed' },
+    default: problemResponse,
+  },
+})
+
+const create = createRoute({
+  method: 'post',
+  path: '/',
+  description: 'Work mode CONFIG_URL is refused until the config service exists.',
+  request: body(clusterInputSchema),
+  responses: {
+    201: json(clusterSchema, 'Made before, by a request with this key'),
+    202: acceptedResponse,
+    default: problemResponse,
+  },
+})
+
+const remove = createRoute({
+  method: 'delete',
+  path: '/{ref}',
+  description: 'Stops and uninstalls every node; needs `confirm` with the name.',
+  request: { params: refParams, query: deleteQuerySchema },
+  responses: {
+    202: acceptedResponse,
+    204: { description: 'Nothing was left to do' },
+    default: problemResponse,
+  },
+})
+
+const nodes = createRoute({
+  method: 'get',
+  path: '/{ref}/nodes',
+  request: { params: refParams, query: pageQuerySchema },
+  responses: { 200: json(pageOf(nodeSchema), 'By id'), default: problemResponse },
+})
+
+const changed = {
+  200: json(clusterSchema, 'It is so already'),
+  202: acceptedResponse,
+  default: problemResponse,
+}
+
+const addNodes = createRoute({
+  method: 'post',
+  path: '/{ref}/nodes',
+  request: {
+    params: refParams,
+    ...body(z.strictObject({ nodes: z.array(nodeInputSchema).min(1).max(MAX_NODES) })),
+  },
+  responses: changed,
+})
+
+function action<T extends z.ZodType>(path: string, schema: T, description: string) {
+  return createRoute({
+    method: 'post',
+    path,
+    description,
+    request: { params: refParams, ...body(schema, false) },
+    responses: changed,
+  })
+}
+
+const restartNodesSchema = z.strictObject({ ...nodesSchema.shape, ...restartSchema.shape })
+
+const start = action('/{ref}/start', nodesSchema, 'Starts stopped nodes, all or those named.')
+const stop = action('/{ref}/stop', nodesSchema, 'Stops nodes; they stay stopped over a reboot.')
+const restart = action(
+  '/{ref}/restart',
+  restartNodesSchema,
+  'Restarts nodes one after the other; `auto` is `force` until hot restart exists.',
+)
+
+export function clusterRoutes(plane: Plane) {
+  const { clusters } = plane
+  return router()
+    .openapi(list, async c => {
+      const page = await clusters.list(pageRequest(c.req.valid('query')))
+      return c.json({ items: page.items.map(clusterJson), nextCursor: page.nextCursor }, 200)
+    })
+    .openapi(get, async c => {
+      const cluster = await clusters.get(c.req.valid('param').ref)
+      const shown = clusterJson(cluster)
+      const tag = entityTag(cluster.revision, [shown.status, shown.spec.nodes])
+      if (isKnown(c, tag)) return c.body(null, 304, { etag: tag })
+      return c.json(shown, 200, { etag: tag, 'cache-control': 'no-cache' })
+    })
+    .openapi(create, async c => {
+      const input = c.req.valid('json')
+      const outcome = await clusters.create(askedOf(c, input), clusterInput(input))
+      if (outcome.kind === 'accepted') return accepted(c, outcome)
+      return c.json(clusterJson(outcome.value), 201, replayHeaders(outcome.isReplayed))
+    })
+    .openapi(remove, async c => {
+      const { ref } = c.req.valid('param')
+      const input = await deleteInput(c, c.req.valid('query'), () => clusters.get(ref))
+      const outcome = await clusters.remove(askedOf(c, null, false), ref, input)
+      return outcome.kind === 'accepted' ? accepted(c, outcome) : c.body(null, 204)
+    })
+    .openapi(nodes, async c => {
+      const page = await clusters.nodes(c.req.valid('param').ref, pageRequest(c.req.valid('query')))
+      return c.json({ items: page.items.map(nodeJson), nextCursor: page.nextCursor }, 200)
+    })
+    .route('/', clusterActions(plane))
+}
+
+function clusterActions({ clusters }: Plane) {
+  return router()
+    .openapi(addNodes, async c => {
+      const input = c.req.valid('json')
+      const wanted = input.nodes.map(nodeInput)
+      return settled(
+        c,
+        await clusters.addNodes(askedOf(c, input), c.req.valid('param').ref, wanted),
+      )
+    })
+    .openapi(start, async c => {
+      const input = chosenNodes(nodesSchema.parse(c.req.valid('json')))
+      return settled(c, await clusters.start(askedOf(c, input), c.req.valid('param').ref, input))
+    })
+    .openapi(stop, async c => {
+      const input = chosenNodes(nodesSchema.parse(c.req.valid('json')))
+      return settled(c, await clusters.stop(askedOf(c, input), c.req.valid('param').ref, input))
+    })
+    .openapi(restart, async c => {
+      const { mode, ...chosen } = restartNodesSchema.parse(c.req.valid('json'))
+      const input = { ...chosenNodes(chosen), mode }
+      return settled(c, await clusters.restart(askedOf(c, input), c.req.valid('param').ref, input))
+    })
+}
+
+function settled(c: AppContext, outcome: Outcome<Cluster>) {
+  if (outcome.kind === 'accepted') return accepted(c, outcome)
+  return c.json(clusterJson(outcome.value), 200, replayHeaders(outcome.isReplayed))
+}
+
+function chosenNodes({ nodes: chosen }: { nodes?: string[] | undefined }): NodesInput {
+  return chosen === undefined ? {} : { nodes: chosen }
+}
+
+function nodeInput({ host, idc, desiredState }: z.infer<typeof nodeInputSchema>): NodeInput {
+  return {
+    host,
+    ...(idc === undefined ? {} : { idc }),
+    ...(desiredState === undefined ? {} : { desiredState }),
+  }
+}
+
+function clusterInput({ name, tags, spec }: z.infer<typeof clusterInputSchema>): ClusterInput {
+  const { sysPasswordSecret, ...rest } = spec
+  return {
+    name,
+    tags,
+    spec: {
+      ...rest,
+      nodes: spec.nodes.map(nodeInput),
+      ...(sysPasswordSecret === undefined ? {} : { sysPasswordSecret }),
+    },
+  }
+}

@@ -1,0 +1,242 @@
+/** Nodes: fleet-wide view, lifecycle of one, and the reports they send. */
+import { createRoute, z } from '@hono/zod-openapi'
+import { nodeReportSchema } from '#contract/report'
+import { NODE_STATUSES, type Node } from '../domain/model.ts'
+import type { DeleteInput, Outcome, Plane } from '../domain/plane.ts'
+import type { AppContext } from '../middleware/env.ts'
+import {
+  askedOf,
+  entityTag,
+  isKnown,
+  matchedRevision,
+  replayHeaders,
+} from '../middleware/requests.ts'
+import { accepted, acceptedResponse, router } from './operations.ts'
+import {
+  body,
+  conditionSchema,
+  conditionsJson,
+  holdSchema,
+  json,
+  pageOf,
+  pageQuerySchema,
+  pageRequest,
+  problemResponse,
+  refParams,
+  timeOrNull,
+  timeSchema,
+  timeText,
+} from './schemas.ts'
+
+export const DESIRED_STATES = ['RUNNING', 'STOPPED'] as const
+
+const reportSchema = z
+  .object({
+    receivedAt: timeSchema,
+    at: timeSchema,
+    sequence: z.int(),
+    bootId: z.string(),
+    status: z.enum(['RUNNING', 'STOPPED', 'UNAVAILABLE']),
+    reason: z.string().nullable(),
+    pid: z.int().nullable(),
+    startedAt: timeSchema.nullable(),
+    version: z.string().nullable(),
+    lastOperationId: z.string().nullable(),
+    parameterVersion: z.int().nullable(),
+    clientConnections: z.int().nullable(),
+  })
+  .openapi('Report', { description: 'What the node said last.' })
+
+export const nodeSchema = z
+  .object({
+    id: z.string(),
+    name: z.string(),
+    revision: z.int(),
+    createdAt: timeSchema,
+    updatedAt: timeSchema,
+    cluster: z.object({ id: z.string(), name: z.string() }),
+    spec: z.object({
+      host: z.string(),
+      idc: z.string().nullable(),
+      sqlPort: z.int(),
+      exporterPort: z.int(),
+      desiredState: z.enum(DESIRED_STATES),
+    }),
+    status: z.object({
+      status: z.enum(NODE_STATUSES),
+      address: z.string(),
+      proxyId: z.int(),
+      heldBy: holdSchema.nullable(),
+      conditions: z.array(conditionSchema),
+      report: reportSchema.nullable(),
+    }),
+  })
+  .openapi('Node')
+
+export const restartSchema = z.strictObject({
+  mode: z.enum(['hot', 'force', 'auto']).default('auto'),
+})
+
+export const deleteQuerySchema = z.strictObject({
+  confirm: z.string().max(128).optional(),
+  mode: z.enum(['uninstall']).default('uninstall'),
+  skipHostWork: z.enum(['true', 'false']).default('false'),
+})
+
+export function nodeJson(node: Node): z.infer<typeof nodeSchema> {
+  const { id, name, revision, createdAt, updatedAt, report } = node
+  return {
+    id,
+    name,
+    revision,
+    createdAt: timeText(createdAt),
+    updatedAt: timeText(updatedAt),
+    cluster: { id: node.clusterId, name: node.clusterName },
+    spec: {
+      host: node.hostId,
+      idc: node.idc,
+      sqlPort: node.sqlPort,
+      exporterPort: node.exporterPort,
+      desiredState: node.desiredState,
+    },
+    status: {
+      status: node.status,
+      address: node.host,
+      proxyId: node.proxyId,
+      heldBy: node.heldBy,
+      conditions: conditionsJson(node.conditions),
+      report: report === null ? null : reportJson(report),
+    },
+  }
+}
+
+function reportJson(report: NonNullable<Node['report']>): z.infer<typeof reportSchema> {
+  return {
+    receivedAt: timeText(report.receivedAt),
+    at: timeText(report.at),
+    sequence: report.sequence,
+    bootId: report.bootId,
+    status: report.status,
+    reason: report.reason ?? null,
+    pid: report.pid,
+    startedAt: timeOrNull(report.startedAt),
+    version: report.version,
+    lastOperationId: report.lastOperationId,
+    parameterVersion: report.parameterVersion,
+    clientConnections: report.clientConnections,
+  }
+}
+
+/** Preconditions of a DELETE: If-Match, confirmation, and whether the host can be reached. */
+export async function deleteInput(
+  c: AppContext,
+  query: z.infer<typeof deleteQuerySchema>,
+  current: () => Promise<{ readonly revision: number }>,
+): Promise<DeleteInput> {
+  return {
+    revision: await matchedRevision(c, current),
+    skipHostWork: query.skipHostWork === 'true',
+    ...(query.confirm === undefined ? {} : { confirm: query.confirm }),
+  }
+}
+
+const list = createRoute({
+  method: 'get',
+  path: '/',
+  request: { query: pageQuerySchema },
+  responses: { 200: json(pageOf(nodeSchema), 'All nodes, by id'), default: problemResponse },
+})
+
+const get = createRoute({
+  method: 'get',
+  path: '/{ref}',
+  request: { params: refParams, query: z.strictObject({}) },
+  responses: {
+    200: json(nodeSchema, 'The node'),
+    304: { description: 'Not changed' },
+    default: problemResponse,
+  },
+})
+
+const remove = createRoute({
+  method: 'delete',
+  path: '/{ref}',
+  description:
+    'Stops and uninstalls the proxy; `skipHostWork` forgets a node that is out of reach.',
+  request: { params: refParams, query: deleteQuerySchema },
+  responses: {
+    202: acceptedResponse,
+    204: { description: 'Nothing was left to do' },
+    default: problemResponse,
+  },
+})
+
+function action(path: string, description: string) {
+  return createRoute({
+    method: 'post',
+    path,
+    description,
+    request: { params: refParams },
+    responses: {
+      200: json(nodeSchema, 'It is so already'),
+      202: acceptedResponse,
+      default: problemResponse,
+    },
+  })
+}
+
+const start = action('/{ref}/start', 'Starts the proxy.')
+const stop = action('/{ref}/stop', 'Stops the proxy; it stays stopped over a reboot.')
+
+const restart = createRoute({
+  ...action('/{ref}/restart', 'Restarts the proxy; `auto` is `force` until hot restart exists.'),
+  request: { params: refParams, ...body(restartSchema, false) },
+})
+
+const report = createRoute({
+  method: 'post',
+  path: '/{ref}/report',
+  description: 'From the node itself, signed by its instance. An older sequence changes nothing.',
+  request: { params: refParams, ...body(nodeReportSchema) },
+  responses: { 204: { description: 'Taken' }, default: problemResponse },
+})
+
+export function nodeRoutes({ nodes }: Plane) {
+  return router()
+    .openapi(list, async c => {
+      const page = await nodes.list(pageRequest(c.req.valid('query')))
+      return c.json({ items: page.items.map(nodeJson), nextCursor: page.nextCursor }, 200)
+    })
+    .openapi(get, async c => {
+      const node = await nodes.get(c.req.valid('param').ref)
+      const shown = nodeJson(node)
+      const tag = entityTag(node.revision, shown.status)
+      if (isKnown(c, tag)) return c.body(null, 304, { etag: tag })
+      return c.json(shown, 200, { etag: tag, 'cache-control': 'no-cache' })
+    })
+    .openapi(remove, async c => {
+      const { ref } = c.req.valid('param')
+      const input = await deleteInput(c, c.req.valid('query'), () => nodes.get(ref))
+      const outcome = await nodes.remove(askedOf(c, null, false), ref, input)
+      return outcome.kind === 'accepted' ? accepted(c, outcome) : c.body(null, 204)
+    })
+    .openapi(start, async c =>
+      settled(c, await nodes.start(askedOf(c, null), c.req.valid('param').ref)),
+    )
+    .openapi(stop, async c =>
+      settled(c, await nodes.stop(askedOf(c, null), c.req.valid('param').ref)),
+    )
+    .openapi(restart, async c => {
+      const input = restartSchema.parse(c.req.valid('json'))
+      return settled(c, await nodes.restart(askedOf(c, input), c.req.valid('param').ref, input))
+    })
+    .openapi(report, async c => {
+      await nodes.report(c.var.principal, c.req.valid('param').ref, c.req.valid('json'))
+      return c.body(null, 204)
+    })
+}
+
+function settled(c: AppContext, outcome: Outcome<Node>) {
+  if (outcome.kind === 'accepted') return accepted(c, outcome)
+  return c.json(nodeJson(outcome.value), 200, replayHeaders(outcome.isReplayed))
+}

@@ -1,0 +1,209 @@
+/** Operations: list, long poll, steps, cancel, retry. */
+import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi'
+import { OPERATION_PHASES, OPERATION_TYPES, type Operation, type Step } from '../domain/model.ts'
+import type { Plane } from '../domain/plane.ts'
+import type { AppContext, AppEnv } from '../middleware/env.ts'
+import { invalid } from '../middleware/problems.ts'
+import { acceptedHeaders, askedOf, entityTag, isKnown } from '../middleware/requests.ts'
+import {
+  json,
+  pageOf,
+  pageQuerySchema,
+  pageRequest,
+  problemResponse,
+  timeOrNull,
+  timeSchema,
+  timeText,
+} from './schemas.ts'
+
+const MAX_WAIT_SEC = 25
+const MS_PER_SEC = 1000
+
+const problemViewSchema = z.object({ code: z.string(), detail: z.string() })
+
+export const operationSchema = z
+  .object({
+    id: z.string(),
+    type: z.enum(OPERATION_TYPES),
+    target: z.object({ kind: z.enum(['cluster', 'node']), id: z.string(), name: z.string() }),
+    parentId: z.string().nullable(),
+    childIds: z.array(z.string()),
+    actor: z.string(),
+    phase: z.enum(OPERATION_PHASES),
+    revision: z.int(),
+    createdAt: timeSchema,
+    startedAt: timeSchema.nullable(),
+    endedAt: timeSchema.nullable(),
+    progress: z.object({
+      stepsDone: z.int(),
+      stepsTotal: z.int(),
+      nodesDone: z.int(),
+      nodesTotal: z.int(),
+    }),
+    error: problemViewSchema.nullable(),
+  })
+  .openapi('Operation')
+
+export const acceptedResponse = json(operationSchema, 'Accepted; Location names the operation')
+
+const stepSchema = z
+  .object({
+    n: z.int(),
+    name: z.string(),
+    phase: z.enum(['PENDING', 'RUNNING', 'SUCCEEDED', 'FAILED', 'SKIPPED', 'CANCELLED']),
+    attempt: z.int(),
+    deadlineAt: timeSchema.nullable(),
+    commandId: z.string().nullable(),
+    startedAt: timeSchema.nullable(),
+    endedAt: timeSchema.nullable(),
+    output: z.string().nullable(),
+    error: problemViewSchema.nullable(),
+  })
+  .openapi('Step')
+
+const idParams = z.object({ id: z.string().regex(/^op_[0-9A-Z]{26}$/) })
+
+const waitSchema = z
+  .string()
+  .regex(/^\d{1,2}s$/, `a duration of 0s to ${MAX_WAIT_SEC}s`)
+  .refine(text => Number.parseInt(text, 10) <= MAX_WAIT_SEC, `at most ${MAX_WAIT_SEC}s`)
+
+export function operationJson(operation: Operation): z.infer<typeof operationSchema> {
+  const { createdAt, startedAt, endedAt, childIds, ...rest } = operation
+  return {
+    ...rest,
+    childIds: [...childIds],
+    createdAt: timeText(createdAt),
+    startedAt: timeOrNull(startedAt),
+    endedAt: timeOrNull(endedAt),
+  }
+}
+
+function stepJson({ deadlineAt, startedAt, endedAt, ...rest }: Step): z.infer<typeof stepSchema> {
+  return {
+    ...rest,
+    deadlineAt: timeOrNull(deadlineAt),
+    startedAt: timeOrNull(startedAt),
+    endedAt: timeOrNull(endedAt),
+  }
+}
+
+/** 202 with the operation. */
+export function accepted(
+  c: AppContext,
+  { operation, isReplayed }: { readonly operation: Operation; readonly isReplayed: boolean },
+) {
+  return c.json(operationJson(operation), 202, acceptedHeaders(operation, isReplayed))
+}
+
+const list = createRoute({
+  method: 'get',
+  path: '/',
+  request: {
+    query: z.strictObject({
+      ...pageQuerySchema.shape,
+      target: z.string().min(1).max(128).optional(),
+      type: z.enum(OPERATION_TYPES).optional(),
+      phase: z.enum(OPERATION_PHASES).optional(),
+    }),
+  },
+  responses: {
+    200: json(pageOf(operationSchema), 'The newest first'),
+    default: problemResponse,
+  },
+})
+
+const get = createRoute({
+  method: 'get',
+  path: '/{id}',
+  description: 'With `wait` the answer comes when the operation has ended, or is past `revision`.',
+  request: {
+    params: idParams,
+    query: z.strictObject({
+      wait: waitSchema.optional(),
+      revision: z.coerce.number().int().min(0).optional(),
+    }),
+  },
+  responses: {
+    200: json(operationSchema, 'The operation'),
+    304: { description: 'Not changed' },
+    default: problemResponse,
+  },
+})
+
+const steps = createRoute({
+  method: 'get',
+  path: '/{id}/steps',
+  request: { params: idParams, query: z.strictObject({}) },
+  responses: {
+    200: json(z.object({ items: z.array(stepSchema) }), 'In order; of a cluster see its children'),
+    default: problemResponse,
+  },
+})
+
+const cancel = createRoute({
+  method: 'post',
+  path: '/{id}/cancel',
+  description: 'No new step begins; what runs on a node is let run to its end.',
+  request: { params: idParams },
+  responses: { 202: acceptedResponse, default: problemResponse },
+})
+
+const retry = createRoute({
+  method: 'post',
+  path: '/{id}/retry',
+  description: 'Goes on at the failed step, with new locks.',
+  request: { params: idParams },
+  responses: {
+    200: json(operationSchema, 'Done'),
+    202: acceptedResponse,
+    default: problemResponse,
+  },
+})
+
+export function operationRoutes({ operations }: Plane) {
+  return router()
+    .openapi(list, async c => {
+      const { limit, cursor, target, type, phase } = c.req.valid('query')
+      const page = await operations.list(pageRequest({ limit, cursor }), {
+        ...(target === undefined ? {} : { target }),
+        ...(type === undefined ? {} : { type }),
+        ...(phase === undefined ? {} : { phase }),
+      })
+      return c.json({ items: page.items.map(operationJson), nextCursor: page.nextCursor }, 200)
+    })
+    .openapi(get, async c => {
+      const { id } = c.req.valid('param')
+      const { wait, revision } = c.req.valid('query')
+      const operation =
+        wait === undefined
+          ? await operations.get(id)
+          : await operations.wait(id, Number.parseInt(wait, 10) * MS_PER_SEC, revision)
+      const tag = entityTag(operation.revision)
+      if (isKnown(c, tag)) return c.body(null, 304, { etag: tag })
+      return c.json(operationJson(operation), 200, { etag: tag, 'cache-control': 'no-cache' })
+    })
+    .openapi(steps, async c => {
+      const items = await operations.steps(c.req.valid('param').id)
+      return c.json({ items: items.map(stepJson) }, 200)
+    })
+    .openapi(cancel, async c => {
+      const { id } = c.req.valid('param')
+      const operation = await operations.cancel(askedOf(c, null, false), id)
+      return accepted(c, { operation, isReplayed: false })
+    })
+    .openapi(retry, async c => {
+      const outcome = await operations.retry(askedOf(c, null), c.req.valid('param').id)
+      if (outcome.kind === 'accepted') return accepted(c, outcome)
+      return c.json(operationJson(outcome.value), 200)
+    })
+}
+
+/** A router that answers invalid requests as problems. */
+export function router(): OpenAPIHono<AppEnv> {
+  return new OpenAPIHono<AppEnv>({
+    defaultHook: result => {
+      if (!result.success) throw invalid(result.error)
+    },
+  })
+}

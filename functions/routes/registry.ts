@@ -1,0 +1,273 @@
+/** OB clusters, hosts and packages. */
+import { createRoute, z } from '@hono/zod-openapi'
+import type { Host, ObCluster, Package } from '../domain/model.ts'
+import type { Plane } from '../domain/plane.ts'
+import type { AppContext } from '../middleware/env.ts'
+import {
+  askedOf,
+  entityTag,
+  isKnown,
+  matchedRevision,
+  replayHeaders,
+} from '../middleware/requests.ts'
+import { router } from './operations.ts'
+import {
+  body,
+  json,
+  pageOf,
+  pageQuerySchema,
+  pageRequest,
+  problemResponse,
+  refParams,
+  tagsSchema,
+  timeSchema,
+  timeText,
+} from './schemas.ts'
+
+const MAX_PACKAGE_BYTES = 2 ** 40
+
+const obNameParams = z.object({
+  name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/, 'at most 128 of A-Za-z0-9_.-'),
+})
+
+const rootServiceSchema = z
+  .string()
+  .max(260)
+  .regex(/^(\d{1,3}(\.\d{1,3}){3}|[A-Za-z0-9][A-Za-z0-9.-]*):\d{1,5}$/, 'address:sqlPort')
+
+const secretSchema = z
+  .string()
+  .regex(/^(\/|arn:aws[a-z-]*:ssm:)[A-Za-z0-9_./:-]{1,1000}$/, 'a Parameter Store name or ARN')
+
+const obClusterInputSchema = z
+  .strictObject({
+    rootservice: z
+      .array(rootServiceSchema)
+      .min(1)
+      .max(32)
+      .refine(list => list.join(';').length <= 3_000, 'at most 3000 characters in all'),
+    proxyroSecret: secretSchema,
+    tags: tagsSchema.default({}),
+  })
+  .openapi('ObClusterInput')
+
+const obClusterSchema = z
+  .object({
+    name: z.string(),
+    revision: z.int(),
+    createdAt: timeSchema,
+    updatedAt: timeSchema,
+    rootservice: z.array(z.string()),
+    proxyroSecret: z.string(),
+    tags: z.record(z.string(), z.string()),
+  })
+  .openapi('ObCluster')
+
+const hostSchema = z
+  .object({
+    id: z.string(),
+    name: z.string(),
+    address: z.string(),
+    pingStatus: z.enum(['Online', 'ConnectionLost', 'Inactive']),
+    platform: z.string(),
+    tags: z.record(z.string(), z.string()),
+    nodeId: z.string().nullable(),
+  })
+  .openapi('Host')
+
+const packageInputSchema = z
+  .strictObject({
+    fileName: z.string().min(1).max(200),
+    sha256: z.string().regex(/^[0-9a-f]{64}$/, '64 hexadecimal digits'),
+    sizeBytes: z.int().min(1).max(MAX_PACKAGE_BYTES),
+    url: z
+      .string()
+      .max(1000)
+      .regex(/^(spool:[A-Za-z0-9._-]+|https:\/\/[^\s@]+|s3:\/\/[^\s@]+)$/, 'spool:, https or s3'),
+  })
+  .openapi('PackageInput')
+
+const packageSchema = z
+  .object({
+    id: z.string(),
+    fileName: z.string(),
+    version: z.string(),
+    os: z.string(),
+    arch: z.string(),
+    sha256: z.string(),
+    sizeBytes: z.int(),
+    url: z.string(),
+    createdAt: timeSchema,
+  })
+  .openapi('Package')
+
+function obClusterJson(cluster: ObCluster): z.infer<typeof obClusterSchema> {
+  return {
+    ...cluster,
+    createdAt: timeText(cluster.createdAt),
+    updatedAt: timeText(cluster.updatedAt),
+    rootservice: [...cluster.rootservice],
+    tags: { ...cluster.tags },
+  }
+}
+
+function hostJson(host: Host): z.infer<typeof hostSchema> {
+  return { ...host, tags: { ...host.tags } }
+}
+
+function packageJson(one: Package): z.infer<typeof packageSchema> {
+  return { ...one, createdAt: timeText(one.createdAt) }
+}
+
+const listObClusters = createRoute({
+  method: 'get',
+  path: '/',
+  request: { query: pageQuerySchema },
+  responses: { 200: json(pageOf(obClusterSchema), 'By name'), default: problemResponse },
+})
+
+const getObCluster = createRoute({
+  method: 'get',
+  path: '/{name}',
+  request: { params: obNameParams, query: z.strictObject({}) },
+  responses: {
+    200: json(obClusterSchema, 'The OB cluster'),
+    304: { description: 'Not changed' },
+    default: problemResponse,
+  },
+})
+
+const putObCluster = createRoute({
+  method: 'put',
+  path: '/{name}',
+  description: 'Creates with `If-None-Match: *`, replaces with If-Match.',
+  request: { params: obNameParams, ...body(obClusterInputSchema) },
+  responses: {
+    200: json(obClusterSchema, 'Replaced'),
+    201: json(obClusterSchema, 'Created'),
+    default: problemResponse,
+  },
+})
+
+const removeObCluster = createRoute({
+  method: 'delete',
+  path: '/{name}',
+  request: { params: obNameParams, query: z.strictObject({}) },
+  responses: { 204: { description: 'Gone' }, default: problemResponse },
+})
+
+export function obClusterRoutes({ obClusters }: Plane) {
+  return router()
+    .openapi(listObClusters, async c => {
+      const page = await obClusters.list(pageRequest(c.req.valid('query')))
+      return c.json({ items: page.items.map(obClusterJson), nextCursor: page.nextCursor }, 200)
+    })
+    .openapi(getObCluster, async c => {
+      const cluster = await obClusters.get(c.req.valid('param').name)
+      const tag = entityTag(cluster.revision)
+      if (isKnown(c, tag)) return c.body(null, 304, { etag: tag })
+      return c.json(obClusterJson(cluster), 200, { etag: tag, 'cache-control': 'no-cache' })
+    })
+    .openapi(putObCluster, async c => {
+      const { name } = c.req.valid('param')
+      const input = c.req.valid('json')
+      const revision = isCreation(c)
+        ? undefined
+        : await matchedRevision(c, () => obClusters.get(name))
+      const asked = askedOf(c, input, false)
+      const { value, isCreated } = await obClusters.put(asked, name, input, revision)
+      const headers = { etag: entityTag(value.revision) }
+      if (!isCreated) return c.json(obClusterJson(value), 200, headers)
+      return c.json(obClusterJson(value), 201, { ...headers, location: `/v1/ob-clusters/${name}` })
+    })
+    .openapi(removeObCluster, async c => {
+      const { name } = c.req.valid('param')
+      const revision = await matchedRevision(c, () => obClusters.get(name))
+      await obClusters.remove(askedOf(c, null, false), name, revision)
+      return c.body(null, 204)
+    })
+}
+
+function isCreation(c: AppContext): boolean {
+  return c.req.header('if-none-match')?.trim() === '*'
+}
+
+const listHosts = createRoute({
+  method: 'get',
+  path: '/',
+  request: { query: pageQuerySchema },
+  responses: {
+    200: json(pageOf(hostSchema), 'Managed instances; a page may be shorter than its limit'),
+    default: problemResponse,
+  },
+})
+
+const getHost = createRoute({
+  method: 'get',
+  path: '/{ref}',
+  request: { params: refParams, query: z.strictObject({}) },
+  responses: { 200: json(hostSchema, 'The host'), default: problemResponse },
+})
+
+export function hostRoutes({ hosts }: Plane) {
+  return router()
+    .openapi(listHosts, async c => {
+      const page = await hosts.list(pageRequest(c.req.valid('query')))
+      return c.json({ items: page.items.map(hostJson), nextCursor: page.nextCursor }, 200)
+    })
+    .openapi(getHost, async c => c.json(hostJson(await hosts.get(c.req.valid('param').ref)), 200))
+}
+
+const listPackages = createRoute({
+  method: 'get',
+  path: '/',
+  request: { query: pageQuerySchema },
+  responses: { 200: json(pageOf(packageSchema), 'By id'), default: problemResponse },
+})
+
+const getPackage = createRoute({
+  method: 'get',
+  path: '/{ref}',
+  request: { params: refParams, query: z.strictObject({}) },
+  responses: { 200: json(packageSchema, 'The package'), default: problemResponse },
+})
+
+const createPackage = createRoute({
+  method: 'post',
+  path: '/',
+  description: 'Registers a file that hosts can reach; its bytes never pass the API.',
+  request: body(packageInputSchema),
+  responses: { 201: json(packageSchema, 'Registered'), default: problemResponse },
+})
+
+const removePackage = createRoute({
+  method: 'delete',
+  path: '/{ref}',
+  request: { params: refParams, query: z.strictObject({}) },
+  responses: { 204: { description: 'Gone' }, default: problemResponse },
+})
+
+export function packageRoutes({ packages }: Plane) {
+  return router()
+    .openapi(listPackages, async c => {
+      const page = await packages.list(pageRequest(c.req.valid('query')))
+      return c.json({ items: page.items.map(packageJson), nextCursor: page.nextCursor }, 200)
+    })
+    .openapi(getPackage, async c =>
+      c.json(packageJson(await packages.get(c.req.valid('param').ref)), 200),
+    )
+    .openapi(createPackage, async c => {
+      const input = c.req.valid('json')
+      const outcome = await packages.create(askedOf(c, input), input)
+      if (outcome.kind !== 'done') throw new Error('registering a package is no operation')
+      const { value, isReplayed } = outcome
+      return c.json(packageJson(value), 201, {
+        location: `/v1/packages/${value.id}`,
+        ...replayHeaders(isReplayed),
+      })
+    })
+    .openapi(removePackage, async c => {
+      await packages.remove(askedOf(c, null, false), c.req.valid('param').ref)
+      return c.body(null, 204)
+    })
+}

@@ -1,0 +1,102 @@
+/** Parts of the document that several resources share. Unknown fields of a body are refused everywhere. */
+import { z } from '@hono/zod-openapi'
+import type { PageRequest } from '../domain/plane.ts'
+import { PROBLEMS } from '../domain/problem.ts'
+
+const DEFAULT_PAGE = 50
+const MAX_PAGE = 200
+
+export const timeSchema = z.iso.datetime().openapi({ example: '2026-11-24T10:15:00.000Z' })
+
+export const tagsSchema = z
+  .record(z.string().min(1).max(128), z.string().max(256))
+  .refine(tags => Object.keys(tags).length <= 50, 'at most 50 tags')
+
+export const conditionSchema = z
+  .object({
+    type: z.string(),
+    status: z.boolean(),
+    reason: z.string(),
+    message: z.string(),
+    since: timeSchema,
+  })
+  .openapi('Condition')
+
+export const holdSchema = z
+  .object({ operationId: z.string(), type: z.string() })
+  .openapi('Hold', { description: 'The operation that works on the resource now.' })
+
+export const problemSchema = z
+  .object({
+    type: z.string(),
+    title: z.string(),
+    status: z.int(),
+    detail: z.string(),
+    instance: z.string(),
+    code: z.enum(Object.keys(PROBLEMS) as [string, ...string[]]),
+    retryable: z.boolean(),
+    errors: z
+      .array(z.object({ pointer: z.string(), code: z.string(), detail: z.string() }))
+      .optional(),
+    conflict: z.object({ operationId: z.string(), holder: z.string() }).optional(),
+    remedy: z.string().optional(),
+    requestId: z.string(),
+  })
+  .openapi('Problem', { description: 'RFC 9457; `code` is stable, texts are not.' })
+
+export const problemResponse = {
+  description: 'Any error',
+  content: { 'application/problem+json': { schema: problemSchema } },
+} as const
+
+export const pageQuerySchema = z.strictObject({
+  limit: z.coerce.number().int().min(1).max(MAX_PAGE).default(DEFAULT_PAGE),
+  cursor: z.string().min(1).max(2000).optional(),
+})
+
+export const refParams = z.object({
+  ref: z.string().min(1).max(128).openapi({ description: 'Id or name' }),
+})
+
+export function json<T extends z.ZodType>(schema: T, description: string) {
+  return { description, content: { 'application/json': { schema } } }
+}
+
+export function body<T extends z.ZodType>(schema: T, required = true) {
+  return { body: { required, content: { 'application/json': { schema } } } }
+}
+
+export function pageOf<T extends z.ZodType>(schema: T) {
+  return z.object({ items: z.array(schema), nextCursor: z.string().nullable() })
+}
+
+export function pageRequest({
+  limit,
+  cursor,
+}: {
+  readonly limit: number
+  readonly cursor?: string | undefined
+}): PageRequest {
+  return cursor === undefined ? { limit } : { limit, cursor }
+}
+
+/** RFC 3339 in UTC. */
+export function timeText(ms: number): string {
+  return new Date(ms).toISOString()
+}
+
+export function timeOrNull(ms: number | null): string | null {
+  return ms === null ? null : timeText(ms)
+}
+
+export function conditionsJson(
+  conditions: readonly {
+    readonly type: string
+    readonly status: boolean
+    readonly reason: string
+    readonly message: string
+    readonly since: number
+  }[],
+) {
+  return conditions.map(({ since, ...rest }) => ({ ...rest, since: timeText(since) }))
+}
