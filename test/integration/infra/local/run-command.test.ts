@@ -397,6 +397,7 @@ describe('killed', () => {
     expect(answer).toMatchObject({ Status: 'Failed', ResponseCode: 1 })
     expect(answer.StandardErrorContent).toContain('document process failed unexpectedly')
     expect(readFileSync(file, 'utf8')).toBe('x\n')
+    await until('both are online again', async () => (await online()).length === 2)
   }, 30_000)
 
   test('exit 194 reboots and runs the same step again', async () => {
