@@ -108,9 +108,16 @@ async function remember(
 ): Promise<WaveRecord> {
   const now = deps.clock.now()
   const sent = { ...wave, commandId, sentAt: now }
-  const known = await deps.store.get('command', { commandId })
+  const [known, steps] = await Promise.all([
+    deps.store.get('command', { commandId }),
+    deps.store.getMany(
+      'step',
+      wave.entries.map(({ operationId, n }) => ({ operationId, n })),
+    ),
+  ])
   await deps.store.commit([
     put('wave', sent),
+    ...steps.filter(step => step.wave === wave.n).map(step => put('step', { ...step, commandId })),
     put('command', {
       commandId,
       operationId: wave.operationId,
