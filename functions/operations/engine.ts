@@ -30,6 +30,8 @@ const MAX_IN_FLIGHT: Partial<Record<OperationRecord['type'], number>> = { restar
 export class Engine {
   private readonly deps: EngineDeps
   private readonly nodeWork: NodeWork
+  /** Operations that this executor works on now. */
+  private readonly active = new Set<string>()
 
   constructor(deps: EngineDeps) {
     this.deps = deps
@@ -43,13 +45,21 @@ export class Engine {
     // A child is its parent's business while that one drives it.
     if (!operation.isSelfDriven && operation.parentId !== null)
       return this.advance(operation.parentId)
-    const work = await this.takeLease(operationId)
-    if (work === null) return
+    if (this.active.has(operationId)) return
+    this.active.add(operationId)
+    try {
+      if ((await this.takeLease(operationId)) !== null) await this.work(operation)
+    } finally {
+      this.active.delete(operationId)
+    }
+  }
+
+  private async work(operation: OperationRecord): Promise<void> {
     let turn: Turn = { kind: 'wait', delayMs: TROUBLE_MS }
     try {
       turn = await this.turns(operation)
     } finally {
-      await this.giveLeaseBack(operationId, turn)
+      await this.giveLeaseBack(operation.id, turn)
     }
   }
 
@@ -249,7 +259,9 @@ export class Engine {
     const work = await store.get('work', { operationId })
     const now = this.now()
     if (work === null) return null
-    if (work.lease !== null && work.lease.until > now) return null
+    // One of our own is of a call that could not give it back: the table did not answer then.
+    const isOthers = work.lease !== null && work.lease.owner !== owner
+    if (isOthers && (work.lease?.until ?? 0) > now) return null
     const taken = { ...work, lease: { owner, until: now + LEASE_MS }, nextAt: now + LEASE_MS }
     try {
       await store.commit([put('work', taken)])

@@ -37,6 +37,9 @@ const settingsSchema = z.strictObject({
 /** A minute in the cloud; here a user may sit and wait for what a kill left. */
 const SWEEP_MS = 5_000
 
+/** As a queue delivers again what was not taken. */
+const AFTER_FAILURE_MS = 2_000
+
 const log = (line: Readonly<Record<string, unknown>>) => {
   process.stderr.write(`${JSON.stringify({ at: new Date().toISOString(), ...line })}\n`)
 }
@@ -56,7 +59,12 @@ async function run(file: string): Promise<void> {
     credentials: settings.plane,
   })
   await ensureTable(dynamodb, settings.table)
-  queue.start(id => engine.advance(id).catch(failed('advance')))
+  queue.start(id =>
+    engine.advance(id).catch((error: Error) => {
+      failed('advance')(error)
+      return queue.nudge(id, AFTER_FAILURE_MS)
+    }),
+  )
   const app = createApp({
     plane,
     tokenSha256: settings.tokenSha256,

@@ -1,0 +1,142 @@
+/** The store in memory, for suites of what is above it; it passes the same contract as the table. */
+
+import {
+  type Change,
+  type ClusterPicture,
+  Conflict,
+  type KeyOf,
+  type Kind,
+  type Listed,
+  type ListRequest,
+  type Records,
+  type Store,
+} from '../../functions/domain/store.ts'
+import {
+  clusterPartition,
+  type Key,
+  keyOf,
+  operationPartition,
+  STEPS,
+  WAVES,
+} from '../../functions/store/keys.ts'
+
+type Entry = { readonly kind: Kind; readonly key: Key; readonly record: Records[Kind] }
+
+export class MemoryStore implements Store {
+  private readonly entries = new Map<string, Entry>()
+  /** Records written so far. */
+  writes = 0
+
+  async get<K extends Kind>(kind: K, key: KeyOf<K>): Promise<Records[K] | null> {
+    return this.at(kind, key)
+  }
+
+  async getMany<K extends Kind>(kind: K, keys: readonly KeyOf<K>[]) {
+    return keys.map(key => this.at(kind, key)).filter(record => record !== null)
+  }
+
+  async cluster(id: string): Promise<ClusterPicture | null> {
+    const partition = [...this.entries.values()].filter(
+      ({ key }) => key.pk === clusterPartition(id),
+    )
+    const of = <K extends Kind>(kind: K) =>
+      partition.filter(each => each.kind === kind).map(each => each.record as Records[K])
+    const [cluster] = of('cluster')
+    if (cluster === undefined) return null
+    const nodes = of('node').sort((left, right) => (left.id < right.id ? -1 : 1))
+    return { cluster, nodes, reports: new Map(of('report').map(each => [each.nodeId, each])) }
+  }
+
+  async steps(operationId: string) {
+    return this.sorted('step', operationPartition(operationId), STEPS)
+  }
+
+  async waves(operationId: string) {
+    return this.sorted('wave', operationPartition(operationId), WAVES)
+  }
+
+  async clusterNames(request: ListRequest) {
+    return pageOf(this.all('clusterName'), request, ({ name }) => name)
+  }
+
+  async obClusters(request: ListRequest) {
+    return pageOf(this.all('obCluster'), request, ({ name }) => name)
+  }
+
+  async packages(request: ListRequest) {
+    return pageOf(this.all('package'), request, ({ id }) => id)
+  }
+
+  async nodes(request: ListRequest) {
+    return pageOf(this.all('node'), request, ({ id }) => id)
+  }
+
+  async operations(request: ListRequest) {
+    return pageOf(this.all('operation'), request, ({ id }) => id, true)
+  }
+
+  async due(now: number, limit: number) {
+    return this.all('work')
+      .filter(({ nextAt }) => nextAt <= now)
+      .sort((left, right) => left.nextAt - right.nextAt)
+      .slice(0, limit)
+      .map(({ operationId }) => operationId)
+  }
+
+  async commit(changes: readonly Change[]): Promise<void> {
+    const stale = changes.filter(
+      ({ kind, record }) => (this.at(kind, record as never)?.version ?? 0) !== record.version,
+    )
+    if (stale.length > 0) throw new Conflict(stale.map(({ kind }) => kind))
+    for (const { act, kind, record } of changes) {
+      const key = keyOf(kind, record as never)
+      const place = `${key.pk}|${key.sk}`
+      this.writes += 1
+      if (act === 'delete') this.entries.delete(place)
+      else
+        this.entries.set(place, {
+          kind,
+          key,
+          record: structuredClone({ ...record, version: record.version + 1 }),
+        })
+    }
+  }
+
+  all<K extends Kind>(kind: K): Records[K][] {
+    return [...this.entries.values()]
+      .filter(each => each.kind === kind)
+      .map(each => structuredClone(each.record) as Records[K])
+  }
+
+  private at<K extends Kind>(kind: K, key: KeyOf<K>): Records[K] | null {
+    const { pk, sk } = keyOf(kind, key)
+    const entry = this.entries.get(`${pk}|${sk}`)
+    return entry === undefined ? null : (structuredClone(entry.record) as Records[K])
+  }
+
+  private sorted<K extends Kind>(kind: K, pk: string, prefix: string): Records[K][] {
+    return [...this.entries.values()]
+      .filter(({ key }) => key.pk === pk && key.sk.startsWith(prefix))
+      .sort((left, right) => (left.key.sk < right.key.sk ? -1 : 1))
+      .filter(each => each.kind === kind)
+      .map(each => structuredClone(each.record) as Records[K])
+  }
+}
+
+function pageOf<T>(
+  all: readonly T[],
+  { limit, after }: ListRequest,
+  orderOf: (one: T) => string,
+  isNewestFirst = false,
+): Listed<T> {
+  const direction = isNewestFirst ? -1 : 1
+  const sorted = [...all]
+    .sort((left, right) => (orderOf(left) < orderOf(right) ? -direction : direction))
+    .filter(one => {
+      if (after === undefined) return true
+      return isNewestFirst ? orderOf(one) < after : orderOf(one) > after
+    })
+  const items = sorted.slice(0, limit)
+  const last = items.at(-1)
+  return { items, next: sorted.length > limit && last !== undefined ? orderOf(last) : null }
+}

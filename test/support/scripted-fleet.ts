@@ -1,0 +1,243 @@
+/**
+ * Hosts, Run Command and nodes as a script: they keep the nodes' rules (ledger, fence, expiry), and
+ * fail as they are told. For suites of operations, with a clock that is moved by hand.
+ */
+import { randomUUID } from 'node:crypto'
+import { decodeOrder, type OrderEntry, type Verb } from '#contract/command'
+import type { Clock, Queue } from '../../functions/domain/clock.ts'
+import type { Plane } from '../../functions/domain/plane.ts'
+import type {
+  HostFacts,
+  Hosts,
+  Invocation,
+  RunCommand,
+  Secrets,
+} from '../../functions/domain/remote.ts'
+
+export const START = Date.parse('2026-11-24T10:00:00Z')
+
+export class HandClock implements Clock {
+  private at = START
+  readonly now = () => this.at
+  readonly sleep = async (delayMs: number) => {
+    this.at += delayMs
+  }
+
+  pass(ms: number): void {
+    this.at += ms
+  }
+}
+
+export const noQueue: Queue = { nudge: async () => {} }
+
+/** What a host does with the next commands. */
+export type Behaviour =
+  | 'works'
+  | 'fails'
+  /** Runs, its answer is lost for good. */
+  | 'silent'
+  /** Its carrier dies before it runs. */
+  | 'undelivered'
+  | 'slow'
+
+type ScriptedHost = {
+  readonly facts: HostFacts
+  isOnline: boolean
+  behaviour: Behaviour
+  status: 'RUNNING' | 'STOPPED' | 'GONE'
+  fence: number
+  sequence: number
+  readonly ledger: Map<string, string>
+}
+
+type Command = {
+  readonly id: string
+  readonly comment: string
+  readonly sentAt: number
+  readonly invocations: Map<string, Invocation & { readonly doneAt: number }>
+}
+
+export type SendFault = 'refuse' | 'refuse-for-good' | 'lose-answer' | 'never-arrives'
+
+const SLOW_MS = 20_000
+
+export class ScriptedFleet {
+  readonly hosts = new Map<string, ScriptedHost>()
+  /** `host verb operation/step`, once each time a node really ran it. */
+  readonly ran: string[] = []
+  readonly sends: { readonly hosts: number; readonly verb: Verb }[] = []
+  readonly passwords = new Map<string, number>()
+  readonly sendFaults: SendFault[] = []
+  /** Reports go in here, as nodes send them. */
+  plane: Plane | undefined
+  private readonly clock: Clock
+  private readonly commands: Command[] = []
+
+  constructor(clock: Clock, count: number) {
+    this.clock = clock
+    for (let index = 1; index <= count; index++) {
+      const id = hostId(index)
+      this.hosts.set(id, {
+        facts: {
+          id,
+          name: `host${index}`,
+          address: `127.0.1.${index}`,
+          pingStatus: 'Online',
+          platform: 'Linux',
+          tags: {},
+        },
+        isOnline: true,
+        behaviour: 'works',
+        status: 'GONE',
+        fence: 0,
+        sequence: 0,
+        ledger: new Map(),
+      })
+    }
+  }
+
+  host(index: number): ScriptedHost {
+    const host = this.hosts.get(hostId(index))
+    if (host === undefined) throw new RangeError(`no host ${index}`)
+    return host
+  }
+
+  readonly inventory: Hosts = {
+    page: async (limit, token) => {
+      const from = Number(token ?? 0)
+      const items = this.facts().slice(from, from + limit)
+      const isMore = from + limit < this.hosts.size
+      return { items, nextToken: isMore ? String(from + limit) : null }
+    },
+    some: async ids => this.facts().filter(({ id }) => ids.includes(id)),
+  }
+
+  readonly secrets: Secrets = {
+    generatePassword: async name => {
+      this.passwords.set(name, (this.passwords.get(name) ?? 0) + 1)
+    },
+  }
+
+  readonly runCommand: RunCommand = {
+    online: async ids => new Set(ids.filter(id => this.hosts.get(id)?.isOnline)),
+    send: async ({ hostIds, order, comment }) => {
+      const fault = this.sendFaults.shift()
+      if (fault === 'refuse') return { kind: 'refused', isRetryable: true, detail: 'throttled' }
+      if (fault === 'refuse-for-good')
+        return { kind: 'refused', isRetryable: false, detail: 'no such document' }
+      if (fault === 'never-arrives') return { kind: 'unknown', detail: 'timeout' }
+      const id = await this.accept(hostIds, order, comment)
+      if (fault === 'lose-answer') return { kind: 'unknown', detail: '503' }
+      return { kind: 'sent', commandId: id }
+    },
+    find: async (comment, sinceMs) =>
+      this.commands.find(each => each.comment === comment && each.sentAt >= sinceMs)?.id ?? null,
+    results: async commandId => {
+      const command = this.commands.find(({ id }) => id === commandId)
+      const now = this.clock.now()
+      return [...(command?.invocations.values() ?? [])].map(each =>
+        each.doneAt > now ? { ...each, state: 'waiting', details: 'InProgress', output: '' } : each,
+      )
+    },
+    cancel: async () => {},
+  }
+
+  private facts(): HostFacts[] {
+    return [...this.hosts.values()].map(({ facts, isOnline }) => ({
+      ...facts,
+      pingStatus: isOnline ? 'Online' : 'ConnectionLost',
+    }))
+  }
+
+  private async accept(hostIds: readonly string[], text: string, comment: string): Promise<string> {
+    const order = decodeOrder(text)
+    const id = randomUUID()
+    this.sends.push({ hosts: hostIds.length, verb: order.verb })
+    const invocations: Command['invocations'] = new Map()
+    for (const each of hostIds) {
+      const host = this.hosts.get(each)
+      const entry = order.nodes[each]
+      if (host === undefined || entry === undefined) throw new RangeError(`no entry for ${each}`)
+      invocations.set(each, await this.deliver(host, order.verb, entry, order.expiresAt))
+    }
+    this.commands.push({ id, comment, sentAt: this.clock.now(), invocations })
+    return id
+  }
+
+  private async deliver(host: ScriptedHost, verb: Verb, entry: OrderEntry, expiresAt: number) {
+    const { behaviour, facts } = host
+    const now = this.clock.now()
+    const common = { hostId: facts.id, doneAt: now, output: '' }
+    if (behaviour === 'undelivered')
+      return { ...common, state: 'lost' as const, details: 'Undeliverable' }
+    const output = await this.obey(host, verb, entry, expiresAt)
+    if (behaviour === 'silent')
+      return { ...common, doneAt: Number.POSITIVE_INFINITY, state: 'waiting' as const, details: '' }
+    const ok = (JSON.parse(output) as { ok: boolean }).ok
+    return {
+      ...common,
+      doneAt: behaviour === 'slow' ? now + SLOW_MS : now,
+      state: ok ? ('succeeded' as const) : ('failed' as const),
+      details: ok ? 'Success' : 'Failed',
+      output: `${output}\n`,
+    }
+  }
+
+  /** The rules of a node (N7): what was done is not done again, nothing old or expired begins. */
+  private async obey(
+    host: ScriptedHost,
+    verb: Verb,
+    { operationId, step, attempt, fence, desired }: OrderEntry,
+    expiresAt: number,
+  ): Promise<string> {
+    const key = `${operationId}/${step}/${attempt}`
+    const known = host.ledger.get(key)
+    if (known !== undefined) return known
+    const line = (more: object) => JSON.stringify({ verb, operationId, step, attempt, ...more })
+    if (expiresAt < this.clock.now())
+      return line({ ok: false, code: 'order.expired', message: 'late' })
+    if (fence < host.fence) return line({ ok: false, code: 'order.fenced', message: 'old' })
+    host.fence = fence
+    if (verb !== 'status') this.ran.push(`${host.facts.id} ${verb} ${operationId}/${step}`)
+    if (host.behaviour === 'fails') {
+      const failure = line({ ok: false, code: 'node.no-start', message: 'it did not come up' })
+      host.ledger.set(key, failure)
+      return failure
+    }
+    if (verb === 'start' || verb === 'restart') host.status = 'RUNNING'
+    if (verb === 'stop' || verb === 'install') host.status = 'STOPPED'
+    if (verb === 'uninstall') host.status = 'GONE'
+    const result = line({ ok: true, facts: { status: host.status } })
+    host.ledger.set(key, result)
+    if (desired !== undefined && verb !== 'uninstall')
+      await this.report(host, desired.nodeId, operationId)
+    return result
+  }
+
+  async report(host: ScriptedHost, nodeId: string, lastOperationId: string | null): Promise<void> {
+    host.sequence += 1
+    await this.plane?.nodes.report({ kind: 'instance', instanceId: host.facts.id }, nodeId, {
+      schema: 1,
+      nodeId,
+      instanceId: host.facts.id,
+      at: this.clock.now(),
+      sequence: host.sequence,
+      bootId: 'b',
+      status: host.status === 'RUNNING' ? 'RUNNING' : 'STOPPED',
+      desiredState: 'RUNNING',
+      pid: null,
+      startedAt: null,
+      version: null,
+      fence: host.fence,
+      lastOperationId,
+      parameterVersion: null,
+      parameterChecksum: null,
+      linkChecksum: null,
+      clientConnections: null,
+    })
+  }
+}
+
+export function hostId(index: number): string {
+  return `i-${String(index).padStart(17, '0')}`
+}

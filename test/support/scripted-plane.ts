@@ -1,0 +1,117 @@
+/** A whole plane over memory and a scripted fleet, driven by its sweeper alone. */
+import type { ClusterInput } from '../../functions/domain/plane.ts'
+import { Engine } from '../../functions/operations/engine.ts'
+import type { EngineDeps } from '../../functions/operations/ports.ts'
+import { makePlane } from '../../functions/plane/plane.ts'
+import { MemoryStore } from './memory-store.ts'
+import { HandClock, hostId, noQueue, ScriptedFleet } from './scripted-fleet.ts'
+
+export const ASKED = { principal: { kind: 'user', name: 'test' }, requestId: 'r-1' } as const
+export const VERSION = '4.3.2.0-1'
+
+export class ScriptedPlane {
+  readonly clock = new HandClock()
+  readonly store = new MemoryStore()
+  readonly fleet: ScriptedFleet
+  readonly plane
+  engine: Engine
+
+  constructor(hosts: number) {
+    this.fleet = new ScriptedFleet(this.clock, hosts)
+    this.plane = makePlane({
+      store: this.store,
+      hosts: this.fleet.inventory,
+      runCommand: this.fleet.runCommand,
+      clock: this.clock,
+      queue: noQueue,
+      cursorKey: 'key',
+    })
+    this.fleet.plane = this.plane
+    this.engine = this.newEngine('first')
+  }
+
+  /** @param over takes the place of a part, to make it fail. */
+  newEngine(owner: string, over: Partial<EngineDeps> = {}): Engine {
+    return new Engine({
+      store: this.store,
+      runCommand: this.fleet.runCommand,
+      secrets: this.fleet.secrets,
+      clock: this.clock,
+      queue: noQueue,
+      log: () => {},
+      owner,
+      ...over,
+    })
+  }
+
+  /** An OB cluster `ob` and a package, as every cluster needs them. */
+  async prepare(): Promise<void> {
+    if (this.store.all('obCluster').some(({ name }) => name === 'ob')) return
+    await this.plane.obClusters.put(ASKED, 'ob', {
+      rootservice: ['127.0.2.1:2881'],
+      proxyroSecret: '/ro',
+      tags: {},
+    })
+    await this.plane.packages.create(ASKED, {
+      fileName: `obproxy-${VERSION}.linux.x86_64.tar.gz`,
+      sha256: 'a'.repeat(64),
+      sizeBytes: 10,
+      url: 'spool:x',
+    })
+  }
+
+  input(name: string, hosts: readonly number[]): ClusterInput {
+    return {
+      name,
+      tags: {},
+      spec: {
+        workMode: 'RS_LIST',
+        version: VERSION,
+        ports: { sql: 2883, exporter: 2884 },
+        install: { path: '/home/admin/obproxy' },
+        nodes: hosts.map(index => ({ host: hostId(index) })),
+        links: [{ obCluster: 'ob', default: true }],
+        parameters: {},
+        deletionProtection: false,
+      },
+    }
+  }
+
+  /** Id of the operation a mutation was answered with. */
+  async accepted(asked: Promise<unknown>): Promise<string> {
+    const outcome = (await asked) as { kind: string; operation?: { id: string } }
+    if (outcome.operation === undefined) throw new Error(`answered with ${outcome.kind}`)
+    return outcome.operation.id
+  }
+
+  /** Sweeps every `tickMs` of the hand clock until nothing is open. @throws when something stays. */
+  async settle(tickMs = 1_000, limitMs = 3_600_000): Promise<void> {
+    const until = this.clock.now() + limitMs
+    while (this.store.all('work').length > 0) {
+      if (this.clock.now() > until) throw new Error('some operation does not end')
+      this.clock.pass(tickMs)
+      await this.engine.sweep(100)
+    }
+  }
+
+  async ended(id: string, tickMs = 1_000) {
+    await this.settle(tickMs)
+    return this.plane.operations.get(id)
+  }
+
+  /** A cluster that is up. */
+  async running(name: string, hosts: readonly number[]): Promise<string> {
+    await this.prepare()
+    const id = await this.accepted(this.plane.clusters.create(ASKED, this.input(name, hosts)))
+    const { phase, target } = await this.ended(id)
+    if (phase !== 'SUCCEEDED') throw new Error(`${id} is ${phase}`)
+    return target.id
+  }
+
+  /** Locks that somebody holds now. */
+  held(): readonly string[] {
+    return [...this.store.all('cluster'), ...this.store.all('node')].flatMap(({ name, hold }) =>
+      hold === null ? [] : [`${name} by ${hold.operationId}`],
+    )
+  }
+}

@@ -1,0 +1,213 @@
+/** What every store promises, whatever it is made of. */
+import { expect, test } from 'vitest'
+import type { ClusterRecord, NodeRecord, OperationRecord } from '../../functions/domain/record.ts'
+import { Conflict, put, remove, type Store } from '../../functions/domain/store.ts'
+
+export function cluster(id: string, more: Partial<ClusterRecord> = {}): ClusterRecord {
+  return {
+    id,
+    name: id.slice(4),
+    revision: 1,
+    generation: 1,
+    createdAt: 1,
+    updatedAt: 1,
+    tags: {},
+    spec: {
+      workMode: 'RS_LIST',
+      version: '4.3.2.0-1',
+      ports: { sql: 2883, exporter: 2884 },
+      install: { path: '/home/admin/obproxy' },
+      links: [{ obCluster: 'ob', default: true }],
+      parameters: {},
+      sysPasswordSecret: '/x',
+      deletionProtection: false,
+    },
+    parameterVersion: 1,
+    hold: null,
+    conditions: [],
+    nodeSequence: 0,
+    version: 0,
+    ...more,
+  }
+}
+
+export function node(clusterId: string, id: string, more: Partial<NodeRecord> = {}): NodeRecord {
+  return {
+    id,
+    name: id,
+    clusterId,
+    clusterName: 'c',
+    hostId: 'i-1',
+    host: '127.0.0.1',
+    sqlPort: 2883,
+    exporterPort: 2884,
+    idc: null,
+    proxyId: 1,
+    revision: 1,
+    createdAt: 1,
+    updatedAt: 1,
+    desiredState: 'RUNNING',
+    hold: null,
+    conditions: [],
+    version: 0,
+    ...more,
+  }
+}
+
+export function operation(id: string, more: Partial<OperationRecord> = {}): OperationRecord {
+  return {
+    id,
+    type: 'start',
+    target: { kind: 'cluster', id: 'clu_a', name: 'a' },
+    clusterId: 'clu_a',
+    parentId: null,
+    isSelfDriven: true,
+    actor: 'user:test',
+    requestId: 'r',
+    phase: 'PENDING',
+    createdAt: 1,
+    startedAt: null,
+    endedAt: null,
+    error: null,
+    plan: ['children', 'run', 'finish'],
+    tasks: [],
+    package: null,
+    round: 1,
+    fence: null,
+    stepsDone: 0,
+    nodesDone: 0,
+    version: 0,
+    ...more,
+  }
+}
+
+/** @param make an empty store each time. */
+export function storeContract(make: () => Promise<Store>): void {
+  test('what was put is read back, without what is the store’s own', async () => {
+    const store = await make()
+    await store.commit([put('cluster', cluster('clu_a'))])
+    expect(await store.get('cluster', { id: 'clu_a' })).toEqual({ ...cluster('clu_a'), version: 1 })
+    expect(await store.get('cluster', { id: 'clu_b' })).toBeNull()
+  })
+
+  test('a write over another version than the stored one is a conflict that names the kind', async () => {
+    const store = await make()
+    await store.commit([put('cluster', cluster('clu_a'))])
+    const read = await store.get('cluster', { id: 'clu_a' })
+    if (read === null) throw new Error('not there')
+    await store.commit([put('cluster', { ...read, tags: { by: 'first' } })])
+    const late = store.commit([put('cluster', { ...read, tags: { by: 'second' } })])
+    await expect(late).rejects.toThrow(Conflict)
+    await expect(late).rejects.toMatchObject({ kinds: ['cluster'] })
+    await expect(store.commit([put('cluster', cluster('clu_a'))])).rejects.toThrow(Conflict)
+    await expect(store.commit([remove('cluster', read)])).rejects.toThrow(Conflict)
+    expect((await store.get('cluster', { id: 'clu_a' }))?.tags).toEqual({ by: 'first' })
+  })
+
+  test('a commit is all or nothing', async () => {
+    const store = await make()
+    await store.commit([put('clusterName', { name: 'a', id: 'clu_a', version: 0 })])
+    const both = store.commit([
+      put('cluster', cluster('clu_b')),
+      put('clusterName', { name: 'a', id: 'clu_b', version: 0 }),
+    ])
+    await expect(both).rejects.toMatchObject({ kinds: ['clusterName'] })
+    expect(await store.get('cluster', { id: 'clu_b' })).toBeNull()
+    await store.commit([])
+  })
+
+  test('of many writers of one record exactly one succeeds', async () => {
+    const store = await make()
+    await store.commit([put('host', { id: 'i-1', fence: 0, nodeId: null, version: 0 })])
+    const read = await store.get('host', { id: 'i-1' })
+    if (read === null) throw new Error('not there')
+    const tries = Array.from({ length: 12 }, (_none, index) =>
+      store.commit([put('host', { ...read, fence: index + 1 })]).then(
+        () => 'won',
+        (error: Error) => error.name,
+      ),
+    )
+    const outcomes = (await Promise.all(tries)).sort()
+    expect(outcomes.filter(each => each === 'won')).toHaveLength(1)
+    expect(outcomes.filter(each => each === 'Conflict')).toHaveLength(11)
+  })
+
+  test('a cluster comes with its nodes and reports', async () => {
+    const store = await make()
+    const report = { clusterId: 'clu_a', nodeId: 'nod_2', report: {} as never, receivedAt: 5 }
+    await store.commit([
+      put('cluster', cluster('clu_a')),
+      put('node', node('clu_a', 'nod_2')),
+      put('node', node('clu_a', 'nod_1')),
+      put('node', node('clu_b', 'nod_3')),
+      put('report', { ...report, version: 0 }),
+    ])
+    const picture = await store.cluster('clu_a')
+    expect(picture?.nodes.map(({ id }) => id)).toEqual(['nod_1', 'nod_2'])
+    expect([...(picture?.reports.keys() ?? [])]).toEqual(['nod_2'])
+    expect(await store.cluster('clu_b')).toBeNull()
+  })
+
+  test('more records than one call takes are read in one', async () => {
+    const store = await make()
+    const ids = Array.from({ length: 130 }, (_none, index) => `i-${index}`)
+    for (let at = 0; at < ids.length; at += 65)
+      await store.commit(
+        ids.slice(at, at + 65).map(id => put('host', { id, fence: 1, nodeId: null, version: 0 })),
+      )
+    const found = await store.getMany(
+      'host',
+      [...ids, 'i-none'].map(id => ({ id })),
+    )
+    expect(found.map(({ id }) => id).sort()).toEqual([...ids].sort())
+  })
+
+  test('lists go on where a page ended; operations the newest first', async () => {
+    const store = await make()
+    const ids = ['a', 'b', 'c', 'd', 'e']
+    await store.commit(ids.map(id => put('operation', operation(`op_${id}`))))
+    await store.commit(ids.map(id => put('clusterName', { name: id, id, version: 0 })))
+    const first = await store.operations({ limit: 3 })
+    expect(first.items.map(({ id }) => id)).toEqual(['op_e', 'op_d', 'op_c'])
+    const rest = await store.operations({ limit: 3, after: first.next ?? '' })
+    expect(rest.items.map(({ id }) => id)).toEqual(['op_b', 'op_a'])
+    expect(rest.next).toBeNull()
+    const names = await store.clusterNames({ limit: 4 })
+    const more = await store.clusterNames({ limit: 4, after: names.next ?? '' })
+    expect([...names.items, ...more.items].map(({ name }) => name)).toEqual(ids)
+  })
+
+  test('steps and waves are listed in the order of their numbers', async () => {
+    const store = await make()
+    const wave = (n: number) =>
+      put('wave', {
+        operationId: 'op_a',
+        n,
+        verb: 'start',
+        entries: [],
+        order: 'x',
+        comment: `op_a/${n}`,
+        commandId: null,
+        intentAt: 1,
+        sentAt: null,
+        version: 0,
+      })
+    await store.commit([10, 9, 1_795_535_859_154].map(wave))
+    expect((await store.waves('op_a')).map(({ n }) => n)).toEqual([9, 10, 1_795_535_859_154])
+    expect(await store.waves('op_b')).toEqual([])
+  })
+
+  test('what is due is found by its time, and only while it is there', async () => {
+    const store = await make()
+    const work = (operationId: string, nextAt: number) =>
+      put('work', { operationId, lease: null, nextAt, version: 0 })
+    await store.commit([work('op_a', 300), work('op_b', 100), work('op_c', 200)])
+    expect(await store.due(99, 10)).toEqual([])
+    expect(await store.due(250, 10)).toEqual(['op_b', 'op_c'])
+    expect(await store.due(1_000, 2)).toEqual(['op_b', 'op_c'])
+    const done = await store.get('work', { operationId: 'op_b' })
+    if (done === null) throw new Error('not there')
+    await store.commit([remove('work', done)])
+    expect(await store.due(1_000, 10)).toEqual(['op_c', 'op_a'])
+  })
+}

@@ -1,0 +1,539 @@
+/** The API's conventions over HTTP: the real app and plane, on memory and a scripted fleet. */
+import { createHash } from 'node:crypto'
+import { beforeEach, describe, expect, test } from 'vitest'
+import { createApp } from '../../../functions/app.ts'
+import type { Principal } from '../../../functions/domain/model.ts'
+import { hostId } from '../../support/scripted-fleet.ts'
+import { ScriptedPlane, VERSION } from '../../support/scripted-plane.ts'
+
+const TOKEN = 'test-token'
+
+let all: ScriptedPlane
+let app: ReturnType<typeof createApp>
+let logged: object[]
+let keys = 0
+
+beforeEach(() => {
+  all = new ScriptedPlane(3)
+  logged = []
+  app = createApp({
+    plane: all.plane,
+    tokenSha256: createHash('sha256').update(TOKEN).digest('hex'),
+    newRequestId: () => 'request-1',
+    log: line => logged.push(line),
+  })
+})
+
+type Asked = {
+  readonly body?: unknown
+  readonly raw?: string
+  readonly headers?: Readonly<Record<string, string>>
+  readonly principal?: Principal
+}
+
+async function ask(method: string, path: string, { body, raw, headers, principal }: Asked = {}) {
+  keys += 1
+  const text = raw ?? (body === undefined ? undefined : JSON.stringify(body))
+  const response = await app.request(
+    `/v1${path}`,
+    {
+      method,
+      headers: {
+        authorization: `Bearer ${TOKEN}`,
+        'idempotency-key': `key-${keys}`,
+        ...(text === undefined
+          ? {}
+          : { 'content-type': 'application/json', 'content-length': String(text.length) }),
+        ...headers,
+      },
+      ...(text === undefined ? {} : { body: text }),
+    },
+    principal === undefined ? {} : { principal },
+  )
+  const answer = await response.text()
+  return {
+    status: response.status,
+    headers: response.headers,
+    type: response.headers.get('content-type'),
+    // biome-ignore lint/suspicious/noExplicitAny: tests look into answers of every shape
+    body: (answer === '' ? undefined : JSON.parse(answer)) as any,
+  }
+}
+
+const input = (more: object = {}, spec: object = {}) => ({
+  name: 'orders',
+  ...more,
+  spec: {
+    workMode: 'RS_LIST',
+    version: VERSION,
+    nodes: [{ host: hostId(1) }],
+    links: [{ obCluster: 'ob' }],
+    ...spec,
+  },
+})
+
+describe('who asks', () => {
+  test.each([
+    ['no header', {}],
+    ['another token', { authorization: 'Bearer other' }],
+    ['another scheme', { authorization: `Basic ${TOKEN}` }],
+    ['an empty token', { authorization: 'Bearer ' }],
+  ])('%s: 401 with a challenge', async (_name, headers) => {
+    const response = await app.request('/v1/clusters', { headers })
+    expect(response.status).toBe(401)
+    expect(response.headers.get('www-authenticate')).toBe('Bearer')
+    expect(await response.json()).toMatchObject({ code: 'unauthenticated' })
+  })
+
+  test('health and the document are open, and nothing else', async () => {
+    expect((await app.request('/v1/health')).status).toBe(200)
+    expect((await app.request('/v1/openapi.json')).status).toBe(200)
+    expect((await app.request('/v1/nothing')).status).toBe(401)
+  })
+
+  test('an instance may report, nothing else; a user may not', async () => {
+    await all.running('orders', [1])
+    const { id } = await all.plane.nodes.get('orders-1')
+    const report = {
+      schema: 1,
+      nodeId: id,
+      instanceId: hostId(1),
+      at: 1,
+      sequence: 1000,
+      bootId: 'b',
+      status: 'UNAVAILABLE',
+      desiredState: 'RUNNING',
+      pid: null,
+      startedAt: null,
+      version: null,
+      fence: 1,
+      lastOperationId: null,
+      parameterVersion: null,
+      parameterChecksum: null,
+      linkChecksum: null,
+      clientConnections: null,
+    }
+    const path = `/nodes/${id}/report`
+    const principal: Principal = { kind: 'instance', instanceId: hostId(1) }
+    const other: Principal = { kind: 'instance', instanceId: hostId(2) }
+    expect((await ask('POST', path, { body: report })).status).toBe(403)
+    expect((await ask('POST', path, { body: report, principal: other })).status).toBe(403)
+    expect((await ask('GET', '/clusters', { principal })).status).toBe(403)
+    expect((await ask('POST', path, { body: report, principal })).status).toBe(204)
+    const late = { ...report, sequence: 999, status: 'RUNNING' }
+    expect((await ask('POST', path, { body: late, principal })).status).toBe(204)
+    const { body } = await ask('GET', '/nodes/orders-1')
+    expect(body.status).toMatchObject({ status: 'UNAVAILABLE', report: { sequence: 1000 } })
+  })
+})
+
+describe('problems', () => {
+  test('have their own media type, a code, the request id and no more', async () => {
+    const { status, type, body, headers } = await ask('GET', '/clusters/none', {
+      headers: { 'x-request-id': 'mine-7' },
+    })
+    expect(status).toBe(404)
+    expect(type).toBe('application/problem+json')
+    expect(body).toEqual({
+      type: 'urn:obfleet:problem:not-found',
+      title: 'No such resource',
+      status: 404,
+      detail: 'there is no cluster none',
+      instance: '/v1/clusters/none',
+      code: 'not-found',
+      retryable: false,
+      requestId: 'mine-7',
+    })
+    expect(headers.get('x-request-id')).toBe('mine-7')
+  })
+
+  test('a request id that could break a log line is replaced', async () => {
+    const { headers } = await ask('GET', '/clusters', { headers: { 'x-request-id': 'a b"c' } })
+    expect(headers.get('x-request-id')).toBe('request-1')
+  })
+
+  test('every wrong place has its pointer', async () => {
+    const { status, body } = await ask('POST', '/clusters', {
+      body: {
+        name: '9x',
+        colour: 'red',
+        tags: { a: 1 },
+        spec: {
+          workMode: 'RS',
+          version: 'x',
+          ports: { sql: 80 },
+          nodes: [{ host: hostId(1) }, { host: 'h', role: 1 }],
+          install: { path: '/a/../b' },
+        },
+      },
+    })
+    expect(status).toBe(422)
+    expect(body.code).toBe('validation-failed')
+    const found = body.errors.map((each: { pointer: string; code: string }) => [
+      each.pointer,
+      each.code,
+    ])
+    expect(found).toEqual(
+      expect.arrayContaining([
+        ['/name', 'invalid-format'],
+        ['/colour', 'unknown-field'],
+        ['/tags/a', 'invalid-type'],
+        ['/spec/workMode', 'invalid-value'],
+        ['/spec/version', 'invalid-format'],
+        ['/spec/ports/sql', 'too-small'],
+        ['/spec/nodes/1/host', 'invalid-format'],
+        ['/spec/nodes/1/role', 'unknown-field'],
+        ['/spec/install/path', 'custom'],
+        ['/spec/links', 'required'],
+      ]),
+    )
+  })
+
+  test.each([
+    { what: 'not JSON', raw: '{"name":', code: 'malformed-request' },
+    { what: 'an array', raw: '[]', code: 'validation-failed' },
+    { what: 'null', raw: 'null', code: 'validation-failed' },
+    { what: 'a form', raw: 'a=b', type: 'text/plain', code: 'unsupported-media-type' },
+    { what: 'too much', raw: `"${'x'.repeat(300_000)}"`, code: 'body-too-large' },
+    { what: 'another method', method: 'PATCH', code: 'method-not-allowed' },
+  ])('$what: $code', async ({ raw, code, type, method = 'POST' }) => {
+    const answer = await ask(method, '/clusters', {
+      ...(raw === undefined ? {} : { raw }),
+      ...(type === undefined ? {} : { headers: { 'content-type': type } }),
+    })
+    expect(answer.body.code).toBe(code)
+    expect(answer.body.status).toBe(answer.status)
+    expect(answer.type).toBe('application/problem+json')
+  })
+
+  test('405 says which methods there are', async () => {
+    const { headers } = await ask('PUT', '/clusters')
+    expect(headers.get('allow')?.split(', ').sort()).toEqual(['GET', 'POST'])
+  })
+
+  test.each([
+    'limit=0',
+    'limit=201',
+    'limit=x',
+    'cursor=%21',
+    'cursor=AAAA',
+    'colour=red',
+    'dryRun=true',
+  ])('a query of %s is refused', async query => {
+    const { status, body } = await ask('GET', `/clusters?${query}`)
+    expect([status, body.code]).toEqual([422, 'validation-failed'])
+    expect(body.errors[0].pointer).toBe(`/${query.split('=')[0]}`)
+  })
+
+  test('what nobody expected is an error of ours, logged, not told', async () => {
+    all.store.clusterNames = async () => {
+      throw new Error('secret detail')
+    }
+    const { status, body } = await ask('GET', '/clusters')
+    expect([status, body.code]).toEqual([500, 'internal-error'])
+    expect(JSON.stringify(body)).not.toContain('secret detail')
+    expect(JSON.stringify(logged)).toContain('secret detail')
+  })
+})
+
+describe('a cluster over HTTP', () => {
+  beforeEach(() => all.prepare())
+
+  test('202 with the operation and where it is; then the same shape as it was given', async () => {
+    const { status, body, headers } = await ask('POST', '/clusters', {
+      body: input({ tags: { env: 'test' } }, { nodes: [{ host: hostId(1), idc: 'z1' }] }),
+    })
+    expect(status).toBe(202)
+    expect(headers.get('location')).toBe(`/v1/operations/${body.id}`)
+    expect(Number(headers.get('retry-after'))).toBeGreaterThan(0)
+    expect(body).toMatchObject({ type: 'create-cluster', phase: 'PENDING', actor: 'user:local' })
+    await all.settle()
+    const read = await ask('GET', '/clusters/orders')
+    expect(read.body).toMatchObject({
+      name: 'orders',
+      generation: 1,
+      tags: { env: 'test' },
+      spec: {
+        ...input().spec,
+        nodes: [{ host: hostId(1), idc: 'z1', desiredState: 'RUNNING' }],
+        links: [{ obCluster: 'ob', default: true }],
+        ports: { sql: 2883, exporter: 2884 },
+        install: { path: '/home/admin/obproxy' },
+        deletionProtection: false,
+      },
+      status: { phase: 'RUNNING', observedGeneration: 1, nodeCount: 1, heldBy: null },
+    })
+    expect(Date.parse(read.body.createdAt)).toBeGreaterThan(0)
+    expect((await ask('GET', `/clusters/${read.body.id}`)).body).toEqual(read.body)
+  })
+
+  test.each([
+    ['work mode CONFIG_URL', { workMode: 'CONFIG_URL' }, 'operation-not-allowed', '/spec/workMode'],
+    [
+      'no such OB cluster',
+      { links: [{ obCluster: 'no' }] },
+      'validation-failed',
+      '/spec/links/0/obCluster',
+    ],
+    ['no such package', { version: '1.2.3.4-5' }, 'validation-failed', '/spec/version'],
+    [
+      'two links',
+      { links: [{ obCluster: 'ob' }, { obCluster: 'ob' }] },
+      'validation-failed',
+      '/spec/links',
+    ],
+    [
+      'an unknown parameter',
+      { parameters: { nosuch: '1' } },
+      'validation-failed',
+      '/spec/parameters/nosuch',
+    ],
+    [
+      'a password as parameter',
+      { parameters: { obproxy_sys_password: 'x' } },
+      'validation-failed',
+      '/spec/parameters/obproxy_sys_password',
+    ],
+    [
+      'one port for both',
+      { ports: { sql: 2883, exporter: 2883 } },
+      'validation-failed',
+      '/spec/ports/exporter',
+    ],
+    [
+      'an unknown host',
+      { nodes: [{ host: hostId(77) }] },
+      'validation-failed',
+      '/spec/nodes/0/host',
+    ],
+    [
+      'a host twice',
+      { nodes: [{ host: hostId(1) }, { host: hostId(1) }] },
+      'validation-failed',
+      '/spec/nodes/1/host',
+    ],
+  ])('%s: 422 with a pointer, nothing is stored', async (_name, spec, code, pointer) => {
+    const { status, body } = await ask('POST', '/clusters', { body: input({}, spec) })
+    expect([status, body.code]).toEqual([422, code])
+    expect(body.errors.map((each: { pointer: string }) => each.pointer)).toContain(pointer)
+    expect(all.store.all('cluster')).toEqual([])
+    expect(all.store.all('operation')).toEqual([])
+  })
+
+  test('an idempotency key is required, replayed, and not for another body', async () => {
+    const none = await ask('POST', '/clusters', {
+      body: input(),
+      headers: { 'idempotency-key': '' },
+    })
+    expect(none.status).toBe(400)
+    const headers = { 'idempotency-key': 'k' }
+    const first = await ask('POST', '/clusters', { body: input(), headers })
+    const { spec, name } = input()
+    const again = await ask('POST', '/clusters', { body: { spec, name }, headers })
+    expect(again.status).toBe(202)
+    expect(again.body.id).toBe(first.body.id)
+    expect(first.headers.get('idempotency-replayed')).toBeNull()
+    expect(again.headers.get('idempotency-replayed')).toBe('true')
+    const other = await ask('POST', '/clusters', { body: input({ name: 'other' }), headers })
+    expect([other.status, other.body.code]).toEqual([422, 'idempotency-key-reused'])
+    await all.settle()
+    expect((await ask('POST', '/clusters', { body: input(), headers })).body.phase).toBe(
+      'SUCCEEDED',
+    )
+    all.clock.pass(25 * 3_600_000)
+    const later = await ask('POST', '/clusters', { body: input(), headers })
+    expect([later.status, later.body.code]).toEqual([409, 'name-taken'])
+  })
+
+  test('twenty requests with one key make one cluster', async () => {
+    const headers = { 'idempotency-key': 'once' }
+    const answers = await Promise.all(
+      Array.from({ length: 20 }, () => ask('POST', '/clusters', { body: input(), headers })),
+    )
+    expect(new Set(answers.map(each => each.status))).toEqual(new Set([202]))
+    expect(new Set(answers.map(each => each.body.id)).size).toBe(1)
+    expect(all.store.all('cluster')).toHaveLength(1)
+  })
+
+  test('ETags: 304 while nothing changes, 428 and 412 for DELETE', async () => {
+    await ask('POST', '/clusters', { body: input() })
+    await all.settle()
+    const { headers, body } = await ask('GET', '/clusters/orders')
+    const etag = headers.get('etag') ?? ''
+    const same = await ask('GET', '/clusters/orders', { headers: { 'if-none-match': etag } })
+    expect(same.status).toBe(304)
+    all.clock.pass(200_000)
+    const stale = await ask('GET', '/clusters/orders', { headers: { 'if-none-match': etag } })
+    expect(stale.status).toBe(200)
+    expect(stale.body.status.phase).toBe('DEGRADED')
+    const path = '/clusters/orders?confirm=orders'
+    const code = async (headers2: Record<string, string>, at = path) =>
+      (await ask('DELETE', at, { headers: headers2 })).body?.code
+    expect(await code({})).toBe('precondition-required')
+    expect(await code({ 'if-match': '"0"' })).toBe('revision-stale')
+    expect(await code({ 'if-match': 'W/"1"' })).toBe('malformed-request')
+    expect(await code({ 'if-match': etag }, '/clusters/orders')).toBe('confirmation-required')
+    expect(await code({ 'if-match': etag }, `${path}&mode=release`)).toBe('validation-failed')
+    const gone = await ask('DELETE', path, { headers: { 'if-match': `"${body.revision}"` } })
+    expect(gone.status).toBe(202)
+    await all.settle()
+    expect((await ask('GET', '/clusters/orders')).status).toBe(404)
+  })
+
+  test('a protected cluster stays', async () => {
+    await ask('POST', '/clusters', { body: input({}, { deletionProtection: true }) })
+    await all.settle()
+    const { status, body } = await ask('DELETE', '/clusters/orders?confirm=orders', {
+      headers: { 'if-match': '*' },
+    })
+    expect([status, body.code]).toEqual([409, 'deletion-protected'])
+  })
+
+  test('start, stop, restart: 200 when it is so already, 422 for hot, 409 names the holder', async () => {
+    await ask('POST', '/clusters', { body: input() })
+    const busy = await ask('POST', '/clusters/orders/stop')
+    expect([busy.status, busy.body.code]).toEqual([409, 'cluster-state-conflict'])
+    expect(busy.body.conflict).toMatchObject({ holder: 'create-cluster' })
+    await all.settle()
+    expect((await ask('POST', '/clusters/orders/start', { body: {} })).status).toBe(200)
+    const hot = await ask('POST', '/clusters/orders/restart', { body: { mode: 'hot' } })
+    expect([hot.status, hot.body.code]).toEqual([422, 'operation-not-allowed'])
+    const none = await ask('POST', '/clusters/orders/stop', { body: { nodes: ['orders-9'] } })
+    expect(none.body.errors[0].pointer).toBe('/nodes/0')
+    expect(
+      (await ask('POST', '/clusters/orders/stop', { body: { nodes: ['orders-1'] } })).status,
+    ).toBe(202)
+    await all.settle()
+    expect((await ask('GET', '/nodes/orders-1')).body.status.status).toBe('STOPPED')
+    expect((await ask('POST', '/nodes/orders-1/start')).status).toBe(202)
+  })
+
+  test('operations: list with filters, steps, long poll', async () => {
+    const { body } = await ask('POST', '/clusters', { body: input() })
+    await all.settle()
+    const listed = await ask('GET', '/operations?type=create-cluster&phase=SUCCEEDED&target=orders')
+    expect(listed.body.items.map((each: { id: string }) => each.id)).toEqual([body.id])
+    expect((await ask('GET', '/operations?phase=FAILED')).body.items).toEqual([])
+    const [child] = (await ask('GET', `/operations/${body.id}`)).body.childIds
+    const { items } = (await ask('GET', `/operations/${child}/steps`)).body
+    expect(items.map((each: { name: string; phase: string }) => [each.name, each.phase])).toEqual(
+      ['reserve', 'install', 'start', 'verify', 'finish'].map(name => [name, 'SUCCEEDED']),
+    )
+    expect(items[1].commandId).toMatch(/^[0-9a-f-]{36}$/)
+    expect((await ask('GET', `/operations/${body.id}?wait=26s`)).status).toBe(422)
+    expect((await ask('GET', `/operations/${body.id}?wait=25s`)).body.phase).toBe('SUCCEEDED')
+    const { headers } = await ask('GET', `/operations/${body.id}`)
+    const etag = headers.get('etag') ?? ''
+    const same = await ask('GET', `/operations/${body.id}`, { headers: { 'if-none-match': etag } })
+    expect(same.status).toBe(304)
+    expect((await ask('GET', '/operations/op_x')).status).toBe(422)
+  })
+
+  test('pages end, and each item comes once', async () => {
+    await all.running('orders', [1, 2, 3])
+    const seen: string[] = []
+    let cursor = ''
+    for (let page = 0; page < 5; page++) {
+      const { body } = await ask('GET', `/nodes?limit=2${cursor}`)
+      seen.push(...body.items.map((each: { name: string }) => each.name))
+      if (body.nextCursor === null) break
+      cursor = `&cursor=${body.nextCursor}`
+    }
+    expect(seen.sort()).toEqual(['orders-1', 'orders-2', 'orders-3'])
+    expect((await ask('GET', `/clusters?${cursor.slice(1)}`)).status).toBe(422)
+    all.clock.pass(25 * 3_600_000)
+    expect((await ask('GET', `/nodes?limit=2${cursor}`)).status).toBe(422)
+  })
+})
+
+describe('the registry over HTTP', () => {
+  const body = { rootservice: ['10.0.0.1:2881'], proxyroSecret: '/ro' }
+
+  test('an OB cluster is created, replaced by its ETag, and kept while it is linked', async () => {
+    const create = { body, headers: { 'if-none-match': '*' } }
+    const made = await ask('PUT', '/ob-clusters/ob2', create)
+    expect([made.status, made.headers.get('location')]).toEqual([201, '/v1/ob-clusters/ob2'])
+    expect((await ask('PUT', '/ob-clusters/ob2', create)).body.code).toBe('revision-stale')
+    expect((await ask('PUT', '/ob-clusters/ob2', { body })).status).toBe(428)
+    const etag = made.headers.get('etag') ?? ''
+    const replaced = await ask('PUT', '/ob-clusters/ob2', { body, headers: { 'if-match': etag } })
+    expect([replaced.status, replaced.headers.get('etag')]).toEqual([200, '"2"'])
+    const late = await ask('DELETE', '/ob-clusters/ob2', { headers: { 'if-match': etag } })
+    expect(late.status).toBe(412)
+    expect(
+      (await ask('DELETE', '/ob-clusters/ob2', { headers: { 'if-match': '"2"' } })).status,
+    ).toBe(204)
+    await all.running('orders', [1])
+    const linked = await ask('DELETE', '/ob-clusters/ob', { headers: { 'if-match': '*' } })
+    expect([linked.status, linked.body.code]).toEqual([409, 'in-use'])
+  })
+
+  test.each([
+    ['rootservice', { ...body, rootservice: ['nowhere'] }, '/rootservice/0'],
+    ['rootservice', { ...body, rootservice: [] }, '/rootservice'],
+    [
+      'a password instead of a reference',
+      { ...body, proxyroSecret: 'pass word' },
+      '/proxyroSecret',
+    ],
+    ['a password field', { ...body, password: 'x' }, '/password'],
+  ])('%s that is wrong has its pointer', async (_name, wrong, pointer) => {
+    const answer = await ask('PUT', '/ob-clusters/x', {
+      body: wrong,
+      headers: { 'if-none-match': '*' },
+    })
+    expect(answer.status).toBe(422)
+    expect(answer.body.errors[0].pointer).toBe(pointer)
+  })
+
+  test('a package is registered once, listed, kept while a cluster is of it', async () => {
+    await all.running('orders', [1])
+    const [known] = (await ask('GET', '/packages')).body.items
+    expect(known).toMatchObject({ version: VERSION, os: 'linux', arch: 'x86_64' })
+    const again = await ask('POST', '/packages', {
+      body: { fileName: known.fileName, sha256: 'b'.repeat(64), sizeBytes: 1, url: 'spool:x' },
+    })
+    expect(again.body.code).toBe('name-taken')
+    const wrong = await ask('POST', '/packages', {
+      body: { fileName: 'x.tar.gz', sha256: 'b'.repeat(64), sizeBytes: 1, url: 'http://x/y' },
+    })
+    expect(wrong.body.errors.map((each: { pointer: string }) => each.pointer)).toEqual(['/url'])
+    expect((await ask('DELETE', `/packages/${known.id}`)).body.code).toBe('in-use')
+    expect((await ask('GET', `/packages/${known.id}`)).body).toEqual(known)
+  })
+
+  test('hosts say which node they carry', async () => {
+    await all.running('orders', [2])
+    const { items } = (await ask('GET', '/hosts')).body
+    const nodes = items.map((each: { nodeId: string | null }) => each.nodeId !== null)
+    expect(nodes).toEqual([false, true, false])
+    expect((await ask('GET', `/hosts/${hostId(2)}`)).body).toMatchObject({ pingStatus: 'Online' })
+    expect((await ask('GET', `/hosts/${hostId(9)}`)).status).toBe(404)
+  })
+})
+
+describe('the document', () => {
+  test('is OpenAPI 3.1 and names every route and its answers', async () => {
+    const document = (await (await app.request('/v1/openapi.json')).json()) as {
+      openapi: string
+      paths: Record<string, Record<string, { responses: Record<string, unknown> }>>
+      components: { schemas: Record<string, unknown> }
+    }
+    expect(document.openapi).toBe('3.1.0')
+    const documented = Object.entries(document.paths).flatMap(([path, methods]) =>
+      Object.keys(methods).map(method => `${method.toUpperCase()} ${path}`),
+    )
+    const served = app.routes
+      .filter(({ method, path }) => method !== 'ALL' && !/health|openapi/.test(path))
+      .map(
+        ({ method, path }) => `${method} ${path.replace(/\/$/, '').replaceAll(/:(\w+)/g, '{$1}')}`,
+      )
+    expect(new Set(documented)).toEqual(new Set(served))
+    for (const methods of Object.values(document.paths))
+      for (const { responses } of Object.values(methods))
+        expect(responses).toHaveProperty('default')
+    expect(Object.keys(document.components.schemas)).toEqual(
+      expect.arrayContaining(['Cluster', 'Node', 'Operation', 'Problem', 'Step']),
+    )
+  })
+})
