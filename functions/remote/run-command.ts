@@ -36,6 +36,7 @@ const REFUSALS: Readonly<Record<string, boolean>> = {
   ExpiredTokenException: true,
 }
 
+/** By status details, without the spaces that some of them have (`In Progress`). */
 const STATES: Readonly<Record<string, InvocationState>> = {
   Pending: 'waiting',
   InProgress: 'waiting',
@@ -43,7 +44,6 @@ const STATES: Readonly<Record<string, InvocationState>> = {
   Cancelling: 'waiting',
   Success: 'succeeded',
   Failed: 'failed',
-  'Execution Timed Out': 'timed-out',
   ExecutionTimedOut: 'timed-out',
   Cancelled: 'cancelled',
 }
@@ -54,7 +54,7 @@ export function ssmRunCommand(once: SSMClient, patient: SSMClient, document: str
     online: hostIds => onlineOf(patient, hostIds),
     send: input => send(once, document, input),
     find: (comment, sinceMs) => reading(() => find(patient, document, comment, sinceMs)),
-    results: commandId => reading(() => results(patient, commandId)),
+    results: commandId => reading(() => resultsOf(patient, commandId)),
     cancel: async (CommandId, hostIds) => {
       const InstanceIds = [...hostIds]
       await patient.send(new CancelCommandCommand({ CommandId, InstanceIds })).catch(() => {})
@@ -146,6 +146,16 @@ function wholeSecond(ms: number): string {
   return `${new Date(ms).toISOString().slice(0, 19)}Z`
 }
 
+/** A command that was sent just now may not be known everywhere yet: it has no results. */
+async function resultsOf(client: SSMClient, commandId: string): Promise<readonly Invocation[]> {
+  try {
+    return await results(client, commandId)
+  } catch (error) {
+    if (error instanceof Error && error.name === 'InvalidCommandId') return []
+    throw error
+  }
+}
+
 async function results(client: SSMClient, CommandId: string): Promise<readonly Invocation[]> {
   const found: Invocation[] = []
   let NextToken: string | undefined
@@ -163,7 +173,7 @@ async function results(client: SSMClient, CommandId: string): Promise<readonly I
       found.push({
         hostId: each.InstanceId ?? '',
         // Whatever else it is called, it is over and nobody knows what ran.
-        state: STATES[details] ?? 'lost',
+        state: STATES[details.replaceAll(' ', '')] ?? 'lost',
         details,
         output: each.CommandPlugins?.[0]?.Output ?? '',
       })

@@ -121,6 +121,9 @@ export class ScriptedFleet {
   readonly runCommand: RunCommand = {
     online: async ids => new Set(ids.filter(id => this.hosts.get(id)?.isOnline)),
     send: async ({ hostIds, order, comment }) => {
+      const missing = hostIds.find(id => this.hosts.get(id)?.isOnline !== true)
+      if (missing !== undefined)
+        return { kind: 'refused', isRetryable: true, detail: `InvalidInstanceId: ${missing}` }
       const fault = this.sendFaults.shift()
       if (fault === 'refuse') return { kind: 'refused', isRetryable: true, detail: 'throttled' }
       if (fault === 'refuse-for-good')
