@@ -13,6 +13,8 @@ try {
 } catch {
   fail('packages are missing; run `npm ci` first')
 }
+// The SDK's word on Node versions to come says nothing about this stack.
+process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = 'true'
 const { main } = await import('./main.ts')
 process.exitCode = await main(process.argv.slice(2))
 

@@ -285,6 +285,23 @@ describe('failure', () => {
     expect(await stack.ended(id)).toMatchObject({ phase: 'SUCCEEDED' })
   })
 
+  test('Run Command throttles, loses answers and events, delivers twice: the work is done once', async () => {
+    const before = (await stack.nodes()).map(node => node.status.report?.pid)
+    await stack.runCommandFaults({
+      throttle: { operation: 'SendCommand', times: 2 },
+      loseResponses: 2,
+      deliverTwice: 2,
+      visibilityMs: 1_000,
+      events: { lose: 0.5, copies: 2, delayMs: 3_000 },
+    })
+    const id = await stack.accepted('/clusters/demo/restart')
+    expect(await stack.ended(id)).toMatchObject({ phase: 'SUCCEEDED' })
+    await stack.runCommandFaults({})
+    const after = (await stack.nodes()).map(node => node.status.report?.pid)
+    for (const [index, pid] of after.entries()) expect(pid).not.toBe(before[index])
+    expect(await statuses()).toEqual(['RUNNING', 'RUNNING', 'RUNNING'])
+  })
+
   const children = (pid: number) =>
     readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').map(Number)
   const pidOf = ({ status }: NodeJson) => status.report?.pid ?? 0

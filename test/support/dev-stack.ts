@@ -3,8 +3,11 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { Sha256 } from '@aws-crypto/sha256-js'
+import { SignatureV4 } from '@smithy/signature-v4'
 import { type Connection, createConnection } from 'mysql2/promise'
 import { installKernel } from '../../infra/local/kernel.ts'
+import type { FaultOrders } from '../../infra/local/ssm/faults.ts'
 import { type ApiClient, apiClient } from '../../infra/local/stack/api-client.ts'
 import type { DevFile } from '../../infra/local/stack/stack.ts'
 
@@ -118,6 +121,36 @@ export class DevStack {
       pid: number
     }
     process.kill(pid, 'SIGKILL')
+  }
+
+  /** Faults of Run Command, until other orders come; `{}` ends them. */
+  async runCommandFaults(orders: FaultOrders): Promise<void> {
+    const { plane } = JSON.parse(readFileSync(join(this.home, 'keys.json'), 'utf8')) as {
+      plane: { accessKeyId: string; secretAccessKey: string }
+    }
+    const url = new URL(`http://${this.network}.3.3:8001/`)
+    const signer = new SignatureV4({
+      service: 'ssm',
+      region: 'local',
+      credentials: plane,
+      sha256: Sha256,
+    })
+    const body = JSON.stringify(orders)
+    const { headers } = await signer.sign({
+      method: 'POST',
+      protocol: 'http:',
+      hostname: url.hostname,
+      port: 8001,
+      path: url.pathname,
+      headers: {
+        host: url.host,
+        'content-type': 'application/x-amz-json-1.1',
+        'x-amz-target': 'ObfleetFaults.Set',
+      },
+      body,
+    })
+    const answer = await fetch(url, { method: 'POST', headers, body })
+    if (!answer.ok) throw new Error(`faults: ${answer.status} ${await answer.text()}`)
   }
 
   /** Processes that have this stack's home in command line or environment. */
