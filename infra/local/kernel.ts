@@ -81,13 +81,24 @@ function lastLine(error: unknown): string {
   return ((stderr ?? '').trim() || String(message)).trim().split('\n').at(-1) ?? ''
 }
 
+/**
+ * Opens the kernel and stays. It dies with whoever started it, however that one ends: a second kernel
+ * on the same data could not start. Linux prctl(2), PR_SET_PDEATHSIG = 1.
+ */
+const KERNEL_SCRIPT = `
+import ctypes, os, pylibseekdb, signal, sys
+ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+if os.getppid() != int(sys.argv[3]): sys.exit('the process that started the kernel has ended')
+pylibseekdb.open_with_service(sys.argv[1], int(sys.argv[2]))
+signal.pause()
+`
+
 /** Starts the kernel on its data under `folder` and waits until it answers. @throws KernelFailed */
 export async function startKernel(python: string, folder: string): Promise<Kernel> {
   mkdirSync(join(folder, 'data'), { recursive: true, mode: 0o700 })
   const port = await freePort()
-  const script =
-    'import pylibseekdb,signal,sys; pylibseekdb.open_with_service(sys.argv[1], int(sys.argv[2])); signal.pause()'
-  const child = spawn(python, ['-c', script, join(folder, 'data'), String(port)], {
+  const args = ['-c', KERNEL_SCRIPT, join(folder, 'data'), String(port), String(process.pid)]
+  const child = spawn(python, args, {
     cwd: folder,
     stdio: ['ignore', 'ignore', 'pipe'],
   })

@@ -302,6 +302,26 @@ describe('failure', () => {
     expect(await statuses()).toEqual(['RUNNING', 'RUNNING', 'RUNNING'])
   })
 
+  test('kill -9 of the OBServers: the kernel ends with them, comes back with its rows', async () => {
+    const kernels = () =>
+      stack.processes().filter(pid => {
+        try {
+          return readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes('pylibseekdb')
+        } catch {
+          return false
+        }
+      })
+    const [before] = kernels()
+    expect(before).toBeDefined()
+    stack.kill('observers')
+    await until('the kernel has ended', () => !kernels().includes(before ?? ''), 10_000)
+    await until('SQL is answered', () => answers(`${stack.network}.1.1`), 90_000)
+    const sql = await stack.login(`${stack.network}.1.1`)
+    const [rows] = await sql.query<RowDataPacket[]>('select v from kept where id = 1')
+    sql.destroy()
+    expect(rows).toEqual([{ v: 'as it was' }])
+  })
+
   const children = (pid: number) =>
     readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').map(Number)
   const pidOf = ({ status }: NodeJson) => status.report?.pid ?? 0
