@@ -3,6 +3,7 @@ import { closeSync, mkdirSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { Fault } from '#contract/fault'
 import type { Clock } from '../base/clock.ts'
+import { reasonOf } from './durable-file.ts'
 
 const POLL_MS = 25
 
@@ -12,15 +13,14 @@ export type LockPort = {
   readonly tryLock: (descriptor: number) => boolean
 }
 
-/** Runs `act` while holding `file`. @throws node.busy after `waitMs` */
+/** Runs `act` while holding `file`. @throws node.busy after `waitMs`, node.not-written */
 export async function whileLocked<T>(
   file: string,
   waitMs: number,
   port: LockPort,
   act: () => Promise<T>,
 ): Promise<T> {
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
-  const descriptor = openSync(file, 'a', 0o600)
+  const descriptor = openLock(file)
   try {
     const deadline = port.clock.now() + waitMs
     while (!port.tryLock(descriptor)) {
@@ -31,5 +31,14 @@ export async function whileLocked<T>(
     return await act()
   } finally {
     closeSync(descriptor)
+  }
+}
+
+function openLock(file: string): number {
+  try {
+    mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
+    return openSync(file, 'a', 0o600)
+  } catch (error) {
+    throw new Fault('node.not-written', { file, reason: reasonOf(error) }, { cause: error })
   }
 }

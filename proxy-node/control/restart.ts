@@ -1,10 +1,9 @@
 /** Verb restart, forced: stop, then start; clients are cut. A stopped proxy is started. */
 import type { DesiredNode } from '#contract/node-state'
-import { requireInstalled } from './bring-up.ts'
 import type { Host } from './host.ts'
-import { type NodeMemory, writeMemory } from './node-file.ts'
+import type { NodeMemory } from './node-file.ts'
 import type { Facts } from './result.ts'
-import { start } from './start.ts'
+import { readyToStart, serve } from './start.ts'
 import { stopProxy } from './stop.ts'
 
 export async function restart(
@@ -12,8 +11,8 @@ export async function restart(
   desired: DesiredNode,
   host: Host,
 ): Promise<Facts> {
-  requireInstalled(desired, host)
-  writeMemory(host.settings.paths, { ...memory, desired })
+  // A secret that cannot be read must not cost the proxy that runs.
+  const ready = await readyToStart(memory, desired, host)
   const stopped = await stopProxy(desired, host)
-  return { ...(await start(memory, desired, host)), stopped }
+  return { ...(await serve(ready, host)), stopped }
 }

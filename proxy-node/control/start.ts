@@ -9,16 +9,41 @@ import { PROXY_UNIT } from './paths.ts'
 import type { Facts } from './result.ts'
 
 export async function start(memory: NodeMemory, desired: DesiredNode, host: Host): Promise<Facts> {
+  return serve(await readyToStart(memory, desired, host), host)
+}
+
+export type Ready = {
+  readonly memory: NodeMemory
+  readonly desired: DesiredNode
+  readonly isStartOther: boolean
+  /** Of root@proxysys. */
+  readonly password: string
+}
+
+/**
+ * All that a start needs from elsewhere is here; the proxy is as it was.
+ * @throws node.not-installed, secret.unreadable, node.not-written
+ */
+export async function readyToStart(
+  memory: NodeMemory,
+  desired: DesiredNode,
+  host: Host,
+): Promise<Ready> {
   requireInstalled(desired, host)
   const kept = { ...memory, desired }
   writeMemory(host.settings.paths, kept)
   const isStartOther = await prepare(desired, host)
   const password = await host.secrets.read(desired.sysPasswordSecret)
+  return { memory: kept, desired, isStartOther, password }
+}
+
+export async function serve(ready: Ready, host: Host): Promise<Facts> {
+  const { memory, desired, isStartOther, password } = ready
   const isStarted = await launch(desired, isStartOther, host)
   const candidates = [stage1Of(password), ...knownPasswords(host.settings.paths)]
   await waitUntilReady(desired, candidates, host)
   await settlePassword(desired, password, host)
-  const { changed, version } = await synchronise(desired, kept, host)
+  const { changed, version } = await synchronise(desired, memory, host)
   const { pid } = await host.init.status(PROXY_UNIT)
   return {
     status: 'RUNNING',

@@ -1,13 +1,18 @@
 /** The lifecycle of a node by its verbs: the real executable, an init process, a plane, an OB cluster. */
-import { existsSync, statSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
 import { resolve } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { OrderEntry, PackageRef, VerbResult } from '#contract/command'
+import { gzipSync } from 'node:zlib'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import type { OrderEntry, PackageRef, Verb, VerbResult } from '#contract/command'
 import type { DesiredNode } from '#contract/node-state'
 import { Front } from '../../../../infra/local/front/front.ts'
 import { scriptedEngine } from '../../../../infra/local/front/scripted/engine.ts'
 import { sha256Of } from '../../../../proxy-node/control/home.ts'
+import { until } from '../../../support/instances.ts'
 import { NodeInstance, type Ran, TestPlane } from '../../../support/node-instance.ts'
+import { type TarEntry, tarOf } from '../../../support/tar-bytes.ts'
 
 const PACKAGE = 'obproxy-4.3.2.0-1.linux.x86_64.tar.gz'
 const PACKAGE_FILE = resolve(import.meta.dirname, '../../../../dist', PACKAGE)
@@ -125,3 +130,311 @@ describe('the life of a node', () => {
     expect(plane.reports.at(-1)).toMatchObject({ status: 'RUNNING', pid: result.facts?.['pid'] })
   })
 })
+
+describe('a node that runs', () => {
+  const node = new NodeInstance('127.15.7.2', plane, [PACKAGE_FILE])
+  const act = async (verb: Verb, more: Partial<OrderEntry> = {}): Promise<VerbResult> =>
+    resultOf(await node.run('run', node.order(verb, entry(more))))
+  let fence = 1
+
+  beforeAll(async () => {
+    await node.boot()
+    expect(await act('install', { package: reference })).toMatchObject({ ok: true })
+    expect(await act('start')).toMatchObject({ ok: true })
+  })
+  afterAll(() => node.stop())
+
+  test('is not started twice, and says how it is', async () => {
+    const { pid } = await node.proxy()
+    expect(await act('start')).toMatchObject({ ok: true, facts: { started: false } })
+    expect((await node.proxy()).pid).toBe(pid)
+    const bare = { operationId: 'op-s', step: 'status.1', attempt: 1, fence: 1 }
+    const status = resultOf(await node.run('run', node.order('status', bare)))
+    expect(status).toMatchObject({
+      ok: true,
+      facts: { status: 'RUNNING', pid, version: '4.3.2.0-1', nodeId: 'node-1' },
+    })
+  })
+
+  test('the same step is done once, and answered the same after its time', async () => {
+    const step = entry()
+    const first = resultOf(await node.run('run', node.order('restart', step)))
+    const { pid } = await node.proxy()
+    const late = { expiresAt: Date.now() - 1000 }
+    const second = resultOf(await node.run('run', node.order('restart', step, late)))
+    expect(first.replayed).toBeUndefined()
+    expect(second).toEqual({ ...first, replayed: true })
+    expect((await node.proxy()).pid).toBe(pid)
+    const again = resultOf(await node.run('run', node.order('restart', { ...step, attempt: 2 })))
+    expect(again).toMatchObject({ ok: true })
+    expect((await node.proxy()).pid).not.toBe(pid)
+  })
+
+  test('delivered twice at once it is done once', async () => {
+    const step = entry()
+    const order = node.order('restart', step)
+    const both = await Promise.all([node.run('run', order), node.run('run', order)])
+    const results = both.map(resultOf)
+    expect(results.filter(result => result.replayed === true)).toHaveLength(1)
+    expect(results.map(result => result.facts)).toEqual([results[0]?.facts, results[0]?.facts])
+  })
+
+  test('two verbs at once come one after the other', async () => {
+    const [stopped, started] = await Promise.all([act('stop'), act('restart')])
+    expect([stopped.ok, started.ok]).toEqual([true, true])
+    const log = readFileSync(node.file('var/lib/obfleet/node.log'), 'utf8')
+    const words = [...log.matchAll(/ (stop|restart) (of|done)/g)].slice(-4)
+    expect(words.map(([, verb]) => verb)).toEqual([
+      words[0]?.[1],
+      words[0]?.[1],
+      words[2]?.[1],
+      words[2]?.[1],
+    ])
+    expect(await act('start')).toMatchObject({ ok: true })
+  })
+
+  test.each([
+    ['text that is no order', (): string => 'bm9uZQ', 'order.malformed'],
+    ['nothing', (): string => '', 'order.malformed'],
+    ['an order of a later shape', () => node.order('stop', entry(), { schema: 9 }), 'order.schema'],
+    [
+      'an order for others',
+      () => node.order('stop', entry(), { nodes: { 'i-other': entry() } }),
+      'order.not-ours',
+    ],
+    [
+      'an expired order',
+      () => node.order('stop', entry(), { expiresAt: Date.now() - 1 }),
+      'order.expired',
+    ],
+    ['an install without a package', () => node.order('install', entry()), 'order.incomplete'],
+  ] as const)('%s changes nothing', async (_name, order, code) => {
+    const before = await node.proxy()
+    const ran = await node.run('run', order())
+    expect(ran.code).toBe(1)
+    expect(resultOf(ran)).toMatchObject({ ok: false, code })
+    expect(await node.proxy()).toEqual(before)
+  })
+
+  test('an order of an older fence than it has seen is refused', async () => {
+    fence = 7
+    expect(await act('start', { fence })).toMatchObject({ ok: true })
+    expect(await act('stop', { fence: 6 })).toMatchObject({ ok: false, code: 'order.fenced' })
+    expect((await node.proxy()).active).toBe(true)
+  })
+
+  test('another node is not put over it', async () => {
+    const other = { fence, desired: desired({ nodeId: 'node-2' }) }
+    expect(await act('stop', other)).toMatchObject({ ok: false, code: 'node.other-node' })
+    expect((await node.proxy()).active).toBe(true)
+  })
+
+  test('a verb that is killed is done by the next one', async () => {
+    const step = entry({ fence })
+    const order = node.order('restart', step)
+    const before = await node.proxy()
+    const { child, ended } = node.spawn(['run', order])
+    await until('it has begun', async () => (await node.proxy()).pid !== before.pid)
+    child.kill('SIGKILL')
+    expect((await ended).out).toBe('')
+    expect(resultOf(await node.run('run', order))).toMatchObject({
+      ok: true,
+      facts: { status: 'RUNNING' },
+    })
+  })
+
+  test('parameters and a wrong one: coded, and corrected by the next start', async () => {
+    const wrong = { slow_query_time_threshold: 'much' }
+    const failed = await act('restart', { fence, desired: desired({ parameters: wrong }) })
+    expect(failed.ok).toBe(false)
+    expect(failed.code).toMatch(/^node\./)
+    expect(failed.message).toContain('slow_query_time_threshold')
+    const right = { slow_query_time_threshold: '321ms' }
+    expect(await act('restart', { fence, desired: desired({ parameters: right }) })).toMatchObject({
+      ok: true,
+    })
+  })
+
+  test('it returns after a reboot with the plane away; stopped it stays stopped', async () => {
+    plane.isAway = true
+    await node.reboot()
+    await until('it runs again', async () => (await node.proxy()).active)
+    plane.isAway = false
+    expect(await act('stop', { fence })).toMatchObject({ ok: true, facts: { stopped: true } })
+    expect(await act('stop', { fence })).toMatchObject({ ok: true, facts: { stopped: false } })
+    await node.reboot()
+    expect((await node.proxy()).active).toBe(false)
+    const by = { operationId: 'op-b', step: 'status.1', attempt: 1, fence }
+    expect(resultOf(await node.run('run', node.order('status', by)))).toMatchObject({
+      facts: { status: 'STOPPED', desiredState: 'STOPPED' },
+    })
+  })
+
+  test('a port in use: coded, nothing half started, then it starts', async () => {
+    const squatter = createServer()
+    await new Promise<void>(done => squatter.listen(2883, '127.15.7.2', done))
+    const failed = await act('start', { fence })
+    expect(failed).toMatchObject({ ok: false, code: 'node.port-in-use' })
+    expect(failed.message).toContain('127.15.7.2:2883')
+    expect((await node.proxy()).active).toBe(false)
+    await new Promise(done => squatter.close(done))
+    expect(await act('start', { fence })).toMatchObject({ ok: true })
+  })
+
+  test('reports are signed, numbered over everything, and not a reason to fail', async () => {
+    const sequences = plane.reports
+      .filter(report => report.instanceId === node.instanceId)
+      .map(report => report.sequence)
+    expect(sequences.length).toBeGreaterThan(5)
+    expect(sequences).toEqual([...new Set(sequences)].sort((left, right) => left - right))
+    expect(plane.refused.filter(line => line.includes('/report'))).toEqual([])
+    plane.reportStatus = 500
+    expect(await act('start', { fence })).toMatchObject({ ok: true })
+    const said = JSON.parse((await node.run('report')).out) as { sent: boolean; reason: string }
+    expect(said).toMatchObject({ sent: false, reason: 'the plane answered 500' })
+    plane.reportStatus = 204
+    const sent = JSON.parse((await node.run('report')).out) as { sent: boolean }
+    expect(sent).toMatchObject({ sent: true, status: 'RUNNING' })
+  })
+
+  test('a secret that cannot be read: coded, the proxy stays as it is', async () => {
+    const before = await node.proxy()
+    plane.secrets.delete('/obfleet/ob-clusters/obcluster/proxyro')
+    const failed = await act('restart', { fence })
+    plane.secrets.set('/obfleet/ob-clusters/obcluster/proxyro', PROXYRO)
+    expect(failed).toMatchObject({ ok: false, code: 'secret.unreadable' })
+    expect(await node.proxy()).toEqual(before)
+  })
+
+  test('no password is in a command line, a log, a unit or the ledger', () => {
+    const texts = readdirSync('/proc')
+      .filter(name => /^\d+$/.test(name))
+      .map(pid => readOr(`/proc/${pid}/cmdline`))
+    for (const file of readdirSync(node.root, { recursive: true, encoding: 'utf8' })) {
+      const path = node.file(file)
+      const isText = existsSync(path) && statSync(path).isFile() && statSync(path).size < 1 << 20
+      if (isText) texts.push(readOr(path))
+    }
+    expect(texts.length).toBeGreaterThan(10)
+    for (const secret of [PROXYRO, SYS])
+      expect(texts.filter(text => text.includes(secret))).toEqual([])
+  })
+
+  test('uninstall leaves nothing but what it set aside; twice as once; then installed anew', async () => {
+    expect(await act('uninstall', { fence })).toMatchObject({ ok: true, facts: { removed: true } })
+    expect(await act('uninstall', { fence })).toMatchObject({ ok: true, facts: { removed: false } })
+    expect((await node.proxy()).active).toBe(false)
+    expect(existsSync(node.file('home/admin/obproxy/bin'))).toBe(false)
+    expect(existsSync(node.file('var/lib/obfleet/proxy.env'))).toBe(false)
+    expect(existsSync(node.file('etc/systemd/system/obfleet-proxy.service'))).toBe(false)
+    expect(await act('start', { fence })).toMatchObject({ code: 'node.not-installed' })
+    expect(await act('install', { fence: fence + 1, package: reference })).toMatchObject({
+      ok: true,
+    })
+    expect(await act('start', { fence: fence + 1 })).toMatchObject({ ok: true })
+  })
+})
+
+describe('a package that is not what it should be', () => {
+  const node = new NodeInstance('127.15.7.3', plane, [PACKAGE_FILE])
+  const install = async (wanted: PackageRef): Promise<VerbResult> =>
+    resultOf(await node.run('run', node.order('install', entry({ package: wanted }))))
+
+  /** A package in the spool directory, registered as it is. */
+  function spooled(entries: readonly TarEntry[]): PackageRef {
+    const bytes = gzipSync(tarOf(entries))
+    const fileName = 'obproxy-4.3.2.0-9.linux.x86_64.tar.gz'
+    writeFileSync(node.file(`var/spool/obfleet/${fileName}`), bytes)
+    const sha256 = createHash('sha256').update(bytes).digest('hex')
+    return { ...reference, fileName, sha256, sizeBytes: bytes.length, url: `spool:${fileName}` }
+  }
+
+  beforeAll(() => node.boot())
+  afterAll(() => node.stop())
+
+  afterEach(() => {
+    const home = node.file('home/admin/obproxy')
+    const left = existsSync(home)
+      ? readdirSync(home).filter(name => name !== '.obfleet-node.json')
+      : []
+    expect(left.filter(name => name.startsWith('.obfleet-') || name === 'bin')).toEqual([])
+    expect(existsSync('/tmp/obfleet-evil')).toBe(false)
+  })
+
+  test.each([
+    ['another digest', { sha256: '0'.repeat(64) }, 'package.mismatch'],
+    ['another size', { sizeBytes: 17 }, 'package.mismatch'],
+    ['no such file', { url: 'spool:obproxy-1.2.3.4-5.linux.x86_64.tar.gz' }, 'package.unavailable'],
+    ['a path that leaves the spool', { url: 'spool:../secret' }, 'package.forbidden-url'],
+    ['plain http', { url: 'http://127.0.0.1/x' }, 'package.forbidden-url'],
+    ['an address of the host', { url: 'https://127.0.0.1/x' }, 'package.forbidden-url'],
+    ['instance metadata', { url: 'https://169.254.169.254/x' }, 'package.forbidden-url'],
+    ['an object that is not there', { url: 's3://packages/none' }, 'package.unavailable'],
+    ['a redirect', { url: 's3://packages/redirect' }, 'package.forbidden-url'],
+  ] as const)('%s is refused', async (_name, more, code) => {
+    expect(await install({ ...reference, ...more })).toMatchObject({ ok: false, code })
+  })
+
+  const binary = { path: 'bin/obproxy', mode: 0o755, content: '#!/bin/sh\n' }
+  test.each([
+    ['an absolute path', [binary, { path: '/tmp/obfleet-evil', content: 'x' }]],
+    ['a path that leaves', [binary, { path: '../../obfleet-evil', content: 'x' }]],
+    ['a link that leaves', [binary, { path: 'lib', type: '2', target: '../../..' }]],
+    ['a device', [binary, { path: 'dev', type: '3' }]],
+    ['a setuid file', [binary, { path: 'su', mode: 0o4755, content: 'x' }]],
+    ['no executable', [{ path: 'readme', content: 'x' }]],
+  ] as const)('with %s: refused, nothing left behind', async (_name, entries) => {
+    const { ok, code } = await install(spooled(entries))
+    expect(ok).toBe(false)
+    expect(code).toMatch(/^package\.(unsafe|damaged)$/)
+  })
+
+  test('cut off in the middle: refused', async () => {
+    const bytes = readFileSync(PACKAGE_FILE).subarray(0, 1 << 20)
+    const fileName = 'obproxy-4.3.2.0-8.linux.x86_64.tar.gz'
+    writeFileSync(node.file(`var/spool/obfleet/${fileName}`), bytes)
+    const sha256 = createHash('sha256').update(bytes).digest('hex')
+    const cut = {
+      ...reference,
+      fileName,
+      sha256,
+      sizeBytes: bytes.length,
+      url: `spool:${fileName}`,
+    }
+    expect(await install(cut)).toMatchObject({ ok: false, code: 'package.damaged' })
+  })
+
+  test('from S3, signed, it is taken', async () => {
+    plane.objects.set('/packages/good.tar.gz', readFileSync(PACKAGE_FILE))
+    const good = { ...reference, url: 's3://packages/good.tar.gz' }
+    expect(await install(good)).toMatchObject({ ok: true, facts: { installed: true } })
+    rmSync(node.file('home/admin/obproxy'), { recursive: true })
+  })
+})
+
+describe('a disk that does not take it', () => {
+  const node = new NodeInstance('127.15.7.4', plane, [PACKAGE_FILE])
+  beforeAll(() => node.boot())
+  afterAll(() => node.stop())
+
+  test('state that cannot be written: one line with a code', async () => {
+    rmSync(node.file('var/lib/obfleet'), { recursive: true, force: true })
+    writeFileSync(node.file('var/lib/obfleet'), 'in the way')
+    const ran = await node.run('run', node.order('install', entry({ package: reference })))
+    expect(ran.code).toBe(1)
+    const result = resultOf(ran)
+    expect(result.ok).toBe(false)
+    expect(result.code).toBe('node.not-written')
+    rmSync(node.file('var/lib/obfleet'))
+    const again = await node.run('run', node.order('install', entry({ package: reference })))
+    expect(resultOf(again)).toMatchObject({ ok: true })
+  })
+})
+
+function readOr(path: string): string {
+  try {
+    return readFileSync(path, 'latin1')
+  } catch {
+    return ''
+  }
+}
