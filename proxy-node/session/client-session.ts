@@ -8,7 +8,7 @@ import { randomScramble } from '../auth/scramble.ts'
 import type { TimerHandle } from '../base/clock.ts'
 import type { Address, Connection, ConnectionEvents } from '../net/transport.ts'
 import { PacketCollector } from '../wire/framing.ts'
-import { buildGreeting, maskGreeting, proxyGreeting } from '../wire/handshake.ts'
+import { buildGreeting, maskGreeting, maskLogin, proxyGreeting } from '../wire/handshake.ts'
 import { buildOk, errorOfFault, rebuildOk } from '../wire/ok.ts'
 import { DEFAULT_STATUS } from '../wire/protocol.ts'
 import { packet } from '../wire/writer.ts'
@@ -187,7 +187,7 @@ export class ClientSession implements PipelineHost {
       !isAdminLogin(payload)
     ) {
       this.move('credentialsRead')
-      this.servers.current?.write(packet(sequence, payload))
+      this.servers.current?.write(packet(sequence, maskLogin(payload)))
       return
     }
     const step = readLogin(payload, this.credentials, this.scramble)

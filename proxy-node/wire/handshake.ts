@@ -30,6 +30,7 @@ export type Login = {
   readonly attributes: ReadonlyMap<string, Uint8Array>
 }
 
+const CAPABILITY_BYTES = 4
 const SCRAMBLE_HEAD_BYTES = 8
 const LOGIN_FILLER_BYTES = 23
 const ATTRIBUTE_LIMIT_BYTES = 65_536
@@ -94,19 +95,33 @@ export function proxyGreeting(
   }
 }
 
+/** What the relay does not implement; both sides must give it up (N10). */
+const NOT_RELAYED =
+  CAPABILITY.compress |
+  CAPABILITY.ssl |
+  CAPABILITY.deprecateEof |
+  CAPABILITY.optionalResultsetMetadata |
+  CAPABILITY.zstd |
+  CAPABILITY.queryAttributes
+
 /**
  * Takes from a MySQL server's greeting what the relay does not implement (N10). MariaDB announces
  * its extended capabilities in the last four of the ten reserved bytes, which stay zero here.
  */
 export function maskGreeting(greeting: Greeting): Greeting {
-  const masked =
-    CAPABILITY.compress |
-    CAPABILITY.ssl |
-    CAPABILITY.deprecateEof |
-    CAPABILITY.optionalResultsetMetadata |
-    CAPABILITY.zstd |
-    CAPABILITY.queryAttributes
-  return { ...greeting, capabilities: (greeting.capabilities & ~masked) >>> 0 }
+  return { ...greeting, capabilities: (greeting.capabilities & ~NOT_RELAYED) >>> 0 }
+}
+
+/**
+ * Takes the same from a client's answer that is relayed. MySQL's own client library asks for some of
+ * it whatever the greeting said, and the server, which never saw our greeting, would agree.
+ */
+export function maskLogin(payload: Uint8Array): Uint8Array {
+  if (payload.length < CAPABILITY_BYTES) return payload
+  const masked = payload.slice()
+  const view = new DataView(masked.buffer, masked.byteOffset)
+  view.setUint32(0, (view.getUint32(0, true) & ~NOT_RELAYED) >>> 0, true)
+  return masked
 }
 
 /** @throws protocol.malformed for anything but a whole HandshakeResponse41. */

@@ -2,19 +2,20 @@
 /**
  * `npm run bench`: MariaDB direct, through HAProxy (TCP, one thread) and through our proxy (one
  * worker, MySQL mode), alternating in one run. Queries a second, latency, and the proxy's own CPU a
- * query from /proc, supervisor included. `--json FILE` writes the same, `--seconds N` a round's length.
+ * query from /proc, supervisor included; then the same in OceanBase mode over scripted OBServers.
+ * `--json FILE` writes the same, `--seconds N` a round's length.
  */
 import { execFileSync, spawn } from 'node:child_process'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { measureOceanBase } from './oceanbase.mjs'
+import { childrenOf, fail, has, measureRound, ROUNDS, summary, until } from './tools.mjs'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 const SERVER = { host: '127.19.2.1', port: 3306 }
 const HAPROXY = { host: '127.19.3.1', port: 3306 }
 const OURS = { host: '127.19.1.1', port: 2883 }
-const ROUNDS = 5
-const TICK_MS = 10
 
 const options = readOptions(process.argv.slice(2))
 const folder = mkdtempSync(join(tmpdir(), 'obfleet-bench-'))
@@ -52,6 +53,7 @@ const workloads = [
 const report = { rounds: ROUNDS, secondsARound: options.seconds, workloads: [] }
 for (const workload of workloads) report.workloads.push(measure(workload))
 report.large = measureLarge()
+report.workloads.push(await measureOceanBase({ folder, children, seconds: options.seconds }))
 print(report)
 if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(report, null, 2)}\n`)
 process.exit(0)
@@ -64,20 +66,6 @@ function readOptions(args) {
     else fail(`unknown option ${args[at]}; known are --json FILE and --seconds N`)
   }
   return read
-}
-
-function fail(line) {
-  process.stderr.write(`bench: ${line}\n`)
-  process.exit(1)
-}
-
-function has(command) {
-  try {
-    execFileSync('sh', ['-c', `command -v ${command}`], { stdio: 'ignore' })
-    return true
-  } catch {
-    return false
-  }
 }
 
 async function startServer() {
@@ -171,18 +159,6 @@ function query({ host, port }, sql) {
   )
 }
 
-async function until(act, what) {
-  const deadline = Date.now() + 30_000
-  for (;;) {
-    try {
-      return act()
-    } catch (error) {
-      if (Date.now() > deadline) fail(`not within 30 s: ${what} (${error.message.split('\n')[0]})`)
-      await new Promise(done => setTimeout(done, 100))
-    }
-  }
-}
-
 function sysbench({ host, port }, action, script, args) {
   return execFileSync(
     'sysbench',
@@ -206,61 +182,14 @@ function sysbench({ host, port }, action, script, args) {
   ).toString()
 }
 
-/** CPU of all pids so far, milliseconds. */
-function cpuMs(pids) {
-  return pids.reduce((sum, pid) => {
-    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ')
-    return sum + (Number(fields[11]) + Number(fields[12])) * TICK_MS
-  }, 0)
-}
-
-function childrenOf(pid) {
-  return readdirSync('/proc')
-    .filter(name => /^\d+$/.test(name))
-    .filter(name => {
-      try {
-        return (
-          Number(readFileSync(`/proc/${name}/stat`, 'utf8').split(') ')[1].split(' ')[1]) === pid
-        )
-      } catch {
-        return false
-      }
-    })
-    .map(Number)
-}
-
 function measure({ name, args }) {
   const results = paths.map(path => ({ path: path.name, rounds: [] }))
-  for (let round = 0; round < ROUNDS; round++) {
-    for (const [index, path] of paths.entries()) {
-      const pids = path.pids()
-      const before = cpuMs(pids)
-      const out = sysbench(path.address, 'run', 'oltp_point_select', args)
-      const spentMs = cpuMs(pids) - before
-      const number = shape => Number(shape.exec(out)?.[1] ?? Number.NaN)
-      const total = number(/total:\s+(\d+)/)
-      results[index].rounds.push({
-        queriesPerSec: number(/queries:\s+\d+\s+\(([\d.]+) per sec/),
-        averageMs: number(/avg:\s+([\d.]+)/),
-        p99Ms: number(/99th percentile:\s+([\d.]+)/),
-        cpuUsPerQuery: (spentMs * 1000) / total,
-      })
-    }
-  }
+  for (let round = 0; round < ROUNDS; round++)
+    for (const [index, { address, pids }] of paths.entries())
+      results[index].rounds.push(
+        measureRound(pids(), () => sysbench(address, 'run', 'oltp_point_select', args)),
+      )
   return { name, results: results.map(({ path, rounds }) => ({ path, ...summary(rounds) })) }
-}
-
-function summary(rounds) {
-  const of = key => {
-    const values = rounds.map(round => round[key]).sort((a, b) => a - b)
-    return { median: values[Math.floor(values.length / 2)], least: values[0], most: values.at(-1) }
-  }
-  return {
-    queriesPerSec: of('queriesPerSec'),
-    averageMs: of('averageMs'),
-    p99Ms: of('p99Ms'),
-    cpuUsPerQuery: of('cpuUsPerQuery'),
-  }
 }
 
 /** 100 MB in one result set: rate, and the peak resident memory of the proxy meanwhile. */

@@ -6,7 +6,8 @@ import mysql.connector
 
 host, port, user, password, database = sys.argv[1:6]
 base = dict(host=host, port=int(port), user=user, password=password, database=database,
-            use_pure=False, ssl_disabled=True, connection_timeout=10)
+            use_pure=False, ssl_disabled=True, connection_timeout=10,
+            collation="utf8mb4_general_ci")
 
 
 def refused(**changes):

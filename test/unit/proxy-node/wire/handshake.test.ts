@@ -6,6 +6,7 @@ import {
   buildGreeting,
   buildLogin,
   maskGreeting,
+  maskLogin,
   parseAuthSwitch,
   parseGreeting,
   parseLogin,
@@ -46,6 +47,26 @@ describe('greeting', () => {
         expect(error).toBeInstanceOf(Fault)
       }
     }
+  })
+
+  test('what is not relayed is taken from the client’s answer too, and nothing else', () => {
+    const payload = new Uint8Array(40).map((_zero, at) => at + 1)
+    new DataView(payload.buffer).setUint32(0, 0xffff_ffff, true)
+    const before = payload.slice()
+    const masked = maskLogin(payload)
+    const bits = new DataView(masked.buffer).getUint32(0, true)
+    const refused =
+      CAPABILITY.compress |
+      CAPABILITY.ssl |
+      CAPABILITY.deprecateEof |
+      CAPABILITY.optionalResultsetMetadata |
+      CAPABILITY.zstd |
+      CAPABILITY.queryAttributes
+
+    expect(bits).toBe(~refused >>> 0)
+    expect(masked.slice(4)).toEqual(payload.slice(4))
+    expect(payload).toEqual(before)
+    expect(maskLogin(new Uint8Array(3))).toEqual(new Uint8Array(3))
   })
 
   test('masks what the relay does not implement', () => {
