@@ -6,12 +6,14 @@ import type { ClusterSpec } from '../domain/model.ts'
 import { sysSecretOf } from '../domain/names.ts'
 import type { ClusterInput, NodeInput } from '../domain/plane.ts'
 import { Problem, type ProblemDetails } from '../domain/problem.ts'
-import type { NodeTask, ObClusterRecord } from '../domain/record.ts'
+import type { NodeTask, ObClusterRecord, PackageRecord } from '../domain/record.ts'
+import type { Store } from '../domain/store.ts'
 import type { PlaneDeps } from './context.ts'
 
 type Wrong = NonNullable<ProblemDetails['errors']>[number]
 
-const MAX_PACKAGES = 200
+/** Packages that are read at a time. */
+const PACKAGES_AT_ONCE = 200
 
 export type CheckedSpec = {
   readonly spec: ClusterSpec
@@ -36,8 +38,7 @@ export async function specOf(
     link === undefined ? null : await store.get('obCluster', { name: link.obCluster })
   if (link !== undefined && obCluster === null)
     wrong.push(at('/spec/links/0/obCluster', 'not-found', `no OB cluster ${link.obCluster}`))
-  const { items } = await store.packages({ limit: MAX_PACKAGES })
-  const found = items.find(({ packageVersion }) => packageVersion === spec.version)
+  const found = await packageOf(store, spec.version)
   if (found === undefined)
     wrong.push(at('/spec/version', 'not-found', `no package of version ${spec.version}`))
   if (spec.ports.sql === spec.ports.exporter)
@@ -59,6 +60,20 @@ export async function specOf(
     obCluster,
     package: { fileName, version: packageVersion, sha256, sizeBytes, url },
   }
+}
+
+async function packageOf(store: Store, version: string): Promise<PackageRecord | undefined> {
+  let after: string | undefined
+  do {
+    const page = await store.packages({
+      limit: PACKAGES_AT_ONCE,
+      ...(after === undefined ? {} : { after }),
+    })
+    const found = page.items.find(({ packageVersion }) => packageVersion === version)
+    if (found !== undefined) return found
+    after = page.next ?? undefined
+  } while (after !== undefined)
+  return undefined
 }
 
 function wrongParameters(parameters: Readonly<Record<string, string>>): readonly Wrong[] {

@@ -61,7 +61,7 @@ function openHost(command: string, env: Environment): Host {
     log: openNodeLog(settings.paths, command, line => writeSync(2, line)),
     init: initOf(settings.paths),
     transport: bunTransport,
-    secrets: parameterStore(settings),
+    secrets: parameterStore(settings, systemClock),
     tryLock: lockFile,
   }
 }

@@ -3,10 +3,16 @@
  * The SDK is loaded when it is needed, not at the start of every verb.
  */
 import { Fault } from '#contract/fault'
+import type { Clock } from '../base/clock.ts'
 import { errorCode } from './durable-file.ts'
 import type { Credentials, Settings } from './settings.ts'
 
 const REQUEST_TIMEOUT_MS = 10_000
+/** How long a service that is away is waited for, well within a verb's ten minutes. */
+const AWAY_MS = 45_000
+const RETRY_MS = 500
+/** Errors of the runtime and the SDK without a code of their own. */
+const NO_ANSWER = ['TimeoutError', 'AbortError', 'FailedToOpenSocket', 'ConnectionRefused']
 
 export type Secrets = {
   /** Value of a Parameter Store SecureString by name or ARN. @throws secret.unreadable */
@@ -15,9 +21,9 @@ export type Secrets = {
   readonly credentials: () => Promise<Credentials>
 }
 
-export function parameterStore(settings: Settings): Secrets {
+export function parameterStore(settings: Settings, clock: Clock): Secrets {
   return {
-    read: reference => readParameter(settings, reference),
+    read: reference => readParameter(settings, reference, clock),
     credentials: async () => settings.credentials ?? (await (await client(settings)).credentials()),
   }
 }
@@ -39,14 +45,31 @@ async function client({ region, ssmEndpoint, credentials }: Settings) {
   }
 }
 
-async function readParameter(settings: Settings, reference: string): Promise<string> {
-  try {
-    const { Parameter } = await (await client(settings)).get(reference)
-    if (Parameter?.Value === undefined) throw new Error('it has no value')
-    return Parameter.Value
-  } catch (error) {
-    throw new Fault('secret.unreadable', { reference, reason: nameOf(error) }, { cause: error })
+/** A service that is away for a moment must not fail a whole operation; one that says no has said it. */
+async function readParameter(settings: Settings, reference: string, clock: Clock): Promise<string> {
+  const until = clock.now() + AWAY_MS
+  for (;;)
+    try {
+      const { Parameter } = await (await client(settings)).get(reference)
+      if (Parameter?.Value === undefined) throw new Error('it has no value')
+      return Parameter.Value
+    } catch (error) {
+      if (!isAway(error) || clock.now() >= until)
+        throw new Fault('secret.unreadable', { reference, reason: nameOf(error) }, { cause: error })
+      await clock.sleep(RETRY_MS)
+    }
+}
+
+/** Nobody answered, or the answer was that it is overloaded or broken. */
+function isAway(error: unknown): boolean {
+  if (!(error instanceof Error)) return false
+  const { $metadata, $fault } = error as Error & {
+    readonly $fault?: string
+    readonly $metadata?: { readonly httpStatusCode?: number }
   }
+  const status = $metadata?.httpStatusCode
+  if (status !== undefined) return status >= 500 || error.name.startsWith('Throttling')
+  return $fault === undefined && (errorCode(error) !== '' || NO_ANSWER.includes(error.name))
 }
 
 /** The service's error name: its messages may repeat what was asked and by whom. */

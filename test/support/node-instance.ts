@@ -35,6 +35,8 @@ export class TestPlane {
   readonly refused: string[] = []
   /** Status of answers to reports. */
   reportStatus = 204
+  /** Times that a secret was asked for. */
+  requests = 0
   /** Nobody answers anything. */
   isAway = false
   private readonly server: Server
@@ -45,6 +47,8 @@ export class TestPlane {
       const chunks: Buffer[] = []
       request.on('data', (chunk: Buffer) => chunks.push(chunk))
       request.on('end', () => {
+        // The agent of the instance asks here too; what counts are the verbs.
+        if (request.headers['x-amz-target']?.toString().endsWith('GetParameter')) this.requests += 1
         if (this.isAway) return void request.destroy()
         const { status, body, headers } = this.answer(request, Buffer.concat(chunks))
         response.writeHead(status, headers).end(body)

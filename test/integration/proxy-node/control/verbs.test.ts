@@ -306,6 +306,15 @@ describe('a node that runs', () => {
     expect(await node.proxy()).toEqual(before)
   })
 
+  test('a plane that is away for a moment is waited for', async () => {
+    plane.isAway = true
+    const asked = plane.requests
+    const restarted = act('restart', { fence })
+    await until('it was asked in vain', () => plane.requests > asked + 1)
+    plane.isAway = false
+    expect(await restarted).toMatchObject({ ok: true, facts: { status: 'RUNNING' } })
+  })
+
   test('no password is in a command line, a log, a unit or the ledger', () => {
     const texts = readdirSync('/proc')
       .filter(name => /^\d+$/.test(name))
