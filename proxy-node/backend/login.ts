@@ -27,7 +27,12 @@ export type ProxyLogin = {
 
 /** Bits passed on as the client sent them. */
 const CLIENT_CHOICE =
-  CAPABILITY.foundRows | CAPABILITY.interactive | CAPABILITY.longPassword | 0x4 | 0x100
+  CAPABILITY.foundRows |
+  CAPABILITY.interactive |
+  CAPABILITY.longPassword |
+  CAPABILITY.longFlag |
+  CAPABILITY.ignoreSpace |
+  CAPABILITY.localFiles
 
 const ALWAYS =
   CAPABILITY.protocol41 |

@@ -10,6 +10,8 @@ import { type Greeting, parseGreeting } from '../wire/handshake.ts'
 import { COMMAND } from '../wire/protocol.ts'
 import { ResponseTracker } from '../wire/response.ts'
 import { packet } from '../wire/writer.ts'
+import type { Baseline } from './baseline.ts'
+import { Delivered } from './delivered.ts'
 import { agreedCapabilities, type ProxyLogin, serverLogin } from './login.ts'
 
 /** Bound of a greeting or a login answer; OceanBase's login OK is about 25 KB. */
@@ -36,6 +38,10 @@ export type ServerSessionOwner = {
     sequence: number,
     swallowed: boolean,
   ) => void
+  /** LOAD DATA LOCAL: the server waits for a file; its question was forwarded. */
+  readonly infile: (session: ServerSession) => void
+  /** See RelaySink. */
+  readonly discards: (session: ServerSession, errorCode: number, held: Uint8Array) => boolean
   readonly drained: (session: ServerSession) => void
   /** Gone, for whatever reason; once. `wasReady` tells whether it had been logged in. */
   readonly lost: (session: ServerSession, wasReady: boolean) => void
@@ -60,8 +66,10 @@ export class ServerSession {
   threadId = 0
   /** Bits of `__proxy_capability_flag` that the server agreed to. */
   capabilities = 0
-  /** Current database on this server; undefined before the first answer. */
-  schema: string | undefined
+  /** What this session has of its client's state. */
+  readonly delivered = new Delivered()
+  /** The variables it began with; undefined in MySQL mode. */
+  baseline: Baseline | undefined
 
   constructor(
     address: Address,
@@ -73,7 +81,7 @@ export class ServerSession {
     this.owner = owner
     this.login = login
     this.database = database
-    this.schema = database
+    this.delivered.schema = database
     this.tracker = new ResponseTracker(login !== undefined)
     this.relay = new ResponseRelay(this.tracker, {
       forward: bytes => owner.forward(this, bytes),
@@ -81,7 +89,8 @@ export class ServerSession {
         this.isBusy = false
         owner.finished(this, ok, sequence, swallowed)
       },
-      infile: () => this.drop(),
+      infile: () => owner.infile(this),
+      discards: (errorCode, held) => owner.discards(this, errorCode, held),
     })
   }
 
@@ -107,9 +116,19 @@ export class ServerSession {
     return this.phase === 'closed'
   }
 
-  /** Bytes of a command; false when the server does not take them fast enough. */
-  write(bytes: Uint8Array): boolean {
+  /** Bytes of a command, `isLast` when it ends with them; false when the server does not take them fast enough. */
+  write(bytes: Uint8Array, _isLast = true): boolean {
     return this.connection?.write(bytes) ?? true
+  }
+
+  /** A whole command that the server does not answer. */
+  tell(framed: Uint8Array): void {
+    this.connection?.write(framed)
+  }
+
+  /** Bytes that the server has not taken. */
+  pendingBytes(): number {
+    return this.connection?.pendingBytes() ?? 0
   }
 
   begin(command: number): void {

@@ -6,7 +6,13 @@
 import type { TenantSnapshot } from '#contract/telemetry'
 import type { SessionRow } from '../admin/answer.ts'
 import type { Clock, TimerHandle } from '../base/clock.ts'
-import type { AdminAnswer } from '../session/ports.ts'
+import type {
+  AdminAnswer,
+  KillOutcome,
+  ProcessRow,
+  Requester,
+  SessionSettings,
+} from '../session/ports.ts'
 import type { ServerAddress } from '../topology/locations.ts'
 
 /** What a worker needs to know of the configuration; sent at start and after each change. */
@@ -16,7 +22,7 @@ export type WorkerSettings = {
     | { readonly kind: 'oceanbase'; readonly cluster: string }
   readonly serverVersion: string
   readonly maxSessions: number
-  readonly connectTimeoutMs: number
+  readonly sessions: SessionSettings
   readonly drainMs: number
   readonly slowQueryMs: number
   readonly accounts: {
@@ -44,6 +50,13 @@ export type Question =
       readonly connectionId: number
     }
   | { readonly ask: 'kill'; readonly connectionId: number }
+  | { readonly ask: 'processList'; readonly by: Requester }
+  | {
+      readonly ask: 'killFor'
+      readonly id: number
+      readonly by: Requester
+      readonly onlyQuery: boolean
+    }
   | { readonly ask: 'sessions' }
   | { readonly ask: 'traffic' }
 
@@ -53,6 +66,8 @@ export type AnswerOf = {
   admin: AdminAnswer
   /** Whether the session was there. */
   kill: boolean
+  processList: readonly ProcessRow[]
+  killFor: KillOutcome
   sessions: readonly SessionRow[]
   traffic: readonly TenantSnapshot[]
 }

@@ -14,7 +14,7 @@ import { serveHttp } from '../net/http.ts'
 import { type ExporterView, exporterAnswer } from '../observe/exporter.ts'
 import type { Log } from '../observe/log.ts'
 import { NodeTraffic } from '../observe/metrics.ts'
-import type { AdminAnswer } from '../session/ports.ts'
+import type { AdminAnswer, KillOutcome } from '../session/ports.ts'
 import { Cluster, parseRootservices } from '../topology/cluster.ts'
 import {
   Channel,
@@ -23,6 +23,7 @@ import {
   type Question,
   type WorkerSettings,
 } from './channel.ts'
+import { sessionSettings } from './session-settings.ts'
 
 const METADATA_TIMEOUT_MS = 5_000
 const RESPAWN_MS = 200
@@ -136,7 +137,7 @@ export class Supervisor {
       maxSessions:
         Math.ceil(this.config.number('client_max_connections') / this.workers) ||
         Number.MAX_SAFE_INTEGER,
-      connectTimeoutMs: this.config.timeMs('short_async_task_timeout'),
+      sessions: sessionSettings(this.config),
       drainMs: this.config.timeMs('hot_upgrade_exit_timeout'),
       slowQueryMs: this.config.timeMs('slow_query_time_threshold'),
       accounts: {
@@ -193,6 +194,8 @@ export class Supervisor {
     if (question.ask === 'tenant') return (await this.cluster?.tenantServers(question.tenant)) ?? []
     if (question.ask === 'location')
       return (await this.cluster?.leaderOf(...question.names)) ?? null
+    if (question.ask === 'processList') return this.processList(question)
+    if (question.ask === 'killFor') return this.killFor(question)
     if (question.ask === 'admin') return this.admin(question.sql, question)
     throw new Error(`a worker asked for ${question.ask}`)
   }
@@ -223,6 +226,23 @@ export class Supervisor {
       this.listening.map(({ channel }) => channel.ask({ ask: 'sessions' }).catch(() => [])),
     )
     return lists.flat()
+  }
+
+  /** The clients of all workers that the one who asks may see. */
+  private async processList(question: Extract<Question, { ask: 'processList' }>) {
+    const lists = await Promise.all(
+      this.listening.map(({ channel }) => channel.ask(question).catch(() => [])),
+    )
+    return lists.flat()
+  }
+
+  private async killFor(question: Extract<Question, { ask: 'killFor' }>): Promise<KillOutcome> {
+    const outcomes = await Promise.all(
+      this.listening.map(({ channel }) =>
+        channel.ask(question).catch((): KillOutcome => 'unknown'),
+      ),
+    )
+    return outcomes.find(outcome => outcome !== 'unknown') ?? 'unknown'
   }
 
   private collectTraffic(): void {

@@ -20,7 +20,6 @@ import {
 } from './channel.ts'
 import { connectionIds } from './connection-ids.ts'
 
-const LOGIN_TIMEOUT_MS = 10_000
 const TENANT_AGE_MS = 5_000
 const MAX_TENANTS = 10_000
 const MAX_LOCATIONS = 20_000
@@ -100,8 +99,13 @@ class Worker {
       },
       serverVersion: () => this.settings.serverVersion,
       proxyVersion: PROXY_VERSION,
-      loginTimeoutMs: LOGIN_TIMEOUT_MS,
-      connectTimeoutMs: start.settings.connectTimeoutMs,
+      settings: () => this.settings.sessions,
+      peers: {
+        list: by => channel.ask({ ask: 'processList', by }),
+        kill: (id, by, onlyQuery) => channel.ask({ ask: 'killFor', id, by, onlyQuery }),
+      },
+      random: Math.random,
+      isDraining: () => this.draining,
       nextConnectionId: connectionIds(start.ids),
       maxSessions: () => this.settings.maxSessions,
     })
@@ -122,6 +126,10 @@ class Worker {
 
   respond(question: Question): Promise<unknown> {
     if (question.ask === 'sessions') return Promise.resolve(this.rows())
+    if (question.ask === 'processList')
+      return Promise.resolve(this.sessions.processRows(question.by))
+    if (question.ask === 'killFor')
+      return Promise.resolve(this.sessions.killFor(question.id, question.by, question.onlyQuery))
     if (question.ask === 'kill') return Promise.resolve(this.sessions.kill(question.connectionId))
     return Promise.resolve(this.sessions.traffic.snapshot(this.sessions.list()))
   }

@@ -11,7 +11,7 @@ import type { SessionDeps } from './ports.ts'
 /** When many clients vanish at once, statements beyond this end by the server's own time-outs. */
 const MAX_AT_ONCE = 64
 
-type Deps = Omit<SessionDeps, 'cancel' | 'traffic'>
+type Deps = Pick<SessionDeps, 'transport' | 'clock' | 'settings' | 'nextConnectionId'>
 
 export class Canceller {
   private readonly deps: Deps
@@ -25,7 +25,8 @@ export class Canceller {
   cancel(login: ProxyLogin, victim: ServerSession): void {
     if (this.underWay >= MAX_AT_ONCE) return
     this.underWay += 1
-    const { clock, transport, connectTimeoutMs } = this.deps
+    const { clock, transport } = this.deps
+    const { connectTimeoutMs } = this.deps.settings()
     const deadline = clock.after(connectTimeoutMs * 2, () => server.drop())
     const over = () => {
       this.underWay -= 1
@@ -44,6 +45,8 @@ export class Canceller {
         refused: over,
         forward: () => {},
         finished: session => session.drop(),
+        infile: session => session.drop(),
+        discards: () => false,
         drained: () => {},
         lost: over,
       },

@@ -8,15 +8,26 @@ import { randomScramble } from '../auth/scramble.ts'
 import type { TimerHandle } from '../base/clock.ts'
 import type { Address, Connection, ConnectionEvents } from '../net/transport.ts'
 import { PacketCollector } from '../wire/framing.ts'
-import { buildGreeting, maskGreeting, maskLogin, proxyGreeting } from '../wire/handshake.ts'
+import {
+  buildGreeting,
+  type Login,
+  maskGreeting,
+  maskLogin,
+  proxyGreeting,
+} from '../wire/handshake.ts'
 import { buildOk, errorOfFault, rebuildOk } from '../wire/ok.ts'
 import { DEFAULT_STATUS } from '../wire/protocol.ts'
+import { malformed } from '../wire/reader.ts'
 import { packet } from '../wire/writer.ts'
 import { AdminConversation } from './admin-conversation.ts'
-import { type Credentials, isAdminLogin, readLogin } from './login.ts'
+import type { CourseHost } from './course.ts'
+import type { IdentityOwner } from './identity-commands.ts'
+import { type Credentials, credentialsOf, isAdminLogin, readLogin } from './login.ts'
 import { SessionMemory } from './memory.ts'
+import { MysqlCourse } from './mysql-course.ts'
+import { OceanbaseCourse } from './oceanbase-course.ts'
 import { Pipeline, type PipelineHost } from './pipeline.ts'
-import type { Directory, SessionDeps } from './ports.ts'
+import type { Directory, ProcessRow, SessionDeps } from './ports.ts'
 import { Servers, type ServersOwner } from './servers.ts'
 import { READ_STALL_SECONDS } from './stall.ts'
 import { nextSessionState, type SessionEvent, type SessionState } from './states.ts'
@@ -32,7 +43,7 @@ export class ClientSession implements PipelineHost {
   readonly id: number
   readonly startedAt: number
   readonly events: ConnectionEvents
-  readonly memory = new SessionMemory()
+  readonly memory: SessionMemory
   credentials: Credentials | undefined
   private readonly deps: SessionDeps
   private readonly onClosed: (session: ClientSession) => void
@@ -47,6 +58,7 @@ export class ClientSession implements PipelineHost {
   private adminTalk: AdminConversation | undefined
   /** Of the next packet before login; afterwards the pipeline knows. */
   private sequence = 0
+  private relayedLoginBytes = 0
   /** Where it counts: under no name until it is logged in. */
   traffic: TenantTraffic
 
@@ -56,6 +68,7 @@ export class ClientSession implements PipelineHost {
     this.id = deps.nextConnectionId()
     this.startedAt = deps.clock.now()
     this.traffic = deps.traffic.of('', '')
+    this.memory = new SessionMemory(deps.settings().maxMemoryBytes)
     this.scramble = deps.mode.kind === 'mysql' ? EMPTY_SCRAMBLE : randomScramble()
     this.servers = new Servers(deps, this.memory, this.serversOwner())
     this.events = {
@@ -92,6 +105,27 @@ export class ClientSession implements PipelineHost {
     return this.current === 'idle' && !this.memory.inTransaction
   }
 
+  /** KILL QUERY: what runs for this client ends, the session stays. */
+  cancelStatement(): void {
+    this.stopStatement()
+  }
+
+  processRow(): ProcessRow {
+    const { credentials, pipeline, memory } = this
+    return {
+      id: this.id,
+      user: credentials?.identity.user ?? '',
+      tenant: this.tenant,
+      host: this.clientAddress,
+      database: memory.schema ?? null,
+      command: pipeline?.runningCommand ?? 'Sleep',
+      seconds: Math.floor(pipeline?.secondsInState ?? 0),
+      state: pipeline?.runningCommand === undefined ? 'SLEEP' : 'ACTIVE',
+      statement: pipeline?.course.statement() ?? null,
+      serverPort: this.servers.current?.address.port ?? 0,
+    }
+  }
+
   move(event: SessionEvent): void {
     this.current = nextSessionState(this.current, event)
   }
@@ -114,18 +148,27 @@ export class ClientSession implements PipelineHost {
 
   /** One beat a second: ends a client that stopped in the middle of something. */
   beat(): void {
-    const overdue = this.pipeline?.overdue()
-    if (overdue === 'writing') this.client?.destroy()
-    else if (overdue === 'reading')
-      this.giveUp(new Fault('request.timeout', { seconds: READ_STALL_SECONDS }))
+    try {
+      const { pipeline } = this
+      if (pipeline === undefined) return
+      const overdue = pipeline.overdue()
+      if (overdue === 'writing') this.client?.destroy()
+      else if (overdue === 'reading')
+        this.giveUp(new Fault('request.timeout', { seconds: READ_STALL_SECONDS }))
+      else if (overdue === 'server') this.giveUp(new Fault('server.lost-reading'))
+      else pipeline.beat()
+    } catch (error) {
+      this.failed(error)
+    }
   }
 
   // --- the client's connection
 
   private opened(connection: Connection): void {
     this.client = connection
-    this.deadline = this.deps.clock.after(this.deps.loginTimeoutMs, () =>
-      this.giveUp(new Fault('login.timeout', { seconds: this.deps.loginTimeoutMs / 1000 })),
+    const { loginTimeoutMs } = this.deps.settings()
+    this.deadline = this.deps.clock.after(loginTimeoutMs, () =>
+      this.giveUp(new Fault('login.timeout', { seconds: loginTimeoutMs / 1000 })),
     )
     if (this.deps.mode.kind === 'mysql') {
       this.servers.relayLogin(this.deps.mode.server)
@@ -141,6 +184,7 @@ export class ClientSession implements PipelineHost {
   }
 
   private received(bytes: Uint8Array): void {
+    // Not by `guarded`: a closure a chunk.
     try {
       if (this.current === 'closing' || this.current === 'closed') return
       if (this.pipeline !== undefined) this.pipeline.received(bytes)
@@ -152,9 +196,16 @@ export class ClientSession implements PipelineHost {
   }
 
   private drained(): void {
-    try {
+    this.guarded(() => {
       this.adminTalk?.drained()
       this.pipeline?.clientDrained()
+    })
+  }
+
+  /** Whatever goes wrong in here is this client's end and nobody else's. */
+  private guarded(act: () => void): void {
+    try {
+      act()
     } catch (error) {
       this.failed(error)
     }
@@ -168,6 +219,8 @@ export class ClientSession implements PipelineHost {
 
   private receivedLogin(bytes: Uint8Array): void {
     if (this.deps.mode.kind === 'mysql' && this.current === 'authenticating') {
+      this.relayedLoginBytes += bytes.length
+      if (this.relayedLoginBytes > LOGIN_LIMIT_BYTES) throw malformed('login above the limit')
       this.servers.current?.write(bytes)
       return
     }
@@ -224,8 +277,8 @@ export class ClientSession implements PipelineHost {
     this.credentials = credentials
     const noServer = () => this.giveUp(new Fault('route.no-server', { tenant: credentials.tenant }))
     Promise.resolve(directory.tenantServers(credentials.tenant))
-      .then(servers => this.logInOn(servers, credentials))
-      .catch(noServer)
+      .then(servers => this.logInOn(servers, credentials), noServer)
+      .catch(error => this.failed(error))
   }
 
   private logInOn(servers: readonly Address[], credentials: Credentials): void {
@@ -270,50 +323,111 @@ export class ClientSession implements PipelineHost {
   }
 
   private loggedIn(ok: Uint8Array, sequence: number): void {
-    const { client, deps, memory, servers } = this
+    const { client, deps, memory } = this
     if (client === undefined || this.current !== 'authenticating') return
-    const learned = memory.learnLogin(ok)
     const isRelayed = deps.mode.kind === 'mysql'
     if (isRelayed) this.sequence = sequence
+    // After COM_CHANGE_USER nothing of the old session is left.
+    if (this.pipeline !== undefined) memory.forget()
+    const learned = isRelayed ? memory.learnStatus(ok) : memory.learnLogin(ok, deps.baselines)
     this.accepted(isRelayed ? ok : rebuildOk(learned))
     this.traffic = deps.traffic.of(this.credentials?.cluster ?? '', this.tenant)
     this.traffic.loggedIn(true)
-    this.pipeline = new Pipeline(this, { deps, memory, servers, client, traffic: this.traffic })
+    if (this.pipeline === undefined) this.pipeline = this.newPipeline(client)
+    else this.pipeline.userChanged(this.traffic)
+  }
+
+  private newPipeline(client: Connection): Pipeline {
+    const { deps, memory, servers, traffic } = this
+    const { mode } = deps
+    const course = (host: CourseHost) =>
+      mode.kind === 'mysql'
+        ? new MysqlCourse(host, memory, servers)
+        : new OceanbaseCourse(host, {
+            deps,
+            directory: mode.directory,
+            memory,
+            servers,
+            identity: this.identityOwner(),
+          })
+    return new Pipeline(this, { memory, client, traffic, course })
+  }
+
+  private identityOwner(): IdentityOwner {
+    const session = this
+    return {
+      id: this.id,
+      get user() {
+        return session.credentials?.identity.user ?? ''
+      },
+      get tenant() {
+        return session.tenant
+      },
+      get cluster() {
+        return session.credentials?.cluster ?? ''
+      },
+      get traffic() {
+        return session.traffic
+      },
+      get isDraining() {
+        return session.deps.isDraining()
+      },
+      get clientCapabilities() {
+        return session.credentials?.login.capabilities ?? 0
+      },
+      scramble: this.scramble,
+      changeUser: (login, sequence) => this.changeUser(login, sequence),
+    }
+  }
+
+  private changeUser(login: Login, sequence: number): void {
+    this.sequence = sequence
+    const maxPacketBytes = this.credentials?.login.maxPacketBytes ?? login.maxPacketBytes
+    this.credentials = credentialsOf({ ...login, maxPacketBytes })
+    if (this.credentials.identity.tenant === 'proxysys') this.deny(this.credentials)
+    else this.authenticate(this.credentials)
   }
 
   // --- servers
 
   private serversOwner(): ServersOwner {
     return {
-      greeted: greeting => {
-        if (this.current !== 'greeting') return
-        this.scramble = greeting.scramble
-        this.greet(buildGreeting(maskGreeting(greeting)))
-      },
+      greeted: greeting =>
+        this.guarded(() => {
+          if (this.current !== 'greeting') return
+          this.scramble = greeting.scramble
+          this.greet(buildGreeting(maskGreeting(greeting)))
+        }),
       asked: framed => this.client?.write(framed),
-      loggedIn: (ok, sequence) => this.loggedIn(ok, sequence),
+      loggedIn: (ok, sequence) => this.guarded(() => this.loggedIn(ok, sequence)),
       refused: (error, sequence) => {
         if (this.deps.mode.kind === 'mysql') this.sequence = sequence
         this.abandon(error)
       },
-      reached: server => this.pipeline?.reached(server),
-      unreachable: databaseError => {
-        if (this.pipeline === undefined)
-          this.giveUp(new Fault('route.no-server', { tenant: this.tenant }))
-        else this.pipeline.unreachable(databaseError)
-      },
-      forward: (server, bytes) => this.pipeline?.forward(server, bytes),
+      reached: server => this.guarded(() => this.pipeline?.course.reached(server)),
+      unreachable: error => this.guarded(() => this.unreachable(error)),
+      forward: (server, bytes) => this.pipeline?.course.forward(server, bytes),
       finished: (server, ok, sequence, swallowed) => {
         try {
-          this.pipeline?.finished(server, ok, sequence, swallowed)
+          this.pipeline?.course.finished(server, ok, sequence, swallowed)
         } catch (error) {
           // The client's next command was wrong, not this server's answer.
           this.failed(error)
         }
       },
-      drained: () => this.pipeline?.serverDrained(),
-      lost: server => this.pipeline?.lost(server),
+      infile: server => this.guarded(() => this.pipeline?.course.infile(server)),
+      discards: (server, errorCode, held) =>
+        this.pipeline?.course.discards(server, errorCode, held) ?? false,
+      drained: () => this.guarded(() => this.pipeline?.serverDrained()),
+      lost: server => this.guarded(() => this.pipeline?.course.lost(server)),
+      spareLost: server => this.guarded(() => this.pipeline?.course.spareLost(server)),
     }
+  }
+
+  private unreachable(error: Uint8Array | undefined): void {
+    if (this.current === 'authenticating' || this.pipeline === undefined)
+      this.giveUp(new Fault('route.no-server', { tenant: this.tenant }))
+    else this.pipeline.course.unreachable(error)
   }
 
   // --- the end
@@ -321,7 +435,8 @@ export class ClientSession implements PipelineHost {
   private abandon(payload: Uint8Array): void {
     if (this.current === 'closing' || this.current === 'closed') return
     if (this.isLoggingIn) this.traffic.loggedIn(false)
-    const sequence = this.pipeline === undefined ? this.sequence : this.pipeline.ownSequence()
+    const isInLogin = this.pipeline === undefined || this.current === 'authenticating'
+    const sequence = isInLogin ? this.sequence : this.pipeline?.ownSequence()
     this.move('gaveUp')
     this.stopStatement()
     this.servers.release()
@@ -357,7 +472,7 @@ export class ClientSession implements PipelineHost {
   }
 
   private stopStatement(): void {
-    const running = this.pipeline?.runningOn()
+    const running = this.pipeline?.course.runningOn()
     if (running === undefined || running.isClosed || running.login === undefined) return
     this.deps.cancel(running.login, running)
   }

@@ -60,7 +60,8 @@ export function isAdminLogin(payload: Uint8Array): boolean {
   return parseIdentity(parseLogin(payload).user).tenant === 'proxysys'
 }
 
-function credentialsOf(login: Login): Credentials {
+/** Who a login says it is, before anything is checked. */
+export function credentialsOf(login: Login): Credentials {
   const identity = parseIdentity(login.user)
   return {
     login,

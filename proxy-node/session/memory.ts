@@ -1,68 +1,256 @@
 /**
- * What is known of a session's state on its server, learned from OK packets and never by parsing
- * SET. Until state can be replayed elsewhere, a session that has any stays on its server.
+ * What a client session is made of, whichever server runs its next statement: learned from OK packets
+ * and extra info, never by parsing SET. Each change gets the next version; a server session that is
+ * behind is brought up to it before it is used (`restore.ts`). What cannot be carried is a pin
+ * (`pins.ts`). Source: proxy-protocol.md §4; proxy-protocol-tried.md A7–A11, A20.
  */
+import { Fault } from '#contract/fault'
+import type { Baseline, Baselines } from '../backend/baseline.ts'
+import type { Delivered } from '../backend/delivered.ts'
 import { type OkPacket, parseOk } from '../wire/ok.ts'
 import { STATUS } from '../wire/protocol.ts'
-
-/** Changes that say something about a statement, not about the session (proxy-protocol-tried.md A8, A20, C1). */
-const PASSING =
-  /^(ob_proxy_|ob_last_schema_version$|ob_statement_trace_id$|ob_enable_transmission_checksum$|_nlj_batching_enabled$|timestamp$)/
+import { userLiteral } from './literals.ts'
+import { mayMove, PINS } from './pins.ts'
+import { isReplayable } from './replayable.ts'
 
 /** Follow from the current database, which is restored by INIT_DB. */
 const FOLLOWS_SCHEMA = /^(character_set|collation)_database$/
+/** Says that the variable's change is news about servers, not of this session. */
+const PASSING = /^(ob_last_schema_version|ob_enable_transmission_checksum|_nlj_batching_enabled)$/
+/** The value in an OK of a thing that is on or off (A7). */
+const ON = /^(ON|1)$/
+
+const TRANSACTION_SET = 'ob_proxy_set_trx_executed'
+const TEMPORARY_USED = '_ob_proxy_session_temporary_table_used'
+const PARTITION_HIT = 'ob_proxy_partition_hit'
+
+/** Extra-info blob of system variables (§3.3.1). */
+export const SYSTEM_BLOB = 4
+
+type Versioned<T> = { value: T; version: number }
 
 export class SessionMemory {
   status = 0
+  /** Bits of `PINS`. */
+  pins = 0
   /** Undefined: none selected. */
   schema: string | undefined
-  /** Why the session must stay on its server for good, empty when it may move. */
-  pinned = ''
-  /** SET TRANSACTION waits for the transaction it is meant for (A8). */
-  private hasTransactionSet = false
   /** The last statement was routed to a server that is not its table's leader. */
   missed = false
+  /** COM_QUERY payload of a BEGIN that no server has seen (§5.2). */
+  heldBegin: Uint8Array | undefined
+  /** Counts the changes; what a server session has is compared with it. */
+  version = 0
+  /** Versions of the last change of each kind. */
+  systemVersion = 0
+  userVersion = 0
+  blobVersion = 0
+  /** How often COM_RESET_CONNECTION was done. */
+  resets = 0
+  /** COM_SET_OPTION of this session: 0 multi-statements on, as servers begin. */
+  option = 0
+  baseline: Baseline | undefined
+  private system: Map<string, Versioned<string>> | undefined
+  private user: Map<string, Versioned<Uint8Array>> | undefined
+  private blobs: Map<number, Versioned<Uint8Array>> | undefined
+  /** Bytes of all the above and of statements; bounded by `client_max_memory_size`. */
+  private bytes = 0
+  readonly limitBytes: number
+
+  constructor(limitBytes = 8 * 1024 * 1024) {
+    this.limitBytes = limitBytes
+  }
 
   get inTransaction(): boolean {
     return (this.status & STATUS.inTransaction) !== 0
   }
 
-  /** True when a statement may run on another server. */
+  /** True when a statement may run on another server without the client noticing. */
   get mayMove(): boolean {
-    return this.pinned === '' && !this.inTransaction && !this.hasTransactionSet
+    return mayMove(this.pins, this.status) || this.heldBegin !== undefined
   }
 
-  /** Stays on its server for good; the first reason is kept. */
-  pin(reason: string): void {
-    if (this.pinned === '') this.pinned = reason
+  get noBackslashEscapes(): boolean {
+    return (this.status & STATUS.noBackslashEscapes) !== 0
   }
 
-  /** The login OK: every variable is listed, none is a change of this session. */
-  learnLogin(payload: Uint8Array): OkPacket {
+  /** The session's value of a system variable, display text; undefined before login. */
+  variable(name: string): string | undefined {
+    return this.system?.get(name)?.value ?? this.baseline?.value(name)
+  }
+
+  /** System variables that changed after `version`. */
+  systemSince(version: number): [string, string][] {
+    const changed: [string, string][] = []
+    for (const [name, entry] of this.system ?? [])
+      if (entry.version > version) changed.push([name, entry.value])
+    return changed
+  }
+
+  /** User variables that changed after `version`: names as OKs give them, literals for any session. */
+  userSince(version: number): [string, Uint8Array][] {
+    const changed: [string, Uint8Array][] = []
+    for (const [name, entry] of this.user ?? [])
+      if (entry.version > version) changed.push([name, entry.value])
+    return changed
+  }
+
+  /** The literal of a user variable; the name in lower case. */
+  userValue(name: string): Uint8Array | undefined {
+    return this.user?.get(name)?.value
+  }
+
+  blobsSince(version: number): [number, Uint8Array][] {
+    const changed: [number, Uint8Array][] = []
+    for (const [type, entry] of this.blobs ?? [])
+      if (entry.version > version) changed.push([type, entry.value])
+    return changed
+  }
+
+  /** Whether the blob of system variables says all that SET would (A10: it can be missing after an ERR). */
+  get isSystemBlobWhole(): boolean {
+    const blob = this.blobs?.get(SYSTEM_BLOB)
+    return blob !== undefined && blob.version >= this.systemVersion
+  }
+
+  /** The current database is no more. */
+  schemaGone(): void {
+    this.schema = undefined
+    this.version += 1
+  }
+
+  pin(bit: number): void {
+    this.pins |= bit
+  }
+
+  /** @throws session.memory when the session would keep more than it may. */
+  keep(bytes: number): void {
+    this.bytes += bytes
+    if (this.bytes > this.limitBytes) throw new Fault('session.memory', { bytes: this.limitBytes })
+  }
+
+  drop(bytes: number): void {
+    this.bytes -= bytes
+  }
+
+  /** The client's own login: every variable is listed, none is a change of this session. */
+  learnLogin(payload: Uint8Array, baselines: Baselines): OkPacket {
+    this.baseline = baselines.of(payload)
     const ok = parseOk(payload)
     this.status = ok.status
-    if (ok.schema !== undefined) this.schema = ok.schema === '' ? undefined : ok.schema
+    this.schema = ok.schema || undefined
     return ok
   }
 
-  /** The OK that ended a response. `afterError` is true when it followed an ERR. */
-  learn(payload: Uint8Array, afterError: boolean): OkPacket | undefined {
+  /** MySQL mode: nothing but the status is of interest. */
+  learnStatus(payload: Uint8Array): OkPacket {
+    const ok = parseOk(payload)
+    this.status = ok.status
+    return ok
+  }
+
+  /**
+   * The OK that ended a response of a server session whose state is `delivered`. Undefined when it says
+   * nothing but its status. @throws session.memory
+   */
+  learn(payload: Uint8Array, delivered: Delivered, afterError: boolean): OkPacket | undefined {
     this.missed = false
-    if (this.isPlain(payload)) {
-      this.status = (payload[3] as number) | ((payload[4] as number) << 8)
-      return undefined
-    }
-    const ok = parseOk(payload)
-    this.status = ok.status
-    if (ok.schema !== undefined) this.schema = ok.schema === '' ? undefined : ok.schema
-    if (ok.userVariables.size > 0) this.pin('user variables')
-    for (const name of ok.systemVariables.keys())
-      if (!PASSING.test(name) && !FOLLOWS_SCHEMA.test(name)) this.pin(`variable ${name}`)
-    const isSet = ok.systemVariables.get('ob_proxy_set_trx_executed')
-    if (isSet !== undefined) this.hasTransactionSet = isSet === 'ON' || isSet === '1'
-    const hit = ok.systemVariables.get('ob_proxy_partition_hit')
-    this.missed = !afterError && (hit === '0' || hit === 'OFF')
+    const wasCurrent = delivered.all === this.version
+    const ok = this.isPlain(payload) ? undefined : this.learnState(parseOk(payload), afterError)
+    if (ok === undefined) this.status = (payload[3] as number) | ((payload[4] as number) << 8)
+    if (wasCurrent) this.delivered(delivered, afterError)
     return ok
+  }
+
+  /** A blob that came in extra info (§3.3.1); a later one of a type replaces an earlier one. */
+  learnBlob(type: number, bytes: Uint8Array): void {
+    const before = this.blobs?.get(type)
+    this.keep(bytes.length - (before?.value.length ?? 0))
+    this.blobs ??= new Map()
+    this.version += 1
+    this.blobVersion = this.version
+    this.blobs.set(type, { value: bytes.slice(), version: this.version })
+  }
+
+  /** A server session that was current, or was brought up to date and succeeded, is so again. */
+  delivered(delivered: Delivered, afterError: boolean): void {
+    delivered.schema = this.schema
+    if (afterError && delivered.blobs < this.blobVersion && delivered.all < this.version) return
+    delivered.all = this.version
+    delivered.system = this.version
+    delivered.user = this.version
+    delivered.blobs = this.version
+  }
+
+  /** COM_RESET_CONNECTION succeeded on one server; the others are reset before they are used. */
+  reset(): void {
+    this.resets += 1
+    this.forget()
+    this.status &= ~(STATUS.inTransaction | STATUS.noBackslashEscapes)
+  }
+
+  /** Another login took the place of the first: nothing of the old session is left. */
+  forget(): void {
+    this.system = undefined
+    this.user = undefined
+    this.blobs = undefined
+    this.heldBegin = undefined
+    this.pins = 0
+    this.option = 0
+    this.bytes = 0
+    this.version += 1
+    this.systemVersion = 0
+    this.userVersion = 0
+    this.blobVersion = 0
+  }
+
+  private learnState(ok: OkPacket, afterError: boolean): OkPacket {
+    this.status = ok.status
+    if (ok.schema !== undefined) this.learnSchema(ok.schema)
+    for (const [name, value] of ok.systemVariables) this.learnSystem(name, value, afterError)
+    for (const [name, literal] of ok.userVariables) this.learnUser(name, literal)
+    return ok
+  }
+
+  private learnSchema(schema: string): void {
+    this.schema = schema || undefined
+    this.version += 1
+  }
+
+  private learnSystem(name: string, value: string, afterError: boolean): void {
+    if (name === TRANSACTION_SET) this.setPin(PINS.nextTransaction.bit, ON.test(value))
+    else if (name === TEMPORARY_USED) this.setPin(PINS.temporaryTables.bit, ON.test(value))
+    else if (name === PARTITION_HIT) this.missed = !afterError && !ON.test(value)
+    else if (!PASSING.test(name) && !FOLLOWS_SCHEMA.test(name) && isReplayable(name))
+      this.keepSystem(name, value)
+  }
+
+  private keepSystem(name: string, value: string): void {
+    const before = this.system?.get(name)
+    if (before?.value === value) return
+    if (before === undefined && this.baseline?.value(name) === value) return
+    this.keep(value.length - (before === undefined ? -name.length : before.value.length))
+    this.system ??= new Map()
+    this.version += 1
+    this.systemVersion = this.version
+    // Set anew, so that the order of a replayed SET is the order of the changes.
+    this.system.delete(name)
+    this.system.set(name, { value, version: this.version })
+  }
+
+  private learnUser(name: string, given: Uint8Array): void {
+    const charset = this.variable('character_set_connection') ?? 'utf8mb4'
+    const literal = userLiteral(given, { charset, noBackslashEscapes: this.noBackslashEscapes })
+    const before = this.user?.get(name)?.value
+    this.keep(literal.length - (before === undefined ? -name.length : before.length))
+    this.user ??= new Map()
+    this.version += 1
+    this.userVersion = this.version
+    this.user.set(name, { value: literal, version: this.version })
+  }
+
+  setPin(bit: number, isOn: boolean): void {
+    this.pins = isOn ? this.pins | bit : this.pins & ~bit
   }
 
   /** No rows, no insert id, no state: the usual end of a result set, read without allocation. */

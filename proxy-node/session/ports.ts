@@ -1,4 +1,5 @@
 /** What a client session needs of the rest of the node, as narrow ports the composition root fills. */
+import type { Baselines } from '../backend/baseline.ts'
 import type { ProxyLogin } from '../backend/login.ts'
 import type { ServerSession } from '../backend/server-session.ts'
 import type { Clock } from '../base/clock.ts'
@@ -47,6 +48,58 @@ export type Mode =
   | { readonly kind: 'mysql'; readonly server: Address }
   | { readonly kind: 'oceanbase'; readonly directory: Directory }
 
+/** Limits and time-outs of client sessions; read when they are needed, so a change is in force at once (§9). */
+export type SessionSettings = {
+  /** `connect_observer_max_retries`: servers tried for one statement. */
+  readonly maxAttempts: number
+  /** `short_async_task_timeout`: connect and login to a server. */
+  readonly connectTimeoutMs: number
+  /** `client_login_timeout`: from the accept to the end of the login. */
+  readonly loginTimeoutMs: number
+  /** `observer_query_timeout_delta`, on top of the session's `ob_query_timeout`. */
+  readonly queryTimeoutDeltaMs: number
+  /** `client_max_memory_size`: state kept for one session. */
+  readonly maxMemoryBytes: number
+  /** `enable_ob_protocol_v2`. */
+  readonly usesOb20: boolean
+  /** `server_routing_mode=random`: each statement that may move goes to some server. */
+  readonly routesAtRandom: boolean
+}
+
+/** Who asks for something of other client sessions. */
+export type Requester = {
+  readonly connectionId: number
+  readonly cluster: string
+  readonly tenant: string
+  readonly user: string
+  /** May see and end sessions of other users of the tenant. */
+  readonly isPrivileged: boolean
+}
+
+export type ProcessRow = {
+  readonly id: number
+  readonly user: string
+  readonly tenant: string
+  readonly host: string
+  readonly database: string | null
+  readonly command: string
+  readonly seconds: number
+  readonly state: string
+  /** Its beginning; null when nothing runs. */
+  readonly statement: string | null
+  /** Of the server session in use; 0 for none. */
+  readonly serverPort: number
+}
+
+export type KillOutcome = 'done' | 'unknown' | 'not-owner'
+
+/** The client sessions of all workers of this node. */
+export type Peers = {
+  readonly list: (by: Requester) => Promise<readonly ProcessRow[]>
+  /** Ends the statement, or the whole session, of the client `connectionId`. */
+  readonly kill: (connectionId: number, by: Requester, onlyQuery: boolean) => Promise<KillOutcome>
+}
+
 export type SessionDeps = {
   readonly transport: Transport
   readonly clock: Clock
@@ -54,8 +107,13 @@ export type SessionDeps = {
   readonly admin: Admin
   readonly serverVersion: () => string
   readonly proxyVersion: string
-  readonly loginTimeoutMs: number
-  readonly connectTimeoutMs: number
+  readonly settings: () => SessionSettings
+  readonly baselines: Baselines
+  readonly peers: Peers
+  /** Numbers in [0, 1) for random routing. */
+  readonly random: () => number
+  /** The node lets its clients go. */
+  readonly isDraining: () => boolean
   /** Unique over workers, restarts and nodes (N4). */
   readonly nextConnectionId: () => number
   readonly maxSessions: () => number

@@ -10,6 +10,9 @@ import { concat } from '../wire/writer.ts'
 /** How much of a statement is read before it is routed (`tunnel_request_size_threshold`). */
 export const ROUTE_PREFIX_BYTES = 8 * 1024
 
+/** Command byte and statement id: what tells how much more is wanted. */
+const PEEK_BYTES = 5
+
 const NOTHING = new Uint8Array(0)
 
 export class Requests {
@@ -18,6 +21,9 @@ export class Requests {
   private bodyLeft = 0
   private continues = false
   private sequence = 0
+  private isFile = false
+  /** The next packet is no command but an answer to something the client was asked. */
+  private isAnswer = false
 
   /** Sequence number of the answer to the command under way: one more than its last packet's. */
   get replySequence(): number {
@@ -30,7 +36,18 @@ export class Requests {
 
   /** True while bytes of the command under way are still to come. */
   get isIncomplete(): boolean {
-    return this.bodyLeft > 0 || this.continues
+    return this.bodyLeft > 0 || this.continues || this.isFile
+  }
+
+  /** True when the part handed out last ended a request of its own: each packet of a file is one. */
+  get isRequestEnd(): boolean {
+    return this.bodyLeft === 0 && (this.isFile || !this.continues)
+  }
+
+  /** The client sends a file: packets until an empty one belong to the command under way. */
+  beginFile(): void {
+    this.isFile = true
+    this.continues = false
   }
 
   /** Adds a chunk; it is copied unless it is handed out at once by `head` or `body`. */
@@ -43,21 +60,30 @@ export class Requests {
     if (this.inbox.length > 0) this.inbox = this.inbox.slice()
   }
 
+  /** The next packet is an answer: it may be empty and has a sequence number of its own. */
+  expectAnswer(): void {
+    this.isAnswer = true
+  }
+
   /**
-   * The first part of the next command with its header, or undefined until enough has come. The
-   * bytes are a view. @throws protocol.malformed for a command without a command byte.
+   * The first part of the next command with its header, or undefined until enough has come. `wanted`
+   * says how much of the payload that is, of a command whose first bytes it is shown. The bytes are a
+   * view. @throws protocol.malformed for a command without a command byte.
    */
-  head(): Uint8Array | undefined {
+  head(wanted: (packet: Uint8Array) => number): Uint8Array | undefined {
     const bytes = this.inbox
     if (bytes.length < HEADER_BYTES) return undefined
     const length = lengthAt(bytes, 0)
-    if (length === 0) throw malformed('command without a command byte')
-    if (bytes[3] !== 0) throw malformed('sequence number of a command is not 0')
-    if (bytes.length - HEADER_BYTES < Math.min(length, ROUTE_PREFIX_BYTES)) return undefined
+    if (!this.isAnswer && length === 0) throw malformed('command without a command byte')
+    if (!this.isAnswer && bytes[3] !== 0) throw malformed('sequence number of a command is not 0')
+    const visible = bytes.length - HEADER_BYTES
+    if (visible < Math.min(length, PEEK_BYTES)) return undefined
+    if (visible < length && visible < wanted(bytes)) return undefined
     const take = Math.min(bytes.length, HEADER_BYTES + length)
     this.bodyLeft = HEADER_BYTES + length - take
     this.continues = length === MAX_PAYLOAD
-    this.sequence = 0
+    this.sequence = bytes[3] as number
+    this.isAnswer = false
     if (take === bytes.length) {
       this.inbox = NOTHING
       return bytes
@@ -78,8 +104,9 @@ export class Requests {
   }
 
   private nextPacket(): boolean {
-    if (!this.continues || this.inbox.length < HEADER_BYTES) return false
+    if (!(this.continues || this.isFile) || this.inbox.length < HEADER_BYTES) return false
     const length = lengthAt(this.inbox, 0)
+    if (this.isFile && length === 0 && !this.continues) this.isFile = false
     this.sequence = this.inbox[3] as number
     this.bodyLeft = HEADER_BYTES + length
     this.continues = length === MAX_PAYLOAD

@@ -1,20 +1,17 @@
 /**
  * The server sessions of one client: the one in use, others kept for statements that go elsewhere,
- * and the walk over servers until one can be used: connected, logged in, current database restored.
- * Nothing of a command is sent before that, so any failure on the way may try the next server.
+ * and the walk over servers until one is connected and logged in. Nothing of a command is sent before
+ * that, so any failure on the way may try the next server. What a session lacks is not its matter.
  */
+import type { Baselines } from '../backend/baseline.ts'
 import type { ProxyLogin } from '../backend/login.ts'
 import { ServerSession, type ServerSessionOwner } from '../backend/server-session.ts'
 import type { Address } from '../net/transport.ts'
 import type { Greeting } from '../wire/handshake.ts'
-import { COMMAND } from '../wire/protocol.ts'
-import { packet } from '../wire/writer.ts'
 import type { SessionMemory } from './memory.ts'
 import type { SessionDeps } from './ports.ts'
 import { nextServersState, type ServersEvent, type ServersState } from './states.ts'
 
-/** Servers tried for one statement (`connect_observer_max_retries`, at its maximum). */
-const MAX_ATTEMPTS = 5
 /** Server sessions one client keeps besides the one in use. */
 const MAX_SPARE = 16
 
@@ -28,10 +25,10 @@ export type ServersOwner = {
   /** The client's own login succeeded or was refused. */
   readonly loggedIn: (ok: Uint8Array, sequence: number) => void
   readonly refused: (error: Uint8Array, sequence: number) => void
-  /** A session is ready for the command that waits. */
+  /** A session is logged in for the command that waits. */
   readonly reached: (server: ServerSession) => void
-  /** No server could be used. `databaseError` when one could but for the current database. */
-  readonly unreachable: (databaseError: number) => void
+  /** No server could be used; the payload of the last refusal, if any. */
+  readonly unreachable: (error: Uint8Array | undefined) => void
   readonly forward: (server: ServerSession, bytes: Uint8Array) => void
   readonly finished: (
     server: ServerSession,
@@ -39,20 +36,26 @@ export type ServersOwner = {
     sequence: number,
     swallowed: boolean,
   ) => void
+  readonly infile: (server: ServerSession) => void
+  readonly discards: (server: ServerSession, errorCode: number, held: Uint8Array) => boolean
   readonly drained: () => void
   /** The session in use is gone. */
   readonly lost: (server: ServerSession) => void
+  /** One that was kept is gone; a command may have bound itself to it. */
+  readonly spareLost: (server: ServerSession) => void
 }
 
 export class Servers {
   private readonly deps: SessionDeps
   private readonly memory: SessionMemory
   private readonly owner: ServersOwner
+  private readonly baselines: Baselines
   private readonly spare = new Map<string, ServerSession>()
   private state: ServersState = 'none'
   private candidates: readonly Address[] = []
   private login: ProxyLogin | undefined
   private database: string | undefined
+  private lastError: Uint8Array | undefined
   /** The session in use; undefined before login and after it was lost. */
   current: ServerSession | undefined
 
@@ -60,10 +63,18 @@ export class Servers {
     this.deps = deps
     this.memory = memory
     this.owner = owner
+    this.baselines = deps.baselines
   }
 
   get count(): number {
     return this.spare.size + (this.current === undefined ? 0 : 1)
+  }
+
+  /** All sessions, the one in use first. */
+  all(): ServerSession[] {
+    return this.current === undefined
+      ? [...this.spare.values()]
+      : [this.current, ...this.spare.values()]
   }
 
   /** MySQL mode: connects; the login is the client's own, passed on by `current.write`. */
@@ -72,11 +83,13 @@ export class Servers {
     this.open(address)
   }
 
-  /** The client's first login, on the first of `candidates` that can take it. */
+  /** A login of the client's, on the first of `candidates` that can take it; sessions of an earlier one end. */
   logIn(candidates: readonly Address[], login: ProxyLogin, database: string | undefined): void {
+    this.closeAll()
     this.login = login
     this.database = database
-    this.candidates = candidates.slice(0, MAX_ATTEMPTS)
+    this.lastError = undefined
+    this.candidates = candidates.slice(0, this.deps.settings().maxAttempts)
     this.move('login')
     this.tryNext()
   }
@@ -84,19 +97,64 @@ export class Servers {
   /** Finds a session on the first of `candidates` that can be used; the outcome is `reached` or `unreachable`. */
   goTo(candidates: readonly Address[]): void {
     this.database = undefined
-    this.candidates = candidates.slice(0, MAX_ATTEMPTS)
+    this.lastError = undefined
+    this.candidates = candidates.slice(0, this.deps.settings().maxAttempts)
     this.keep()
     this.move('go')
     this.tryNext()
+  }
+
+  /** Takes up a session that was kept. */
+  use(server: ServerSession): void {
+    if (server === this.current) return
+    this.keep()
+    this.spare.delete(keyOf(server.address))
+    this.current = server
+    if (this.state === 'using') return
+    this.move('go')
+    this.move('usable')
+  }
+
+  /** The session in use cannot be: it is closed and the next candidate tried. `error`: what it answered. */
+  next(error: Uint8Array | undefined): void {
+    this.lastError = error
+    this.current?.close()
+    this.current = undefined
+    this.move('go')
+    this.tryNext()
+  }
+
+  /** Tries what is left of the candidates after the session in use was lost. */
+  goOn(): void {
+    this.move('go')
+    this.tryNext()
+  }
+
+  /** Closes the session in use; nothing is told of it. */
+  dropCurrent(): void {
+    if (this.current === undefined) return
+    this.current.close()
+    this.current = undefined
+    this.move('lost')
   }
 
   /** Closes all of them; nothing is told any more. */
   release(): void {
     if (this.state === 'closed') return
     this.move('released')
-    this.current?.leave()
+    this.closeAll()
+  }
+
+  /** Closes all that are kept aside: their session state is nobody's any more. */
+  closeSpare(): void {
     for (const server of this.spare.values()) server.leave()
     this.spare.clear()
+  }
+
+  private closeAll(): void {
+    this.current?.leave()
+    this.current = undefined
+    this.closeSpare()
   }
 
   private move(event: ServersEvent): void {
@@ -108,13 +166,11 @@ export class Servers {
     asked: (_server, framed) => this.owner.asked(framed),
     ready: (server, ok, sequence) => this.ready(server, ok, sequence),
     refused: (server, error, sequence) => this.refused(server, error, sequence),
-    forward: (server, bytes) => {
-      if (this.state !== 'restoring') this.owner.forward(server, bytes)
-    },
-    finished: (server, ok, sequence, swallowed) => {
-      if (this.state === 'restoring') this.restored(server)
-      else this.owner.finished(server, ok, sequence, swallowed)
-    },
+    forward: (server, bytes) => this.owner.forward(server, bytes),
+    finished: (server, ok, sequence, swallowed) =>
+      this.owner.finished(server, ok, sequence, swallowed),
+    infile: server => this.owner.infile(server),
+    discards: (server, errorCode, held) => this.owner.discards(server, errorCode, held),
     drained: server => {
       if (server === this.current) this.owner.drained()
     },
@@ -125,49 +181,55 @@ export class Servers {
     const [address, ...rest] = this.candidates
     this.candidates = rest
     if (address === undefined) {
-      this.giveUp(0)
+      this.giveUp()
       return
     }
     const kept = this.takeSpare(keyOf(address))
     if (kept === undefined) this.open(address)
     else {
       this.current = kept
-      this.restore(kept)
+      this.move('usable')
+      this.owner.reached(kept)
     }
   }
 
-  private giveUp(databaseError: number): void {
+  private giveUp(): void {
     this.current = undefined
     this.move('unreachable')
-    this.owner.unreachable(databaseError)
+    this.owner.unreachable(this.lastError)
   }
 
   private open(address: Address): void {
     const server = new ServerSession(address, this.sessionOwner, this.login, this.database)
     this.current = server
-    server.start(this.deps.transport, this.deps.clock, this.deps.connectTimeoutMs)
+    server.start(this.deps.transport, this.deps.clock, this.deps.settings().connectTimeoutMs)
   }
 
   private ready(server: ServerSession, ok: Uint8Array, sequence: number): void {
-    if (this.state === 'entering') {
-      this.move('usable')
+    const isFirst = this.state === 'entering'
+    if (this.deps.mode.kind === 'oceanbase') server.baseline = this.baselines.of(ok)
+    this.move('usable')
+    if (isFirst) {
       this.owner.loggedIn(ok, sequence)
-      server.schema = this.memory.schema
-    } else {
-      this.restore(server)
+      this.memory.delivered(server.delivered, false)
+      server.delivered.resets = this.memory.resets
+      return
     }
+    server.delivered.resets = this.memory.resets
+    this.owner.reached(server)
   }
 
   private refused(server: ServerSession, error: Uint8Array, sequence: number): void {
     if (server !== this.current) return
     const errno = (error[1] ?? 0) | ((error[2] ?? 0) << 8)
     const isFinal = this.state === 'entering' && !ELSEWHERE.has(errno)
+    this.lastError = error
     if (!isFinal && this.candidates.length > 0) {
       this.tryNext()
       return
     }
     if (this.state !== 'entering') {
-      this.giveUp(0)
+      this.giveUp()
       return
     }
     this.current = undefined
@@ -175,35 +237,12 @@ export class Servers {
     this.owner.refused(error, sequence)
   }
 
-  private restore(server: ServerSession): void {
-    const { schema } = this.memory
-    if (schema === undefined || server.schema === schema) {
-      this.move('usable')
-      this.owner.reached(server)
-      return
-    }
-    this.move('restore')
-    server.schema = schema
-    server.begin(COMMAND.initDb)
-    server.write(packet(0, Uint8Array.of(COMMAND.initDb, ...new TextEncoder().encode(schema))))
-  }
-
-  private restored(server: ServerSession): void {
-    const { errorCode } = server.tracker
-    if (errorCode === 0) {
-      this.move('usable')
-      this.owner.reached(server)
-      return
-    }
-    server.schema = undefined
-    this.current = undefined
-    server.close()
-    this.giveUp(errorCode)
-  }
-
   private lost(server: ServerSession, wasReady: boolean): void {
     const key = keyOf(server.address)
-    if (this.spare.get(key) === server) this.spare.delete(key)
+    if (this.spare.get(key) === server) {
+      this.spare.delete(key)
+      if (this.state !== 'closed') this.owner.spareLost(server)
+    }
     if (this.state === 'closed' || server !== this.current) return
     this.current = undefined
     const { mode } = this.deps
@@ -213,7 +252,6 @@ export class Servers {
       this.owner.lost(server)
       return
     }
-    if (this.state === 'restoring') this.move('retry')
     this.tryNext()
   }
 
@@ -221,18 +259,18 @@ export class Servers {
   private keep(): void {
     const server = this.current
     this.current = undefined
-    if (server === undefined) return
+    if (server === undefined || server.isClosed) return
     if (this.spare.size < MAX_SPARE) this.spare.set(keyOf(server.address), server)
-    else server.close()
+    else server.leave()
   }
 
   private takeSpare(key: string): ServerSession | undefined {
     const kept = this.spare.get(key)
     this.spare.delete(key)
     // "No database" cannot be restored on a session that has one.
-    const isUsable = this.memory.schema !== undefined || kept?.schema === undefined
+    const isUsable = this.memory.schema !== undefined || kept?.delivered.schema === undefined
     if (kept === undefined || isUsable) return kept
-    kept.close()
+    kept.leave()
     return undefined
   }
 }

@@ -1,10 +1,11 @@
 /** All client sessions of one worker: accepts, counts, lists, and lets them go. */
 import { Fault } from '#contract/fault'
+import { Baselines } from '../backend/baseline.ts'
 import type { TimerHandle } from '../base/clock.ts'
 import type { ConnectionEvents } from '../net/transport.ts'
 import { Canceller } from './cancel.ts'
 import { ClientSession } from './client-session.ts'
-import type { SessionDeps } from './ports.ts'
+import type { KillOutcome, ProcessRow, Requester, SessionDeps } from './ports.ts'
 import { WorkerTraffic } from './traffic.ts'
 
 const BEAT_MS = 1_000
@@ -18,11 +19,12 @@ export class Sessions {
 
   readonly traffic = new WorkerTraffic()
 
-  constructor(deps: Omit<SessionDeps, 'cancel' | 'traffic'>) {
+  constructor(deps: Omit<SessionDeps, 'cancel' | 'traffic' | 'baselines'>) {
     const canceller = new Canceller(deps)
     this.deps = {
       ...deps,
       traffic: this.traffic,
+      baselines: new Baselines(),
       cancel: (login, victim) => canceller.cancel(login, victim),
     }
   }
@@ -63,6 +65,28 @@ export class Sessions {
     const session = this.open.get(id)
     session?.giveUp(new Fault('session.killed'))
     return session !== undefined
+  }
+
+  /** The statement, or the whole session, of one client ends, if it is here and may be ended by `by`. */
+  killFor(id: number, by: Requester, onlyQuery: boolean): KillOutcome {
+    const session = this.open.get(id)
+    const credentials = session?.credentials
+    const isNear = credentials?.tenant === by.tenant && credentials.cluster === by.cluster
+    if (session === undefined || !isNear) return 'unknown'
+    if (credentials.identity.user !== by.user && !by.isPrivileged) return 'not-owner'
+    if (onlyQuery) session.cancelStatement()
+    else session.giveUp(new Fault('session.killed'))
+    return 'done'
+  }
+
+  /** The sessions that `by` may see. */
+  processRows(by: Requester): readonly ProcessRow[] {
+    return this.list()
+      .filter(({ credentials }) => {
+        if (credentials?.tenant !== by.tenant || credentials.cluster !== by.cluster) return false
+        return by.isPrivileged || credentials.identity.user === by.user
+      })
+      .map(session => session.processRow())
   }
 
   /** Closes sessions that are between transactions; the rest when `force`. */

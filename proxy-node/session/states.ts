@@ -12,8 +12,15 @@ export const SESSION_TABLE = {
   login: { credentialsRead: 'authenticating', peerLost: 'closed', gaveUp: 'closing' },
   authenticating: { accepted: 'idle', peerLost: 'closed', gaveUp: 'closing' },
   idle: { commandRead: 'routing', peerLost: 'closed', gaveUp: 'closing' },
-  routing: { commandSent: 'working', peerLost: 'closed', gaveUp: 'closing' },
-  working: { resultEnded: 'idle', peerLost: 'closed', gaveUp: 'closing' },
+  routing: {
+    commandSent: 'working',
+    clientAsked: 'asked',
+    userChanged: 'authenticating',
+    peerLost: 'closed',
+    gaveUp: 'closing',
+  },
+  asked: { clientAnswered: 'routing', peerLost: 'closed', gaveUp: 'closing' },
+  working: { resultEnded: 'idle', retried: 'routing', peerLost: 'closed', gaveUp: 'closing' },
   closing: { peerLost: 'closed' },
   closed: {},
 } as const satisfies Table
@@ -25,9 +32,8 @@ export type SessionEvent = EventOf<typeof SESSION_TABLE>
 export const SERVERS_TABLE = {
   none: { login: 'entering', go: 'going', released: 'closed' },
   entering: { usable: 'using', unreachable: 'none', released: 'closed' },
-  using: { go: 'going', lost: 'none', released: 'closed' },
-  going: { restore: 'restoring', usable: 'using', unreachable: 'none', released: 'closed' },
-  restoring: { usable: 'using', retry: 'going', unreachable: 'none', released: 'closed' },
+  using: { go: 'going', login: 'entering', lost: 'none', released: 'closed' },
+  going: { usable: 'using', unreachable: 'none', released: 'closed' },
   closed: {},
 } as const satisfies Table
 

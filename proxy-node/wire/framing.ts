@@ -102,6 +102,8 @@ export type RelaySink = {
   readonly finished: (ok: Uint8Array | undefined, sequence: number, swallowed: boolean) => void
   /** The server asks for a file; its packet was forwarded. */
   readonly infile: () => void
+  /** Whether an ERR of which nothing has been shown is kept from the client: the command is tried again. */
+  readonly discards: (errorCode: number, held: Uint8Array) => boolean
 }
 
 export class ResponseRelay {
@@ -240,9 +242,15 @@ export class ResponseRelay {
     const end = this.at + HEADER_BYTES + length
     if (bytes.length < end) return false
     const ok = bytes.subarray(this.at + HEADER_BYTES, end)
+    const { errorCode } = this.tracker
+    const isKept =
+      this.holding &&
+      errorCode !== 0 &&
+      this.shownSequence === 0 &&
+      this.sink.discards(errorCode, bytes.subarray(this.sent, this.at))
     this.holding = false
     this.open = false
-    this.flush(bytes)
+    if (!isKept) this.flush(bytes)
     this.at = end
     this.sent = end
     this.sink.finished(ok, this.sequence, action === ACTION.swallowLast)

@@ -150,6 +150,35 @@ export function parseLogin(payload: Uint8Array): Login {
   }
 }
 
+/**
+ * What a COM_CHANGE_USER without its command byte says, by the capabilities of the connection's login.
+ * @throws protocol.malformed
+ */
+export function parseChangeUser(payload: Uint8Array, capabilities: number): Login {
+  const reader = new Reader(payload)
+  const user = reader.nulString()
+  const authResponse =
+    (capabilities & CAPABILITY.secureConnection) !== 0
+      ? reader.view(reader.u8()).slice()
+      : reader.nulView().slice()
+  const database = tailString(reader)
+  // Everything behind the database may be missing.
+  const collation = reader.left >= 2 ? reader.u16() & 0xff : 0
+  const hasPlugin = (capabilities & CAPABILITY.pluginAuth) !== 0 && reader.left > 0
+  const plugin = hasPlugin ? tailString(reader) : ''
+  const attributes = parseAttributes(reader, capabilities)
+  return {
+    capabilities,
+    maxPacketBytes: 0,
+    collation,
+    user,
+    authResponse,
+    database: database === '' ? undefined : database,
+    plugin,
+    attributes,
+  }
+}
+
 /** Payload of a HandshakeResponse41; fields follow the capability bits given. The answer has at most 255 bytes. */
 export function buildLogin(login: Login): Uint8Array {
   const writer = new Writer(512)

@@ -31,25 +31,28 @@ const EMPTY = new Uint8Array(0)
 
 /** @throws protocol.malformed when the payload is no OK packet. */
 export function parseOk(payload: Uint8Array): OkPacket {
-  const reader = new Reader(payload)
-  if (reader.u8() !== 0) throw malformed('OK packet expected')
-  const affectedRows = reader.lenencWide()
-  const insertId = reader.lenencWide()
-  const status = reader.u16()
-  const warnings = reader.u16()
-  const message = reader.left > 0 ? reader.lenencView() : EMPTY
-  const tracked = (status & STATUS.sessionStateChanged) !== 0 && reader.left > 0
-  const state = tracked ? parseState(reader.lenencView()) : undefined
+  const { state, ...head } = parseHead(payload)
+  const tracked = state === undefined ? undefined : parseState(state)
   return {
-    affectedRows,
-    insertId,
-    status,
-    warnings,
-    message,
-    systemVariables: state?.system ?? NO_VARIABLES,
-    userVariables: state?.user ?? NO_USER_VARIABLES,
-    schema: state?.schema,
+    ...head,
+    systemVariables: tracked?.system ?? NO_VARIABLES,
+    userVariables: tracked?.user ?? NO_USER_VARIABLES,
+    schema: tracked?.schema,
   }
+}
+
+/**
+ * The entry of system variables in an OK, as it stands there; empty when there is none. Two logins of
+ * one tenant have the same bytes here. @throws protocol.malformed
+ */
+export function variablesOfOk(payload: Uint8Array): Uint8Array {
+  const { state } = parseHead(payload)
+  while (state !== undefined && state.left > 0) {
+    const kind = state.u8()
+    const entry = state.lenencView()
+    if (kind === ENTRY.systemVariables) return entry
+  }
+  return EMPTY
 }
 
 /** The OK that a client gets: what the statement did, without the proxy's session state (§2.6). */
@@ -99,11 +102,23 @@ export function parseError(payload: Uint8Array): ErrorPacket {
   return { errno, state, message: reader.string(reader.left) }
 }
 
-function parseState(bytes: Uint8Array) {
+function parseHead(payload: Uint8Array) {
+  const reader = new Reader(payload)
+  if (reader.u8() !== 0) throw malformed('OK packet expected')
+  const affectedRows = reader.lenencWide()
+  const insertId = reader.lenencWide()
+  const status = reader.u16()
+  const warnings = reader.u16()
+  const message = reader.left > 0 ? reader.lenencView() : EMPTY
+  const tracked = (status & STATUS.sessionStateChanged) !== 0 && reader.left > 0
+  const state = tracked ? new Reader(reader.lenencView()) : undefined
+  return { affectedRows, insertId, status, warnings, message, state }
+}
+
+function parseState(reader: Reader) {
   const system = new Map<string, string>()
   const user = new Map<string, Uint8Array>()
   let schema: string | undefined
-  const reader = new Reader(bytes)
   while (reader.left > 0) {
     const kind = reader.u8()
     const entry = new Reader(reader.lenencView())

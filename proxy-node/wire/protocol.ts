@@ -54,9 +54,11 @@ export const PSEUDO_COMMAND = { infileContent: 0xf0, authSwitchAnswer: 0xf1 } as
 export const CAPABILITY = {
   longPassword: 0x1,
   foundRows: 0x2,
+  longFlag: 0x4,
   connectWithDb: 0x8,
   compress: 0x20,
   localFiles: 0x80,
+  ignoreSpace: 0x100,
   protocol41: 0x200,
   interactive: 0x400,
   ssl: 0x800,

@@ -58,6 +58,11 @@ export class ResponseTracker {
     return this.phase === PHASE.awaitOk && this.errorCode !== 0
   }
 
+  /** True where an ERR may take the place of what comes next: before anything, or among rows. */
+  get takesError(): boolean {
+    return this.phase === PHASE.first || this.phase === PHASE.rows || this.phase === PHASE.awaitOk
+  }
+
   /** Begins the response to `command`. */
   begin(command: number): void {
     this.command = command

@@ -188,7 +188,9 @@ describe('a client that stops reading', () => {
 
 describe('limits before login', () => {
   test('a client that never logs in is told so and closed', async () => {
-    const strict = await startProxy(directoryOf(stack.cluster), { loginTimeoutMs: 100 })
+    const strict = await startProxy(directoryOf(stack.cluster), {
+      settings: { loginTimeoutMs: 100 },
+    })
     const socket = connect(strict.port, '127.0.0.1')
     const received: Buffer[] = []
     socket.on('data', chunk => received.push(chunk as Buffer))

@@ -8,7 +8,8 @@ import { createInterface } from 'node:readline'
 import { systemClock } from '../../proxy-node/base/clock.ts'
 import { nodeTransport } from '../../proxy-node/net/node.ts'
 import type { Address, Transport } from '../../proxy-node/net/transport.ts'
-import type { Mode } from '../../proxy-node/session/ports.ts'
+import { DEFAULT_SETTINGS, peersOf } from '../../proxy-node/session/peers.ts'
+import type { Mode, SessionSettings } from '../../proxy-node/session/ports.ts'
 import { Sessions } from '../../proxy-node/session/sessions.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
@@ -22,6 +23,7 @@ export type Plan = {
   readonly loginTimeoutMs?: number
   readonly connectTimeoutMs?: number
   readonly maxSessions?: number
+  readonly settings?: Partial<SessionSettings>
 }
 
 export type DataPlane = {
@@ -58,7 +60,7 @@ function modeOf(plan: Plan): Mode {
 
 export async function startHere(transport: Transport, plan: Plan): Promise<DataPlane> {
   let id = 1000
-  const sessions = new Sessions({
+  const sessions: Sessions = new Sessions({
     transport,
     clock: systemClock,
     mode: modeOf(plan),
@@ -73,8 +75,15 @@ export async function startHere(transport: Transport, plan: Plan): Promise<DataP
     },
     serverVersion: () => '5.7.25',
     proxyVersion: '4.3.2.0',
-    loginTimeoutMs: plan.loginTimeoutMs ?? 10_000,
-    connectTimeoutMs: plan.connectTimeoutMs ?? 2_000,
+    settings: () => ({
+      ...DEFAULT_SETTINGS,
+      loginTimeoutMs: plan.loginTimeoutMs ?? 10_000,
+      connectTimeoutMs: plan.connectTimeoutMs ?? 2_000,
+      ...plan.settings,
+    }),
+    peers: peersOf(() => sessions),
+    random: Math.random,
+    isDraining: () => false,
     nextConnectionId: () => id++,
     maxSessions: () => plan.maxSessions ?? 8192,
   })

@@ -10,7 +10,8 @@ import { stage1Of } from '../../proxy-node/auth/scramble.ts'
 import { MetadataConnections } from '../../proxy-node/backend/metadata.ts'
 import { systemClock } from '../../proxy-node/base/clock.ts'
 import { nodeTransport } from '../../proxy-node/net/node.ts'
-import type { Admin, Mode } from '../../proxy-node/session/ports.ts'
+import { DEFAULT_SETTINGS, peersOf } from '../../proxy-node/session/peers.ts'
+import type { Admin, Mode, SessionSettings } from '../../proxy-node/session/ports.ts'
 import { Sessions } from '../../proxy-node/session/sessions.ts'
 import { Cluster } from '../../proxy-node/topology/cluster.ts'
 
@@ -31,18 +32,24 @@ export type ProxyUnderTest = {
 /** A proxy in this process on an ephemeral port. */
 export async function startProxy(
   mode: Mode,
-  limits: { maxSessions?: number; loginTimeoutMs?: number } = {},
+  limits: {
+    maxSessions?: number
+    settings?: Partial<SessionSettings>
+    random?: () => number
+  } = {},
 ): Promise<ProxyUnderTest> {
   let id = 1000
-  const sessions = new Sessions({
+  const sessions: Sessions = new Sessions({
     transport: nodeTransport,
     clock: systemClock,
     mode,
     admin: NO_ADMIN,
     serverVersion: () => '5.7.25',
     proxyVersion: '4.3.2.0',
-    loginTimeoutMs: limits.loginTimeoutMs ?? 10_000,
-    connectTimeoutMs: 2_000,
+    settings: () => ({ ...DEFAULT_SETTINGS, connectTimeoutMs: 2_000, ...limits.settings }),
+    peers: peersOf(() => sessions),
+    random: limits.random ?? Math.random,
+    isDraining: () => false,
     nextConnectionId: () => id++,
     maxSessions: () => limits.maxSessions ?? 8192,
   })

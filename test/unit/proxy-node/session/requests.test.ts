@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { Requests } from '../../../../proxy-node/session/requests.ts'
+import { Requests, ROUTE_PREFIX_BYTES } from '../../../../proxy-node/session/requests.ts'
 import { packet } from '../../../../proxy-node/wire/writer.ts'
 
 /** Feeds the chunks and takes commands as a session does; what came out, command by command. */
@@ -16,7 +16,7 @@ function cut(chunks: readonly Uint8Array[]): number[][] {
         commands.at(-1)?.push(...part)
         continue
       }
-      const head = requests.head()
+      const head = requests.head(PREFIX)
       if (head === undefined) break
       commands.push([...head])
     }
@@ -25,6 +25,8 @@ function cut(chunks: readonly Uint8Array[]): number[][] {
   }
   return commands
 }
+
+const PREFIX = () => ROUTE_PREFIX_BYTES
 
 describe('requests', () => {
   test('are cut the same wherever the chunks end', () => {
@@ -50,7 +52,7 @@ describe('requests', () => {
     let seen = 0
     for (let at = 0; at < framed.length; at += 1_000_003) {
       requests.push(framed.slice(at, at + 1_000_003))
-      if (seen === 0) seen += requests.head()?.length ?? 0
+      if (seen === 0) seen += requests.head(PREFIX)?.length ?? 0
       for (let part = requests.body(); part !== undefined; part = requests.body())
         seen += part.length
       requests.retain()
@@ -67,6 +69,6 @@ describe('requests', () => {
     const requests = new Requests()
     requests.push(Uint8Array.from(bytes))
 
-    expect(() => requests.head()).toThrow(/Malformed/)
+    expect(() => requests.head(PREFIX)).toThrow(/Malformed/)
   })
 })

@@ -125,6 +125,7 @@ describe('the relay of a result', () => {
       },
       finished: () => {},
       infile: () => {},
+      discards: () => false,
     })
     relay.begin(COMMAND.query)
     relay.feed(head)

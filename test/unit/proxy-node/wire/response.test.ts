@@ -186,6 +186,7 @@ function relay(command: number, chunks: readonly Uint8Array[], extraOk = true) {
     finished: (okPacket, sequence, swallowed) =>
       finished.push({ swallowed, hasOk: okPacket !== undefined, sequence }),
     infile: () => {},
+    discards: () => false,
   })
   relay.begin(command)
   for (const chunk of chunks) {
@@ -203,6 +204,7 @@ function trace(command: number, bytes: Uint8Array): string[] {
     forward: () => {},
     finished: () => told.push('finished'),
     infile: () => told.push('infile'),
+    discards: () => false,
   })
   relay.begin(command)
   relay.feed(bytes)
@@ -219,6 +221,7 @@ function closeAt(bytes: Uint8Array, cut: number) {
       finished += 1
     },
     infile: () => {},
+    discards: () => false,
   })
   relay.begin(COMMAND.query)
   if (cut > 0) relay.feed(bytes.slice(0, cut))

@@ -1,0 +1,66 @@
+/**
+ * What a pipeline and the course of its commands ask of each other. There are two courses: many
+ * OBServers behind one session, or one MySQL server.
+ */
+import type { Fault } from '#contract/fault'
+import type { ServerSession } from '../backend/server-session.ts'
+import type { OkPacket } from '../wire/ok.ts'
+import type { Cell, Column } from '../wire/resultset.ts'
+import type { SessionState } from './states.ts'
+
+export type Course = {
+  /** How many bytes of a payload must have come before its command is begun; `packet` shows its first five. */
+  readonly wanted: (packet: Uint8Array) => number
+  /** Takes a command's beginning, header first, a view: sends it, answers it, or keeps a copy. */
+  readonly begin: (head: Uint8Array) => void
+  /** What the client says to `ask`. */
+  readonly answered: (payload: Uint8Array) => void
+  readonly reached: (server: ServerSession) => void
+  readonly unreachable: (error: Uint8Array | undefined) => void
+  readonly forward: (server: ServerSession, bytes: Uint8Array) => void
+  readonly finished: (
+    server: ServerSession,
+    ok: Uint8Array | undefined,
+    sequence: number,
+    swallowed: boolean,
+  ) => void
+  readonly infile: (server: ServerSession) => void
+  readonly discards: (server: ServerSession, errorCode: number, held: Uint8Array) => boolean
+  /** The server in use is gone. */
+  readonly lost: (server: ServerSession) => void
+  readonly spareLost: (server: ServerSession) => void
+  /** One beat a second while a command waits `waitedMs` for its server. */
+  readonly beat: (waitedMs: number) => void
+  /** The session that executes a statement of this client at this moment. */
+  readonly runningOn: () => ServerSession | undefined
+  /** Beginning of the statement under way, for SHOW PROCESSLIST. */
+  readonly statement: () => string | undefined
+  /** The client was accepted as another user. */
+  readonly userChanged: () => void
+}
+
+export type CourseHost = {
+  readonly state: SessionState
+  readonly command: number
+  readonly isIncomplete: boolean
+  readonly answering: ServerSession | undefined
+  /** See `Pipeline.ownSequence`. */
+  readonly ownSequence: () => number | undefined
+  readonly send: (server: ServerSession, head: Uint8Array) => void
+  /** The command goes back to where a server is chosen: the last one has not executed it. */
+  readonly retries: () => void
+  readonly answer: (payload: Uint8Array) => void
+  readonly answerFault: (fault: Fault) => void
+  readonly answerRows: (columns: readonly Column[], rows: readonly (readonly Cell[])[]) => void
+  readonly answerNothing: () => void
+  readonly ask: (payload: Uint8Array) => void
+  readonly changesUser: () => number
+  readonly giveUp: (fault: Fault) => void
+  readonly infile: (server: ServerSession) => void
+  readonly forward: (server: ServerSession, bytes: Uint8Array) => void
+  readonly showOk: (payload: Uint8Array, sequence: number, learned: OkPacket | undefined) => void
+  readonly settle: (server: ServerSession, hasMissed: boolean) => void
+  readonly endWith: (fault: Fault) => void
+  readonly unblocked: () => void
+  readonly goOn: () => void
+}

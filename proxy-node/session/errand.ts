@@ -1,0 +1,386 @@
+/**
+ * One command on its way: to a server, through what must be restored there first, and if that server
+ * says it has not executed it, on to the next. A command whose bytes may have been executed is never
+ * sent twice. Source: proxy-protocol.md §4.5, §5.5, §7.5.
+ */
+import { Fault } from '#contract/fault'
+import type { ServerSession } from '../backend/server-session.ts'
+import type { Address } from '../net/transport.ts'
+import type { Statement } from '../sql/classify.ts'
+import { FLAG } from '../sql/words.ts'
+import { type OkPacket, parseError } from '../wire/ok.ts'
+import { COMMAND, HEADER_BYTES, STATUS } from '../wire/protocol.ts'
+import type { CourseHost } from './course.ts'
+import type { LossNotice } from './loss.ts'
+import type { SessionMemory } from './memory.ts'
+import type { CourseParts } from './oceanbase-course.ts'
+import { PINS } from './pins.ts'
+import { isUpToDate, Restorer, type StepKind } from './restore.ts'
+import { NOT_MASTER, type Reaction, reactionTo } from './retry.ts'
+import { isSameAddress } from './servers.ts'
+import type { Prepared, TextPrepared } from './statements.ts'
+
+/** ER_BAD_DB_ERROR. */
+const UNKNOWN_DATABASE = 1049
+/** Of a statement that is shown in SHOW PROCESSLIST. */
+const SHOWN_BYTES = 4096
+
+type MutableNeeds = {
+  prepared: Prepared | undefined
+  text: { readonly name: string; readonly entry: TextPrepared } | undefined
+}
+
+export class Errand {
+  private readonly host: CourseHost
+  private readonly parts: CourseParts
+  private readonly memory: SessionMemory
+  private readonly loss: LossNotice
+  private readonly restorer: Restorer
+  readonly needs: MutableNeeds = { prepared: undefined, text: undefined }
+  meaning: Statement | undefined
+  /** COM_SET_OPTION under way. */
+  option = 0
+  /** Writes the command as one server takes it; the default is as it came. Undefined: it cannot. */
+  rewrite: ((server: ServerSession, head: Uint8Array) => Uint8Array | undefined) | undefined
+  /** The command has no answer (CLOSE, SEND_LONG_DATA): what goes wrong is told by a later one. */
+  failedSilently: ((error: Uint8Array) => void) | undefined
+  /** A copy of the command's beginning while it waits or may be sent again. */
+  private request: Uint8Array | undefined
+  /** The BEGIN that was sent with it. */
+  private begun: Uint8Array | undefined
+  private attempts = 0
+  private reaction: Reaction | undefined
+  private refusal: Uint8Array | undefined
+  private database = ''
+  /** Empty: the command was not routed by a table. */
+  private table = ''
+  /** Counts commands: an answer about an earlier one is of no interest. */
+  private turn = 0
+
+  constructor(host: CourseHost, parts: CourseParts, loss: LossNotice) {
+    this.host = host
+    this.parts = parts
+    this.memory = parts.memory
+    this.loss = loss
+    this.restorer = new Restorer(parts.memory, {
+      restored: server => this.restored(server),
+      notRestored: (server, step, error) => this.notRestored(server, step, error),
+    })
+  }
+
+  get isRestoring(): boolean {
+    return this.restorer.server !== undefined
+  }
+
+  get isRetrying(): boolean {
+    return this.reaction !== undefined
+  }
+
+  get isRouted(): boolean {
+    return this.table !== ''
+  }
+
+  begin(): void {
+    this.turn += 1
+    this.needs.prepared = undefined
+    this.needs.text = undefined
+    this.meaning = undefined
+    this.rewrite = undefined
+    this.failedSilently = undefined
+    this.request = undefined
+    this.begun = undefined
+    this.attempts = 0
+    this.reaction = undefined
+    this.refusal = undefined
+    this.table = ''
+  }
+
+  // --- where to
+
+  /** By what the statement means: bound, leaning, by its table, or wherever the session is. */
+  route(head: Uint8Array, meaning: Statement): void {
+    const { memory, parts } = this
+    const current = parts.servers.current
+    const leans = (meaning.flags & FLAG.leans) !== 0
+    if (!memory.mayMove || leans || (meaning.flags & FLAG.locks) !== 0) {
+      if (current !== undefined) this.deliver(current, head)
+      else if (leans)
+        this.host.answerFault(new Fault('session.state-lost', { what: PINS.lastStatement.lost }))
+      else this.goAnywhere(head)
+      return
+    }
+    const database = meaning.database ?? memory.schema
+    if (parts.deps.settings().routesAtRandom) this.goAnywhere(head)
+    else if (meaning.table !== undefined && database !== undefined)
+      this.goByTable(head, database, meaning.table)
+    else this.stay(head)
+  }
+
+  /** To the session in use, to any server if there is none. */
+  stay(head: Uint8Array): void {
+    const current = this.parts.servers.current
+    if (current === undefined) this.goAnywhere(head)
+    else this.deliver(current, head)
+  }
+
+  /** To one session and no other. */
+  goOnlyTo(server: ServerSession, head: Uint8Array): void {
+    this.parts.servers.use(server)
+    this.deliver(server, head)
+  }
+
+  /** As it is, whatever the session lacks. */
+  sendBare(server: ServerSession, head: Uint8Array): void {
+    this.host.send(server, head)
+  }
+
+  private goByTable(head: Uint8Array, database: string, table: string): void {
+    const { parts } = this
+    this.database = database
+    this.table = table
+    const leader = parts.directory.leaderOf(parts.identity.tenant, database, table)
+    if (!(leader instanceof Promise)) {
+      parts.identity.traffic.located(true, leader !== undefined)
+      this.goToLeader(leader, head)
+      return
+    }
+    const { turn } = this
+    this.keep(head)
+    const located = (found: Address | undefined) => {
+      if (turn !== this.turn || this.host.state !== 'routing' || this.request === undefined) return
+      parts.identity.traffic.located(false, found !== undefined)
+      this.goToLeader(found, this.request)
+      this.host.goOn()
+    }
+    leader.then(located, () => located(undefined)).catch(error => this.failed(error))
+  }
+
+  private goToLeader(leader: Address | undefined, head: Uint8Array): void {
+    const current = this.parts.servers.current
+    if (current !== undefined && (leader === undefined || isSameAddress(leader, current.address)))
+      this.deliver(current, head)
+    else this.goTo(head, leader, undefined)
+  }
+
+  private goAnywhere(head: Uint8Array): void {
+    this.goTo(head, undefined, undefined)
+  }
+
+  /** To `first` before the others, never to `but`. */
+  private goTo(head: Uint8Array, first: Address | undefined, but: Address | undefined): void {
+    const { parts, turn } = this
+    this.keep(head)
+    const servers = parts.directory.tenantServers(parts.identity.tenant)
+    const go = (found: readonly Address[]) => {
+      if (turn !== this.turn || this.host.state !== 'routing') return
+      const others = this.ordered(found).filter(
+        server =>
+          (first === undefined || !isSameAddress(first, server)) &&
+          (but === undefined || !isSameAddress(but, server)),
+      )
+      parts.servers.goTo(first === undefined ? others : [first, ...others])
+    }
+    if (servers instanceof Promise)
+      servers.then(go, () => go([])).catch(error => this.failed(error))
+    else go(servers)
+  }
+
+  private ordered(servers: readonly Address[]): readonly Address[] {
+    const { deps } = this.parts
+    if (!deps.settings().routesAtRandom) return servers
+    const at = Math.floor(deps.random() * servers.length)
+    return [...servers.slice(at), ...servers.slice(0, at)]
+  }
+
+  private failed(error: unknown): void {
+    this.host.giveUp(
+      error instanceof Fault ? error : new Fault('proxy.internal', {}, { cause: error }),
+    )
+  }
+
+  private keep(head: Uint8Array): void {
+    if (this.request !== head) this.request = head.slice()
+  }
+
+  // --- to a server
+
+  reached(server: ServerSession): void {
+    if (this.request !== undefined) this.deliver(server, this.request)
+    this.host.goOn()
+  }
+
+  private deliver(server: ServerSession, head: Uint8Array): void {
+    const { memory, needs } = this
+    if (isUpToDate(memory, server, needs)) {
+      this.dispatch(server, head)
+      return
+    }
+    this.keep(head)
+    this.begun = memory.heldBegin ?? this.begun
+    this.restorer.start(server, needs)
+  }
+
+  private dispatch(server: ServerSession, head: Uint8Array): void {
+    // A whole command may be tried again where the server says it was not executed.
+    if (this.mayRepeat) this.keep(head)
+    else this.request = undefined
+    const bytes = this.rewrite === undefined ? head : this.rewrite(server, head)
+    if (bytes === undefined)
+      this.host.answerFault(new Fault('session.memory', { bytes: head.length }))
+    else this.host.send(server, bytes)
+  }
+
+  private get mayRepeat(): boolean {
+    return !this.host.isIncomplete && (!this.memory.inTransaction || this.begun !== undefined)
+  }
+
+  // --- restoring
+
+  forward(bytes: Uint8Array): void {
+    this.restorer.forward(bytes)
+  }
+
+  stepFinished(server: ServerSession, ok: Uint8Array | undefined): void {
+    this.restorer.finished(server, ok)
+  }
+
+  private restored(server: ServerSession): void {
+    const { request } = this
+    if (request === undefined) return
+    this.dispatch(server, request)
+    this.host.goOn()
+  }
+
+  private notRestored(server: ServerSession, step: StepKind, error: Uint8Array): void {
+    const { memory } = this
+    const isGone = step === 'database' && parseError(error).errno === UNKNOWN_DATABASE
+    if (isGone) {
+      memory.schemaGone()
+      this.refuse(error)
+      this.parts.servers.dropCurrent()
+    } else if (step === 'begin' || step === 'prepare' || step === 'text') {
+      if (step === 'begin') {
+        memory.heldBegin = undefined
+        memory.status &= ~STATUS.inTransaction
+      }
+      this.refuse(error)
+    } else if (server === this.parts.servers.current) this.parts.servers.next(error)
+    this.host.goOn()
+  }
+
+  private refuse(error: Uint8Array): void {
+    if (this.failedSilently === undefined) this.host.answer(error)
+    else {
+      this.failedSilently(error)
+      this.host.answerNothing()
+    }
+  }
+
+  /** No session could be had; the command has been executed nowhere. */
+  unreachable(error: Uint8Array | undefined): void {
+    const answer = error ?? this.refusal
+    if (answer !== undefined) this.refuse(answer)
+    else if (this.failedSilently !== undefined) this.host.answerNothing()
+    else this.host.answerFault(new Fault('route.no-server', { tenant: this.parts.identity.tenant }))
+    this.host.goOn()
+  }
+
+  // --- answers
+
+  learn(server: ServerSession, ok: Uint8Array | undefined, errno: number): OkPacket | undefined {
+    if (ok === undefined) return undefined
+    const learned = this.memory.learn(ok, server.delivered, errno !== 0)
+    if (this.isRouted && (this.memory.missed || errno === NOT_MASTER)) this.missed()
+    return learned
+  }
+
+  private missed(): void {
+    const { directory, identity } = this.parts
+    directory.missed(identity.tenant, this.database, this.table)
+  }
+
+  /** Whether the server's refusal is kept from the client, because another server may do it. */
+  discards(_server: ServerSession, errorCode: number, held: Uint8Array): boolean {
+    const reaction = reactionTo(errorCode)
+    const most = this.parts.deps.settings().maxAttempts
+    if (reaction === undefined || this.request === undefined || this.attempts + 1 >= most)
+      return false
+    this.refusal = held.slice(HEADER_BYTES)
+    this.reaction = reaction
+    return true
+  }
+
+  again(server: ServerSession): void {
+    const { reaction, request, parts } = this
+    this.reaction = undefined
+    this.attempts += 1
+    if (reaction?.says === 'server-unfit') parts.directory.connectFailed(server.address)
+    else if (this.isRouted) this.missed()
+    if (this.begun !== undefined) {
+      this.memory.heldBegin = this.begun
+      this.memory.status |= STATUS.inTransaction
+    }
+    this.host.retries()
+    if (this.begun !== undefined || reaction?.says === 'server-unfit') parts.servers.dropCurrent()
+    if (request !== undefined) this.goTo(request, undefined, server.address)
+  }
+
+  // --- losses
+
+  lost(server: ServerSession): void {
+    if (this.restorer.server === server) {
+      this.restorer.stop()
+      this.parts.servers.goOn()
+      return
+    }
+    if (this.host.answering !== server) {
+      this.loss.note()
+      this.host.unblocked()
+      return
+    }
+    if (!server.relay.serverEnded()) this.endWith(server, 'server.lost-reading')
+  }
+
+  /** A server that has not answered in `ob_query_timeout` and its grace is as good as lost. */
+  beat(waitedMs: number): void {
+    const server = this.host.answering
+    if (server === undefined || waitedMs < this.patienceMs()) return
+    const { deps, servers } = this.parts
+    if (server.login !== undefined) deps.cancel(server.login, server)
+    servers.dropCurrent()
+    this.endWith(server, 'server.timeout')
+  }
+
+  private patienceMs(): number {
+    const ofSession = Number(this.memory.variable('ob_query_timeout') ?? 10_000_000)
+    const hint = /query_timeout\s*\(\s*(\d{1,16})\s*\)/i.exec(
+      this.request === undefined ? '' : Buffer.from(this.request).toString('latin1'),
+    )
+    return Number(hint?.[1] ?? ofSession) / 1000 + this.parts.deps.settings().queryTimeoutDeltaMs
+  }
+
+  /** The answer to the command under way will not come, or not to its end. */
+  private endWith(server: ServerSession, code: 'server.lost-reading' | 'server.timeout'): void {
+    const { host, memory } = this
+    const wasOpen = memory.inTransaction
+    const mayHaveCommitted = wasOpen && this.mayCommit
+    const canSpeak = host.ownSequence() !== undefined && server.tracker.takesError
+    this.loss.note()
+    if (mayHaveCommitted) host.giveUp(new Fault('server.lost-commit'))
+    else if (!canSpeak) host.giveUp(new Fault(code))
+    else host.endWith(this.loss.isPending ? this.loss.take() : new Fault(code))
+  }
+
+  /** Beginning of the statement under way; undefined when it is no text or was not kept. */
+  statement(): string | undefined {
+    const { request, host } = this
+    if (request === undefined || host.command !== COMMAND.query || host.state === 'idle')
+      return undefined
+    return Buffer.from(request.subarray(HEADER_BYTES + 1, SHOWN_BYTES)).toString('utf8')
+  }
+
+  private get mayCommit(): boolean {
+    const { meaning } = this
+    return meaning === undefined || (meaning.flags & (FLAG.mayCommit | FLAG.multiple)) !== 0
+  }
+}

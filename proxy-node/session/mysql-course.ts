@@ -1,0 +1,83 @@
+/**
+ * MySQL mode: one server, the client's own login, every command relayed. State is all on that server,
+ * so its loss is the end of the session. Source: decisions.md N10; proxy-protocol.md §2.9.
+ */
+import { Fault } from '#contract/fault'
+import type { ServerSession } from '../backend/server-session.ts'
+import { parseOk } from '../wire/ok.ts'
+import { HEADER_BYTES } from '../wire/protocol.ts'
+import { COURSE, courseOf } from './commands.ts'
+import type { Course, CourseHost } from './course.ts'
+import type { SessionMemory } from './memory.ts'
+import { ROUTE_PREFIX_BYTES } from './requests.ts'
+import type { Servers } from './servers.ts'
+
+export class MysqlCourse implements Course {
+  private readonly host: CourseHost
+  private readonly memory: SessionMemory
+  private readonly servers: Servers
+
+  constructor(host: CourseHost, memory: SessionMemory, servers: Servers) {
+    this.host = host
+    this.memory = memory
+    this.servers = servers
+  }
+
+  wanted(): number {
+    return ROUTE_PREFIX_BYTES
+  }
+
+  begin(head: Uint8Array): void {
+    const server = this.servers.current
+    if (courseOf(head[HEADER_BYTES] as number, 'mysql') !== COURSE.relay)
+      this.host.answerFault(new Fault('protocol.unsupported-command'))
+    else if (server === undefined) this.host.giveUp(new Fault('server.lost-reading'))
+    else this.host.send(server, head)
+  }
+
+  answered(): void {}
+
+  reached(): void {}
+
+  unreachable(): void {
+    this.host.giveUp(new Fault('server.lost-reading'))
+  }
+
+  forward(server: ServerSession, bytes: Uint8Array): void {
+    this.host.forward(server, bytes)
+  }
+
+  finished(server: ServerSession, ok: Uint8Array | undefined, sequence: number): void {
+    // A server of this kind tells its status in each answer.
+    this.memory.status = server.tracker.status
+    if (ok !== undefined) this.host.showOk(ok, sequence, parseOk(ok))
+    this.host.settle(server, false)
+  }
+
+  infile(server: ServerSession): void {
+    this.host.infile(server)
+  }
+
+  discards(): boolean {
+    return false
+  }
+
+  lost(server: ServerSession): void {
+    if (this.host.answering === undefined) this.host.unblocked()
+    else if (!server.relay.serverEnded()) this.host.giveUp(new Fault('server.lost-reading'))
+  }
+
+  spareLost(): void {}
+
+  beat(): void {}
+
+  runningOn(): ServerSession | undefined {
+    return this.host.answering
+  }
+
+  statement(): string | undefined {
+    return undefined
+  }
+
+  userChanged(): void {}
+}

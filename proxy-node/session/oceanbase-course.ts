@@ -1,0 +1,308 @@
+/**
+ * The commands of one client over the OBServers of its tenant: understand → decide → restore → send →
+ * settle. A statement goes where the session is bound, else to its table's leader, else it stays; the
+ * server session it reaches is brought up to date first. Source: proxy-protocol.md §4–§7.
+ */
+import { Fault } from '#contract/fault'
+import type { ServerSession } from '../backend/server-session.ts'
+import { classify, type Statement } from '../sql/classify.ts'
+import { lexerMode } from '../sql/lexer.ts'
+import { FLAG } from '../sql/words.ts'
+import { lengthAt } from '../wire/framing.ts'
+import { buildOk } from '../wire/ok.ts'
+import { COMMAND, DEFAULT_STATUS, HEADER_BYTES, MAX_PAYLOAD, STATUS } from '../wire/protocol.ts'
+import { COURSE, courseOf } from './commands.ts'
+import type { Course, CourseHost } from './course.ts'
+import { Errand } from './errand.ts'
+import { IdentityCommands, type IdentityOwner } from './identity-commands.ts'
+import { LossNotice } from './loss.ts'
+import type { SessionMemory } from './memory.ts'
+import { OwnCommands } from './own-commands.ts'
+import { PINS } from './pins.ts'
+import type { Directory, SessionDeps } from './ports.ts'
+import { ROUTE_PREFIX_BYTES } from './requests.ts'
+import { CLOSES_CLIENT } from './retry.ts'
+import type { Servers } from './servers.ts'
+import { StatementCommands } from './statement-commands.ts'
+
+/** Verbs of statements that the proxy may answer itself (§6.2). */
+const OWN_VERBS: Readonly<Partial<Record<Statement['verb'], true>>> = {
+  kill: true,
+  show: true,
+  set: true,
+  select: true,
+  other: true,
+}
+/** No statement of the proxy's own is longer. */
+const OWN_BYTES = 256
+
+const TEXT_VERBS: Readonly<Partial<Record<Statement['verb'], true>>> = {
+  prepare: true,
+  execute: true,
+  deallocate: true,
+}
+
+export type CourseParts = {
+  readonly deps: SessionDeps
+  readonly directory: Directory
+  readonly memory: SessionMemory
+  readonly servers: Servers
+  readonly identity: IdentityOwner
+}
+
+export class OceanbaseCourse implements Course {
+  private readonly host: CourseHost
+  private readonly memory: SessionMemory
+  private readonly servers: Servers
+  private readonly errand: Errand
+  private readonly statements: StatementCommands
+  private readonly own: OwnCommands
+  private readonly identity: IdentityCommands
+  private readonly loss: LossNotice
+  /** Bits of LEXER_MODE, as of `modeVersion` of the system variables. */
+  private mode = 0
+  private modeVersion = -1
+  private course = 0
+
+  constructor(host: CourseHost, parts: CourseParts) {
+    this.host = host
+    this.memory = parts.memory
+    this.servers = parts.servers
+    this.loss = new LossNotice(parts.memory)
+    this.errand = new Errand(host, parts, this.loss)
+    this.statements = new StatementCommands(host, parts, this.errand)
+    this.own = new OwnCommands(host, parts)
+    this.identity = new IdentityCommands(host, parts.identity, parts.memory)
+  }
+
+  wanted(packet: Uint8Array): number {
+    const course = courseOf(packet[HEADER_BYTES] as number, 'oceanbase')
+    if (course === COURSE.execute) return this.statements.wantedOfExecute(packet)
+    if (course !== COURSE.prepare && course !== COURSE.changeUser) return ROUTE_PREFIX_BYTES
+    return lengthAt(packet, 0) <= this.memory.limitBytes ? MAX_PAYLOAD : ROUTE_PREFIX_BYTES
+  }
+
+  begin(head: Uint8Array): void {
+    const course = courseOf(head[HEADER_BYTES] as number, 'oceanbase')
+    this.course = course
+    this.errand.begin()
+    if (this.loss.isPending && this.tellsLoss(course)) return
+    if (course === COURSE.query) this.query(head)
+    else if (course >= COURSE.prepare && course <= COURSE.fetch) this.statements.begin(course, head)
+    else this.others(course, head)
+  }
+
+  answered(payload: Uint8Array): void {
+    this.identity.answered(payload)
+  }
+
+  /** True when this command is answered with the loss; those without an answer, and those that leave the old session behind, go on. */
+  private tellsLoss(course: number): boolean {
+    if (course === COURSE.changeUser || course === COURSE.resetConnection) {
+      this.loss.forget()
+      return false
+    }
+    if (course === COURSE.longData || course === COURSE.close) return false
+    this.host.answerFault(this.loss.take())
+    return true
+  }
+
+  // --- text statements
+
+  private query(head: Uint8Array): void {
+    const { memory, errand } = this
+    if (this.modeVersion !== memory.systemVersion) this.learnMode()
+    const meaning = classify(head, HEADER_BYTES + 1, head.length, this.mode)
+    errand.meaning = meaning
+    const mayBeOwn =
+      meaning.table === undefined && OWN_VERBS[meaning.verb] === true && head.length < OWN_BYTES
+    if (mayBeOwn && this.own.takes(head)) return
+    if (this.mayHold(meaning)) {
+      this.hold(head)
+      return
+    }
+    if (TEXT_VERBS[meaning.verb] === true && !this.host.isIncomplete)
+      this.statements.text(head, this.mode)
+    this.pin(meaning)
+    errand.route(head, meaning)
+  }
+
+  private learnMode(): void {
+    const { memory } = this
+    this.mode = lexerMode(
+      memory.variable('sql_mode') ?? '',
+      memory.variable('character_set_client') ?? '',
+    )
+    this.modeVersion = memory.systemVersion
+  }
+
+  /** A first BEGIN is kept until the statement behind it says where the transaction belongs (§5.2). */
+  private mayHold({ verb, flags }: Statement): boolean {
+    const { memory } = this
+    if (verb !== 'begin' || this.host.isIncomplete) return false
+    if ((flags & (FLAG.multiple | FLAG.snapshot)) !== 0 || memory.pins !== 0) return false
+    return memory.heldBegin !== undefined || !memory.inTransaction
+  }
+
+  private hold(head: Uint8Array): void {
+    const { memory } = this
+    memory.heldBegin = head.slice(HEADER_BYTES)
+    memory.status = (memory.status || DEFAULT_STATUS) | STATUS.inTransaction
+    this.host.answer(buildOk(memory.status))
+  }
+
+  private pin({ verb, flags }: Statement): void {
+    if ((flags & FLAG.temporary) !== 0) this.memory.pin(PINS.temporaryTables.bit)
+    if ((flags & FLAG.untracked) !== 0) this.memory.pin(PINS.untracked.bit)
+    if (verb === 'lock') this.memory.pin(PINS.tableLocks.bit)
+  }
+
+  // --- other commands
+
+  private others(course: number, head: Uint8Array): void {
+    const { errand } = this
+    if (course === COURSE.relay) errand.stay(head)
+    else if (course === COURSE.changeUser) this.identity.changeUser(head)
+    else if (course === COURSE.resetConnection) this.resetConnection(head)
+    else if (course === COURSE.processList) this.own.processList(false)
+    else if (course === COURSE.processKill) this.own.processKill(head)
+    else if (course === COURSE.createDatabase) errand.stay(databaseStatement('CREATE', head))
+    else if (course === COURSE.dropDatabase) errand.stay(databaseStatement('DROP', head))
+    else if (course === COURSE.setOption) this.setOption(head)
+    else if (course === COURSE.pieces) {
+      this.memory.pin(PINS.pieces.bit)
+      errand.stay(head)
+    } else this.host.answerFault(new Fault('protocol.unsupported-command'))
+  }
+
+  private setOption(head: Uint8Array): void {
+    this.errand.option = head[HEADER_BYTES + 1] ?? 0
+    this.errand.stay(head)
+  }
+
+  /** Without a server there is nothing to reset: the next one begins anew. */
+  private resetConnection(head: Uint8Array): void {
+    const server = this.servers.current
+    this.memory.heldBegin = undefined
+    if (server !== undefined) {
+      this.errand.sendBare(server, head)
+      return
+    }
+    this.wasReset(undefined)
+    this.host.answer(buildOk(this.memory.status))
+  }
+
+  private wasReset(server: ServerSession | undefined): void {
+    this.memory.reset()
+    this.statements.clear()
+    if (server === undefined) return
+    server.delivered.wasReset(this.memory.resets)
+    if (server.baseline === this.memory.baseline) this.memory.delivered(server.delivered, false)
+  }
+
+  // --- from servers
+
+  reached(server: ServerSession): void {
+    this.errand.reached(server)
+  }
+
+  unreachable(error: Uint8Array | undefined): void {
+    this.errand.unreachable(error)
+  }
+
+  forward(server: ServerSession, bytes: Uint8Array): void {
+    if (this.errand.isRestoring) this.errand.forward(bytes)
+    else {
+      if (this.course === COURSE.prepare) this.statements.prepared(server, bytes)
+      this.host.forward(server, bytes)
+    }
+  }
+
+  finished(
+    server: ServerSession,
+    ok: Uint8Array | undefined,
+    sequence: number,
+    swallowed: boolean,
+  ): void {
+    const { errand, memory } = this
+    if (errand.isRestoring) {
+      errand.stepFinished(server, ok)
+      return
+    }
+    const errno = server.tracker.errorCode
+    const learned = errand.learn(server, ok, errno)
+    if (errand.isRetrying) {
+      errand.again(server)
+      return
+    }
+    this.settle(server, errno)
+    if (ok !== undefined && !swallowed) this.host.showOk(ok, sequence, learned)
+    if (server.isClosed) this.loss.note()
+    if (CLOSES_CLIENT.has(errno)) this.host.giveUp(new Fault('session.killed'))
+    else this.host.settle(server, errand.isRouted && memory.missed)
+  }
+
+  infile(server: ServerSession): void {
+    this.host.infile(server)
+  }
+
+  discards(server: ServerSession, errorCode: number, held: Uint8Array): boolean {
+    return !this.errand.isRestoring && this.errand.discards(server, errorCode, held)
+  }
+
+  lost(server: ServerSession): void {
+    this.errand.lost(server)
+  }
+
+  spareLost(): void {
+    // What was bound to it finds it closed when it is needed (`statement-commands.ts`).
+  }
+
+  beat(waitedMs: number): void {
+    this.errand.beat(waitedMs)
+  }
+
+  runningOn(): ServerSession | undefined {
+    return this.host.answering
+  }
+
+  statement(): string | undefined {
+    return this.errand.statement()
+  }
+
+  userChanged(): void {
+    this.statements.clear()
+    this.loss.forget()
+  }
+
+  /** What the command means for the session beyond its OK. */
+  private settle(server: ServerSession, errno: number): void {
+    const { course, errand } = this
+    if (course >= COURSE.prepare && course <= COURSE.fetch)
+      this.statements.settle(course, server, errno)
+    if (errno !== 0) return
+    if (course === COURSE.resetConnection) this.wasReset(server)
+    else if (course === COURSE.setOption) {
+      this.memory.option = errand.option
+      server.delivered.option = errand.option
+    } else if (course === COURSE.query) this.settleText(server)
+  }
+
+  private settleText(server: ServerSession): void {
+    const { meaning } = this.errand
+    if (meaning === undefined) return
+    if (TEXT_VERBS[meaning.verb] === true) this.statements.settleText(server)
+    else if (meaning.verb === 'unlock') this.memory.setPin(PINS.tableLocks.bit, false)
+  }
+}
+
+/** CREATE_DB and DROP_DB are refused by servers; SQL says the same (A16). */
+function databaseStatement(verb: string, head: Uint8Array): Uint8Array {
+  const name = Buffer.from(head.subarray(HEADER_BYTES + 1)).toString('latin1')
+  const sql = Buffer.from(`${verb} DATABASE \`${name.replaceAll('`', '``')}\``, 'latin1')
+  const length = sql.length + 1
+  return Buffer.concat([
+    Buffer.from([length & 0xff, (length >>> 8) & 0xff, length >>> 16, 0, COMMAND.query]),
+    sql,
+  ])
+}

@@ -1,0 +1,21 @@
+/** The other clients of a node that is one worker alone: tests, and a worker's own part of the answer. */
+import type { Peers } from './ports.ts'
+import type { Sessions } from './sessions.ts'
+
+export function peersOf(sessions: () => Sessions): Peers {
+  return {
+    list: by => Promise.resolve(sessions().processRows(by)),
+    kill: (id, by, onlyQuery) => Promise.resolve(sessions().killFor(id, by, onlyQuery)),
+  }
+}
+
+/** Settings of a session where nobody says otherwise: the defaults of the parameters (§9). */
+export const DEFAULT_SETTINGS = {
+  maxAttempts: 3,
+  connectTimeoutMs: 5_000,
+  loginTimeoutMs: 10_000,
+  queryTimeoutDeltaMs: 20_000,
+  maxMemoryBytes: 8 * 1024 * 1024,
+  usesOb20: true,
+  routesAtRandom: false,
+} as const

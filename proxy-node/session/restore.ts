@@ -1,0 +1,207 @@
+/**
+ * Brings one server session up to its client's state before a command runs there: what is missing is
+ * planned as commands, then they are run one after the other, their answers kept from the client.
+ * Source: proxy-protocol.md §4.5, with the corrections of proxy-protocol-tried.md A7, A9, A10.
+ */
+import type { ServerSession } from '../backend/server-session.ts'
+import { COMMAND, HEADER_BYTES, STATUS } from '../wire/protocol.ts'
+import { parsePrepareOk } from '../wire/statement.ts'
+import { packet, Writer } from '../wire/writer.ts'
+import { type Assignment, setStatements, setUserStatements, systemLiteral } from './literals.ts'
+import type { SessionMemory } from './memory.ts'
+import { isReplayable } from './replayable.ts'
+import type { Prepared, TextPrepared } from './statements.ts'
+
+/** What the command needs besides the session's state. */
+export type Needs = {
+  readonly prepared: Prepared | undefined
+  readonly text: { readonly name: string; readonly entry: TextPrepared } | undefined
+}
+
+export type StepKind =
+  | 'reset'
+  | 'database'
+  | 'system'
+  | 'user'
+  | 'option'
+  | 'begin'
+  | 'prepare'
+  | 'text'
+
+type Step = {
+  readonly kind: StepKind
+  /** Payload with its command byte. */
+  readonly payload: Uint8Array
+}
+
+const utf8 = new TextEncoder()
+
+/** True when the command can be sent as it is: a few comparisons, for every command. */
+export function isUpToDate(
+  memory: SessionMemory,
+  server: ServerSession,
+  { prepared, text }: Needs,
+): boolean {
+  const { delivered } = server
+  return (
+    delivered.all === memory.version &&
+    delivered.resets === memory.resets &&
+    memory.heldBegin === undefined &&
+    (prepared === undefined || delivered.serverStatement(prepared.id) !== undefined) &&
+    (text === undefined || delivered.texts?.get(text.name) === text.entry.version)
+  )
+}
+
+/** The commands that are missing on `server`, in the order they must run. */
+export function missingSteps(memory: SessionMemory, server: ServerSession, needs: Needs): Step[] {
+  const { delivered } = server
+  const steps: Step[] = []
+  const add = (kind: StepKind, payload: Uint8Array) => steps.push({ kind, payload })
+  if (delivered.resets !== memory.resets) {
+    add('reset', Uint8Array.of(COMMAND.resetConnection))
+    delivered.wasReset(memory.resets)
+  }
+  if (memory.schema !== undefined && memory.schema !== delivered.schema)
+    add('database', command(COMMAND.initDb, utf8.encode(memory.schema)))
+  if (memory.option !== delivered.option)
+    add('option', Uint8Array.of(COMMAND.setOption, memory.option, 0))
+  for (const text of systemTexts(memory, server)) add('system', command(COMMAND.query, text))
+  if (memory.userVersion > delivered.user)
+    for (const text of setUserStatements(userAssignments(memory, delivered.user)))
+      add('user', command(COMMAND.query, text))
+  if (memory.heldBegin !== undefined) add('begin', memory.heldBegin)
+  addStatements(steps, server, needs)
+  return steps
+}
+
+/** System variables as SET, unless the server takes them as a blob with the command (bit 16). */
+function systemTexts(memory: SessionMemory, server: ServerSession): readonly Uint8Array[] {
+  const { delivered } = server
+  const noEscapes = (server.tracker.status & STATUS.noBackslashEscapes) !== 0
+  const changed =
+    memory.systemVersion > delivered.system ? memory.systemSince(delivered.system) : []
+  const others =
+    delivered.system === 0 && server.baseline !== undefined
+      ? (memory.baseline?.against(server.baseline) ?? [])
+      : []
+  const own = new Set(changed.map(([name]) => name))
+  const all = [...others.filter(([name]) => !own.has(name) && isReplayable(name)), ...changed]
+  return setStatements(
+    all.map(([name, value]) => ({ name, literal: systemLiteral(name, value, noEscapes) })),
+  )
+}
+
+function userAssignments(memory: SessionMemory, since: number): Assignment[] {
+  return memory.userSince(since).map(([name, literal]) => ({ name, literal }))
+}
+
+function addStatements(steps: Step[], server: ServerSession, { prepared, text }: Needs): void {
+  const { delivered } = server
+  if (prepared !== undefined && delivered.serverStatement(prepared.id) === undefined)
+    steps.push({ kind: 'prepare', payload: prepared.payload })
+  if (text === undefined) return
+  const has = delivered.texts?.get(text.name)
+  if (has === text.entry.version) return
+  if (text.entry.payload !== undefined) steps.push({ kind: 'text', payload: text.entry.payload })
+  else if (has !== undefined)
+    steps.push({
+      kind: 'text',
+      payload: command(COMMAND.query, utf8.encode(`DEALLOCATE PREPARE \`${text.name}\``)),
+    })
+}
+
+export type RestoreOwner = {
+  /** The server session has everything. */
+  readonly restored: (server: ServerSession) => void
+  /** A step was refused: payload of the server's ERR. */
+  readonly notRestored: (server: ServerSession, step: StepKind, error: Uint8Array) => void
+}
+
+/** Runs the steps on one server session at a time. */
+export class Restorer {
+  private readonly memory: SessionMemory
+  private readonly owner: RestoreOwner
+  private steps: Step[] = []
+  private needs: Needs | undefined
+  private error: Uint8Array | undefined
+  private serverId = 0
+  /** The session that is being restored. */
+  server: ServerSession | undefined
+
+  constructor(memory: SessionMemory, owner: RestoreOwner) {
+    this.memory = memory
+    this.owner = owner
+  }
+
+  start(server: ServerSession, needs: Needs): void {
+    this.server = server
+    this.needs = needs
+    this.steps = missingSteps(this.memory, server, needs)
+    this.next()
+  }
+
+  /** Bytes of a step's answer. */
+  forward(bytes: Uint8Array): void {
+    const payload = bytes.subarray(HEADER_BYTES)
+    if (payload[0] === 0xff) this.error = payload.slice()
+    else if (this.steps[0]?.kind === 'prepare' && this.serverId === 0 && payload[0] === 0)
+      this.serverId = parsePrepareOk(payload).statementId
+  }
+
+  /** A step's answer is complete; its OK says nothing new of the client's session but its status. */
+  finished(server: ServerSession, ok: Uint8Array | undefined): void {
+    const step = this.steps.shift()
+    if (step === undefined || server !== this.server) return
+    const { error } = this
+    if (server.tracker.errorCode !== 0) {
+      this.stop()
+      this.owner.notRestored(server, step.kind, error ?? new Uint8Array(0))
+      return
+    }
+    this.took(server, step, ok)
+    this.next()
+  }
+
+  /** Forgets what was under way. */
+  stop(): void {
+    this.server = undefined
+    this.steps = []
+    this.error = undefined
+    this.serverId = 0
+  }
+
+  private took(server: ServerSession, step: Step, ok: Uint8Array | undefined): void {
+    const { memory, needs } = this
+    const { delivered } = server
+    if (step.kind === 'database') delivered.schema = memory.schema
+    else if (step.kind === 'option') delivered.option = memory.option
+    else if (step.kind === 'begin') {
+      memory.heldBegin = undefined
+      if (ok !== undefined) memory.learn(ok, delivered, false)
+    } else if (step.kind === 'prepare' && needs?.prepared !== undefined) {
+      delivered.prepared(needs.prepared.id, this.serverId)
+      this.serverId = 0
+    } else if (step.kind === 'text' && needs?.text !== undefined)
+      delivered.tookText(needs.text.name, needs.text.entry.version)
+  }
+
+  private next(): void {
+    const { server, memory } = this
+    const [step] = this.steps
+    if (server === undefined) return
+    if (step === undefined) {
+      this.stop()
+      server.delivered.system = Math.max(server.delivered.system, memory.version)
+      server.delivered.user = memory.version
+      if (server.delivered.blobs >= memory.blobVersion) server.delivered.all = memory.version
+      this.owner.restored(server)
+      return
+    }
+    server.begin(step.payload[0] as number)
+    server.write(packet(0, step.payload), true)
+  }
+}
+
+function command(code: number, body: Uint8Array): Uint8Array {
+  return new Writer(body.length + 1).u8(code).raw(body).payload()
+}

@@ -1,0 +1,32 @@
+/**
+ * Errors of a server after which the same statement may run on another one: the server says that it
+ * has not executed it. Everything else is the client's to judge. Source: proxy-protocol.md §7.5.
+ */
+
+export type Reaction = {
+  /** What the code says of the world. */
+  readonly says: 'server-unfit' | 'location-stale'
+}
+
+const REACTIONS: ReadonlyMap<number, Reaction> = new Map([
+  // SERVER_IS_INIT, SERVER_IS_STOPPING.
+  [8001, { says: 'server-unfit' }],
+  [8002, { says: 'server-unfit' }],
+  // SERVER_READ_ONLY: the zone has changed its type.
+  [5081, { says: 'location-stale' }],
+  // TENANT_NOT_IN_SERVER, CONNECT_ERROR (no leader elected).
+  [5150, { says: 'location-stale' }],
+  [4124, { says: 'location-stale' }],
+])
+
+/** Undefined: the error is the client's. */
+export function reactionTo(errno: number): Reaction | undefined {
+  return REACTIONS.get(errno)
+}
+
+/** ERR_REROUTE: the OK behind it names a better server (§4.4). */
+export const REROUTE = 5727
+/** KILL_CLIENT_SESSION, and what a busy victim of KILL gets (tried A15): the client is closed. */
+export const CLOSES_CLIENT: ReadonlySet<number> = new Set([4401, 5066, 603])
+/** Not the leader: forwarded, but the location is refreshed. */
+export const NOT_MASTER = 4038

@@ -1,0 +1,303 @@
+/**
+ * The commands of prepared statements, binary and text: ids are the proxy's towards the client and each
+ * server's own behind it. Source: proxy-protocol.md §6.3–6.5; proxy-protocol-tried.md A14.
+ */
+import { Fault } from '#contract/fault'
+import type { ServerSession } from '../backend/server-session.ts'
+import { classify } from '../sql/classify.ts'
+import { prepareText, type TextPrepared, textPrepared } from '../sql/text-prepare.ts'
+import { unescaped } from '../sql/texts.ts'
+import { buildOk } from '../wire/ok.ts'
+import { COMMAND, DEFAULT_STATUS, HEADER_BYTES, STATUS } from '../wire/protocol.ts'
+import { parsePrepareOk, setStatementId, statementId } from '../wire/statement.ts'
+import { packet } from '../wire/writer.ts'
+import { COURSE } from './commands.ts'
+import type { CourseHost } from './course.ts'
+import type { Errand } from './errand.ts'
+import type { SessionMemory } from './memory.ts'
+import type { CourseParts } from './oceanbase-course.ts'
+import { PINS } from './pins.ts'
+import { ROUTE_PREFIX_BYTES } from './requests.ts'
+import type { Servers } from './servers.ts'
+import {
+  asksForCursor,
+  executeFor,
+  executeHeadBytes,
+  type Prepared,
+  Statements,
+  typesIn,
+} from './statements.ts'
+
+const QUOTE = 0x27
+
+/** What a text statement under way does when it succeeds. */
+type TextUnderWay = { readonly meaning: TextPrepared; readonly payload: Uint8Array }
+
+export class StatementCommands {
+  private readonly host: CourseHost
+  private readonly memory: SessionMemory
+  private readonly servers: Servers
+  private readonly errand: Errand
+  private readonly statements: Statements
+  private current: Prepared | undefined
+  /** The command under way is the first answer part of PREPARE still. */
+  private awaitsId = false
+  private bringsTypes = false
+  private wantsCursor = false
+  private textUnderWay: TextUnderWay | undefined
+  private readonly rewriteExecute = (server: ServerSession, head: Uint8Array) =>
+    this.executeOn(server, head)
+  private readonly rewriteId = (server: ServerSession, head: Uint8Array) => this.idOn(server, head)
+
+  constructor(host: CourseHost, parts: CourseParts, errand: Errand) {
+    this.host = host
+    this.memory = parts.memory
+    this.servers = parts.servers
+    this.errand = errand
+    this.statements = new Statements(parts.memory)
+  }
+
+  clear(): void {
+    this.statements.clear()
+  }
+
+  /** As much of an EXECUTE as says which parameter types it brings. */
+  wantedOfExecute(head: Uint8Array): number {
+    const prepared = this.statements.get(statementId(head, HEADER_BYTES))
+    return Math.max(ROUTE_PREFIX_BYTES, executeHeadBytes(prepared?.parameterCount ?? 0))
+  }
+
+  begin(course: number, head: Uint8Array): void {
+    if (course === COURSE.prepare) {
+      this.prepare(head)
+      return
+    }
+    const id = statementId(head, HEADER_BYTES)
+    const prepared = this.statements.get(id)
+    this.current = prepared
+    if (prepared === undefined) this.unknown(course, id)
+    else if (course === COURSE.execute) this.execute(head, prepared)
+    else if (course === COURSE.longData) this.longData(head, prepared)
+    else if (course === COURSE.close) this.close(prepared)
+    else if (course === COURSE.reset) this.reset(head, prepared)
+    else this.fetch(head, prepared)
+  }
+
+  /** CLOSE and SEND_LONG_DATA of anything are taken without a word, as servers do. */
+  private unknown(course: number, id: number): void {
+    if (course === COURSE.close || course === COURSE.longData) this.host.answerNothing()
+    else if (course === COURSE.fetch) this.host.answerFault(new Fault('cursor.unknown', { id }))
+    else if (course === COURSE.reset) this.host.answerFault(new Fault('statement.unknown-reset'))
+    else this.host.answerFault(new Fault('statement.unknown', { id }))
+  }
+
+  // --- PREPARE
+
+  private prepare(head: Uint8Array): void {
+    if (this.host.isIncomplete) {
+      this.host.answerFault(new Fault('session.memory', { bytes: this.memory.limitBytes }))
+      return
+    }
+    const meaning = classify(head, HEADER_BYTES + 1, head.length)
+    this.current = this.statements.add(head.slice(HEADER_BYTES), meaning)
+    this.awaitsId = true
+    this.errand.meaning = meaning
+    this.errand.route(head, meaning)
+  }
+
+  /** The server's answer begins: its id becomes the client's. `bytes` are the server's, changed in place. */
+  prepared(server: ServerSession, bytes: Uint8Array): void {
+    const { current } = this
+    if (!this.awaitsId || current === undefined) return
+    this.awaitsId = false
+    if (bytes[HEADER_BYTES] !== 0) return
+    const answer = parsePrepareOk(bytes.subarray(HEADER_BYTES))
+    current.parameterCount = answer.parameterCount
+    server.delivered.prepared(current.id, answer.statementId)
+    setStatementId(bytes, HEADER_BYTES, current.id)
+  }
+
+  // --- EXECUTE
+
+  private execute(head: Uint8Array, prepared: Prepared): void {
+    const { errand } = this
+    if (this.tellsLoss(prepared)) return
+    this.wantsCursor = asksForCursor(head)
+    this.takeTypes(head, prepared)
+    errand.needs.prepared = prepared
+    errand.meaning = prepared.meaning
+    errand.rewrite = this.rewriteExecute
+    const bound = prepared.longDataOn
+    if (bound === undefined) errand.route(head, prepared.meaning)
+    else if (this.isElsewhere(bound)) this.host.answerFault(new Fault('statement.other-server'))
+    else errand.goOnlyTo(bound, head)
+  }
+
+  /** Long data, or the prepare that it needed, is gone or was refused: told once, instead of executing without it. */
+  private tellsLoss(prepared: Prepared): boolean {
+    const { longDataError } = prepared
+    const isLost = prepared.longDataOn?.isClosed === true
+    prepared.longDataError = undefined
+    if (isLost) prepared.longDataOn = undefined
+    if (longDataError !== undefined) this.host.answer(longDataError)
+    else if (isLost)
+      this.host.answerFault(new Fault('session.state-lost', { what: PINS.longData.lost }))
+    return longDataError !== undefined || isLost
+  }
+
+  private takeTypes(head: Uint8Array, prepared: Prepared): void {
+    const types = typesIn(head, prepared.parameterCount)
+    this.bringsTypes = types !== undefined
+    if (types === undefined) return
+    if (prepared.types === undefined || Buffer.compare(prepared.types, types) !== 0) {
+      this.memory.keep(types.length - (prepared.types?.length ?? 0))
+      prepared.types = types.slice()
+    }
+  }
+
+  private executeOn(server: ServerSession, head: Uint8Array): Uint8Array | undefined {
+    const { current } = this
+    if (current === undefined) return head
+    const serverId = server.delivered.serverStatement(current.id) ?? 0
+    const hasTypes = server.delivered.typed?.has(current.id) === true
+    const bytes = executeFor(head, serverId, current, hasTypes)
+    if (bytes !== head) this.bringsTypes = true
+    return bytes
+  }
+
+  // --- LONG_DATA, RESET, CLOSE, FETCH
+
+  private longData(head: Uint8Array, prepared: Prepared): void {
+    const { errand } = this
+    errand.needs.prepared = prepared
+    errand.rewrite = this.rewriteId
+    errand.failedSilently = error => {
+      prepared.longDataError ??= error
+    }
+    const bound = prepared.longDataOn
+    if (bound === undefined) errand.route(head, prepared.meaning)
+    else if (bound.isClosed || this.isElsewhere(bound)) this.host.answerNothing()
+    else errand.goOnlyTo(bound, head)
+  }
+
+  private idOn(server: ServerSession, head: Uint8Array): Uint8Array {
+    const { current } = this
+    if (current === undefined) return head
+    setStatementId(head, HEADER_BYTES, server.delivered.serverStatement(current.id) ?? 0)
+    if (this.host.command === COMMAND.stmtSendLongData) current.longDataOn = server
+    return head
+  }
+
+  /** Sent to each server that has it; none of them answers. */
+  private close(prepared: Prepared): void {
+    this.statements.remove(prepared)
+    for (const server of this.servers.all()) {
+      const serverId = server.delivered.serverStatement(prepared.id)
+      if (serverId === undefined || server.isClosed) continue
+      const payload = Uint8Array.of(COMMAND.stmtClose, 0, 0, 0, 0)
+      setStatementId(payload, 0, serverId)
+      server.tell(packet(0, payload))
+      server.delivered.forget(prepared.id)
+    }
+    this.host.answerNothing()
+  }
+
+  /** Where long data or a cursor is, it is dropped; elsewhere there is nothing to reset. */
+  private reset(head: Uint8Array, prepared: Prepared): void {
+    const bound = [prepared.longDataOn, prepared.cursorOn].find(
+      server => server !== undefined && !server.isClosed,
+    )
+    prepared.longDataError = undefined
+    prepared.longDataOn = undefined
+    prepared.cursorOn = undefined
+    if (bound === undefined || this.isElsewhere(bound)) {
+      this.host.answer(buildOk(this.memory.status || DEFAULT_STATUS))
+      return
+    }
+    this.errand.needs.prepared = prepared
+    this.errand.rewrite = this.rewriteId
+    this.errand.goOnlyTo(bound, head)
+  }
+
+  private fetch(head: Uint8Array, prepared: Prepared): void {
+    const { errand } = this
+    const bound = prepared.cursorOn
+    if (bound === undefined) this.host.answerFault(new Fault('cursor.unknown', { id: prepared.id }))
+    else if (bound.isClosed) {
+      prepared.cursorOn = undefined
+      this.host.answerFault(new Fault('session.state-lost', { what: PINS.cursor.lost }))
+    } else if (this.isElsewhere(bound)) this.host.answerFault(new Fault('statement.other-server'))
+    else {
+      errand.needs.prepared = prepared
+      errand.rewrite = this.rewriteId
+      errand.goOnlyTo(bound, head)
+    }
+  }
+
+  /** The session is bound to another server than this one. */
+  private isElsewhere(server: ServerSession): boolean {
+    return !this.memory.mayMove && this.servers.current !== server
+  }
+
+  // --- text statements
+
+  /** Before PREPARE, EXECUTE and DEALLOCATE are routed: what the server must have. */
+  text(head: Uint8Array, mode: number): void {
+    const meaning = textPrepared(head, HEADER_BYTES + 1, head.length, mode)
+    this.textUnderWay = undefined
+    if (meaning === undefined) return
+    if (meaning.verb === 'prepare') {
+      const payload = this.textPayload(meaning, head, mode)
+      if (payload !== undefined) this.textUnderWay = { meaning, payload }
+      return
+    }
+    this.textUnderWay = { meaning, payload: head }
+    const entry = this.statements.text(meaning.name)
+    if (entry !== undefined) this.errand.needs.text = { name: meaning.name, entry }
+  }
+
+  /** The PREPARE as it means the same later: a variable may have another value by then. */
+  private textPayload(
+    meaning: Extract<TextPrepared, { verb: 'prepare' }>,
+    head: Uint8Array,
+    mode: number,
+  ): Uint8Array | undefined {
+    const { source, name } = meaning
+    if (source.kind === 'literal') return head.slice(HEADER_BYTES)
+    const literal = this.memory.userValue(source.name)
+    if (literal === undefined || literal[0] !== QUOTE) return undefined
+    const text = unescaped(literal, { start: 1, end: literal.length - 1, quote: QUOTE }, 0)
+    return Buffer.concat([Uint8Array.of(COMMAND.query), prepareText(name, text, mode)])
+  }
+
+  settleText(server: ServerSession): void {
+    const done = this.textUnderWay
+    this.textUnderWay = undefined
+    if (done === undefined) return
+    const { meaning, payload } = done
+    if (meaning.verb === 'execute') return
+    const entry = this.statements.setText(
+      meaning.name,
+      meaning.verb === 'prepare' ? payload : undefined,
+    )
+    server.delivered.tookText(meaning.name, entry.version)
+  }
+
+  // --- after the answer
+
+  settle(course: number, server: ServerSession, errno: number): void {
+    const { current } = this
+    if (current === undefined) return
+    if (course === COURSE.prepare) {
+      if (errno !== 0) this.statements.refused(current)
+    } else if (course === COURSE.execute) this.executed(current, server, errno)
+  }
+
+  private executed(prepared: Prepared, server: ServerSession, errno: number): void {
+    prepared.longDataOn = undefined
+    if (errno !== 0) return
+    if (this.bringsTypes) server.delivered.tookTypes(prepared.id)
+    const isOpen = this.wantsCursor && (server.tracker.status & STATUS.cursorExists) !== 0
+    prepared.cursorOn = isOpen ? server : undefined
+  }
+}
