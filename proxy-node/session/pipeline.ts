@@ -6,7 +6,8 @@ import { Fault } from '#contract/fault'
 import { BYTES, OUTCOME } from '#contract/names'
 import type { ServerSession } from '../backend/server-session.ts'
 import type { Address, Connection } from '../net/transport.ts'
-import { classify } from '../sql/classify.ts'
+import { classify, type Statement } from '../sql/classify.ts'
+import { FLAG } from '../sql/words.ts'
 import { buildError, buildOk, errorOfFault, rebuildOk } from '../wire/ok.ts'
 import { COMMAND, DEFAULT_STATUS, HEADER_BYTES } from '../wire/protocol.ts'
 import { packet } from '../wire/writer.ts'
@@ -209,8 +210,8 @@ export class Pipeline {
     const { memory } = this
     const server = this.servers.current
     const statement = classify(head, HEADER_BYTES + 1, head.length)
-    const isBound = !memory.mayMove || statement.dependent
-    if (statement.pins) memory.pin('statement')
+    const isBound = !memory.mayMove || isDependent(statement)
+    if (leavesState(statement)) memory.pin('statement')
     if (server !== undefined && isBound) {
       this.send(server, head)
       return
@@ -413,4 +414,15 @@ export class Pipeline {
       this.host.giveUp(new Fault('server.lost-reading'))
     }
   }
+}
+
+const BINDS = FLAG.leans | FLAG.locks | FLAG.variables | FLAG.insertId | FLAG.multiple
+const LEAVES = FLAG.locks | FLAG.temporary | FLAG.untracked
+
+function isDependent(statement: Statement): boolean {
+  return statement.table === undefined || (statement.flags & BINDS) !== 0
+}
+
+function leavesState(statement: Statement): boolean {
+  return statement.verb === 'prepare' || (statement.flags & LEAVES) !== 0
 }

@@ -1,18 +1,18 @@
 /**
- * Just enough SQL to route one statement: its verb, its first table, and whether it leans on the
- * session that ran the one before. Unknown is a legal answer and never an error: the statement then
- * stays where the session is. Source: proxy-routing.md §5.1, §5.2, §5.5.
- * Hot path: see the rules. A statement costs three objects, and strings for its table's name only.
+ * Just enough SQL to route one statement: its verb, its first table, and what ties it to a server
+ * session. Unknown is a legal answer and never an error: the statement then stays where the session
+ * is. Source: proxy-routing.md §5.1, §5.2, §5.5; proxy-protocol.md §5.2, §5.3.
+ * Hot path: see the rules. A statement costs five objects, and strings for its table's name only.
  */
 import { keyword, LEXER_MODE, Lexer, SIGN, TOKEN } from './lexer.ts'
 import { LockingClause, QueryLevels } from './query-shape.ts'
+import { Ties } from './ties.ts'
 import {
   DML,
   FILLERS,
+  FLAG,
   MANY_TARGETS,
-  MARK,
-  MARKS,
-  PINNING_WORDS,
+  mayCommit,
   TABLE_SHOWS,
   VERBS,
   type Verb,
@@ -24,14 +24,8 @@ export type Statement = {
   /** Lower-cased, bare or quoted; undefined when there is none to route by. */
   readonly database: string | undefined
   readonly table: string | undefined
-  /** Its result depends on the statement before it, on the session or on another statement. */
-  readonly dependent: boolean
-  /** It can leave state on its server that no OK tells of: text PREPARE, temporary tables, locks. */
-  readonly pins: boolean
-  /** SELECT … FOR UPDATE. */
-  readonly locking: boolean
-  /** More than one statement. */
-  readonly multiple: boolean
+  /** Bits of FLAG. */
+  readonly flags: number
 }
 
 const FROM = keyword('from')
@@ -43,13 +37,19 @@ const SELECT = keyword('select')
 const WORK = keyword('work')
 const TO = keyword('to')
 const TRANSACTION = keyword('transaction')
-const TEMPORARY = keyword('temporary')
 const START = keyword('start')
 const BEGIN = keyword('begin')
 const PREPARE = keyword('prepare')
 const CREATE = keyword('create')
 const FULL = keyword('full')
 const EXTENDED = keyword('extended')
+const SAVEPOINT = keyword('savepoint')
+const WITH = keyword('with')
+const CONSISTENT = keyword('consistent')
+const SNAPSHOT = keyword('snapshot')
+const READ = keyword('read')
+const ONLY = keyword('only')
+const WRITE = keyword('write')
 
 /** How many words may stand between EXPLAIN and what it explains: `format = json`, `extended_noaddr`. */
 const EXPLAIN_WORDS = 3
@@ -71,10 +71,10 @@ class Scan {
   private verb: Verb = 'other'
   private database: string | undefined
   private table: string | undefined
-  private dependent = false
-  private pins = false
-  private multiple = false
-  private ended = false
+  private readonly ties = new Ties()
+  private flags = 0
+  /** A statement has ended, none has begun since. */
+  private isBetween = false
   /** The first FROM has not been met and is wanted. */
   private wantsFrom = false
 
@@ -90,26 +90,37 @@ class Scan {
       lexer.next()
     }
     this.dispatch()
-    const kind = kindOf(this.verb)
+    const { verb } = this
     return {
-      kind,
-      verb: this.verb,
+      kind: kindOf(verb),
+      verb,
       database: this.database,
       table: this.table,
-      dependent: this.dependent || this.table === undefined,
-      pins: this.pins,
-      locking: this.verb === 'select' && this.locking.isLast,
-      multiple: this.multiple,
+      flags: this.allFlags(),
     }
+  }
+
+  private allFlags(): number {
+    const { verb, isMultiple } = this
+    let flags = this.flags | this.ties.of(isMultiple)
+    if (isMultiple || mayCommit(verb)) flags |= FLAG.mayCommit
+    if (verb === 'select' && this.locking.isLast) flags |= FLAG.locking
+    return verb === 'begin' ? flags : flags & ~FLAG.snapshot
+  }
+
+  private get isMultiple(): boolean {
+    return (this.flags & FLAG.multiple) !== 0
   }
 
   private dispatch(): void {
     const word = VERBS.lookup(this.lexer) ?? 'other'
+    this.ties.head(word)
     if (word === 'explain') this.explained()
-    else if (word === 'start' || word === 'xa') this.transactionStart(word)
+    else if (word === 'start') this.started()
+    else if (word === 'xa') this.xa()
     else if (word === 'begin' || word === 'rollback') this.transactionWord(word)
-    else if (word === 'drop') this.dropped()
-    else this.verbed(word)
+    else if (word === 'drop' || word === 'release') this.twoWorded(word)
+    else this.verbed(word === 'get' ? 'other' : word)
   }
 
   private verbed(verb: Verb): void {
@@ -117,12 +128,11 @@ class Scan {
     const { lexer } = this
     if (verb === 'select') this.levels.query()
     if (verb === 'select' || verb === 'delete') this.wantsFrom = true
-    else if (verb === 'insert' || verb === 'replace' || verb === 'update' || verb === 'merge')
+    if (lexer.type === TOKEN.word) lexer.next()
+    if (verb === 'insert' || verb === 'replace' || verb === 'update' || verb === 'merge')
       this.target()
     else if (verb === 'load') this.loaded()
     else if (verb === 'show') this.shown()
-    else if (verb === 'prepare' || verb === 'lock') this.pins = true
-    lexer.next()
     this.rest()
   }
 
@@ -132,7 +142,7 @@ class Scan {
     this.verb = 'show'
     lexer.next()
     const described = DML.lookup(lexer) === undefined ? this.tableName() : undefined
-    for (let skipped = 0; skipped <= EXPLAIN_WORDS && lexer.type !== TOKEN.end; skipped++) {
+    for (let skipped = 0; skipped <= EXPLAIN_WORDS && !this.isEnd(); skipped++) {
       const verb = DML.lookup(lexer)
       if (verb !== undefined) {
         this.verbed(verb)
@@ -140,16 +150,45 @@ class Scan {
       }
       lexer.next()
     }
-    if (lexer.type === TOKEN.end) this.nameTable(described)
+    if (this.isEnd()) this.nameTable(described)
     this.rest()
   }
 
-  private transactionStart(word: 'start' | 'xa'): void {
+  /** START TRANSACTION with its options; with anything else it is the server's to judge. */
+  private started(): void {
     const { lexer } = this
     lexer.next()
-    if (word === 'xa') this.verb = lexer.is(START) || lexer.is(BEGIN) ? 'xaStart' : 'other'
-    else this.verb = lexer.is(TRANSACTION) ? 'begin' : 'other'
+    let isBegin = lexer.is(TRANSACTION)
+    if (isBegin) lexer.next()
+    while (isBegin && !this.isEnd()) {
+      isBegin = this.startOption()
+      lexer.next()
+      if (!this.isSign(SIGN.comma)) break
+      lexer.next()
+      isBegin &&= !this.isEnd()
+    }
+    this.verb = isBegin && this.isEnd() ? 'begin' : 'other'
+    this.rest()
+  }
+
+  private startOption(): boolean {
+    const { lexer } = this
+    if (lexer.is(READ)) {
+      lexer.next()
+      return lexer.is(ONLY) || lexer.is(WRITE)
+    }
+    if (!lexer.is(WITH)) return false
     lexer.next()
+    if (!lexer.is(CONSISTENT)) return false
+    lexer.next()
+    this.flags |= FLAG.snapshot
+    return lexer.is(SNAPSHOT)
+  }
+
+  private xa(): void {
+    const { lexer } = this
+    lexer.next()
+    this.verb = lexer.is(START) || lexer.is(BEGIN) ? 'xaStart' : 'other'
     this.rest()
   }
 
@@ -159,37 +198,37 @@ class Scan {
     this.verb = word
     lexer.next()
     if (lexer.is(WORK)) lexer.next()
-    const alone = lexer.type === TOKEN.end || this.isSign(SIGN.semicolon)
-    if (word === 'begin' && !alone) this.verb = 'other'
-    if (word === 'rollback' && lexer.is(TO)) this.verb = 'other'
+    if (word === 'begin' && !this.isEnd()) this.verb = 'other'
+    if (word === 'rollback' && lexer.is(TO)) this.verb = 'savepoint'
     this.rest()
   }
 
-  private dropped(): void {
+  /** DROP PREPARE, RELEASE SAVEPOINT. */
+  private twoWorded(word: 'drop' | 'release'): void {
     const { lexer } = this
     lexer.next()
-    this.verb = lexer.is(PREPARE) ? 'deallocate' : 'ddl'
-    lexer.next()
+    if (word === 'drop') this.verb = lexer.is(PREPARE) ? 'deallocate' : 'ddl'
+    else this.verb = lexer.is(SAVEPOINT) ? 'savepoint' : 'other'
     this.rest()
   }
 
   /** The table behind the verb of INSERT, REPLACE, UPDATE and MERGE. */
   private target(): void {
     const { lexer } = this
-    lexer.next()
     while (FILLERS.lookup(lexer) === true || this.isSign(SIGN.open)) lexer.next()
-    if (MANY_TARGETS.lookup(lexer) !== true && !lexer.is(SELECT)) this.nameTable(this.tableName())
+    if (MANY_TARGETS.lookup(lexer) === true || lexer.is(SELECT)) return
+    this.tableHere()
   }
 
   /** LOAD DATA … INTO TABLE t. */
   private loaded(): void {
     const { lexer } = this
-    while (lexer.next() !== TOKEN.end) {
+    for (; !this.isEnd(); lexer.next()) {
       if (!lexer.is(INTO)) continue
       lexer.next()
       if (!lexer.is(TABLE)) continue
       lexer.next()
-      this.nameTable(this.tableName())
+      this.tableHere()
       return
     }
   }
@@ -197,73 +236,73 @@ class Scan {
   /** SHOW CREATE TABLE t; SHOW [FULL] COLUMNS FROM t [FROM d]. */
   private shown(): void {
     const { lexer } = this
-    lexer.next()
     while (lexer.is(FULL) || lexer.is(EXTENDED)) lexer.next()
     const creates = lexer.is(CREATE)
     if (!creates && TABLE_SHOWS.lookup(lexer) === undefined) return
     lexer.next()
     if (!(creates ? lexer.is(TABLE) : lexer.is(FROM) || lexer.is(IN))) return
     lexer.next()
-    this.nameTable(this.tableName())
+    this.tableHere()
     if (creates || this.database !== undefined) return
-    lexer.next()
     if (!lexer.is(FROM) && !lexer.is(IN)) return
     lexer.next()
     this.database = isName(lexer.type) ? lexer.text().toLowerCase() : undefined
+    if (isName(lexer.type)) lexer.next()
   }
 
   /** Reads to the end of the text from the current token on. */
   private rest(): void {
     const { lexer } = this
-    for (; lexer.type !== TOKEN.end; lexer.next()) {
-      if (this.ended && !this.isSign(SIGN.semicolon)) this.multiple = true
+    while (lexer.type !== TOKEN.end) {
+      if (this.isBetween && !this.isSign(SIGN.semicolon)) this.begun()
       if (lexer.type === TOKEN.sign) this.signed(lexer.sign)
       else this.worded()
     }
-    if (this.multiple) this.dependent = true
+  }
+
+  /** The first token of another statement, parentheses aside. */
+  private begun(): void {
+    this.flags |= FLAG.multiple
+    if (this.isSign(SIGN.open)) return
+    this.isBetween = false
+    this.ties.head(VERBS.lookup(this.lexer) ?? 'other')
   }
 
   private signed(sign: number): void {
     if (sign === SIGN.open) this.levels.opened()
     else if (sign === SIGN.close) this.levels.closed()
-    else if (sign === SIGN.at) this.dependent = true
-    else if (sign === SIGN.semicolon) this.ended = true
-    if (!this.multiple) this.locking.sign(sign)
+    else if (sign === SIGN.semicolon) this.isBetween = true
+    this.ties.sign(sign, this.lexer)
+    if (!this.isMultiple) this.locking.sign(sign)
+    this.lexer.next()
   }
 
   private worded(): void {
     const { lexer } = this
-    if (!this.multiple) this.locking.word(lexer)
-    if (lexer.type !== TOKEN.word) return
+    if (!this.isMultiple) this.locking.word(lexer)
+    const isFrom = this.wantsFrom && lexer.is(FROM) && this.levels.isQuery
     if (lexer.is(SELECT)) this.levels.query()
-    else if (this.wantsFrom && lexer.is(FROM) && this.levels.isQuery) this.fromClause()
-    else this.mark()
-  }
-
-  private mark(): void {
-    const mark = MARKS.lookup(this.lexer)
-    if (mark !== undefined) {
-      this.dependent = true
-      if ((mark & MARK.pins) !== 0) this.pins = true
-    }
-    if (this.verb === 'ddl' && this.lexer.is(TEMPORARY)) this.pins = true
-    if (this.multiple && PINNING_WORDS.lookup(this.lexer) === true) this.pins = true
+    else this.ties.word(lexer)
+    lexer.next()
+    if (isFrom) this.fromClause()
   }
 
   /** The table of the first FROM in text order; a derived table's own FROM is the first. */
   private fromClause(): void {
     const { lexer } = this
-    lexer.next()
     while (this.isSign(SIGN.open)) {
       this.levels.opened()
       lexer.next()
     }
-    if (lexer.is(SELECT)) {
-      this.levels.query()
-      return
-    }
+    if (lexer.is(SELECT)) return
     this.wantsFrom = false
-    if (!lexer.is(DUAL)) this.nameTable(this.tableName())
+    if (!lexer.is(DUAL)) this.tableHere()
+  }
+
+  /** Names the table at the current token and steps behind it. */
+  private tableHere(): void {
+    this.nameTable(this.tableName())
+    if (isName(this.lexer.type)) this.lexer.next()
   }
 
   /** The name at the current token, `[db.]table`; undefined when it is a function or no name. */
@@ -288,6 +327,11 @@ class Scan {
   private nameTable(name: readonly [string | undefined, string] | undefined): void {
     this.database = name?.[0]
     this.table = name?.[1]
+  }
+
+  /** At the end of the text or of its first statement. */
+  private isEnd(): boolean {
+    return this.lexer.type === TOKEN.end || this.isSign(SIGN.semicolon)
   }
 
   private isSign(sign: number): boolean {

@@ -9,9 +9,9 @@ export const TOKEN = {
   end: 0,
   /** Bare word or number. */
   word: 1,
-  /** In back-ticks. */
+  /** In back-ticks, or in double quotes under ANSI_QUOTES. */
   name: 2,
-  /** In single or double quotes. */
+  /** In quotes that make a text. */
   text: 3,
   /** One byte of anything else. */
   sign: 4,
@@ -24,6 +24,8 @@ export const LEXER_MODE = {
   noBackslashEscapes: 1,
   /** The client speaks gbk or gb18030: the second byte of a character can look like a back-tick or backslash. */
   doubleByte: 2,
+  /** Double quotes hold a name (sql_mode ANSI_QUOTES). */
+  ansiQuotes: 4,
 } as const
 
 export const SIGN = {
@@ -44,6 +46,8 @@ const HASH_SIGN = 0x23
 const DASH = 0x2d
 const EXCLAMATION = 0x21
 const FIRST_DOUBLE_BYTE = 0x81
+/** A byte below it is never the second of a character: no quote is. */
+const FIRST_TRAIL_BYTE = 0x40
 
 const HASH_SEED = 0x811c9dc5
 const HASH_PRIME = 0x01000193
@@ -55,6 +59,8 @@ export class Lexer {
   readonly to: number
   private readonly mode: number
   private at: number
+  /** Inside an executable comment, whose end is not part of the statement. */
+  private isExecutable = false
   /** Of the token read last; quotes are not part of it. */
   type: number = TOKEN.end
   start = 0
@@ -114,17 +120,26 @@ export class Lexer {
     return true
   }
 
-  /** The token as a string; a doubled back-tick of a name is one. */
+  /** The token as a string; a doubled quote of a name is one. */
   text(): string {
+    const text = this.raw()
+    if (this.type !== TOKEN.name) return text
+    return this.bytes[this.start - 1] === QUOTE.back
+      ? text.replaceAll('``', '`')
+      : text.replaceAll('""', '"')
+  }
+
+  /** The token as a string, as it is written between its quotes. */
+  raw(): string {
     const { buffer, byteOffset } = this.bytes
-    const text = Buffer.from(buffer, byteOffset + this.start, this.end - this.start).toString()
-    return this.type === TOKEN.name ? text.replaceAll('``', '`') : text
+    return Buffer.from(buffer, byteOffset + this.start, this.end - this.start).toString()
   }
 
   private token(byte: number): number {
     if (byte === QUOTE.back) this.type = this.quoted(byte, TOKEN.name)
-    else if (byte === QUOTE.single || byte === QUOTE.double)
-      this.type = this.quoted(byte, TOKEN.text)
+    else if (byte === QUOTE.single) this.type = this.quoted(byte, TOKEN.text)
+    else if (byte === QUOTE.double)
+      this.type = this.quoted(byte, this.has(LEXER_MODE.ansiQuotes) ? TOKEN.name : TOKEN.text)
     else if (IS_WORD[byte] === 1) this.type = this.word()
     else this.type = this.single(byte)
     return this.type
@@ -145,7 +160,7 @@ export class Lexer {
     this.start = at
     while (at < to && IS_WORD[bytes[at] as number] === 1) {
       hash = Math.imul(hash ^ lower(bytes[at] as number), HASH_PRIME)
-      at += 1
+      at += this.isDoubleByte(at) ? 2 : 1
     }
     this.hash = hash & HASH_MASK
     this.at = at
@@ -155,29 +170,32 @@ export class Lexer {
 
   /** Up to the closing quote; a doubled one belongs to the token. */
   private quoted(quote: number, type: number): number {
-    const escapes = type === TOKEN.text && (this.mode & LEXER_MODE.noBackslashEscapes) === 0
+    const escapes = type === TOKEN.text && !this.has(LEXER_MODE.noBackslashEscapes)
     this.start = this.at + 1
     let at = this.start
     while (at < this.to) {
       const byte = this.bytes[at] as number
       if (byte === quote && this.byteAt(at + 1) !== quote) break
-      at += this.isPair(byte, quote, escapes) ? 2 : 1
+      const isPair = byte === quote || (escapes && byte === BACKSLASH) || this.isDoubleByte(at)
+      at += isPair ? 2 : 1
     }
     this.end = Math.min(at, this.to)
     this.at = Math.min(at + 1, this.to)
     return type
   }
 
-  private isPair(byte: number, quote: number, escapes: boolean): boolean {
-    if (byte === quote || (escapes && byte === BACKSLASH)) return true
-    return byte >= FIRST_DOUBLE_BYTE && (this.mode & LEXER_MODE.doubleByte) !== 0
+  private isDoubleByte(at: number): boolean {
+    return isDoubleByteAt(this.bytes, at, this.to, this.mode)
+  }
+
+  private has(mode: number): boolean {
+    return (this.mode & mode) !== 0
   }
 
   private skipComment(byte: number): boolean {
     const second = this.byteAt(this.at + 1)
     if (byte === SLASH && second === STAR) return this.skipBlock()
-    // The end of an executable comment whose inside was read.
-    if (byte === STAR && second === SLASH) return this.skipTo(this.at + 2)
+    if (byte === STAR && second === SLASH && this.isExecutable) return this.endExecutable()
     if (byte === HASH_SIGN) return this.skipLine()
     return byte === DASH && second === DASH && this.isDashComment() ? this.skipLine() : false
   }
@@ -199,8 +217,14 @@ export class Lexer {
     return this.skipTo(at + 2)
   }
 
+  private endExecutable(): boolean {
+    this.isExecutable = false
+    return this.skipTo(this.at + 2)
+  }
+
   /** Servers execute what is in `/*!50000 … ` comments, so it is read like the rest. */
   private skipExecutableMark(from: number): boolean {
+    this.isExecutable = true
     let at = from
     while (at < this.to && (this.bytes[at] as number) >= 0x30 && (this.bytes[at] as number) <= 0x39)
       at += 1
@@ -238,11 +262,41 @@ export class WordTable<T> {
     const entry = this.entries.get(lexer.hash)
     return entry !== undefined && lexer.is(entry.word) ? entry.value : undefined
   }
+
+  /** The meaning of the bytes between `start` and `end`, whatever quotes are around them. */
+  find(bytes: Uint8Array, start: number, end: number): T | undefined {
+    let hash = HASH_SEED
+    for (let at = start; at < end; at++)
+      hash = Math.imul(hash ^ lower(bytes[at] as number), HASH_PRIME)
+    const entry = this.entries.get(hash & HASH_MASK)
+    if (entry === undefined || entry.word.length !== end - start) return undefined
+    for (let at = start; at < end; at++)
+      if (lower(bytes[at] as number) !== entry.word[at - start]) return undefined
+    return entry.value
+  }
 }
 
 /** A word to compare tokens with; `text` is in lower case. */
 export function keyword(text: string): Uint8Array {
   return new TextEncoder().encode(text)
+}
+
+/** Whether a character of two bytes begins at `at`, before `to`. */
+export function isDoubleByteAt(bytes: Uint8Array, at: number, to: number, mode: number): boolean {
+  if ((mode & LEXER_MODE.doubleByte) === 0 || at + 1 >= to) return false
+  return (bytes[at] as number) >= FIRST_DOUBLE_BYTE && (bytes[at + 1] as number) >= FIRST_TRAIL_BYTE
+}
+
+/** Character sets in which the second byte of a character can be a back-tick or a backslash. */
+const DOUBLE_BYTE = /^(gbk|gb18030|big5|sjis|cp932)/i
+
+/** Bits of LEXER_MODE for a session's `sql_mode`, as OKs list it, and its `character_set_client`. */
+export function lexerMode(sqlMode: string, clientCharset: string): number {
+  const modes = sqlMode.toUpperCase().split(',')
+  let mode: number = LEXER_MODE.plain
+  if (modes.includes('NO_BACKSLASH_ESCAPES')) mode |= LEXER_MODE.noBackslashEscapes
+  if (modes.includes('ANSI_QUOTES') || modes.includes('ANSI')) mode |= LEXER_MODE.ansiQuotes
+  return DOUBLE_BYTE.test(clientCharset) ? mode | LEXER_MODE.doubleByte : mode
 }
 
 /** Letters, digits, `_`, `$` and every byte of a character beyond ASCII. */

@@ -11,6 +11,10 @@ export type OwnStatement =
   | { readonly kind: 'processlist'; readonly full: boolean }
   /** `id` as the client wrote it, in the proxy's ids; `query` for KILL QUERY. */
   | { readonly kind: 'kill'; readonly id: number; readonly query: boolean }
+  /** SET @obproxy_route_addr: an address as the number that OBProxy makes of it, 0 for none. */
+  | { readonly kind: 'setRouteAddress'; readonly address: number }
+  /** SELECT @obproxy_route_addr: the server session that was used last. */
+  | { readonly kind: 'routeAddress' }
   /** SHOW PROXY…, ALTER PROXY…, KILL PROXYSESSION …: for the admin layer, by its text. */
   | { readonly kind: 'admin' }
 
@@ -27,9 +31,13 @@ const WORD = {
   kill: keyword('kill'),
   connection: keyword('connection'),
   query: keyword('query'),
+  set: keyword('set'),
+  routeAddress: keyword('obproxy_route_addr'),
 } as const
 
 const MAX_ID = 0xffff_ffff
+const EQUALS = 0x3d
+const COLON = 0x3a
 
 /** The statement's meaning if the proxy answers it; undefined for everything a server answers. */
 export function ownStatement(
@@ -41,6 +49,7 @@ export function ownStatement(
   lexer.next()
   if (lexer.is(WORD.select)) return selected(lexer)
   if (lexer.is(WORD.show)) return shown(lexer)
+  if (lexer.is(WORD.set)) return set(lexer)
   if (lexer.is(WORD.kill)) return killed(lexer)
   if (lexer.is(WORD.alter)) return nextWord(lexer, WORD.proxy, true) ? { kind: 'admin' } : undefined
   if (!lexer.is(WORD.ping) || !nextWord(lexer, WORD.proxy)) return undefined
@@ -49,12 +58,32 @@ export function ownStatement(
 
 function selected(lexer: Lexer): OwnStatement | undefined {
   lexer.next()
+  if (isRouteAddress(lexer)) return isEnd(lexer) ? { kind: 'routeAddress' } : undefined
   const kind = lexer.is(WORD.version) ? 'version' : 'status'
   if (kind === 'status' && !lexer.is(WORD.status)) return undefined
   const called = lexer.accept(SIGN.open)
   if (called && !lexer.accept(SIGN.close)) return undefined
   if (kind === 'version' && !called) return undefined
   return isEnd(lexer) ? { kind } : undefined
+}
+
+function set(lexer: Lexer): OwnStatement | undefined {
+  lexer.next()
+  if (!isRouteAddress(lexer)) return undefined
+  lexer.accept(COLON)
+  if (!lexer.accept(EQUALS) || lexer.next() !== TOKEN.word) return undefined
+  const text = lexer.text()
+  const address = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN
+  return Number.isSafeInteger(address) && isEnd(lexer)
+    ? { kind: 'setRouteAddress', address }
+    : undefined
+}
+
+/** At `@obproxy_route_addr`, whose name becomes the current token. */
+function isRouteAddress(lexer: Lexer): boolean {
+  if (lexer.type !== TOKEN.sign || lexer.sign !== SIGN.at) return false
+  lexer.next()
+  return lexer.is(WORD.routeAddress)
 }
 
 function shown(lexer: Lexer): OwnStatement | undefined {

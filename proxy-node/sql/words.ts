@@ -1,5 +1,6 @@
 /**
- * Which words mean what to the scan of a statement. Source: proxy-routing.md §5.1, §5.2, §5.5.
+ * Which words mean what to the scan of a statement. Source: proxy-routing.md §5.1, §5.2, §5.5;
+ * proxy-protocol.md §5.3.
  */
 import { WordTable } from './lexer.ts'
 
@@ -15,6 +16,8 @@ export type Verb =
   | 'xaStart'
   | 'commit'
   | 'rollback'
+  /** SAVEPOINT, ROLLBACK TO, RELEASE SAVEPOINT. */
+  | 'savepoint'
   | 'set'
   | 'use'
   | 'show'
@@ -25,9 +28,15 @@ export type Verb =
   | 'call'
   | 'kill'
   | 'lock'
+  | 'unlock'
+  /** Expressions and queries that begin with another word: WITH, DO, VALUES, TABLE, HELP. */
+  | 'query'
   | 'other'
 
-export const VERBS = new WordTable<Verb | 'explain' | 'start' | 'xa' | 'drop'>({
+/** A verb, or a word that needs the next one to be one. */
+export type Head = Verb | 'explain' | 'start' | 'xa' | 'drop' | 'release' | 'get'
+
+export const VERBS = new WordTable<Head>({
   select: 'select',
   insert: 'insert',
   update: 'update',
@@ -40,6 +49,8 @@ export const VERBS = new WordTable<Verb | 'explain' | 'start' | 'xa' | 'drop'>({
   xa: 'xa',
   commit: 'commit',
   rollback: 'rollback',
+  savepoint: 'savepoint',
+  release: 'release',
   set: 'set',
   use: 'use',
   show: 'show',
@@ -56,29 +67,103 @@ export const VERBS = new WordTable<Verb | 'explain' | 'start' | 'xa' | 'drop'>({
   call: 'call',
   kill: 'kill',
   lock: 'lock',
+  unlock: 'unlock',
   explain: 'explain',
   desc: 'explain',
   describe: 'explain',
+  get: 'get',
+  with: 'query',
+  do: 'query',
+  values: 'query',
+  table: 'query',
+  help: 'query',
 })
 
-export const MARK = { dependent: 1, pins: 2 } as const
+/** Bits of `Statement.flags`. */
+export const FLAG = {
+  /** Its result depends on the statement that ran before it in the same server session. */
+  leans: 0x1,
+  /** It takes, gives back or asks for locks that belong to a server session. */
+  locks: 0x2,
+  /** It makes or drops a temporary table. */
+  temporary: 0x4,
+  /** START TRANSACTION … WITH CONSISTENT SNAPSHOT. */
+  snapshot: 0x8,
+  /** Executing it can end a transaction with its changes kept. */
+  mayCommit: 0x10,
+  /** One of several statements leaves state that is learned from single statements only. */
+  untracked: 0x20,
+  /** SELECT … FOR UPDATE. */
+  locking: 0x40,
+  /** More than one statement. */
+  multiple: 0x80,
+  /** It has an `@`: a variable, or a table behind a link. */
+  variables: 0x100,
+  /** LAST_INSERT_ID(), @@last_insert_id or @@identity. */
+  insertId: 0x200,
+} as const
 
-/** Words whose presence ties a statement to a server session (§5.5; §5.3 of the protocol page). */
-export const MARKS = new WordTable<number>({
-  found_rows: MARK.dependent,
-  row_count: MARK.dependent,
-  last_insert_id: MARK.dependent,
-  connection_id: MARK.dependent,
-  sys_context: MARK.dependent,
-  get_lock: MARK.dependent | MARK.pins,
-  release_lock: MARK.dependent,
-  release_all_locks: MARK.dependent,
-  is_free_lock: MARK.dependent,
-  is_used_lock: MARK.dependent,
+/** Functions that tie a statement to a session: what calling one sets. */
+export const FUNCTIONS = new WordTable<number>({
+  found_rows: FLAG.leans,
+  row_count: FLAG.leans,
+  sys_context: FLAG.leans,
+  last_trace_id: FLAG.leans,
+  display_cursor: FLAG.leans,
+  last_insert_id: FLAG.insertId,
+  get_lock: FLAG.locks,
+  release_lock: FLAG.locks,
+  release_all_locks: FLAG.locks,
+  is_free_lock: FLAG.locks,
+  is_used_lock: FLAG.locks,
 })
 
-/** Of those behind a semicolon, verbs that leave state. */
-export const PINNING_WORDS = new WordTable<true>({ prepare: true, temporary: true, lock: true })
+/** System variables that do. */
+export const VARIABLES = new WordTable<number>({
+  warning_count: FLAG.leans,
+  error_count: FLAG.leans,
+  last_insert_id: FLAG.insertId,
+  identity: FLAG.insertId,
+})
+
+/** What SHOW tells of the statement before. */
+export const LEANING_SHOWS = new WordTable<true>({
+  warnings: true,
+  errors: true,
+  trace: true,
+  profile: true,
+  profiles: true,
+})
+
+/** Words between CREATE or DROP and TEMPORARY, and between GET and DIAGNOSTICS. */
+export const HEAD_FILLERS = new WordTable<true>({
+  or: true,
+  replace: true,
+  global: true,
+  private: true,
+  current: true,
+  stacked: true,
+})
+
+/** Whether a verb can end a transaction so that its changes are kept. A verb not here can. */
+const NEVER_COMMITS: Readonly<Partial<Record<Verb, true>>> = {
+  select: true,
+  insert: true,
+  update: true,
+  delete: true,
+  replace: true,
+  merge: true,
+  show: true,
+  use: true,
+  savepoint: true,
+  rollback: true,
+  deallocate: true,
+  query: true,
+}
+
+export function mayCommit(verb: Verb): boolean {
+  return NEVER_COMMITS[verb] !== true
+}
 
 /** Words between the verb and the table of INSERT, REPLACE and UPDATE. */
 export const FILLERS = new WordTable<true>({
