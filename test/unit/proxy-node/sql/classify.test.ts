@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { classify, type Statement } from '../../../../proxy-node/sql/classify.ts'
-import { LEXER_MODE } from '../../../../proxy-node/sql/lexer.ts'
+import { LEXER_MODE, lexerMode } from '../../../../proxy-node/sql/lexer.ts'
 import { FLAG } from '../../../../proxy-node/sql/words.ts'
 
 function judge(sql: string | Uint8Array, mode = LEXER_MODE.plain as number): Statement {
@@ -95,6 +95,244 @@ describe('the verb', () => {
   })
 })
 
+function has(sql: string, flag: number, mode?: number): boolean {
+  return (judge(sql, mode).flags & flag) !== 0
+}
+
+/** Statements that have a flag, and ones that look alike and have it not. */
+const FLAGGED: readonly (readonly [string, number, readonly string[], readonly string[]])[] = [
+  [
+    'leans on the statement before',
+    FLAG.leans,
+    [
+      'select found_rows()',
+      'select row_count() from t',
+      'select found_rows /* x */ ()',
+      'select `found_rows` ()',
+      'set @a = row_count()',
+      'show warnings',
+      'show warnings limit 1',
+      'show errors',
+      'show count(*) warnings',
+      'show count ( * ) errors',
+      'show trace',
+      'show profile',
+      'get diagnostics @a = number',
+      'get current diagnostics condition 1 @a = message_text',
+      'select @@warning_count',
+      'select @@session.error_count',
+      'select @@`warning_count`',
+      "select sys_context('userenv', 'sid')",
+      'select last_trace_id()',
+      'select dbms_xplan.display_cursor()',
+      'select /*!50000 found_rows() */',
+      '(select found_rows())',
+      'select 1; select found_rows()',
+      'select 1; show warnings',
+    ],
+    [
+      'select sql_calc_found_rows * from t',
+      'select last_insert_id(), connection_id()',
+      'select found_rows from t',
+      'select row_count, (1) from t',
+      'select warning_count, @a from t',
+      'show variables',
+      "show tables like 'warnings'",
+      'show columns from warnings',
+      'select get, diagnostics from t',
+      "select 'found_rows()'",
+      'select /* found_rows() */ 1',
+      'select 1 -- found_rows()',
+      'select 1 # found_rows()',
+      'select /*+ found_rows() */ 1',
+      'select `found_rows`',
+      'select * from t where show_warnings = 1',
+    ],
+  ],
+  [
+    'is about locks of a session',
+    FLAG.locks,
+    [
+      "select get_lock('a', 1)",
+      "do release_lock('a')",
+      'select release_all_locks()',
+      "select is_free_lock('a') from t",
+      "select is_used_lock('a')",
+      "select `get_lock`('a', 1)",
+      'lock tables t write',
+      'unlock tables',
+      "select 1; select get_lock('a', 1)",
+      'select 1; lock tables t read',
+    ],
+    ['alter table t lock=none', 'select get_lock from t', "select 'get_lock(1)'", 'select 1'],
+  ],
+  [
+    'makes or drops temporary tables',
+    FLAG.temporary,
+    [
+      'create temporary table t (a int)',
+      'create or replace temporary table t (a int)',
+      'create global temporary table t (a int)',
+      'create /* x */ temporary table t (a int)',
+      'drop temporary table t',
+      'select 1; create temporary table t (a int)',
+      'select 1;; (select 2); drop temporary table if exists t',
+    ],
+    [
+      'create table temporary (a int)',
+      'create table t (temporary int)',
+      'drop table temporary',
+      'select temporary from t',
+      "comment 'create temporary table'",
+      'create table t (a int) -- temporary',
+    ],
+  ],
+  [
+    'can end a transaction with its changes kept',
+    FLAG.mayCommit,
+    [
+      'commit',
+      'create table t (a int)',
+      'drop table t',
+      'truncate t',
+      'grant select on t to u',
+      'set autocommit = 1',
+      'begin',
+      'start transaction',
+      'lock tables t read',
+      'unlock tables',
+      'call p()',
+      'execute s',
+      "prepare s from 'commit'",
+      "xa start 'x'",
+      "xa commit 'x'",
+      'select 1; select 2',
+      'analyze table t',
+      'load data infile "f" into table t',
+      'begin not atomic',
+      'release a',
+      '',
+    ],
+    [
+      'select 1',
+      'insert into t values (1)',
+      'update t set a = 1',
+      'delete from t',
+      'replace t set a = 1',
+      'show tables',
+      'use d',
+      'savepoint a',
+      'rollback to savepoint a',
+      'rollback work to a',
+      'release savepoint a',
+      'rollback',
+      'rollback and chain',
+      'deallocate prepare s',
+      'drop prepare s',
+      'explain select 1',
+      'with x as (select 1) select * from x',
+      'do sleep(1)',
+      'select 1;',
+      "select 'a; commit'",
+      'select 1 /* ; commit */',
+    ],
+  ],
+  [
+    'is several statements of which one leaves state unseen',
+    FLAG.untracked,
+    [
+      "select 1; prepare s from 'x'",
+      "prepare s from 'x'; select 1",
+      'select 1; lock tables t write',
+      'select 1; create temporary table t (a int)',
+      'use d; select 1',
+      'select 1; use d',
+      'select 1; deallocate prepare s',
+      'select 1; drop prepare s',
+      'select 1 /*! ; use d */',
+      'select 1 -- x\r; use d',
+    ],
+    [
+      "prepare s from 'x'",
+      'use d;',
+      'lock tables t read',
+      'create temporary table t (a int);',
+      'select 1; select * from t use index (i)',
+      'select 1; alter table t lock=none',
+      'select 1; create table t (a int)',
+      "select 1; select 'prepare'",
+      'select 1; -- use d',
+    ],
+  ],
+  [
+    'is several statements',
+    FLAG.multiple,
+    ['select 1; select 2', 'select 1;;select 2', 'begin; select 1', 'desc t; select 1'],
+    ['select 1;', 'select 1 ; ; -- end', "select ';a'", 'select `;a`', 'begin;', ''],
+  ],
+  [
+    'names a variable or a linked table',
+    FLAG.variables,
+    ['select @a from t', 'select * from t@link', 'select @@autocommit', 'call p(@a)'],
+    ["select '@a' from t", 'select 1 /* @a */', 'select `@a`'],
+  ],
+  [
+    'asks for the last insert id',
+    FLAG.insertId,
+    ['insert into t values (last_insert_id())', 'select @@identity', 'select @@last_insert_id'],
+    ['select last_insert_id from t', 'select identity, @a from t', "select 'last_insert_id()'"],
+  ],
+  [
+    'wants a consistent snapshot',
+    FLAG.snapshot,
+    [
+      'start transaction with consistent snapshot',
+      'start transaction read only, with consistent snapshot',
+      'start transaction with consistent snapshot, read write;',
+    ],
+    ['start transaction', 'begin', 'start transaction with consistent snapshot read only'],
+  ],
+]
+
+describe.each(FLAGGED)('what %s', (_name, flag, withIt, without) => {
+  test.each(withIt)('%s', sql => {
+    expect(has(sql, flag)).toBe(true)
+    expect(has(sql.toUpperCase(), flag)).toBe(true)
+    expect(has(`/* a */ -- b\n ${sql}`, flag)).toBe(true)
+  })
+
+  test.each(without)('not %s', sql => {
+    expect(has(sql, flag)).toBe(false)
+    expect(has(sql.toUpperCase(), flag)).toBe(false)
+  })
+})
+
+describe('a transaction is begun', () => {
+  test.each([
+    'start transaction',
+    'START TRANSACTION READ WRITE',
+    'start transaction read only, with consistent snapshot',
+    'start /* x */ transaction with consistent snapshot, read only ;',
+  ])('by %s', sql => {
+    expect(judge(sql).verb).toBe('begin')
+  })
+
+  test.each([
+    'start transaction read',
+    'start transaction read only,',
+    'start transaction read only read write',
+    'start transaction read only, read write',
+    'start transaction with consistent snapshot, with consistent snapshot',
+    'start transaction with snapshot',
+    'start transaction x',
+    'begin read only',
+    'begin work x',
+    'start',
+  ])('not by %s', sql => {
+    expect(judge(sql).verb).toBe('other')
+  })
+})
+
 describe('FOR UPDATE', () => {
   test.each([
     ['select * from t1 where t1=2 for update', true],
@@ -124,11 +362,51 @@ describe('modes of reading', () => {
     expect(judge(sql).table).toBe('u')
   })
 
+  test('double quotes hold a name under ANSI_QUOTES, in which a backslash is itself', () => {
+    const sql = 'select "a\\", `b` from "d"."x""y" -- "'
+
+    expect(judge(sql, LEXER_MODE.ansiQuotes)).toMatchObject({ database: 'd', table: 'x"y' })
+    expect(judge('select "found_rows"()', LEXER_MODE.ansiQuotes).flags & FLAG.leans).not.toBe(0)
+    expect(judge('select "found_rows"()').flags & FLAG.leans).toBe(0)
+  })
+
+  test('a character of two bytes hides a back-tick outside of quotes, and no quote', () => {
+    const column = Buffer.from([...Buffer.from('select '), 0x81, 0x60, ...Buffer.from(' from t')])
+    const torn = Buffer.from([...Buffer.from("select '"), 0xd6, ...Buffer.from("' from t -- '")])
+
+    expect(judge(column, LEXER_MODE.doubleByte).table).toBe('t')
+    expect(judge(torn, LEXER_MODE.doubleByte).table).toBe('t')
+  })
+
+  test.each([
+    ['STRICT_ALL_TABLES', 'utf8mb4', LEXER_MODE.plain],
+    ['STRICT_ALL_TABLES,NO_BACKSLASH_ESCAPES', 'latin1', LEXER_MODE.noBackslashEscapes],
+    ['ansi_quotes', 'utf8mb4', LEXER_MODE.ansiQuotes],
+    ['REAL_AS_FLOAT,ANSI', 'gbk', LEXER_MODE.ansiQuotes | LEXER_MODE.doubleByte],
+    ['', 'gb18030_2022', LEXER_MODE.doubleByte],
+  ])('sql_mode %j with %s', (sqlMode, charset, mode) => {
+    expect(lexerMode(sqlMode, charset)).toBe(mode)
+  })
+
   test('the second byte of a gbk character is no backslash', () => {
     const sql = Buffer.from([...Buffer.from("select '"), 0xd6, 0x5c, ...Buffer.from("' from t")])
 
     expect(judge(sql, LEXER_MODE.doubleByte).table).toBe('t')
     expect(judge(sql).table).toBeUndefined()
+  })
+})
+
+describe('what servers read as a comment', () => {
+  test.each([
+    ['select 1 # from x\r from t', 't'],
+    ['select 1 -- from x\r\n from t', 't'],
+    ["select 2*/* ' */3 from t -- '", 't'],
+    ["select /*! 1 */ 2 */* ' */ 3 from t -- '", 't'],
+    ['select 1 /*!99999 from t */', 't'],
+    ['select 1 /*! from /* x */ t */', 't'],
+    ['select 1 /* from x', undefined],
+  ])('%j', (sql, table) => {
+    expect(judge(sql).table).toBe(table)
   })
 })
 
@@ -158,15 +436,22 @@ describe('any text', () => {
     fc.assert(
       fc.property(
         fc.uint8Array({ maxLength: 200 }),
-        fc.integer({ min: 0, max: 3 }),
+        fc.integer({ min: 0, max: 7 }),
         (bytes, mode) => {
           const sql = Buffer.concat([Buffer.from('select '), bytes])
 
-          expect(judge(sql, mode).verb).toBe('select')
+          expect(judge(sql, mode).kind).toMatch(/^(read|other)$/)
         },
       ),
       { numRuns: 2000 },
     )
+  })
+
+  test('cut anywhere is judged without failing', () => {
+    const whole = Buffer.from(FLAGGED.flatMap(([, , withIt]) => withIt).join(' ; '))
+
+    for (let cut = 0; cut <= whole.length; cut++)
+      expect(classify(whole, 0, cut).kind).toMatch(/^(read|write|other)$/)
   })
 
   test('of 8 KB is judged in time that grows with its length only', () => {
