@@ -1,86 +1,140 @@
 /**
  * How a session's values are written in the SET statements that bring them to another server.
- * System variables come as display text, user variables as literals of the session that set them;
- * both are rewritten so that they mean the same under any character set and sql_mode of the reader.
- * Source: proxy-protocol.md §4.5; proxy-protocol-tried.md A7, A9, C9.
+ * System variables come as display text in UTF-8, user variables as literals in the character set of
+ * their connection; both are written so that any reader takes them alike, whatever its character
+ * sets and sql_mode. Source: proxy-protocol.md §4.5; proxy-protocol-tried.md A7, A9, C9.
  */
-import { LEXER_MODE } from '../sql/lexer.ts'
 import { unescaped } from '../sql/texts.ts'
+import { isText } from './system-variables.ts'
 
-/** A SET above this size is split; a single value is never. */
+/** A SET above this size is split; a single value never is. */
 export const MAX_SET_BYTES = 1 << 20
 
 const NUMBER = /^-?\d+(\.\d+)?$/
+/** Printable and neither a quote nor a backslash: such a text needs no escape in any mode. */
+const SIMPLE = /^[ !#-&(-[\]-~]*$/
 const QUOTE = 0x27
-const COMMA_BYTES = 2
+const FIRST_BEYOND_ASCII = 0x80
+const SEPARATOR_BYTES = 4
 
-export type Assignment = { readonly name: string; readonly literal: Uint8Array }
+/** Character set and collation of a connection: `character_set_connection`, `collation_connection`. */
+export type Connection = { readonly charset: string; readonly collation: string }
 
-/** How the server session that gave a literal reads texts. */
-export type LiteralContext = {
-  /** Its character_set_connection when the literal came. */
-  readonly charset: string
-  readonly noBackslashEscapes: boolean
+export type UserValue = {
+  /** SQL that means the same to every server session. */
+  readonly literal: Uint8Array
+  /** Servers report a value in the connection's character set and die of one it cannot hold. */
+  readonly charset: string | undefined
 }
 
-/** The value of a system variable, for a server session with or without NO_BACKSLASH_ESCAPES. */
-export function systemLiteral(
-  name: string,
-  value: string,
-  noBackslashEscapes: boolean,
-): Uint8Array {
+/** SQL of a system variable's value. */
+export function systemLiteral(name: string, value: string): Uint8Array {
   if (name === 'character_set_results' && value === '') return Buffer.from('NULL')
-  if (NUMBER.test(value) || value === 'ON' || value === 'OFF') return Buffer.from(value)
-  const escaped = noBackslashEscapes ? value : value.replaceAll('\\', '\\\\')
-  return Buffer.from(`'${escaped.replaceAll("'", "''")}'`)
+  const isBare = NUMBER.test(value) || value === 'ON' || value === 'OFF'
+  if (isBare && !isText(name)) return Buffer.from(value)
+  if (SIMPLE.test(value)) return Buffer.from(`'${value}'`)
+  return Buffer.from(`_utf8mb4 X'${Buffer.from(value).toString('hex')}'`)
 }
 
-/** A literal from an OK in a form that any server session reads alike; itself when it is one. */
-export function userLiteral(literal: Uint8Array, context: LiteralContext): Uint8Array {
-  if (literal.length < 2 || literal[0] !== QUOTE) return literal
-  if (!context.noBackslashEscapes && isAscii(literal)) return literal
-  // The literal has backslashes whatever the sql_mode is (A9).
-  const plain = unescaped(
-    literal,
-    { start: 1, end: literal.length - 1, quote: QUOTE },
-    LEXER_MODE.plain,
-  )
-  return Buffer.from(`_${context.charset} X'${Buffer.from(plain).toString('hex')}'`)
-}
-
-/** COM_QUERY texts that set the system variables, in order. */
-export function setStatements(assignments: Iterable<Assignment>): readonly Uint8Array[] {
-  return statements(assignments, name => `@@${name}`)
-}
-
-/** COM_QUERY texts that set the user variables; names are written as OKs give them. */
-export function setUserStatements(assignments: Iterable<Assignment>): readonly Uint8Array[] {
-  return statements(assignments, name => `@\`${name}\``)
-}
-
-function statements(
-  assignments: Iterable<Assignment>,
-  target: (name: string) => string,
-): readonly Uint8Array[] {
-  const texts: Uint8Array[] = []
-  let parts: Uint8Array[] = []
-  let sizeBytes = 0
-  for (const { name, literal } of assignments) {
-    const head = Buffer.from(`${target(name)} = `)
-    const more = head.length + literal.length + COMMA_BYTES
-    if (parts.length > 0 && sizeBytes + more > MAX_SET_BYTES) {
-      texts.push(Buffer.concat(parts))
-      parts = []
-      sizeBytes = 0
-    }
-    parts.push(Buffer.from(parts.length === 0 ? 'SET ' : ', '), head, literal)
-    sizeBytes += more
+/** A user variable's value from an OK; `connection` is what was in force when the OK came. */
+export function userValue(literal: Uint8Array, connection: Connection): UserValue {
+  // Numbers, NULL and X'…' say the same everywhere.
+  if (literal.length < 2 || literal[0] !== QUOTE)
+    return { literal: literal.slice(), charset: undefined }
+  // Escaped byte by byte, with backslashes whatever the sql_mode is (A9).
+  const plain = unescaped(literal, { start: 1, end: literal.length - 1, quote: QUOTE })
+  const { charset, collation } = connection
+  return {
+    literal: Buffer.from(`${textOf(plain, charset)} COLLATE ${collation}`),
+    charset: isAscii(plain) ? undefined : charset,
   }
-  if (parts.length > 0) texts.push(Buffer.concat(parts))
-  return texts
+}
+
+/** The bytes of a value that is a text, in its character set; undefined for other values. */
+export function textOfValue({ literal }: UserValue): Uint8Array | undefined {
+  const written = Buffer.from(literal).toString('latin1')
+  const hex = /^CAST\(X'([0-9a-f]*)'/.exec(written)?.[1]
+  if (hex !== undefined) return Buffer.from(hex, 'hex')
+  const simple = /^_\w+'([^']*)'/.exec(written)?.[1]
+  return simple === undefined ? undefined : Buffer.from(simple, 'latin1')
+}
+
+/** COM_QUERY texts that set system variables, in the given order; every name must be replayable. */
+export function setStatements(values: Iterable<readonly [string, string]>): readonly Uint8Array[] {
+  const texts = new SetTexts()
+  for (const [name, value] of values) texts.add(`@@${name}`, systemLiteral(name, value))
+  return texts.all()
+}
+
+/**
+ * COM_QUERY texts that set user variables in a session whose connection is `target`, which is as it
+ * was when all have been executed. Names are written as OKs give them.
+ */
+export function setUserStatements(
+  values: Iterable<readonly [string, UserValue]>,
+  target: Connection,
+): readonly Uint8Array[] {
+  const byCharset = new Map<string, SetTexts>()
+  for (const [name, { literal, charset = target.charset }] of values) {
+    const texts = byCharset.get(charset) ?? new SetTexts()
+    byCharset.set(charset, texts)
+    texts.add(`@${quotedName(name)}`, literal)
+  }
+  const statements = byCharset.get(target.charset)?.all().slice() ?? []
+  byCharset.delete(target.charset)
+  if (byCharset.size === 0) return statements
+  for (const [charset, texts] of byCharset)
+    statements.push(Buffer.from(`SET @@character_set_connection = ${charset}`), ...texts.all())
+  // The character set brings a collation of its own, so the collation comes last.
+  const restored = `@@character_set_connection = ${target.charset}, @@collation_connection = ${target.collation}`
+  statements.push(Buffer.from(`SET ${restored}`))
+  return statements
+}
+
+/** Texts SET a = 1, b = 2, each of a bounded size. */
+class SetTexts {
+  private readonly done: Uint8Array[] = []
+  private parts: Uint8Array[] = []
+  private sizeBytes = 0
+
+  add(target: string, literal: Uint8Array): void {
+    const head = Buffer.from(`${target} = `)
+    const more = SEPARATOR_BYTES + head.length + literal.length
+    if (this.parts.length > 0 && this.sizeBytes + more > MAX_SET_BYTES) this.end()
+    this.parts.push(Buffer.from(this.parts.length === 0 ? 'SET ' : ', '), head, literal)
+    this.sizeBytes += more
+  }
+
+  all(): readonly Uint8Array[] {
+    this.end()
+    return this.done
+  }
+
+  private end(): void {
+    if (this.parts.length === 0) return
+    this.done.push(Buffer.concat(this.parts))
+    this.parts = []
+    this.sizeBytes = 0
+  }
+}
+
+/**
+ * OKs give a name as it stood between its quotes, a doubled one doubled: it must go between quotes of
+ * a kind that does not end inside it.
+ */
+function quotedName(name: string): string {
+  if (/^(?:[^`]|``)*$/.test(name)) return `\`${name}\``
+  return /^(?:[^']|'')*$/.test(name) ? `'${name}'` : `"${name}"`
+}
+
+/** A cast takes bytes that are no text of the character set as servers do; an introducer refuses. */
+function textOf(plain: Uint8Array, charset: string): string {
+  const text = Buffer.from(plain.buffer, plain.byteOffset, plain.length)
+  const simple = text.toString('latin1')
+  if (SIMPLE.test(simple)) return `_${charset}'${simple}'`
+  return `CAST(X'${text.toString('hex')}' AS CHAR CHARACTER SET ${charset})`
 }
 
 function isAscii(bytes: Uint8Array): boolean {
-  for (const byte of bytes) if (byte >= 0x80) return false
-  return true
+  return bytes.every(byte => byte < FIRST_BEYOND_ASCII)
 }

@@ -9,12 +9,10 @@ import type { Baseline, Baselines } from '../backend/baseline.ts'
 import type { Delivered } from '../backend/delivered.ts'
 import { type OkPacket, parseOk } from '../wire/ok.ts'
 import { STATUS } from '../wire/protocol.ts'
-import { userLiteral } from './literals.ts'
+import { type Connection, type UserValue, userValue } from './literals.ts'
 import { mayMove, PINS } from './pins.ts'
-import { isReplayable } from './replayable.ts'
+import { isReplayable } from './system-variables.ts'
 
-/** Follow from the current database, which is restored by INIT_DB. */
-const FOLLOWS_SCHEMA = /^(character_set|collation)_database$/
 /** Says that the variable's change is news about servers, not of this session. */
 const PASSING = /^(ob_last_schema_version|ob_enable_transmission_checksum|_nlj_batching_enabled)$/
 /** The value in an OK of a thing that is on or off (A7). */
@@ -51,7 +49,7 @@ export class SessionMemory {
   option = 0
   baseline: Baseline | undefined
   private system: Map<string, Versioned<string>> | undefined
-  private user: Map<string, Versioned<Uint8Array>> | undefined
+  private user: Map<string, Versioned<UserValue>> | undefined
   private blobs: Map<number, Versioned<Uint8Array>> | undefined
   /** Bytes of all the above and of statements; bounded by `client_max_memory_size`. */
   private bytes = 0
@@ -70,13 +68,17 @@ export class SessionMemory {
     return mayMove(this.pins, this.status) || this.heldBegin !== undefined
   }
 
-  get noBackslashEscapes(): boolean {
-    return (this.status & STATUS.noBackslashEscapes) !== 0
-  }
-
   /** The session's value of a system variable, display text; undefined before login. */
   variable(name: string): string | undefined {
     return this.system?.get(name)?.value ?? this.baseline?.value(name)
+  }
+
+  /** In which character set and collation texts of this session are. */
+  get connection(): Connection {
+    return {
+      charset: this.variable('character_set_connection') ?? 'utf8mb4',
+      collation: this.variable('collation_connection') ?? 'utf8mb4_general_ci',
+    }
   }
 
   /** System variables that changed after `version`. */
@@ -88,15 +90,15 @@ export class SessionMemory {
   }
 
   /** User variables that changed after `version`: names as OKs give them, literals for any session. */
-  userSince(version: number): [string, Uint8Array][] {
-    const changed: [string, Uint8Array][] = []
+  userSince(version: number): [string, UserValue][] {
+    const changed: [string, UserValue][] = []
     for (const [name, entry] of this.user ?? [])
       if (entry.version > version) changed.push([name, entry.value])
     return changed
   }
 
-  /** The literal of a user variable; the name in lower case. */
-  userValue(name: string): Uint8Array | undefined {
+  /** The value of a user variable; the name in lower case. */
+  userValue(name: string): UserValue | undefined {
     return this.user?.get(name)?.value
   }
 
@@ -221,8 +223,7 @@ export class SessionMemory {
     if (name === TRANSACTION_SET) this.setPin(PINS.nextTransaction.bit, ON.test(value))
     else if (name === TEMPORARY_USED) this.setPin(PINS.temporaryTables.bit, ON.test(value))
     else if (name === PARTITION_HIT) this.missed = !afterError && !ON.test(value)
-    else if (!PASSING.test(name) && !FOLLOWS_SCHEMA.test(name) && isReplayable(name))
-      this.keepSystem(name, value)
+    else if (!PASSING.test(name) && isReplayable(name)) this.keepSystem(name, value)
   }
 
   private keepSystem(name: string, value: string): void {
@@ -239,14 +240,14 @@ export class SessionMemory {
   }
 
   private learnUser(name: string, given: Uint8Array): void {
-    const charset = this.variable('character_set_connection') ?? 'utf8mb4'
-    const literal = userLiteral(given, { charset, noBackslashEscapes: this.noBackslashEscapes })
+    const value = userValue(given, this.connection)
     const before = this.user?.get(name)?.value
-    this.keep(literal.length - (before === undefined ? -name.length : before.length))
+    const size = value.literal.length
+    this.keep(size - (before === undefined ? -name.length : before.literal.length))
     this.user ??= new Map()
     this.version += 1
     this.userVersion = this.version
-    this.user.set(name, { value: literal, version: this.version })
+    this.user.set(name, { value, version: this.version })
   }
 
   setPin(bit: number, isOn: boolean): void {

@@ -4,13 +4,13 @@
  * Source: proxy-protocol.md §4.5, with the corrections of proxy-protocol-tried.md A7, A9, A10.
  */
 import type { ServerSession } from '../backend/server-session.ts'
-import { COMMAND, HEADER_BYTES, STATUS } from '../wire/protocol.ts'
+import { COMMAND, HEADER_BYTES } from '../wire/protocol.ts'
 import { parsePrepareOk } from '../wire/statement.ts'
 import { packet, Writer } from '../wire/writer.ts'
-import { type Assignment, setStatements, setUserStatements, systemLiteral } from './literals.ts'
+import { setStatements, setUserStatements } from './literals.ts'
 import type { SessionMemory } from './memory.ts'
-import { isReplayable } from './replayable.ts'
 import type { Prepared, TextPrepared } from './statements.ts'
+import { isReplayable } from './system-variables.ts'
 
 /** What the command needs besides the session's state. */
 export type Needs = {
@@ -66,18 +66,18 @@ export function missingSteps(memory: SessionMemory, server: ServerSession, needs
   if (memory.option !== delivered.option)
     add('option', Uint8Array.of(COMMAND.setOption, memory.option, 0))
   for (const text of systemTexts(memory, server)) add('system', command(COMMAND.query, text))
-  if (memory.userVersion > delivered.user)
-    for (const text of setUserStatements(userAssignments(memory, delivered.user)))
-      add('user', command(COMMAND.query, text))
+  if (memory.userVersion > delivered.user) {
+    const texts = setUserStatements(memory.userSince(delivered.user), memory.connection)
+    for (const text of texts) add('user', command(COMMAND.query, text))
+  }
   if (memory.heldBegin !== undefined) add('begin', memory.heldBegin)
   addStatements(steps, server, needs)
   return steps
 }
 
-/** System variables as SET, unless the server takes them as a blob with the command (bit 16). */
+/** System variables as SET, and what this server's tenant began with otherwise than the client's. */
 function systemTexts(memory: SessionMemory, server: ServerSession): readonly Uint8Array[] {
   const { delivered } = server
-  const noEscapes = (server.tracker.status & STATUS.noBackslashEscapes) !== 0
   const changed =
     memory.systemVersion > delivered.system ? memory.systemSince(delivered.system) : []
   const others =
@@ -85,14 +85,8 @@ function systemTexts(memory: SessionMemory, server: ServerSession): readonly Uin
       ? (memory.baseline?.against(server.baseline) ?? [])
       : []
   const own = new Set(changed.map(([name]) => name))
-  const all = [...others.filter(([name]) => !own.has(name) && isReplayable(name)), ...changed]
-  return setStatements(
-    all.map(([name, value]) => ({ name, literal: systemLiteral(name, value, noEscapes) })),
-  )
-}
-
-function userAssignments(memory: SessionMemory, since: number): Assignment[] {
-  return memory.userSince(since).map(([name, literal]) => ({ name, literal }))
+  const differing = others.filter(([name]) => !own.has(name) && isReplayable(name))
+  return setStatements([...differing, ...changed])
 }
 
 function addStatements(steps: Step[], server: ServerSession, { prepared, text }: Needs): void {

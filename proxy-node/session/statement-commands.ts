@@ -6,7 +6,6 @@ import { Fault } from '#contract/fault'
 import type { ServerSession } from '../backend/server-session.ts'
 import { classify } from '../sql/classify.ts'
 import { prepareText, type TextPrepared, textPrepared } from '../sql/text-prepare.ts'
-import { unescaped } from '../sql/texts.ts'
 import { buildOk } from '../wire/ok.ts'
 import { COMMAND, DEFAULT_STATUS, HEADER_BYTES, STATUS } from '../wire/protocol.ts'
 import { parsePrepareOk, setStatementId, statementId } from '../wire/statement.ts'
@@ -14,6 +13,7 @@ import { packet } from '../wire/writer.ts'
 import { COURSE } from './commands.ts'
 import type { CourseHost } from './course.ts'
 import type { Errand } from './errand.ts'
+import { textOfValue } from './literals.ts'
 import type { SessionMemory } from './memory.ts'
 import type { CourseParts } from './oceanbase-course.ts'
 import { PINS } from './pins.ts'
@@ -27,8 +27,6 @@ import {
   Statements,
   typesIn,
 } from './statements.ts'
-
-const QUOTE = 0x27
 
 /** What a text statement under way does when it succeeds. */
 type TextUnderWay = { readonly meaning: TextPrepared; readonly payload: Uint8Array }
@@ -264,9 +262,9 @@ export class StatementCommands {
   ): Uint8Array | undefined {
     const { source, name } = meaning
     if (source.kind === 'literal') return head.slice(HEADER_BYTES)
-    const literal = this.memory.userValue(source.name)
-    if (literal === undefined || literal[0] !== QUOTE) return undefined
-    const text = unescaped(literal, { start: 1, end: literal.length - 1, quote: QUOTE }, 0)
+    const value = this.memory.userValue(source.name)
+    const text = value === undefined ? undefined : textOfValue(value)
+    if (text === undefined) return undefined
     return Buffer.concat([Uint8Array.of(COMMAND.query), prepareText(name, text, mode)])
   }
 

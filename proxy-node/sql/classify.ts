@@ -11,6 +11,7 @@ import {
   DML,
   FILLERS,
   FLAG,
+  type Head,
   MANY_TARGETS,
   mayCommit,
   TABLE_SHOWS,
@@ -50,6 +51,9 @@ const SNAPSHOT = keyword('snapshot')
 const READ = keyword('read')
 const ONLY = keyword('only')
 const WRITE = keyword('write')
+
+/** Kinds of options of START TRANSACTION. */
+const OPTION = { access: 1, snapshot: 2 } as const
 
 /** How many words may stand between EXPLAIN and what it explains: `format = json`, `extended_noaddr`. */
 const EXPLAIN_WORDS = 3
@@ -160,9 +164,10 @@ class Scan {
     lexer.next()
     let isBegin = lexer.is(TRANSACTION)
     if (isBegin) lexer.next()
-    while (isBegin && !this.isEnd()) {
-      isBegin = this.startOption()
-      lexer.next()
+    for (let seen = 0; isBegin && !this.isEnd(); ) {
+      const option = this.startOption()
+      isBegin = option !== 0 && (seen & option) === 0
+      seen |= option
       if (!this.isSign(SIGN.comma)) break
       lexer.next()
       isBegin &&= !this.isEnd()
@@ -171,18 +176,23 @@ class Scan {
     this.rest()
   }
 
-  private startOption(): boolean {
+  /** Reads READ ONLY, READ WRITE or WITH CONSISTENT SNAPSHOT; each kind may stand once. */
+  private startOption(): number {
     const { lexer } = this
     if (lexer.is(READ)) {
       lexer.next()
-      return lexer.is(ONLY) || lexer.is(WRITE)
+      return this.has(ONLY) || this.has(WRITE) ? OPTION.access : 0
     }
-    if (!lexer.is(WITH)) return false
-    lexer.next()
-    if (!lexer.is(CONSISTENT)) return false
-    lexer.next()
+    if (!this.has(WITH) || !this.has(CONSISTENT) || !this.has(SNAPSHOT)) return 0
     this.flags |= FLAG.snapshot
-    return lexer.is(SNAPSHOT)
+    return OPTION.snapshot
+  }
+
+  /** Steps over `word` if it is the current token. */
+  private has(word: Uint8Array): boolean {
+    const found = this.lexer.is(word)
+    if (found) this.lexer.next()
+    return found
   }
 
   private xa(): void {
@@ -254,18 +264,20 @@ class Scan {
   private rest(): void {
     const { lexer } = this
     while (lexer.type !== TOKEN.end) {
-      if (this.isBetween && !this.isSign(SIGN.semicolon)) this.begun()
+      const head = this.isBetween ? this.begun() : undefined
       if (lexer.type === TOKEN.sign) this.signed(lexer.sign)
       else this.worded()
+      if (head !== undefined) this.ties.head(head)
     }
   }
 
-  /** The first token of another statement, parentheses aside. */
-  private begun(): void {
+  /** The head of another statement, if it begins here; parentheses may stand before it. */
+  private begun(): Head | undefined {
+    if (this.isSign(SIGN.semicolon)) return undefined
     this.flags |= FLAG.multiple
-    if (this.isSign(SIGN.open)) return
+    if (this.isSign(SIGN.open)) return undefined
     this.isBetween = false
-    this.ties.head(VERBS.lookup(this.lexer) ?? 'other')
+    return VERBS.lookup(this.lexer) ?? 'other'
   }
 
   private signed(sign: number): void {

@@ -40,6 +40,7 @@ export const SIGN = {
 const QUOTE = { single: 0x27, double: 0x22, back: 0x60 } as const
 const BACKSLASH = 0x5c
 const NEWLINE = 0x0a
+const RETURN = 0x0d
 const SLASH = 0x2f
 const STAR = 0x2a
 const HASH_SIGN = 0x23
@@ -205,9 +206,11 @@ export class Lexer {
     return this.byteAt(this.at + 2) <= 0x20
   }
 
+  /** OceanBase ends such a comment at a carriage return too. */
   private skipLine(): boolean {
-    const end = this.bytes.indexOf(NEWLINE, this.at)
-    return this.skipTo(end < 0 ? this.to : end + 1)
+    let at = this.at
+    while (at < this.to && this.bytes[at] !== NEWLINE && this.bytes[at] !== RETURN) at += 1
+    return this.skipTo(at)
   }
 
   private skipBlock(): boolean {

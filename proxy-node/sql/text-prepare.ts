@@ -24,7 +24,6 @@ const DEALLOCATE = keyword('deallocate')
 const DROP = keyword('drop')
 const FROM = keyword('from')
 const USING = keyword('using')
-const DOT = SIGN.dot
 
 /** What a text PREPARE, EXECUTE, DEALLOCATE PREPARE or DROP PREPARE, alone in its text, says. */
 export function textPrepared(
@@ -55,30 +54,37 @@ function prepared(lexer: Lexer, mode: number): TextPrepared | undefined {
   lexer.next()
   if (name === undefined || !lexer.is(FROM)) return undefined
   lexer.next()
-  const source = sourceOf(lexer, mode)
-  return source !== undefined && isEnd(lexer) ? { verb: 'prepare', name, source } : undefined
+  const source = lexer.type === TOKEN.text ? literal(lexer, mode) : variable(lexer)
+  return source !== undefined && isEndHere(lexer) ? { verb: 'prepare', name, source } : undefined
 }
 
-function sourceOf(lexer: Lexer, mode: number): TextSource | undefined {
-  const { bytes, start, end } = lexer
-  if (lexer.type === TOKEN.text) {
-    const quote = bytes[start - 1] as number
-    return { kind: 'literal', bytes: unescaped(bytes, { start, end, quote }, mode) }
+/** Texts side by side are one. */
+function literal(lexer: Lexer, mode: number): TextSource {
+  const parts: Uint8Array[] = []
+  while (lexer.type === TOKEN.text) {
+    const { bytes, start, end } = lexer
+    parts.push(unescaped(bytes, { start, end, quote: bytes[start - 1] as number }, mode))
+    lexer.next()
   }
+  return { kind: 'literal', bytes: Buffer.concat(parts) }
+}
+
+function variable(lexer: Lexer): TextSource | undefined {
   if (lexer.type !== TOKEN.sign || lexer.sign !== SIGN.at) return undefined
   const name = variableName(lexer)
   return name === '' ? undefined : { kind: 'variable', name: name.toLowerCase() }
 }
 
-/** `@a.b` is one name; empty when there is none. */
+/** `@a.b` is one name; empty when there is none. The token behind it becomes the current one. */
 function variableName(lexer: Lexer): string {
   lexer.next()
-  if (lexer.type === TOKEN.name || lexer.type === TOKEN.text) return lexer.raw()
   let name = ''
-  while (lexer.type === TOKEN.word) {
+  if (lexer.type === TOKEN.name || lexer.type === TOKEN.text) {
+    name = lexer.raw()
+    lexer.next()
+  }
+  while (lexer.type === TOKEN.word || (lexer.type === TOKEN.sign && lexer.sign === SIGN.dot)) {
     name += lexer.raw()
-    if (!lexer.accept(DOT)) break
-    name += '.'
     lexer.next()
   }
   return name

@@ -17,6 +17,10 @@ describe('statements the proxy answers itself', () => {
     ['select proxy_status()', { kind: 'status' }],
     ['SHOW PROCESSLIST', { kind: 'processlist', full: false }],
     ['show full processlist;', { kind: 'processlist', full: true }],
+    ['SET @obproxy_route_addr = 123', { kind: 'setRouteAddress', address: 123 }],
+    ['set @OBPROXY_ROUTE_ADDR:=0;', { kind: 'setRouteAddress', address: 0 }],
+    ['SELECT @obproxy_route_addr', { kind: 'routeAddress' }],
+    ['select /* x */ @obproxy_route_addr ;', { kind: 'routeAddress' }],
     ["SHOW PROXYCONFIG LIKE 'a%'", { kind: 'admin' }],
     ['show proxysession', { kind: 'admin' }],
     ['ALTER PROXYCONFIG SET a = 1', { kind: 'admin' }],
@@ -32,6 +36,18 @@ describe('statements the proxy answers itself', () => {
     'ping',
     'ping proxy now',
     'select proxy_version',
+    'set @obproxy_route_addr = 1, @a = 2',
+    'set @obproxy_route_addr = -1',
+    "set @obproxy_route_addr = '1'",
+    'set @obproxy_route_addr = 99999999999999999999',
+    'set @obproxy_route_addr',
+    'set @@obproxy_route_addr = 1',
+    'set @a = 1',
+    'set @obproxy_route_addr = 1; select 1',
+    'select @obproxy_route_addr, 1',
+    'select @obproxy_route_addr from t',
+    'select @@obproxy_route_addr',
+    'select @obproxy_route_addr = 1',
     'select proxy_version() from t',
     'select proxy_version(1)',
     'select 1',
@@ -49,7 +65,14 @@ describe('statements the proxy answers itself', () => {
   })
 
   test('any text is judged without failing', () => {
-    const start = fc.constantFrom('ping ', 'select proxy_version', 'show full ', 'kill ', 'alter ')
+    const start = fc.constantFrom(
+      'ping ',
+      'set @obproxy_route_addr',
+      'select proxy_version',
+      'show full ',
+      'kill ',
+      'alter ',
+    )
     fc.assert(
       fc.property(start, fc.string(), (verb, text) => {
         expect(() => judge(verb + text)).not.toThrow()
