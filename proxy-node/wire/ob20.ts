@@ -151,7 +151,10 @@ export type Ob20Sink = {
   readonly mysql: (bytes: Uint8Array) => void
   /** An entry of extra info; comes before the MySQL bytes of its frame. */
   readonly extra: (type: number, bytes: Uint8Array) => void
-  /** A frame has come whole and right; `isLast` ends the response, whatever it held. */
+  /**
+   * A frame has come whole and right. The last one ends the response, whatever it held; the MySQL
+   * bytes of others may still be handed on behind this, with those of the frames that follow.
+   */
   readonly frameEnded: (isLast: boolean, flags: number) => void
 }
 
