@@ -1,6 +1,7 @@
 /**
  * A scripted server for suites of the data path: greets, takes any login, hands each command to the
- * test. It speaks through the fronts' codec, which shares no code with the proxy's.
+ * test. It speaks through the fronts' codec, which shares no code with the proxy's; with
+ * `protocol: 'ob20'` in frames behind the login, as strict as the real server is.
  */
 import { createServer, type Socket } from 'node:net'
 import {
@@ -15,9 +16,20 @@ import {
   type Table,
 } from '../../infra/local/front/codec.ts'
 import { parseClientLogin } from '../../infra/local/front/login-codec.ts'
+import {
+  type RequestFrame,
+  RequestFrames,
+  type ResponseState,
+  responseFrames,
+  responseState,
+  ServerHung,
+} from './ob20-server.ts'
 
 const SCRAMBLE = Buffer.from('abcdefghijklmnopqrst')
 const CAPABILITIES = 0x809f_f7df
+/** What the kernel agrees to when asked for everything. */
+const KERNEL_CAPABILITIES = 16_646_127
+const OB20_BIT = 0x100
 
 /** One connection to the server, as the test's script sees it. */
 export class FakeConnection {
@@ -30,6 +42,17 @@ export class FakeConnection {
   /** Sequence number that the answer to the last command begins with. */
   replySequence = 1
   schema = ''
+  /** OB 2.0: frames of requests; undefined while packets travel plain. */
+  framing: RequestFrames | undefined
+  /** OB 2.0: every frame that came, and what closed the connection. */
+  readonly frames: RequestFrame[] = []
+  violation = ''
+  /** OB 2.0: extra info for the frames of the next response, in order. */
+  extra: (Buffer | undefined)[] = []
+  /** OB 2.0: MySQL bytes of a response's frame. */
+  sliceBytes = 13_000
+  /** Of the response under way. */
+  private response: ResponseState | undefined
 
   constructor(socket: Socket, extraOk: boolean, threadId: number) {
     this.socket = socket
@@ -45,12 +68,42 @@ export class FakeConnection {
     return parseClientLogin(this.login).user
   }
 
+  /** OB 2.0: extra info of the last command, the frames' in one. */
+  get requestExtra(): Buffer {
+    const id = this.frames.at(-1)?.requestId
+    const own = this.frames.filter(({ requestId }) => requestId === id)
+    return Buffer.concat(own.map(({ extra }) => extra ?? Buffer.alloc(0)))
+  }
+
+  /** A whole answer, or the rest of one. */
   send(...payloads: Buffer[]): void {
+    this.write(this.packets(payloads), true)
+  }
+
+  /** The beginning of an answer. */
+  sendPart(...payloads: Buffer[]): void {
+    this.write(this.packets(payloads), false)
+  }
+
+  /** MySQL packets of an answer; in OB 2.0 framed, `isLast` ends it. */
+  write(bytes: Buffer, isLast: boolean): void {
+    if (this.framing === undefined) {
+      this.socket.write(bytes)
+      return
+    }
+    const { sliceBytes, extra } = this
+    const request = this.frames.at(-1) ?? { requestId: 0, sequence: 0 }
+    this.response ??= responseState(this.threadId, request, this.replySequence - 1)
+    this.extra = []
+    const frames = responseFrames(this.response, bytes, { sliceBytes, extra, isLast })
+    if (isLast) this.response = undefined
+    this.socket.write(Buffer.concat(frames))
+  }
+
+  private packets(payloads: readonly Buffer[]): Buffer {
     const from = this.replySequence
-    this.socket.write(
-      Buffer.concat(payloads.map((payload, index) => frame((from + index) & 0xff, payload))),
-    )
     this.replySequence = (from + payloads.length) & 0xff
+    return Buffer.concat(payloads.map((payload, index) => frame((from + index) & 0xff, payload)))
   }
 
   ok(status = 0x0022, state?: Buffer): void {
@@ -58,12 +111,12 @@ export class FakeConnection {
   }
 
   error(errno: number, text: string): void {
-    this.send(errorPacket(errno, 'HY000', text))
-    if (this.extraOk) this.ok()
+    const error = errorPacket(errno, 'HY000', text)
+    this.send(...(this.extraOk ? [error, minimalOk()] : [error]))
   }
 
   rows(table: Table, status = 0x0022): void {
-    this.socket.write(resultPackets(table, this.extraOk, status))
+    this.write(resultPackets(table, this.extraOk, status), true)
   }
 }
 
@@ -82,6 +135,10 @@ export type FakeScript = {
   readonly extraOk?: boolean
   /** What the login OK says of `ob_capability_flag`; absent when undefined. */
   readonly capabilities?: number
+  /** Offers OB 2.0; it is spoken where the login asks for it. */
+  readonly protocol?: 'ob20'
+  /** OB 2.0: extra info of the response to a command, frame by frame. */
+  readonly extraOf?: (connection: FakeConnection, command: Buffer) => readonly Buffer[]
   /** Takes over a new connection; true when nothing else shall happen to it. */
   readonly onConnect?: (socket: Socket) => boolean
   /** Answers the login; the default is an OK. */
@@ -138,12 +195,14 @@ function serve(connection: FakeConnection, script: FakeScript, server: FakeServe
       phase = script.onLoginMore === undefined ? 'commands' : 'more'
       if (script.onLogin === undefined) connection.send(loginOk(connection, script))
       else script.onLogin(connection)
+      if (phase === 'commands') beginFrames(connection, script)
       return
     }
     if (phase === 'more') {
       phase = 'commands'
       connection.replySequence = packet.sequence + 1
       script.onLoginMore?.(connection, packet)
+      beginFrames(connection, script)
       return
     }
     parts.push(Buffer.from(packet.payload))
@@ -155,8 +214,43 @@ function serve(connection: FakeConnection, script: FakeScript, server: FakeServe
   }
   connection.socket.on('data', bytes => {
     if (phase === 'commands' && script.onBytes?.(connection, bytes as Buffer) === true) return
-    for (const packet of packets.push(bytes as Buffer)) take(packet)
+    if (connection.framing === undefined) for (const one of packets.push(bytes as Buffer)) take(one)
+    else unframe(connection, bytes as Buffer, packets, take)
   })
+}
+
+/** Frames begin behind the login OK, when both sides have agreed to them. */
+function beginFrames(connection: FakeConnection, script: FakeScript): void {
+  if (script.protocol !== 'ob20') return
+  if ((agreed(connection, script) & OB20_BIT) !== 0)
+    connection.framing = new RequestFrames(connection.threadId)
+}
+
+/** What breaks the protocol closes the connection without a packet, or ends all answers of it. */
+function unframe(
+  connection: FakeConnection,
+  bytes: Buffer,
+  packets: PacketStream,
+  take: (packet: Packet) => void,
+): void {
+  if (connection.violation !== '') return
+  try {
+    for (const one of connection.framing?.push(bytes) ?? []) {
+      connection.frames.push(one)
+      const whole = packets.push(one.mysql)
+      const ends = whole.filter(({ payload }) => payload.length < 0xffffff)
+      if (ends.length > 1) throw new Error('two commands in one frame')
+      for (const packet of whole) take(packet)
+    }
+  } catch (error) {
+    connection.violation = (error as Error).message
+    if (!(error instanceof ServerHung)) connection.socket.destroy()
+  }
+}
+
+function agreed(connection: FakeConnection, script: FakeScript): number {
+  const asked = Number(connection.attributes.get('__proxy_capability_flag')?.toString() ?? 0)
+  return asked & (script.capabilities ?? KERNEL_CAPABILITIES)
 }
 
 function answer(
@@ -166,6 +260,7 @@ function answer(
   server: FakeServer,
 ): void {
   connection.commands.push(command)
+  connection.extra = [...(script.extraOf?.(connection, command) ?? [])]
   const code = command[0]
   if (code === 0x03) server.statements.push(command.subarray(1, 2000).toString())
   if (code === 0x01) connection.socket.end()
@@ -212,7 +307,8 @@ function databaseOf(connection: FakeConnection): string {
 
 export function loginOk(connection: FakeConnection, script: FakeScript = {}): Buffer {
   if (!connection.extraOk) return minimalOk(0x0002)
-  const { capabilities } = script
+  const isOb20 = script.protocol === 'ob20'
+  const capabilities = isOb20 ? agreed(connection, script) : script.capabilities
   const variables =
     capabilities === undefined
       ? []

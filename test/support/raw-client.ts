@@ -89,7 +89,8 @@ export class RawClient {
     }
   }
 
-  private wake(): void {
+  /** Looks again at what is waited for. */
+  wake(): void {
     const { waiters } = this
     this.waiters = []
     for (const waiter of waiters) waiter()
