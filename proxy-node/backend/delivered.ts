@@ -9,6 +9,10 @@ export class Delivered {
   system = 0
   user = 0
   blobs = 0
+  /** The command under way brings blobs: they are delivered when it succeeds. */
+  isBringing = false
+  /** The server was told the client's address (extra info 2001). */
+  toldClient = false
   /** How often the client's session had been reset when this one last was. */
   resets = 0
   /** COM_SET_OPTION as this server has it. */
@@ -54,6 +58,7 @@ export class Delivered {
     this.system = 0
     this.user = 0
     this.blobs = 0
+    this.isBringing = false
     this.option = 0
     this.statements = undefined
     this.typed = undefined

@@ -4,7 +4,7 @@
  */
 import { xor } from '../auth/scramble.ts'
 import { buildLogin, type Greeting, type Login } from '../wire/handshake.ts'
-import { CAPABILITY, NATIVE_PLUGIN, PROXY_CAPABILITIES } from '../wire/protocol.ts'
+import { CAPABILITY, NATIVE_PLUGIN } from '../wire/protocol.ts'
 
 /** What one client's logins on any server have in common; `token` is replayable, memory only. */
 export type ProxyLogin = {
@@ -49,8 +49,9 @@ const ALWAYS =
 export function serverLogin(
   login: ProxyLogin,
   greeting: Greeting,
-  database: string | undefined,
+  asked: { readonly database: string | undefined; readonly capabilities: number },
 ): Uint8Array {
+  const { database } = asked
   const capabilities =
     (login.clientCapabilities & CLIENT_CHOICE) |
     ALWAYS |
@@ -63,7 +64,7 @@ export function serverLogin(
     authResponse: login.token,
     database,
     plugin: NATIVE_PLUGIN,
-    attributes: attributes(login, greeting),
+    attributes: attributes(login, greeting, asked.capabilities),
   }
   return buildLogin(whole)
 }
@@ -80,13 +81,17 @@ export function agreedCapabilities(ok: Uint8Array): number {
   return /^\d{1,10}$/.test(value) ? Number(value) : 0
 }
 
-function attributes(login: ProxyLogin, greeting: Greeting): Map<string, Uint8Array> {
+function attributes(
+  login: ProxyLogin,
+  greeting: Greeting,
+  capabilities: number,
+): Map<string, Uint8Array> {
   const texts: Record<string, string> = {
     __mysql_client_type: '__ob_proxy',
     __connection_id: String(greeting.connectionId),
     __proxy_connection_id: String(login.proxySessionId),
     __cluster_name: login.cluster,
-    __proxy_capability_flag: String(PROXY_CAPABILITIES),
+    __proxy_capability_flag: String(capabilities),
     __client_ip: login.clientAddress,
     __client_addr_port: String(login.clientPort),
     __client_session_id: String(login.connectionId),

@@ -5,13 +5,16 @@
  */
 import type { Clock, TimerHandle } from '../base/clock.ts'
 import type { Address, Connection, Transport } from '../net/transport.ts'
+import type { RequestExtra } from '../wire/extra-info.ts'
 import { PacketCollector, ResponseRelay } from '../wire/framing.ts'
 import { type Greeting, parseGreeting } from '../wire/handshake.ts'
-import { COMMAND } from '../wire/protocol.ts'
+import type { FrameScratch, Ob20Sink } from '../wire/ob20.ts'
+import { COMMAND, OB20_CAPABILITIES, PROXY_CAPABILITIES } from '../wire/protocol.ts'
 import { ResponseTracker } from '../wire/response.ts'
 import { packet } from '../wire/writer.ts'
 import type { Baseline } from './baseline.ts'
 import { Delivered } from './delivered.ts'
+import { type Framing, framingOf, Ob20Framing, PLAIN_FRAMING } from './framing.ts'
 import { agreedCapabilities, type ProxyLogin, serverLogin } from './login.ts'
 
 /** Bound of a greeting or a login answer; OceanBase's login OK is about 25 KB. */
@@ -38,6 +41,8 @@ export type ServerSessionOwner = {
     sequence: number,
     swallowed: boolean,
   ) => void
+  /** An entry of a response's extra info, a view; before the response is finished. */
+  readonly extra: (session: ServerSession, type: number, bytes: Uint8Array) => void
   /** LOAD DATA LOCAL: the server waits for a file; its question was forwarded. */
   readonly infile: (session: ServerSession) => void
   /** See RelaySink. */
@@ -47,19 +52,40 @@ export type ServerSessionOwner = {
   readonly lost: (session: ServerSession, wasReady: boolean) => void
 }
 
+/** How a session's login is written; `scratch` undefined: plain protocol only. */
+export type ServerLoginParts = {
+  readonly login: ProxyLogin | undefined
+  readonly database: string | undefined
+  readonly scratch: FrameScratch | undefined
+}
+
+type Finish = {
+  readonly ok: Uint8Array | undefined
+  readonly sequence: number
+  readonly swallowed: boolean
+}
+
 type Phase = 'connecting' | 'greeting' | 'authenticating' | 'ready' | 'closed'
 
-export class ServerSession {
+export class ServerSession implements Ob20Sink {
   readonly address: Address
   readonly relay: ResponseRelay
   readonly tracker: ResponseTracker
   private readonly owner: ServerSessionOwner
   readonly login: ProxyLogin | undefined
   private readonly database: string | undefined
-  private readonly collector = new PacketCollector(LOGIN_LIMIT_BYTES)
+  private scratch: FrameScratch | undefined
+  private collector: PacketCollector | undefined = new PacketCollector(LOGIN_LIMIT_BYTES)
   private connection: Connection | undefined
   private clock: Clock | undefined
   private phase: Phase = 'connecting'
+  private framing: Framing = PLAIN_FRAMING
+  /** A command's first bytes were written and its last were not. */
+  private isWriting = false
+  private nextExtra: RequestExtra | undefined
+  private nextFlags = 0
+  /** OB 2.0: a response counts when its last frame has come and was right. */
+  private finish: Finish | undefined
   private isBusy = false
   private deadline: TimerHandle | undefined
   /** The server's id of this connection. */
@@ -71,24 +97,17 @@ export class ServerSession {
   /** The variables it began with; undefined in MySQL mode. */
   baseline: Baseline | undefined
 
-  constructor(
-    address: Address,
-    owner: ServerSessionOwner,
-    login: ProxyLogin | undefined,
-    database?: string,
-  ) {
+  constructor(address: Address, owner: ServerSessionOwner, parts: ServerLoginParts) {
     this.address = address
     this.owner = owner
-    this.login = login
-    this.database = database
-    this.delivered.schema = database
-    this.tracker = new ResponseTracker(login !== undefined)
+    this.login = parts.login
+    this.database = parts.database
+    this.scratch = parts.scratch
+    this.delivered.schema = parts.database
+    this.tracker = new ResponseTracker(parts.login !== undefined)
     this.relay = new ResponseRelay(this.tracker, {
       forward: bytes => owner.forward(this, bytes),
-      finished: (ok, sequence, swallowed) => {
-        this.isBusy = false
-        owner.finished(this, ok, sequence, swallowed)
-      },
+      finished: (ok, sequence, swallowed) => this.answered(ok, sequence, swallowed),
       infile: () => owner.infile(this),
       discards: (errorCode, held) => owner.discards(this, errorCode, held),
     })
@@ -98,18 +117,39 @@ export class ServerSession {
   start(transport: Transport, clock: Clock, timeoutMs: number): void {
     this.clock = clock
     this.deadline = clock.after(timeoutMs, () => this.drop())
+    this.connect(transport, timeoutMs)
+  }
+
+  private connect(transport: Transport, timeoutMs: number): void {
+    const reconnect = () => {
+      this.scratch = undefined
+      this.phase = 'connecting'
+      this.collector = new PacketCollector(LOGIN_LIMIT_BYTES)
+      const former = this.connection
+      this.connect(transport, timeoutMs)
+      former?.destroy()
+    }
     this.connection = transport.connect(
       { ...this.address, timeoutMs },
       {
         opened: () => {
           this.phase = 'greeting'
         },
-        received: (_connection, bytes) => this.received(bytes),
+        received: (connection, bytes) => {
+          if (connection === this.connection) this.received(bytes, reconnect)
+        },
         drained: () => this.owner.drained(this),
         ended: connection => connection.destroy(),
-        closed: () => this.lost(),
+        closed: connection => {
+          if (connection === this.connection) this.lost()
+        },
       },
     )
+  }
+
+  /** Extra info and the flags of OB 2.0 can travel. */
+  get isOb20(): boolean {
+    return this.framing.isOb20
   }
 
   get isClosed(): boolean {
@@ -117,13 +157,19 @@ export class ServerSession {
   }
 
   /** Bytes of a command, `isLast` when it ends with them; false when the server does not take them fast enough. */
-  write(bytes: Uint8Array, _isLast = true): boolean {
-    return this.connection?.write(bytes) ?? true
+  write(bytes: Uint8Array, isLast: boolean): boolean {
+    if (!this.isWriting) {
+      this.framing.begin(this.nextExtra, this.nextFlags)
+      this.nextExtra = undefined
+      this.nextFlags = 0
+    }
+    this.isWriting = !isLast
+    return this.connection?.write(this.framing.wrap(bytes, isLast)) ?? true
   }
 
-  /** A whole command that the server does not answer. */
-  tell(framed: Uint8Array): void {
-    this.connection?.write(framed)
+  /** MySQL mode: bytes of a login that is the client's own. */
+  writeLogin(bytes: Uint8Array): boolean {
+    return this.connection?.write(bytes) ?? true
   }
 
   /** Bytes that the server has not taken. */
@@ -131,9 +177,16 @@ export class ServerSession {
     return this.connection?.pendingBytes() ?? 0
   }
 
+  /** Expects the answer to a command that is about to be written. */
   begin(command: number): void {
     this.isBusy = true
     this.relay.begin(command)
+  }
+
+  /** What the next command brings besides its bytes. */
+  bring(extra: RequestExtra | undefined, flags: number): void {
+    this.nextExtra = extra
+    this.nextFlags = flags
   }
 
   pause(): void {
@@ -164,30 +217,78 @@ export class ServerSession {
     }
     this.phase = 'closed'
     const { connection } = this
-    connection?.write(packet(0, Uint8Array.of(COMMAND.quit)))
+    this.write(packet(0, Uint8Array.of(COMMAND.quit)), true)
     connection?.end()
     this.deadline = this.clock?.after(LEAVE_MS, () => connection?.destroy())
   }
 
-  private received(bytes: Uint8Array): void {
+  // --- Ob20Sink
+
+  mysql(bytes: Uint8Array): void {
+    this.relay.feed(bytes)
+  }
+
+  extra(type: number, bytes: Uint8Array): void {
+    this.owner.extra(this, type, bytes)
+  }
+
+  frameEnded(isLast: boolean): void {
+    if (isLast) this.settle()
+  }
+
+  private answered(ok: Uint8Array | undefined, sequence: number, swallowed: boolean): void {
+    if (this.framing.isOb20) {
+      this.finish = { ok, sequence, swallowed }
+      return
+    }
+    this.isBusy = false
+    this.owner.finished(this, ok, sequence, swallowed)
+  }
+
+  private settle(): void {
+    const { finish } = this
+    if (finish === undefined) return
+    this.finish = undefined
+    this.isBusy = false
+    this.owner.finished(this, finish.ok, finish.sequence, finish.swallowed)
+  }
+
+  /** The server has closed behind an ERR: what is known of its answer is all there will be. */
+  serverEnded(): boolean {
+    if (!this.relay.serverEnded()) return false
+    this.settle()
+    return true
+  }
+
+  private received(bytes: Uint8Array, reconnect: () => void): void {
     if (this.phase === 'closed') return
     try {
-      if (this.phase === 'ready') this.relay.feed(bytes)
-      else this.receivedBeforeReady(bytes)
+      if (this.phase === 'ready') this.feed(bytes)
+      else this.receivedBeforeReady(bytes, reconnect)
     } catch {
       // A server that breaks the protocol is as good as lost; the owner answers its client.
       this.connection?.destroy()
     }
   }
 
-  private receivedBeforeReady(bytes: Uint8Array): void {
-    this.collector.push(bytes.slice())
+  private feed(bytes: Uint8Array): void {
+    this.framing.feed(bytes, this)
+    // A view would be overwritten by the next chunk.
+    const { finish } = this
+    if (finish?.ok !== undefined) this.finish = { ...finish, ok: finish.ok.slice() }
+  }
+
+  private receivedBeforeReady(bytes: Uint8Array, reconnect: () => void): void {
+    const { collector } = this
+    if (collector === undefined) return
+    collector.push(bytes.slice())
     for (;;) {
       if (this.phase === 'ready' || this.phase === 'closed') return
-      const next = this.collector.next()
+      const next = collector.next()
       if (next === undefined) return
       if (this.phase === 'greeting') this.greeted(next.payload, next.sequence)
-      else this.answered(next.payload, next.sequence)
+      else this.loginAnswered(next.payload, next.sequence, reconnect)
+      if (collector !== this.collector) return
     }
   }
 
@@ -202,22 +303,39 @@ export class ServerSession {
     if (this.login === undefined) {
       this.deadline?.cancel()
       this.owner.greeted(this, greeting)
-    } else this.write(packet(1, serverLogin(this.login, greeting, this.database)))
+    } else this.writeLogin(packet(1, this.loginFor(this.login, greeting)))
   }
 
-  private answered(payload: Uint8Array, sequence: number): void {
+  private loginFor(login: ProxyLogin, greeting: Greeting): Uint8Array {
+    const capabilities = this.scratch === undefined ? PROXY_CAPABILITIES : OB20_CAPABILITIES
+    return serverLogin(login, greeting, { database: this.database, capabilities })
+  }
+
+  private loginAnswered(payload: Uint8Array, sequence: number, reconnect: () => void): void {
     if (payload[0] === 0xff) {
       this.refuse(payload, sequence)
     } else if (payload[0] === 0x00) {
-      this.phase = 'ready'
-      this.deadline?.cancel()
-      if (this.login !== undefined) this.capabilities = agreedCapabilities(payload)
-      this.owner.ready(this, payload, sequence)
+      this.loggedIn(payload, sequence, reconnect)
     } else if (this.login === undefined) {
       this.owner.asked(this, packet(sequence, payload))
     } else {
       this.connection?.destroy()
     }
+  }
+
+  private loggedIn(ok: Uint8Array, sequence: number, reconnect: () => void): void {
+    this.capabilities = this.login === undefined ? 0 : agreedCapabilities(ok)
+    const framing = framingOf(this.capabilities)
+    if (framing === 'ask-for-plain') {
+      reconnect()
+      return
+    }
+    if (framing === 'ob20' && this.scratch !== undefined)
+      this.framing = new Ob20Framing(this.threadId, this.scratch)
+    this.phase = 'ready'
+    this.deadline?.cancel()
+    this.collector = undefined
+    this.owner.ready(this, ok, sequence)
   }
 
   private refuse(error: Uint8Array, sequence: number): void {

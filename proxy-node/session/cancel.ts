@@ -40,18 +40,23 @@ export class Canceller {
         ready: session => {
           session.begin(COMMAND.query)
           const text = `KILL QUERY ${victimId(login, victim)}`
-          session.write(packet(0, new Writer(32).u8(COMMAND.query).text(text).payload()))
+          session.write(packet(0, new Writer(32).u8(COMMAND.query).text(text).payload()), true)
         },
         refused: over,
         forward: () => {},
         finished: session => session.drop(),
+        extra: () => {},
         infile: session => session.drop(),
         discards: () => false,
         drained: () => {},
         lost: over,
       },
       // An id of its own: two sessions of one id are both accepted and KILL would be ambiguous (A15).
-      { ...login, connectionId: this.deps.nextConnectionId() },
+      {
+        login: { ...login, connectionId: this.deps.nextConnectionId() },
+        database: undefined,
+        scratch: undefined,
+      },
     )
     server.start(transport, clock, connectTimeoutMs)
   }

@@ -221,7 +221,7 @@ export class ClientSession implements PipelineHost {
     if (this.deps.mode.kind === 'mysql' && this.current === 'authenticating') {
       this.relayedLoginBytes += bytes.length
       if (this.relayedLoginBytes > LOGIN_LIMIT_BYTES) throw malformed('login above the limit')
-      this.servers.current?.write(bytes)
+      this.servers.current?.writeLogin(bytes)
       return
     }
     this.collector.push(bytes)
@@ -240,7 +240,7 @@ export class ClientSession implements PipelineHost {
       !isAdminLogin(payload)
     ) {
       this.move('credentialsRead')
-      this.servers.current?.write(packet(sequence, maskLogin(payload)))
+      this.servers.current?.writeLogin(packet(sequence, maskLogin(payload)))
       return
     }
     const step = readLogin(payload, this.credentials, this.scramble)
@@ -366,6 +366,9 @@ export class ClientSession implements PipelineHost {
       get cluster() {
         return session.credentials?.cluster ?? ''
       },
+      get clientAddress() {
+        return session.client?.remoteAddress ?? ''
+      },
       get traffic() {
         return session.traffic
       },
@@ -415,6 +418,7 @@ export class ClientSession implements PipelineHost {
           this.failed(error)
         }
       },
+      extra: (server, type, bytes) => this.pipeline?.course.extra(server, type, bytes),
       infile: server => this.guarded(() => this.pipeline?.course.infile(server)),
       discards: (server, errorCode, held) =>
         this.pipeline?.course.discards(server, errorCode, held) ?? false,

@@ -24,6 +24,7 @@ export type Course = {
     sequence: number,
     swallowed: boolean,
   ) => void
+  readonly extra: (server: ServerSession, type: number, bytes: Uint8Array) => void
   readonly infile: (server: ServerSession) => void
   readonly discards: (server: ServerSession, errorCode: number, held: Uint8Array) => boolean
   /** The server in use is gone. */

@@ -7,16 +7,27 @@ import { Fault } from '#contract/fault'
 import type { ServerSession } from '../backend/server-session.ts'
 import type { Address } from '../net/transport.ts'
 import type { Statement } from '../sql/classify.ts'
+import { unescaped } from '../sql/texts.ts'
 import { FLAG } from '../sql/words.ts'
+import { EXTRA, eachEntry, lockSessionOf } from '../wire/extra-info.ts'
+import { FRAME_FLAG } from '../wire/ob20.ts'
 import { type OkPacket, parseError } from '../wire/ok.ts'
 import { COMMAND, HEADER_BYTES, STATUS } from '../wire/protocol.ts'
+import { parseReroute } from '../wire/reroute.ts'
 import type { CourseHost } from './course.ts'
 import type { LossNotice } from './loss.ts'
 import type { SessionMemory } from './memory.ts'
 import type { CourseParts } from './oceanbase-course.ts'
 import { PINS } from './pins.ts'
-import { isUpToDate, Restorer, type StepKind } from './restore.ts'
-import { NOT_MASTER, type Reaction, reactionTo } from './retry.ts'
+import { isUpToDate, Restorer, type StepKind, stateFor } from './restore.ts'
+import {
+  NOT_MASTER,
+  REROUTE,
+  REROUTE_VARIABLE,
+  REROUTED,
+  type Reaction,
+  reactionTo,
+} from './retry.ts'
 import { isSameAddress } from './servers.ts'
 import type { Prepared, TextPrepared } from './statements.ts'
 
@@ -51,6 +62,9 @@ export class Errand {
   private attempts = 0
   private reaction: Reaction | undefined
   private refusal: Uint8Array | undefined
+  private readonly blobs: [number, Uint8Array][] = []
+  private better: Address | undefined
+  private wasRerouted = false
   private database = ''
   /** Empty: the command was not routed by a table. */
   private table = ''
@@ -62,7 +76,7 @@ export class Errand {
     this.parts = parts
     this.memory = parts.memory
     this.loss = loss
-    this.restorer = new Restorer(parts.memory, {
+    this.restorer = new Restorer(parts.memory, parts.identity, {
       restored: server => this.restored(server),
       notRestored: (server, step, error) => this.notRestored(server, step, error),
     })
@@ -92,6 +106,8 @@ export class Errand {
     this.attempts = 0
     this.reaction = undefined
     this.refusal = undefined
+    this.better = undefined
+    this.wasRerouted = false
     this.table = ''
   }
 
@@ -227,7 +243,17 @@ export class Errand {
     const bytes = this.rewrite === undefined ? head : this.rewrite(server, head)
     if (bytes === undefined)
       this.host.answerFault(new Fault('session.memory', { bytes: head.length }))
-    else this.host.send(server, bytes)
+    else {
+      this.bring(server)
+      this.host.send(server, bytes)
+    }
+  }
+
+  /** Session state that travels beside the command (§3.3.1). */
+  private bring(server: ServerSession): void {
+    if (!server.isOb20) return
+    const flags = this.mayRepeat && this.isRouted && !this.wasRerouted ? FRAME_FLAG.reroute : 0
+    server.bring(stateFor(this.memory, server, this.parts.identity.clientAddress), flags)
   }
 
   private get mayRepeat(): boolean {
@@ -287,11 +313,42 @@ export class Errand {
 
   // --- answers
 
+  /** Extra info of the answer under way: a view, so what is of interest is copied. */
+  extra(type: number, bytes: Uint8Array): void {
+    if (type === EXTRA.sessionState) {
+      eachEntry(bytes, (kind, blob) => {
+        this.blobs.push([kind, blob.slice()])
+      })
+    } else if (type === EXTRA.fullTrace) this.memory.fullTrace = bytes.slice()
+    else if (type === EXTRA.feedback) {
+      const holds = lockSessionOf(bytes)
+      if (holds !== undefined) this.memory.setPin(PINS.userLocks.bit, holds)
+    }
+  }
+
   learn(server: ServerSession, ok: Uint8Array | undefined, errno: number): OkPacket | undefined {
     if (ok === undefined) return undefined
-    const learned = this.memory.learn(ok, server.delivered, errno !== 0)
+    const { blobs } = this
+    const learned = this.memory.learn(ok, server.delivered, { afterError: errno !== 0, blobs })
+    if (blobs.length > 0) blobs.length = 0
+    if (errno === REROUTE) this.rerouted(learned)
     if (this.isRouted && (this.memory.missed || errno === NOT_MASTER)) this.missed()
     return learned
+  }
+
+  /** The server names a better one (§4.4); believed once a command. */
+  private rerouted(learned: OkPacket | undefined): void {
+    const given = learned?.userVariables.get(REROUTE_VARIABLE)
+    const bytes =
+      given?.[0] === 0x27
+        ? unescaped(given, { start: 1, end: given.length - 1, quote: 0x27 })
+        : given
+    this.wasRerouted = true
+    try {
+      this.better = bytes === undefined ? undefined : parseReroute(bytes)
+    } catch {
+      this.better = undefined
+    }
   }
 
   private missed(): void {
@@ -301,7 +358,7 @@ export class Errand {
 
   /** Whether the server's refusal is kept from the client, because another server may do it. */
   discards(_server: ServerSession, errorCode: number, held: Uint8Array): boolean {
-    const reaction = reactionTo(errorCode)
+    const reaction = errorCode === REROUTE && !this.wasRerouted ? REROUTED : reactionTo(errorCode)
     const most = this.parts.deps.settings().maxAttempts
     if (reaction === undefined || this.request === undefined || this.attempts + 1 >= most)
       return false
@@ -322,7 +379,9 @@ export class Errand {
     }
     this.host.retries()
     if (this.begun !== undefined || reaction?.says === 'server-unfit') parts.servers.dropCurrent()
-    if (request !== undefined) this.goTo(request, undefined, server.address)
+    const { better } = this
+    this.better = undefined
+    if (request !== undefined) this.goTo(request, better, server.address)
   }
 
   // --- losses
@@ -338,7 +397,7 @@ export class Errand {
       this.host.unblocked()
       return
     }
-    if (!server.relay.serverEnded()) this.endWith(server, 'server.lost-reading')
+    if (!server.serverEnded()) this.endWith(server, 'server.lost-reading')
   }
 
   /** A server that has not answered in `ob_query_timeout` and its grace is as good as lost. */

@@ -18,6 +18,13 @@ const PASSING = /^(ob_last_schema_version|ob_enable_transmission_checksum|_nlj_b
 /** The value in an OK of a thing that is on or off (A7). */
 const ON = /^(ON|1)$/
 
+/** User variables that servers make up to tell the proxy something (§4.3). */
+const FEEDBACK: ReadonlySet<string> = new Set([
+  'ob_client_reroute_info',
+  'ob_client_feedback',
+  '_min_cluster_version',
+])
+
 const TRANSACTION_SET = 'ob_proxy_set_trx_executed'
 const TEMPORARY_USED = '_ob_proxy_session_temporary_table_used'
 const PARTITION_HIT = 'ob_proxy_partition_hit'
@@ -26,6 +33,12 @@ const PARTITION_HIT = 'ob_proxy_partition_hit'
 export const SYSTEM_BLOB = 4
 
 type Versioned<T> = { value: T; version: number }
+
+type LearnContext = {
+  /** The OK followed an ERR. */
+  readonly afterError: boolean
+  readonly blobs: readonly (readonly [type: number, bytes: Uint8Array])[]
+}
 
 export class SessionMemory {
   status = 0
@@ -48,6 +61,8 @@ export class SessionMemory {
   /** COM_SET_OPTION of this session: 0 multi-statements on, as servers begin. */
   option = 0
   baseline: Baseline | undefined
+  /** Full-link trace as a server made it (extra info 2003); relayed, never read. */
+  fullTrace: Uint8Array | undefined
   private system: Map<string, Versioned<string>> | undefined
   private user: Map<string, Versioned<UserValue>> | undefined
   private blobs: Map<number, Versioned<Uint8Array>> | undefined
@@ -152,32 +167,56 @@ export class SessionMemory {
   }
 
   /**
-   * The OK that ended a response of a server session whose state is `delivered`. Undefined when it says
-   * nothing but its status. @throws session.memory
+   * The OK that ended a response of a server session whose state is `delivered`, with the blobs that
+   * came in its extra info. Undefined when it says nothing but its status. @throws session.memory
    */
-  learn(payload: Uint8Array, delivered: Delivered, afterError: boolean): OkPacket | undefined {
+  learn(
+    payload: Uint8Array,
+    delivered: Delivered,
+    { afterError, blobs }: LearnContext,
+  ): OkPacket | undefined {
     this.missed = false
-    const wasCurrent = delivered.all === this.version
+    const wasCurrent = this.isCurrent(delivered, afterError)
     const ok = this.isPlain(payload) ? undefined : this.learnState(parseOk(payload), afterError)
     if (ok === undefined) this.status = (payload[3] as number) | ((payload[4] as number) << 8)
-    if (wasCurrent) this.delivered(delivered, afterError)
+    // Behind the variables, so that a blob is known to say what this OK says (A10).
+    for (const [type, bytes] of blobs) this.learnBlob(type, bytes)
+    if (ok?.schema !== undefined) delivered.schema = this.schema
+    if (wasCurrent) this.delivered(delivered)
     return ok
   }
 
+  /** Whether a server session had everything when its answer was made. */
+  private isCurrent(delivered: Delivered, afterError: boolean): boolean {
+    const { isBringing } = delivered
+    if (!afterError) {
+      this.broughtTo(delivered)
+      return delivered.system >= this.systemVersion && delivered.blobs >= this.blobVersion
+    }
+    delivered.isBringing = false
+    return !isBringing && delivered.all === this.version
+  }
+
+  /** A command that brought blobs succeeded. */
+  broughtTo(delivered: Delivered): void {
+    if (!delivered.isBringing) return
+    delivered.isBringing = false
+    delivered.blobs = this.blobVersion
+  }
+
   /** A blob that came in extra info (§3.3.1); a later one of a type replaces an earlier one. */
-  learnBlob(type: number, bytes: Uint8Array): void {
+  private learnBlob(type: number, bytes: Uint8Array): void {
     const before = this.blobs?.get(type)
     this.keep(bytes.length - (before?.value.length ?? 0))
     this.blobs ??= new Map()
     this.version += 1
     this.blobVersion = this.version
-    this.blobs.set(type, { value: bytes.slice(), version: this.version })
+    this.blobs.set(type, { value: bytes, version: this.version })
   }
 
-  /** A server session that was current, or was brought up to date and succeeded, is so again. */
-  delivered(delivered: Delivered, afterError: boolean): void {
+  /** A server session has everything as of now. */
+  delivered(delivered: Delivered): void {
     delivered.schema = this.schema
-    if (afterError && delivered.blobs < this.blobVersion && delivered.all < this.version) return
     delivered.all = this.version
     delivered.system = this.version
     delivered.user = this.version
@@ -210,7 +249,8 @@ export class SessionMemory {
     this.status = ok.status
     if (ok.schema !== undefined) this.learnSchema(ok.schema)
     for (const [name, value] of ok.systemVariables) this.learnSystem(name, value, afterError)
-    for (const [name, literal] of ok.userVariables) this.learnUser(name, literal)
+    for (const [name, literal] of ok.userVariables)
+      if (!FEEDBACK.has(name)) this.learnUser(name, literal)
     return ok
   }
 

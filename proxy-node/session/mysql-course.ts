@@ -54,6 +54,8 @@ export class MysqlCourse implements Course {
     this.host.settle(server, false)
   }
 
+  extra(): void {}
+
   infile(server: ServerSession): void {
     this.host.infile(server)
   }
@@ -64,7 +66,7 @@ export class MysqlCourse implements Course {
 
   lost(server: ServerSession): void {
     if (this.host.answering === undefined) this.host.unblocked()
-    else if (!server.relay.serverEnded()) this.host.giveUp(new Fault('server.lost-reading'))
+    else if (!server.serverEnded()) this.host.giveUp(new Fault('server.lost-reading'))
   }
 
   spareLost(): void {}

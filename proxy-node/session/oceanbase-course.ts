@@ -197,7 +197,7 @@ export class OceanbaseCourse implements Course {
     this.statements.clear()
     if (server === undefined) return
     server.delivered.wasReset(this.memory.resets)
-    if (server.baseline === this.memory.baseline) this.memory.delivered(server.delivered, false)
+    if (server.baseline === this.memory.baseline) this.memory.delivered(server.delivered)
   }
 
   // --- from servers
@@ -240,6 +240,10 @@ export class OceanbaseCourse implements Course {
     if (server.isClosed) this.loss.note()
     if (CLOSES_CLIENT.has(errno)) this.host.giveUp(new Fault('session.killed'))
     else this.host.settle(server, errand.isRouted && memory.missed)
+  }
+
+  extra(_server: ServerSession, type: number, bytes: Uint8Array): void {
+    if (!this.errand.isRestoring) this.errand.extra(type, bytes)
   }
 
   infile(server: ServerSession): void {

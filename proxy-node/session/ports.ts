@@ -4,6 +4,7 @@ import type { ProxyLogin } from '../backend/login.ts'
 import type { ServerSession } from '../backend/server-session.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Address, Transport } from '../net/transport.ts'
+import type { FrameScratch } from '../wire/ob20.ts'
 import type { Cell, Column } from '../wire/resultset.ts'
 import type { WorkerTraffic } from './traffic.ts'
 
@@ -109,6 +110,8 @@ export type SessionDeps = {
   readonly proxyVersion: string
   readonly settings: () => SessionSettings
   readonly baselines: Baselines
+  /** Frames of OB 2.0 are built here, one at a time. */
+  readonly scratch: FrameScratch
   readonly peers: Peers
   /** Numbers in [0, 1) for random routing. */
   readonly random: () => number

@@ -4,7 +4,8 @@
  * Source: proxy-protocol.md §4.5, with the corrections of proxy-protocol-tried.md A7, A9, A10.
  */
 import type { ServerSession } from '../backend/server-session.ts'
-import { COMMAND, HEADER_BYTES } from '../wire/protocol.ts'
+import { buildRequestExtra, type RequestExtra } from '../wire/extra-info.ts'
+import { COMMAND, HEADER_BYTES, OB20_CAPABILITY } from '../wire/protocol.ts'
 import { parsePrepareOk } from '../wire/statement.ts'
 import { packet, Writer } from '../wire/writer.ts'
 import { setStatements, setUserStatements } from './literals.ts'
@@ -84,9 +85,31 @@ function systemTexts(memory: SessionMemory, server: ServerSession): readonly Uin
     delivered.system === 0 && server.baseline !== undefined
       ? (memory.baseline?.against(server.baseline) ?? [])
       : []
+  if (takesBlob(memory, server) && others.length === 0) return []
   const own = new Set(changed.map(([name]) => name))
   const differing = others.filter(([name]) => !own.has(name) && isReplayable(name))
   return setStatements([...differing, ...changed])
+}
+
+/** The server takes system variables as a blob beside the command, and the blob says all of them. */
+function takesBlob(memory: SessionMemory, server: ServerSession): boolean {
+  const isAgreed = (server.capabilities & OB20_CAPABILITY.sessionVariableSync) !== 0
+  return server.isOb20 && isAgreed && memory.isSystemBlobWhole
+}
+
+/** Extra info of the next command on `server`: what of the session it lacks, and once whose it is. */
+export function stateFor(
+  memory: SessionMemory,
+  server: ServerSession,
+  clientAddress: string,
+): RequestExtra | undefined {
+  const { delivered } = server
+  if (delivered.blobs >= memory.blobVersion && delivered.toldClient) return undefined
+  const sessionState = memory.blobsSince(delivered.blobs)
+  const told = delivered.toldClient ? undefined : clientAddress
+  delivered.toldClient = true
+  delivered.isBringing = sessionState.length > 0
+  return buildRequestExtra({ clientAddress: told, sessionState, fullTrace: memory.fullTrace })
 }
 
 function addStatements(steps: Step[], server: ServerSession, { prepared, text }: Needs): void {
@@ -114,6 +137,7 @@ export type RestoreOwner = {
 /** Runs the steps on one server session at a time. */
 export class Restorer {
   private readonly memory: SessionMemory
+  private readonly client: { readonly clientAddress: string }
   private readonly owner: RestoreOwner
   private steps: Step[] = []
   private needs: Needs | undefined
@@ -122,8 +146,13 @@ export class Restorer {
   /** The session that is being restored. */
   server: ServerSession | undefined
 
-  constructor(memory: SessionMemory, owner: RestoreOwner) {
+  constructor(
+    memory: SessionMemory,
+    client: { readonly clientAddress: string },
+    owner: RestoreOwner,
+  ) {
     this.memory = memory
+    this.client = client
     this.owner = owner
   }
 
@@ -146,12 +175,13 @@ export class Restorer {
   finished(server: ServerSession, ok: Uint8Array | undefined): void {
     const step = this.steps.shift()
     if (step === undefined || server !== this.server) return
-    const { error } = this
+    const { error, memory } = this
     if (server.tracker.errorCode !== 0) {
       this.stop()
       this.owner.notRestored(server, step.kind, error ?? new Uint8Array(0))
       return
     }
+    memory.broughtTo(server.delivered)
     this.took(server, step, ok)
     this.next()
   }
@@ -171,7 +201,7 @@ export class Restorer {
     else if (step.kind === 'option') delivered.option = memory.option
     else if (step.kind === 'begin') {
       memory.heldBegin = undefined
-      if (ok !== undefined) memory.learn(ok, delivered, false)
+      if (ok !== undefined) memory.learn(ok, delivered, { afterError: false, blobs: [] })
     } else if (step.kind === 'prepare' && needs?.prepared !== undefined) {
       delivered.prepared(needs.prepared.id, this.serverId)
       this.serverId = 0
@@ -192,6 +222,7 @@ export class Restorer {
       return
     }
     server.begin(step.payload[0] as number)
+    if (server.isOb20) server.bring(stateFor(memory, server, this.client.clientAddress), 0)
     server.write(packet(0, step.payload), true)
   }
 }

@@ -5,7 +5,7 @@
 
 export type Reaction = {
   /** What the code says of the world. */
-  readonly says: 'server-unfit' | 'location-stale'
+  readonly says: 'server-unfit' | 'location-stale' | 'rerouted'
 }
 
 const REACTIONS: ReadonlyMap<number, Reaction> = new Map([
@@ -24,8 +24,10 @@ export function reactionTo(errno: number): Reaction | undefined {
   return REACTIONS.get(errno)
 }
 
-/** ERR_REROUTE: the OK behind it names a better server (§4.4). */
+/** ERR_REROUTE: the OK behind it names a better server in this user variable (§4.4). */
 export const REROUTE = 5727
+export const REROUTE_VARIABLE = 'ob_client_reroute_info'
+export const REROUTED: Reaction = { says: 'rerouted' }
 /** KILL_CLIENT_SESSION, and what a busy victim of KILL gets (tried A15): the client is closed. */
 export const CLOSES_CLIENT: ReadonlySet<number> = new Set([4401, 5066, 603])
 /** Not the leader: forwarded, but the location is refreshed. */

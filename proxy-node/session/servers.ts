@@ -36,6 +36,7 @@ export type ServersOwner = {
     sequence: number,
     swallowed: boolean,
   ) => void
+  readonly extra: (server: ServerSession, type: number, bytes: Uint8Array) => void
   readonly infile: (server: ServerSession) => void
   readonly discards: (server: ServerSession, errorCode: number, held: Uint8Array) => boolean
   readonly drained: () => void
@@ -169,6 +170,7 @@ export class Servers {
     forward: (server, bytes) => this.owner.forward(server, bytes),
     finished: (server, ok, sequence, swallowed) =>
       this.owner.finished(server, ok, sequence, swallowed),
+    extra: (server, type, bytes) => this.owner.extra(server, type, bytes),
     infile: server => this.owner.infile(server),
     discards: (server, errorCode, held) => this.owner.discards(server, errorCode, held),
     drained: server => {
@@ -200,9 +202,14 @@ export class Servers {
   }
 
   private open(address: Address): void {
-    const server = new ServerSession(address, this.sessionOwner, this.login, this.database)
+    const { connectTimeoutMs, usesOb20 } = this.deps.settings()
+    const server = new ServerSession(address, this.sessionOwner, {
+      login: this.login,
+      database: this.database,
+      scratch: usesOb20 ? this.deps.scratch : undefined,
+    })
     this.current = server
-    server.start(this.deps.transport, this.deps.clock, this.deps.settings().connectTimeoutMs)
+    server.start(this.deps.transport, this.deps.clock, connectTimeoutMs)
   }
 
   private ready(server: ServerSession, ok: Uint8Array, sequence: number): void {
@@ -211,7 +218,7 @@ export class Servers {
     this.move('usable')
     if (isFirst) {
       this.owner.loggedIn(ok, sequence)
-      this.memory.delivered(server.delivered, false)
+      this.memory.delivered(server.delivered)
       server.delivered.resets = this.memory.resets
       return
     }

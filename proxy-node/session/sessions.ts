@@ -3,6 +3,7 @@ import { Fault } from '#contract/fault'
 import { Baselines } from '../backend/baseline.ts'
 import type { TimerHandle } from '../base/clock.ts'
 import type { ConnectionEvents } from '../net/transport.ts'
+import { FrameScratch } from '../wire/ob20.ts'
 import { Canceller } from './cancel.ts'
 import { ClientSession } from './client-session.ts'
 import type { KillOutcome, ProcessRow, Requester, SessionDeps } from './ports.ts'
@@ -19,12 +20,13 @@ export class Sessions {
 
   readonly traffic = new WorkerTraffic()
 
-  constructor(deps: Omit<SessionDeps, 'cancel' | 'traffic' | 'baselines'>) {
+  constructor(deps: Omit<SessionDeps, 'cancel' | 'traffic' | 'baselines' | 'scratch'>) {
     const canceller = new Canceller(deps)
     this.deps = {
       ...deps,
       traffic: this.traffic,
       baselines: new Baselines(),
+      scratch: new FrameScratch(),
       cancel: (login, victim) => canceller.cancel(login, victim),
     }
   }

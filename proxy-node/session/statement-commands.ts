@@ -194,7 +194,7 @@ export class StatementCommands {
       if (serverId === undefined || server.isClosed) continue
       const payload = Uint8Array.of(COMMAND.stmtClose, 0, 0, 0, 0)
       setStatementId(payload, 0, serverId)
-      server.tell(packet(0, payload))
+      server.write(packet(0, payload), true)
       server.delivered.forget(prepared.id)
     }
     this.host.answerNothing()
