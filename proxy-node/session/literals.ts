@@ -40,7 +40,7 @@ export function systemLiteral(name: string, value: string): Uint8Array {
 export function userValue(literal: Uint8Array, connection: Connection): UserValue {
   // Numbers, NULL and X'…' say the same everywhere.
   if (literal.length < 2 || literal[0] !== QUOTE)
-    return { literal: literal.slice(), charset: undefined }
+    return { literal: Uint8Array.from(literal), charset: undefined }
   // Escaped byte by byte, with backslashes whatever the sql_mode is (A9).
   const plain = unescaped(literal, { start: 1, end: literal.length - 1, quote: QUOTE })
   const { charset, collation } = connection

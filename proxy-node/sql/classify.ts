@@ -112,6 +112,10 @@ class Scan {
     return verb === 'begin' ? flags : flags & ~FLAG.snapshot
   }
 
+  private get mayLock(): boolean {
+    return this.verb === 'select' && !this.isMultiple
+  }
+
   private get isMultiple(): boolean {
     return (this.flags & FLAG.multiple) !== 0
   }
@@ -285,13 +289,13 @@ class Scan {
     else if (sign === SIGN.close) this.levels.closed()
     else if (sign === SIGN.semicolon) this.isBetween = true
     this.ties.sign(sign, this.lexer)
-    if (!this.isMultiple) this.locking.sign(sign)
+    if (this.mayLock) this.locking.sign(sign)
     this.lexer.next()
   }
 
   private worded(): void {
     const { lexer } = this
-    if (!this.isMultiple) this.locking.word(lexer)
+    if (this.mayLock) this.locking.word(lexer)
     const isFrom = this.wantsFrom && lexer.is(FROM) && this.levels.isQuery
     if (lexer.is(SELECT)) this.levels.query()
     else this.ties.word(lexer)

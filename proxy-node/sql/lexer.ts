@@ -159,9 +159,11 @@ export class Lexer {
     let at = this.at
     let hash = HASH_SEED
     this.start = at
-    while (at < to && IS_WORD[bytes[at] as number] === 1) {
-      hash = Math.imul(hash ^ lower(bytes[at] as number), HASH_PRIME)
-      at += this.isDoubleByte(at) ? 2 : 1
+    while (at < to) {
+      const byte = bytes[at] as number
+      if (IS_WORD[byte] !== 1) break
+      hash = Math.imul(hash ^ lower(byte), HASH_PRIME)
+      at += byte >= FIRST_DOUBLE_BYTE && this.isDoubleByte(at) ? 2 : 1
     }
     this.hash = hash & HASH_MASK
     this.at = at
@@ -177,8 +179,8 @@ export class Lexer {
     while (at < this.to) {
       const byte = this.bytes[at] as number
       if (byte === quote && this.byteAt(at + 1) !== quote) break
-      const isPair = byte === quote || (escapes && byte === BACKSLASH) || this.isDoubleByte(at)
-      at += isPair ? 2 : 1
+      const isPair = byte === quote || (escapes && byte === BACKSLASH)
+      at += isPair || (byte >= FIRST_DOUBLE_BYTE && this.isDoubleByte(at)) ? 2 : 1
     }
     this.end = Math.min(at, this.to)
     this.at = Math.min(at + 1, this.to)

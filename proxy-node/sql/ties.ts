@@ -18,9 +18,7 @@ export class Ties {
   private flags = 0
   private leavesState = false
   private expects: number = EXPECTS.nothing
-  /** Of a function's name: set once its parenthesis comes. */
-  private pending = 0
-  /** A quoted name that may be a function's. */
+  /** What stands before the current token, if it can be a function's name. */
   private nameStart = 0
   private nameEnd = 0
 
@@ -42,31 +40,19 @@ export class Ties {
 
   sign(sign: number, lexer: Lexer): void {
     if (sign === SIGN.at) this.flags |= FLAG.variables
-    else if (sign === SIGN.open) this.flags |= this.pending | this.named(lexer)
-    this.pending = 0
+    else if (sign === SIGN.open && this.nameEnd !== 0)
+      this.flags |= FUNCTIONS.find(lexer.bytes, this.nameStart, this.nameEnd) ?? 0
     this.nameEnd = 0
   }
 
+  /** Anything but a sign: a quoted name calls a function as a bare word does. */
   word(lexer: Lexer): void {
-    this.nameEnd = 0
-    this.pending = 0
-    if (lexer.type === TOKEN.name) this.name(lexer)
-    if (lexer.type !== TOKEN.word) return
-    this.pending = FUNCTIONS.lookup(lexer) ?? 0
-    if ((this.flags & FLAG.variables) !== 0) this.flags |= VARIABLES.lookup(lexer) ?? 0
-    if (this.expects !== EXPECTS.nothing) this.behindHead(lexer)
-  }
-
-  private name(lexer: Lexer): void {
-    const { bytes, start, end } = lexer
+    const { type, start, end } = lexer
     this.nameStart = start
-    this.nameEnd = end
-    if ((this.flags & FLAG.variables) !== 0) this.flags |= VARIABLES.find(bytes, start, end) ?? 0
-  }
-
-  private named(lexer: Lexer): number {
-    const { nameStart, nameEnd } = this
-    return nameEnd === 0 ? 0 : (FUNCTIONS.find(lexer.bytes, nameStart, nameEnd) ?? 0)
+    this.nameEnd = type === TOKEN.text ? 0 : end
+    if ((this.flags & FLAG.variables) !== 0 && type !== TOKEN.text)
+      this.flags |= VARIABLES.find(lexer.bytes, start, end) ?? 0
+    if (this.expects !== EXPECTS.nothing && type === TOKEN.word) this.behindHead(lexer)
   }
 
   private behindHead(lexer: Lexer): void {

@@ -332,7 +332,7 @@ describe.each<Flavour>(['node:net', 'Bun'])('over %s', flavour => {
         connection => connection.ok(0x4022, changed('ob_proxy_set_trx_executed', 'ON')),
       ],
       ['a temporary table', 'CREATE TEMPORARY TABLE x (a INT)', connection => connection.ok()],
-      ['a lock', 'SELECT GET_LOCK', connection => connection.ok()],
+      ['a lock', "SELECT GET_LOCK('a', 1)", connection => connection.ok()],
     ])('%s keeps the session where it is', async (_name, sql, act) => {
       const { a, client } = await two(when(sql, act))
       await portOf(client, 'SELECT * FROM t1')
