@@ -51,7 +51,7 @@ export class SessionMemory {
   /** COM_QUERY payload of a BEGIN that no server has seen (§5.2). */
   heldBegin: Uint8Array | undefined
   /** Counts the changes; what a server session has is compared with it. */
-  version = 0
+  version = 1
   /** Versions of the last change of each kind. */
   systemVersion = 0
   userVersion = 0

@@ -89,7 +89,11 @@ export type Stack = {
   readonly stop: () => Promise<void>
 }
 
-export async function startStack(subnet: string): Promise<Stack> {
+export async function startStack(
+  subnet: string,
+  settings: Partial<SessionSettings> = {},
+  random: () => number = Math.random,
+): Promise<Stack> {
   const python = await installKernel(resolve(ROOT, '.obfleet/kernel'), () => {})
   const folder = mkdtempSync(join(tmpdir(), 'obfleet-kernel-'))
   const kernel = await startKernel(python, folder)
@@ -116,7 +120,7 @@ export async function startStack(subnet: string): Promise<Stack> {
     systemClock,
   )
   await cluster.start()
-  const proxy = await startProxy(directoryOf(cluster))
+  const proxy = await startProxy(directoryOf(cluster), { settings, random })
   const stop = async () => {
     proxy.stop()
     cluster.stop()

@@ -129,7 +129,7 @@ describe.each<Flavour>(['node:net', 'Bun'])('over %s', flavour => {
     test('unsupported commands get 1235 and the session goes on', async () => {
       const server = await fake()
       const client = await loggedIn(await planeOver(server))
-      for (const code of [0x00, 0x05, 0x07, 0x0b, 0x11, 0x12, 0x1f, 0xa2, 0xff]) {
+      for (const code of [0x12, 0x13, 0x14, 0x15, 0x1e, 0x20, 0x50, 0xff]) {
         client.command(code, 'x')
         const packet = await client.next()
         expect({ sequence: packet.sequence, errno: errorOf(packet).errno }).toEqual({
@@ -144,7 +144,7 @@ describe.each<Flavour>(['node:net', 'Bun'])('over %s', flavour => {
 
     test('a refused command above 16 MiB is read to its end and answered behind it', async () => {
       const client = await loggedIn(await planeOver(await fake()))
-      client.socket.write(frame(0, Buffer.alloc(17 * MEGABYTE, 0xa2)))
+      client.socket.write(frame(0, Buffer.alloc(17 * MEGABYTE, 0x50)))
 
       expect((await client.next()).sequence).toBe(2)
       expect(await client.query('SELECT 1')).toHaveLength(5)

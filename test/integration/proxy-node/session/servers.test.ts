@@ -72,6 +72,15 @@ function when(word: string, act: (connection: FakeConnection) => void): FakeScri
   }
 }
 
+/** BEGIN and UPDATE leave a transaction open. */
+const opens: FakeScript = {
+  onCommand: (connection, command) => {
+    if (!/^(BEGIN|UPDATE)/.test(command.subarray(1).toString())) return false
+    connection.ok(0x0023)
+    return true
+  },
+}
+
 describe.each<Flavour>(['node:net', 'Bun'])('over %s', flavour => {
   async function planeOver(servers: readonly FakeServer[], plan: Plan = {}): Promise<DataPlane> {
     const addresses = servers.map(({ host, port }) => ({ host, port }))
@@ -146,7 +155,7 @@ describe.each<Flavour>(['node:net', 'Bun'])('over %s', flavour => {
       frame(4, lenencText('r'.repeat(100))),
     ])
 
-    test('before its answer: 10014, then the end', async () => {
+    test('before its answer: 10014, and the session goes on elsewhere', async () => {
       const plane = await planeOver([await fake(when('LOSE', ({ socket }) => socket.destroy()))])
       const client = await loggedIn(plane)
       const [answer] = await client.query('LOSE')
@@ -155,8 +164,7 @@ describe.each<Flavour>(['node:net', 'Bun'])('over %s', flavour => {
         errno: 10014,
         sequence: 1,
       })
-      await client.closed()
-      await expect.poll(plane.size).toBe(0)
+      expect(await portOf(client)).toBeGreaterThan(0)
     })
 
     test('after a statement of two packets: the number follows them', async () => {
@@ -170,7 +178,7 @@ describe.each<Flavour>(['node:net', 'Bun'])('over %s', flavour => {
       })
     })
 
-    test('between two rows: 10014 with the next number', async () => {
+    test('between two rows: 10014 with the next number, and the session goes on', async () => {
       const script = when('LOSE', ({ socket }) => socket.end(rowsBegin))
       const client = await loggedIn(await planeOver([await fake(script)]))
       client.command(0x03, 'LOSE')
@@ -181,7 +189,7 @@ describe.each<Flavour>(['node:net', 'Bun'])('over %s', flavour => {
         errno: 10014,
         sequence: 5,
       })
-      await client.closed()
+      expect(await portOf(client)).toBeGreaterThan(0)
     })
 
     test('inside a row: nothing can be said, the connection ends', async () => {
@@ -234,15 +242,58 @@ describe.each<Flavour>(['node:net', 'Bun'])('over %s', flavour => {
       expect(second.connections[0]?.schema).toBe('demo')
     })
 
-    test('with a transaction open: the next statement is told so', async () => {
-      const first = await fake(when('BEGIN', connection => connection.ok(0x0023)))
-      const plane = await planeOver([first, await fake()])
-      const client = await loggedIn(plane)
+    test('with a transaction open: the next statement gets 40001, the session goes on outside it', async () => {
+      const [first, second] = [await fake(opens), await fake(opens)]
+      const client = await loggedIn(await planeOver([first, second]))
       await client.query('BEGIN')
-      await first.stop()
+      await client.query('UPDATE t SET a = 1')
+      await lose(first, client)
+      const [answer] = await client.query('COMMIT')
 
-      expect(errorOf((await client.query('COMMIT'))[0]).errno).toBe(10014)
-      await client.closed()
+      expect(errorOf(answer).errno).toBe(1213)
+      expect(answer?.payload.subarray(3, 9).toString()).toBe('#40001')
+      expect(await portOf(client)).toBe(second.port)
+      expect(second.statements).toEqual(['SELECT 1'])
+    })
+
+    test('with a BEGIN that no server has seen: nothing is lost', async () => {
+      const [first, second] = [await fake(opens), await fake(opens)]
+      const client = await loggedIn(await planeOver([first, second]))
+      await client.query('BEGIN')
+      await lose(first, client)
+      await client.query('UPDATE t SET a = 1')
+
+      expect(first.statements).toEqual([])
+      expect(second.statements).toEqual(['BEGIN', 'UPDATE t SET a = 1'])
+    })
+
+    test.each([
+      ['COMMIT', '#08007'],
+      ['CREATE TABLE x (a INT)', '#08007'],
+      ['INSERT INTO t VALUES (2)', '#40001'],
+      ['ROLLBACK', '#40001'],
+    ])('while %s of a transaction is in flight: %s', async (sql, state) => {
+      const script: FakeScript = {
+        onCommand: (connection, command) => {
+          const text = command.subarray(1).toString()
+          if (text === sql) connection.socket.destroy()
+          else if (/^(BEGIN|UPDATE)/.test(text)) connection.ok(0x0023)
+          else return false
+          return true
+        },
+      }
+      const [first, second] = [await fake(script), await fake(script)]
+      const client = await loggedIn(await planeOver([first, second]))
+      await client.query('BEGIN')
+      await client.query('UPDATE t SET a = 1')
+      const [answer] = await client.query(sql)
+
+      expect(answer?.payload.subarray(3, 9).toString()).toBe(state)
+      if (state === '#08007') await client.closed()
+      else expect(await portOf(client)).toBeGreaterThan(0)
+      expect([...first.statements, ...second.statements].filter(text => text === sql)).toEqual([
+        sql,
+      ])
     })
 
     test('with the current database gone meanwhile: 1049, the session stays', async () => {
@@ -259,7 +310,7 @@ describe.each<Flavour>(['node:net', 'Bun'])('over %s', flavour => {
 
       expect(errorOf((await client.query('SELECT 1'))[0])).toEqual({
         errno: 1049,
-        text: "Unknown database 'demo'",
+        text: 'no such database',
       })
       client.command(0x0e)
       expect((await client.next()).payload[0]).toBe(0)
@@ -315,24 +366,21 @@ describe.each<Flavour>(['node:net', 'Bun'])('over %s', flavour => {
     })
 
     test.each<[string, string, (connection: FakeConnection) => void]>([
-      ['an open transaction', 'BEGIN', connection => connection.ok(0x0023)],
-      [
-        'a variable',
-        'SET sql_mode',
-        connection => connection.ok(0x4022, changed('sql_mode', 'ANSI')),
-      ],
-      [
-        'a user variable',
-        'SET @a',
-        connection => connection.ok(0x4022, variableState([], [lenencText('a'), lenencText('1')])),
-      ],
+      ['an open transaction', 'UPDATE', connection => connection.ok(0x0023)],
       [
         'SET TRANSACTION',
         'SET TRANSACTION',
         connection => connection.ok(0x4022, changed('ob_proxy_set_trx_executed', 'ON')),
       ],
+      [
+        'a temporary table that the server tells of',
+        'CALL',
+        connection =>
+          connection.ok(0x4022, changed('_ob_proxy_session_temporary_table_used', 'ON')),
+      ],
       ['a temporary table', 'CREATE TEMPORARY TABLE x (a INT)', connection => connection.ok()],
-      ['a lock', "SELECT GET_LOCK('a', 1)", connection => connection.ok()],
+      ['a table lock', 'LOCK TABLES t1 READ', connection => connection.ok()],
+      ['what several statements leave', 'SELECT 1; USE x', connection => connection.ok()],
     ])('%s keeps the session where it is', async (_name, sql, act) => {
       const { a, client } = await two(when(sql, act))
       await portOf(client, 'SELECT * FROM t1')
@@ -377,14 +425,24 @@ describe.each<Flavour>(['node:net', 'Bun'])('over %s', flavour => {
       expect(await portOf(client, 'SELECT * FROM t2')).toBe(b.port)
     })
 
-    test('an autocommitted write that gave an id keeps it', async () => {
-      const script = when('INSERT', connection =>
-        connection.ok(0x4022, changed('last_insert_id', '7')),
-      )
-      const { a, client } = await two(script)
-      await client.query('INSERT INTO t1 VALUES (1)')
+    test.each<[string, string, Buffer, string]>([
+      ['a variable', 'SET sql_mode', changed('sql_mode', 'ANSI'), "SET @@sql_mode = 'ANSI'"],
+      ['an insert id', 'INSERT', changed('last_insert_id', '7'), 'SET @@last_insert_id = 7'],
+      [
+        'a user variable',
+        'SET @a',
+        variableState([], [lenencText('a'), lenencText('1')]),
+        'SET @`a` = 1',
+      ],
+    ])('%s follows the session to another server', async (_name, sql, state, replayed) => {
+      const { b, client } = await two(when(sql, connection => connection.ok(0x4022, state)))
+      await portOf(client, 'SELECT * FROM t1')
+      await client.query(`${sql} `)
 
-      expect(await portOf(client, 'SELECT * FROM t2')).toBe(a.port)
+      expect(await portOf(client, 'SELECT * FROM t2')).toBe(b.port)
+      expect(b.statements).toEqual([replayed, 'SELECT * FROM t2'])
+      await portOf(client, 'SELECT * FROM t2')
+      expect(b.statements).toHaveLength(3)
     })
   })
 
