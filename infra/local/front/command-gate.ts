@@ -2,12 +2,14 @@
  * Where the commands of a client pass to the engine, or do not: each is held until enough of it has
  * been seen to decide its course, and then its bytes go on as they come, unchanged.
  */
-import { framePackets } from './codec.ts'
+import { frame, framePackets } from './codec.ts'
 import { CommandScan } from './command-scan.ts'
 
 /** What becomes of a command. */
 export type Course =
   | { readonly kind: 'pass' }
+  /** Another payload goes on in its place. */
+  | { readonly kind: 'replace'; readonly payload: Buffer }
   /** The front answers with these payloads, the engine never sees it. */
   | { readonly kind: 'answer'; readonly payloads: () => Payloads }
   /** The connection ends instead: the engine never sees it. */
@@ -20,15 +22,18 @@ export type Payloads = readonly Buffer[] | Promise<readonly Buffer[]>
 export const PASS: Course = { kind: 'pass' }
 
 export type GatePorts = {
-  readonly decide: (seen: Buffer, bytes: number) => Course
+  readonly decide: (command: CommandScan) => Course
   readonly pass: (bytes: Buffer) => void
   readonly answer: (bytes: Buffer) => void
   readonly drop: () => void
   readonly dropWhenAnswered: () => void
 }
 
-/** Puts the MySQL packets of an answer on the wire. */
-export type Reply = (stream: Buffer) => Buffer
+/** Puts MySQL packets on the wire, for the command that is complete. */
+export type Framing = {
+  readonly answer: (stream: Buffer) => Buffer
+  readonly request: (stream: Buffer) => Buffer
+}
 
 export class CommandGate {
   readonly scan = new CommandScan()
@@ -43,17 +48,18 @@ export class CommandGate {
     this.ports = ports
   }
 
-  /** `bytes` brought the scan to where it is; `reply` is asked for when the command is complete. */
-  forward(bytes: Buffer, reply: () => Reply): void {
+  /** `bytes` brought the scan to where it is; `framing` is asked for when the command is complete. */
+  forward(bytes: Buffer, framing: () => Framing): void {
     this.held.push(bytes)
     if (this.course === undefined && this.scan.isSeen) this.course = this.decide()
     const { course, held, ports } = this
     if (course === undefined) return
     this.held = []
     if (course.kind === 'drop') this.end()
-    else if (course.kind !== 'answer') ports.pass(held.length === 1 ? bytes : Buffer.concat(held))
+    else if (course.kind === 'pass' || course.kind === 'lose')
+      ports.pass(held.length === 1 ? bytes : Buffer.concat(held))
     if (this.isOver || !this.scan.isComplete) return
-    this.complete(course, reply)
+    this.complete(course, framing)
   }
 
   private end(): void {
@@ -61,23 +67,26 @@ export class CommandGate {
     this.ports.drop()
   }
 
-  private complete(course: Course, reply: () => Reply): void {
-    if (course.kind === 'answer') this.answer(course.payloads(), reply())
+  private complete(course: Course, framing: () => Framing): void {
+    if (course.kind === 'answer') this.answer(course.payloads(), framing())
+    if (course.kind === 'replace')
+      this.ports.pass(framing().request(frame(this.scan.firstSequence, course.payload)))
     if (course.kind === 'lose' && course.when === 'passed') this.end()
     if (course.kind === 'lose' && course.when === 'answered') this.ports.dropWhenAnswered()
     this.course = undefined
     this.scan.next()
   }
 
-  private answer(payloads: Payloads, reply: Reply): void {
+  private answer(payloads: Payloads, framing: Framing): void {
     const sequence = this.scan.lastSequence + 1
-    const write = (all: readonly Buffer[]) => this.ports.answer(reply(framePackets(all, sequence)))
+    const write = (all: readonly Buffer[]) =>
+      this.ports.answer(framing.answer(framePackets(all, sequence)))
     if (payloads instanceof Promise) payloads.then(write, () => this.end())
     else write(payloads)
   }
 
   private decide(): Course {
-    if (!this.isContent()) return this.ports.decide(this.scan.seen, this.scan.bytes)
+    if (!this.isContent()) return this.ports.decide(this.scan)
     return PASS
   }
 

@@ -1,6 +1,6 @@
 /** What a front sees in the beginning of a command: its kind, first word and first table. */
 
-export const COMMAND = { query: 0x03, prepare: 0x16, execute: 0x17 }
+export const COMMAND = { query: 0x03, changeUser: 0x11, prepare: 0x16, execute: 0x17 }
 
 export const COMMAND_NAMES: Readonly<Record<number, string>> = {
   1: 'quit',
@@ -57,6 +57,14 @@ function textOf(seen: Buffer, isText: boolean, limit: number): string {
   const id = hasStatement ? `#${seen.readUInt32LE(1)} ` : ''
   const readable = seen.subarray(hasStatement ? 5 : 1, limit).toString('latin1')
   return id + readable.replace(/[^\x20-\x7e]/g, '.')
+}
+
+/** A COM_CHANGE_USER with another user; undefined when it is not wholly there. */
+export function withUser(whole: Buffer, change: (user: string) => string): Buffer | undefined {
+  const end = whole.indexOf(0, 1)
+  if (end < 0) return undefined
+  const user = change(whole.subarray(1, end).toString())
+  return Buffer.concat([whole.subarray(0, 1), Buffer.from(user), whole.subarray(end)])
 }
 
 /** Whether a statement ends a transaction with its changes. */

@@ -131,6 +131,12 @@ export class Front {
     return this.picture.tenants.includes(name)
   }
 
+  /** How the engine calls a user: an unknown tenant keeps its name, the engine refuses it. */
+  engineUser(user: string): string {
+    const at = user.lastIndexOf('@')
+    return at >= 0 && this.hasTenant(user.slice(at + 1)) ? `${user.slice(0, at)}@sys` : user
+  }
+
   private accept(client: Socket): void {
     this.counters.connections += 1
     const relay = new Relay(client, this.engine.connect(), this)

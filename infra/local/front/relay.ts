@@ -7,8 +7,9 @@
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { errorPacket, frame, MalformedPacket } from './codec.ts'
-import { CommandGate, type Course } from './command-gate.ts'
-import { readCommand } from './commands.ts'
+import { CommandGate, type Course, PASS } from './command-gate.ts'
+import type { CommandScan } from './command-scan.ts'
+import { COMMAND, readCommand, withUser } from './commands.ts'
 import { decideCourse } from './courses.ts'
 import type { Front } from './front.ts'
 import { type Lane, ob20Lane, plainLane } from './lanes.ts'
@@ -24,6 +25,7 @@ const MAX_LOGIN_BYTES = 1 << 20
 const FATES: Readonly<Record<Course['kind'], Fate>> = {
   pass: 'passed',
   lose: 'passed',
+  replace: 'passed',
   answer: 'answered',
   drop: 'dropped',
 }
@@ -52,7 +54,7 @@ export class Relay {
     this.engine = engine
     this.front = front
     this.gate = new CommandGate({
-      decide: (seen, bytes) => this.decide(seen, bytes),
+      decide: command => this.decide(command),
       pass: bytes => this.pass(bytes),
       answer: bytes => this.client.write(bytes),
       drop: () => this.drop(),
@@ -171,11 +173,7 @@ export class Relay {
     this.isProxy = attribute('__mysql_client_type') === '__ob_proxy'
     this.clientSession = Number(attribute('__client_session_id') ?? 0)
     this.front.counters.logins += 1
-    const at = login.user.lastIndexOf('@')
-    const tenant = at < 0 ? 'sys' : login.user.slice(at + 1)
-    // An unknown tenant keeps its name: the engine itself answers 1045.
-    const user =
-      at >= 0 && this.front.hasTenant(tenant) ? `${login.user.slice(0, at)}@sys` : login.user
+    const user = this.front.engineUser(login.user)
     this.pass(frame(sequence, Buffer.concat([login.head, Buffer.from(user), login.tail])))
   }
 
@@ -195,9 +193,12 @@ export class Relay {
     if (!this.client.write(bytes)) this.engine.pause()
   }
 
-  private decide(seen: Buffer, bytes: number): Course {
+  private decide({ seen, bytes, isComplete }: CommandScan): Course {
     const command = readCommand(seen, bytes)
-    const course = decideCourse(command, this.front, this.isProxy)
+    const course =
+      command.code === COMMAND.changeUser && isComplete
+        ? this.changeUser(seen)
+        : decideCourse(command, this.front, this.isProxy)
     const { server, ledger } = this.front
     const origin = {
       front: `${server.host}:${server.port}`,
@@ -206,6 +207,11 @@ export class Relay {
     }
     ledger.add(origin, command, FATES[course.kind])
     return course
+  }
+
+  private changeUser(whole: Buffer): Course {
+    const payload = withUser(whole, user => this.front.engineUser(user))
+    return payload === undefined ? PASS : { kind: 'replace', payload }
   }
 
   private pass(bytes: Buffer): void {

@@ -18,7 +18,7 @@ function gate(decide: (sql: string) => Course = () => PASS) {
   const log = { seen: [] as string[], passed: Buffer.alloc(0), answered: Buffer.alloc(0) }
   const marks = { drops: 0, dropsWhenAnswered: 0 }
   const made = new CommandGate({
-    decide: seen => {
+    decide: ({ seen }) => {
       log.seen.push(seen.subarray(1, 40).toString())
       return decide(seen.subarray(1).toString())
     },
