@@ -355,12 +355,13 @@ export class Pipeline implements CourseHost {
 
   /** The answer will not come from its server any more: the proxy ends it, and the client goes on. */
   endWith(fault: Fault): void {
-    const sequence = this.ownSequence() ?? 1
+    const shown = this.answering?.relay.nextSequence ?? 1
     this.answering = undefined
     this.target = undefined
     this.serverBlocked = false
     this.count(OUTCOME.failed, this.sentMs)
-    this.ownAnswer = () => [packet(sequence, errorOfFault(fault))]
+    // Behind what was shown of an answer, else behind the command's last packet, still to come or not.
+    this.ownAnswer = next => [packet(shown === 1 ? next : shown, errorOfFault(fault))]
     this.passBody()
     this.goOn()
   }
