@@ -59,6 +59,8 @@ export class Pipeline implements CourseHost {
   private target: ServerSession | undefined
   /** The client does not take its answers: no command is begun until it does. */
   private clientBlocked = false
+  /** The server that was paused for the client's sake. */
+  private paused: ServerSession | undefined
   private serverBlocked = false
   private isPaused = false
   statements = 0
@@ -111,7 +113,8 @@ export class Pipeline implements CourseHost {
   /** The client has taken everything. @throws protocol.malformed */
   clientDrained(): void {
     this.clientBlocked = false
-    this.answering?.resume()
+    this.paused?.resume()
+    this.paused = undefined
     this.goOn()
   }
 
@@ -328,9 +331,7 @@ export class Pipeline implements CourseHost {
   forward(server: ServerSession, bytes: Uint8Array): void {
     this.traffic.moved(BYTES.serverResponse, bytes.length)
     this.traffic.moved(BYTES.clientResponse, bytes.length)
-    if (this.client.write(bytes)) return
-    this.clientBlocked = true
-    server.pause()
+    if (!this.client.write(bytes)) this.block(server)
   }
 
   /** The answer of a server is complete; an OK that is part of it is shown rebuilt, `learned` its content. */
@@ -379,8 +380,14 @@ export class Pipeline implements CourseHost {
 
   private reply(framed: Uint8Array): void {
     this.traffic.moved(BYTES.clientResponse, framed.length)
-    if (this.client.write(framed)) return
+    if (!this.client.write(framed)) this.block(this.answering)
+  }
+
+  /** The client does not keep up: whoever answers it waits. */
+  private block(server: ServerSession | undefined): void {
     this.clientBlocked = true
-    this.answering?.pause()
+    if (server === undefined) return
+    this.paused = server
+    server.pause()
   }
 }
