@@ -269,16 +269,6 @@ function sessionsContract(context: FrontContext, framing: string, features: numb
       for (const packet of victim.raw.packets.slice(0, 1)) expect(errorOf(packet).errno).toBe(5066)
     })
 
-    test('a client id that was killed is refused from then on', async () => {
-      const answers = await context.open(true).logIn({
-        ...context.account(),
-        features,
-        clientSessionId: killed,
-      })
-
-      expect(errorOf(answers[0]).errno).toBe(4401)
-    })
-
     test('KILL of itself: no packet, the end', async () => {
       const client = await context.proxy({ features, clientSessionId: killed + 10 })
       client.raw.command(0x03, `KILL ${killed + 10}`)
