@@ -191,7 +191,6 @@ export class Pipeline implements CourseHost {
   /** Takes up what waits; after each end of something. */
   goOn(): void {
     this.work()
-    this.requests.retain()
     this.steer()
   }
 
