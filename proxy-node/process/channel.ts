@@ -6,6 +6,7 @@
 import type { TenantSnapshot } from '#contract/telemetry'
 import type { SessionRow } from '../admin/answer.ts'
 import type { Clock, TimerHandle } from '../base/clock.ts'
+import type { DrainReport } from '../session/drain.ts'
 import type { AdminAnswer } from '../session/ports.ts'
 import type { ServerAddress } from '../topology/locations.ts'
 
@@ -46,6 +47,7 @@ export type Question =
   | { readonly ask: 'kill'; readonly connectionId: number }
   | { readonly ask: 'sessions' }
   | { readonly ask: 'traffic' }
+  | { readonly ask: 'guests' }
 
 export type AnswerOf = {
   tenant: readonly ServerAddress[]
@@ -55,13 +57,18 @@ export type AnswerOf = {
   kill: boolean
   sessions: readonly SessionRow[]
   traffic: readonly TenantSnapshot[]
+  /** Who is still there, and why. */
+  guests: DrainReport
 }
 
 export type Message =
   | { readonly kind: 'start'; readonly settings: WorkerSettings; readonly ids: IdRange }
   | { readonly kind: 'settings'; readonly settings: WorkerSettings }
   | { readonly kind: 'listening' }
-  | { readonly kind: 'drain' }
+  /** Lets clients go; who leaves also accepts no more, and ends behind the last of them. */
+  | { readonly kind: 'drain'; readonly timeoutMs: number; readonly leaves: boolean }
+  /** Nobody has to go any more. */
+  | { readonly kind: 'stay' }
   | { readonly kind: 'missed'; readonly names: readonly [string, string, string] }
   | { readonly kind: 'connectFailed'; readonly server: ServerAddress }
   | { readonly kind: 'question'; readonly number: number; readonly question: Question }

@@ -89,12 +89,12 @@ export async function startHere(transport: Transport, plan: Plan): Promise<DataP
     },
     residentBytes: () => Promise.resolve(process.memoryUsage().rss),
     drain: force => {
-      sessions.drain(force)
+      sessions.drain({ paceMs: 0, deadlineMs: force ? 0 : Number.POSITIVE_INFINITY })
       return Promise.resolve()
     },
     stop: () => {
       listener.stop()
-      sessions.drain(true)
+      sessions.drain({ paceMs: 0, deadlineMs: 0 })
       return Promise.resolve()
     },
   }

@@ -54,7 +54,7 @@ export async function startProxy(
     sessions,
     stop: () => {
       listener.stop()
-      sessions.drain(true)
+      sessions.drain({ paceMs: 0, deadlineMs: 0 })
     },
   }
 }
