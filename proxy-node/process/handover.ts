@@ -57,12 +57,19 @@ const PREDECESSOR_POLL_MS = 50
 /** Longer ones would come at once. */
 const MAX_TIMER_MS = 2 ** 31 - 1
 
+export type SuccessorEnd = {
+  /** What follows the word "successor". */
+  readonly why: string
+  /** It was told to end. */
+  readonly isWanted: boolean
+}
+
 export type Successor = { readonly pid: number; readonly kill: () => void }
 
 export type HandoverPort = {
   readonly clock: Clock
-  /** Calls `ended` once with why. @throws Error when it cannot be started at all. */
-  readonly spawn: (ended: (why: string) => void) => Successor
+  /** Calls `ended` once. @throws Error when it cannot be started at all. */
+  readonly spawn: (ended: (end: SuccessorEnd) => void) => Successor
   readonly limits: () => {
     /** How long a successor may take to become ready. */
     readonly readyMs: number
@@ -175,7 +182,7 @@ export class Handover {
     }
     this.port.begun()
     try {
-      const successor = this.port.spawn(why => this.lost(successor, why))
+      const successor = this.port.spawn(end => this.lost(successor, end))
       this.successor = successor
     } catch (error) {
       this.failed(`could not be started: ${(error as Error).message}`, 'rollback succeed')
@@ -193,13 +200,14 @@ export class Handover {
     this.failed('was not ready in time and was killed', 'timeout rollback succeed')
   }
 
-  private lost(successor: Successor, why: string): void {
+  private lost(successor: Successor, { why, isWanted }: SuccessorEnd): void {
     if (this.successor !== successor) return
     if (this.current === 'HU_STATE_WAIT_LOCAL_CR_FINISH') {
       this.failed(why, 'rollback succeed')
       return
     }
-    if (this.current !== 'HU_STATE_WAIT_CR_FINISH') return
+    // Whoever ended the successor wants no proxy; this one is on its way already.
+    if (this.current !== 'HU_STATE_WAIT_CR_FINISH' || isWanted) return
     this.successor = undefined
     this.move('successorLost')
     this.status = 'rollback succeed'

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { Message } from './channel.ts'
-import type { Successor } from './handover.ts'
+import type { Successor, SuccessorEnd } from './handover.ts'
 import type { WorkerProcess } from './workers.ts'
 
 type WorkerSpawn = {
@@ -59,7 +59,7 @@ type SuccessorSpawn = {
   readonly args: readonly string[]
   readonly descriptors: readonly number[]
   readonly env: Readonly<Record<string, string | undefined>>
-  readonly ended: (why: string) => void
+  readonly ended: (end: SuccessorEnd) => void
 }
 
 export type SuccessorProcess = Successor & { readonly tell: (message: unknown) => void }
@@ -79,7 +79,10 @@ export function spawnSuccessor({
     serialization: 'json',
     ipc: () => {},
     onExit: (_child, code, signal) =>
-      ended(signal === null ? `ended with exit code ${code}` : `was ended by signal ${signal}`),
+      ended({
+        why: signal === null ? `ended with exit code ${code}` : `was ended by signal ${signal}`,
+        isWanted: code === 0,
+      }),
   })
   return {
     pid: child.pid,

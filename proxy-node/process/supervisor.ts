@@ -18,7 +18,7 @@ import type { AdminAnswer } from '../session/ports.ts'
 import { Cluster, parseRootservices } from '../topology/cluster.ts'
 import type { Message, Question, WorkerSettings } from './channel.ts'
 import { ExporterPort } from './exporter-port.ts'
-import { Handover, type Successor } from './handover.ts'
+import { Handover, type Successor, type SuccessorEnd } from './handover.ts'
 import type { Generation } from './inherited.ts'
 import { type LocalCommand, takeLocalCommands } from './local-command.ts'
 import { type PredecessorReport, predecessorReport, upgradeLines } from './upgrade-view.ts'
@@ -41,7 +41,7 @@ export type SupervisorPort = {
   readonly generation: Generation
   readonly spawn: (take: (message: Message) => void, lost: () => void) => WorkerProcess
   /** @throws Error when the file cannot be started. */
-  readonly spawnSuccessor: (ended: (why: string) => void) => SuccessorLink
+  readonly spawnSuccessor: (ended: (end: SuccessorEnd) => void) => SuccessorLink
   /** The process that hands over to this one. */
   readonly predecessor: { readonly pid: number; readonly isGone: () => boolean } | undefined
   /** This process is the proxy of the directory now: says so where others look. */
@@ -107,13 +107,14 @@ export class Supervisor {
     systemClock.every(BEAT_MS, () => this.beat())
     const loaded = this.cluster?.start()
     if (isSuccessor) await Promise.race([loaded, systemClock.sleep(DISCOVERY_WAIT_MS)])
+    else this.port.serving()
     if (this.isEnding) return false
     this.workers.start()
     this.exporter.open(isSuccessor)
     await this.workers.whenListening()
     if (this.isEnding) return false
     this.isServing = true
-    this.port.serving()
+    if (isSuccessor) this.port.serving()
     return true
   }
 

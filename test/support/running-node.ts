@@ -3,13 +3,23 @@
  * server in MySQL mode, found again by its pid file whatever process it is by now.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { copyFileSync, mkdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs'
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs'
 import { join, resolve } from 'node:path'
 import { type Connection, createConnection, type RowDataPacket } from 'mysql2/promise'
 import { childrenOf, metrics, scratch } from './executable.ts'
 import { type FakeConnection, type FakeServer, startFakeServer } from './fake-server.ts'
 
 const BUILT = resolve(import.meta.dirname, '../../dist/obproxy')
+/** Of the home; it is started by this relative path. */
+const OWN_PATH = 'bin/obproxy'
 const DEADLINE_MS = 30_000
 const IN_TRANSACTION = 0x0003
 const OUTSIDE = 0x0002
@@ -56,7 +66,7 @@ export async function startRunningNode(host: string, options = ''): Promise<Runn
   const home = scratch()
   const server = await startTransactionServer()
   mkdirSync(join(home, 'bin'))
-  const executable = join(home, 'bin/obproxy')
+  const executable = join(home, OWN_PATH)
   copyFileSync(BUILT, executable)
   const child = launch(home, [
     `local_bound_ip=${host}`,
@@ -66,7 +76,7 @@ export async function startRunningNode(host: string, options = ''): Promise<Runn
     'proxy_hot_upgrade_check_interval=1s',
     ...(options === '' ? [] : [options]),
   ])
-  await serving(host, child)
+  await serving(host, home, child)
   const pid = () => Number(readFileSync(join(home, 'run/obproxy.pid'), 'utf8'))
   const admin = () => createConnection({ host, port: 2883, user: 'root@proxysys' })
   const ask = async (sql: string) => {
@@ -95,6 +105,7 @@ export async function startRunningNode(host: string, options = ''): Promise<Runn
     stop: async () => {
       await ended(pid)
       await server.stop()
+      child.kill('SIGKILL')
       rmSync(home, { recursive: true, force: true })
     },
   }
@@ -102,16 +113,18 @@ export async function startRunningNode(host: string, options = ''): Promise<Runn
 
 function launch(home: string, options: readonly string[]): ChildProcess {
   return spawn(
-    './bin/obproxy',
+    `./${OWN_PATH}`,
     ['-N', '-p', '2883', '-l', '2884', '-n', 'suite', '-o', options.join(',')],
     { cwd: home, stdio: 'ignore' },
   )
 }
 
-async function serving(host: string, child: ChildProcess): Promise<void> {
+async function serving(host: string, home: string, child: ChildProcess): Promise<void> {
   await until(async () => {
     if (child.exitCode !== null) throw new Error(`obproxy did not start: exit ${child.exitCode}`)
-    return /^odp_workers\{.*\} 2/m.test(await metrics(host))
+    return (
+      existsSync(join(home, 'run/obproxy.pid')) && /^odp_workers\{.*\} 2/m.test(await metrics(host))
+    )
   }, 'the proxy serves')
 }
 
