@@ -5,13 +5,14 @@
 import { connect, type Socket } from 'node:net'
 import { frame, type Packet, PacketStream } from '../../infra/local/front/codec.ts'
 import { loginPayload } from './raw-client.ts'
-import { isAlive, type RunningNode, until } from './running-node.ts'
+import { isAlive, type RunningNode, startRunningNode, until } from './running-node.ts'
 
 const ANSWER_MS = 30_000
+const EXIT_TIMEOUT_MS = 3_000
 const QUERY = 0x03
 const QUIT = 0x01
 
-export type Load = {
+type Load = {
   /** Logins that succeeded. */
   connects: number
   /** Connection attempts that got no greeting, or were cut or refused before the login's answer. */
@@ -26,6 +27,34 @@ export type Load = {
   readonly cutAt: number[]
   /** Answers that belong to no question, waits without end. */
   readonly strange: string[]
+}
+
+/** `count` hot restarts of a node on `host` under 48 clients that come and go and 200 that stay. */
+export async function judged(
+  host: string,
+  count: number,
+): Promise<{
+  readonly load: Load
+  readonly pids: ReadonlySet<number>
+  /** Transactions cut before the deadline. */
+  readonly cutEarly: readonly number[]
+  readonly longestMs: number
+}> {
+  // The server of these suites is one busy process among others: waiting for it is not the subject.
+  const options = [
+    `hot_upgrade_exit_timeout=${EXIT_TIMEOUT_MS * 1000}`,
+    'short_async_task_timeout=60s',
+  ]
+  const node = await startRunningNode(host, options.join(','))
+  try {
+    const { load, stop } = startLoad({ node, reconnecting: 48, pooled: 200, thinkMs: 100 })
+    const restarts = await restartUnderLoad(node, count)
+    await stop()
+    const cutEarly = earlyCuts(load, restarts, EXIT_TIMEOUT_MS)
+    return { load, pids: new Set(restarts.pids), cutEarly, longestMs: restarts.longestMs }
+  } finally {
+    await node.stop()
+  }
 }
 
 /** The end of a connection, as the client saw it. */
@@ -44,13 +73,17 @@ class Wire {
   private readonly packets: Packet[] = []
   private end: string | undefined
   private wake: (() => void) | undefined
+  /** When the end came, which the client may notice later. */
+  endedAt: number | undefined
 
   constructor(host: string, localAddress: string) {
     this.socket = connect({ host, port: 2883, localAddress })
     this.socket.setNoDelay(true)
     this.socket.on('data', bytes => {
-      for (const { sequence, payload } of this.stream.push(bytes as Buffer))
+      for (const { sequence, payload } of this.stream.push(bytes as Buffer)) {
         this.packets.push({ sequence, payload: Buffer.from(payload) })
+        if (payload[0] === 0xff) this.endedAt ??= Date.now()
+      }
       this.wake?.()
     })
     this.socket.on('error', error => this.over((error as NodeJS.ErrnoException).code ?? 'error'))
@@ -114,11 +147,12 @@ class Wire {
 
   private over(code: string): void {
     this.end ??= code
+    this.endedAt ??= Date.now()
     this.wake?.()
   }
 }
 
-export type LoadOptions = {
+type LoadOptions = {
   readonly node: RunningNode
   readonly reconnecting: number
   readonly pooled: number
@@ -126,9 +160,9 @@ export type LoadOptions = {
   readonly thinkMs: number
 }
 
-export type RunningLoad = { readonly load: Load; readonly stop: () => Promise<void> }
+type RunningLoad = { readonly load: Load; readonly stop: () => Promise<void> }
 
-export function startLoad({ node, reconnecting, pooled, thinkMs }: LoadOptions): RunningLoad {
+function startLoad({ node, reconnecting, pooled, thinkMs }: LoadOptions): RunningLoad {
   const load: Load = {
     connects: 0,
     failedConnects: [],
@@ -216,7 +250,7 @@ async function oneTransaction(
     return true
   } catch (error) {
     judge(load, error)
-    if (isInside) load.cutAt.push(Date.now())
+    if (isInside) load.cutAt.push(wire.endedAt ?? Date.now())
     else load.closedBetween += 1
     return false
   }
@@ -228,7 +262,7 @@ function judge(load: Load, error: unknown): void {
   if (code !== 'error 1053' && code !== 'closed') load.strange.push(code)
 }
 
-export type Restarts = {
+type Restarts = {
   readonly pids: readonly number[]
   /** Epoch milliseconds of each order, in turn. */
   readonly askedAt: readonly number[]
@@ -236,7 +270,7 @@ export type Restarts = {
 }
 
 /** `count` hot restarts one after another, each until the process before is gone. */
-export async function restartUnderLoad(node: RunningNode, count: number): Promise<Restarts> {
+async function restartUnderLoad(node: RunningNode, count: number): Promise<Restarts> {
   const pids = [node.pid()]
   const askedAt: number[] = []
   let longestMs = 0
@@ -249,6 +283,8 @@ export async function restartUnderLoad(node: RunningNode, count: number): Promis
     await until(() => !isAlive(before), `the end of process ${round + 1}`, 60_000)
     longestMs = Math.max(longestMs, Date.now() - startedAt)
     pids.push(node.pid())
+    // Clients must have been told of the end that came last before the next is ordered.
+    await new Promise(done => setTimeout(done, 250))
   }
   return { pids, askedAt, longestMs }
 }
@@ -257,11 +293,7 @@ export async function restartUnderLoad(node: RunningNode, count: number): Promis
  * Transactions cut before the deadline of the restart they fall into. Clients begin to leave when the
  * successor is ready, and that is never before it was asked for.
  */
-export function earlyCuts(
-  load: Load,
-  { askedAt }: Restarts,
-  exitTimeoutMs: number,
-): readonly number[] {
+function earlyCuts(load: Load, { askedAt }: Restarts, exitTimeoutMs: number): readonly number[] {
   return load.cutAt.filter(at => {
     const asked = askedAt.findLast(time => time <= at)
     return asked === undefined || at < asked + exitTimeoutMs
