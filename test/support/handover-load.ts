@@ -7,7 +7,7 @@ import { frame, type Packet, PacketStream } from '../../infra/local/front/codec.
 import { loginPayload } from './raw-client.ts'
 import { isAlive, type RunningNode, startRunningNode, until } from './running-node.ts'
 
-const ANSWER_MS = 30_000
+const ANSWER_MS = 90_000
 const EXIT_TIMEOUT_MS = 3_000
 const QUERY = 0x03
 const QUIT = 0x01
@@ -47,7 +47,7 @@ export async function judged(
   ]
   const node = await startRunningNode(host, options.join(','))
   try {
-    const { load, stop } = startLoad({ node, reconnecting: 48, pooled: 200, thinkMs: 100 })
+    const { load, stop } = startLoad({ node, reconnecting: 48, pooled: 200, thinkMs: 250 })
     const restarts = await restartUnderLoad(node, count)
     await stop()
     const cutEarly = earlyCuts(load, restarts, EXIT_TIMEOUT_MS)
@@ -279,8 +279,8 @@ async function restartUnderLoad(node: RunningNode, count: number): Promise<Resta
     const startedAt = Date.now()
     askedAt.push(startedAt)
     await node.restart()
-    await until(() => node.pid() !== before, `restart ${round + 1}`, 60_000)
-    await until(() => !isAlive(before), `the end of process ${round + 1}`, 60_000)
+    await until(() => node.pid() !== before, `restart ${round + 1}`, 180_000)
+    await until(() => !isAlive(before), `the end of process ${round + 1}`, 180_000)
     longestMs = Math.max(longestMs, Date.now() - startedAt)
     pids.push(node.pid())
     // Clients must have been told of the end that came last before the next is ordered.

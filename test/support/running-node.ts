@@ -20,7 +20,7 @@ import { type FakeConnection, type FakeServer, startFakeServer } from './fake-se
 const BUILT = resolve(import.meta.dirname, '../../dist/obproxy')
 /** Of the home; it is started by this relative path. */
 const OWN_PATH = 'bin/obproxy'
-const DEADLINE_MS = 30_000
+const DEADLINE_MS = 90_000
 const IN_TRANSACTION = 0x0003
 const OUTSIDE = 0x0002
 
@@ -62,13 +62,17 @@ export type RunningNode = {
   readonly stop: () => Promise<void>
 }
 
-export async function startRunningNode(host: string, options = ''): Promise<RunningNode> {
+export async function startRunningNode(
+  host: string,
+  options = '',
+  mode: '-N' | 'in background' = '-N',
+): Promise<RunningNode> {
   const home = scratch()
   const server = await startTransactionServer()
   mkdirSync(join(home, 'bin'))
   const executable = join(home, OWN_PATH)
   copyFileSync(BUILT, executable)
-  const child = launch(home, [
+  const child = launch(home, mode, [
     `local_bound_ip=${host}`,
     'server_routing_mode=mysql',
     `test_server_addr=${server.host}:${server.port}`,
@@ -78,7 +82,8 @@ export async function startRunningNode(host: string, options = ''): Promise<Runn
   ])
   await serving(host, home, child)
   const pid = () => Number(readFileSync(join(home, 'run/obproxy.pid'), 'utf8'))
-  const admin = () => createConnection({ host, port: 2883, user: 'root@proxysys' })
+  const admin = () =>
+    createConnection({ host, port: 2883, user: 'root@proxysys', connectTimeout: DEADLINE_MS })
   const ask = async (sql: string) => {
     const connection = await admin()
     try {
@@ -111,17 +116,28 @@ export async function startRunningNode(host: string, options = ''): Promise<Runn
   }
 }
 
-function launch(home: string, options: readonly string[]): ChildProcess {
+function launch(home: string, mode: string, options: readonly string[]): ChildProcess {
   return spawn(
     `./${OWN_PATH}`,
-    ['-N', '-p', '2883', '-l', '2884', '-n', 'suite', '-o', options.join(',')],
+    [
+      ...(mode === '-N' ? [mode] : []),
+      '-p',
+      '2883',
+      '-l',
+      '2884',
+      '-n',
+      'suite',
+      '-o',
+      options.join(','),
+    ],
     { cwd: home, stdio: 'ignore' },
   )
 }
 
 async function serving(host: string, home: string, child: ChildProcess): Promise<void> {
   await until(async () => {
-    if (child.exitCode !== null) throw new Error(`obproxy did not start: exit ${child.exitCode}`)
+    if (child.exitCode !== null && child.exitCode !== 0)
+      throw new Error(`obproxy did not start: exit ${child.exitCode}`)
     return (
       existsSync(join(home, 'run/obproxy.pid')) && /^odp_workers\{.*\} 2/m.test(await metrics(host))
     )
