@@ -18,13 +18,18 @@ export type SessionRow = {
 /** Who asks: an account of tenant proxysys, and the connection it asks on. */
 export type AdminSession = { readonly user: string; readonly connectionId: number }
 
+/** What load balancers are told: BE_INACTIVE sends new connections elsewhere, INACTIVE is left by all. */
+export type Availability = 'ACTIVE' | 'BE_INACTIVE' | 'INACTIVE'
+
 export type AdminPorts = {
   readonly config: ConfigStore
   /** Client sessions of all workers. */
   readonly sessions: () => Promise<readonly SessionRow[]>
   /** Ends a client session wherever it is; false when no worker has it. */
   readonly kill: (connectionId: number) => Promise<boolean>
-  readonly isDraining: () => boolean
+  readonly availability: () => Promise<Availability>
+  /** What SHOW PROXYINFO UPGRADE tells, line by line. */
+  readonly upgrade: () => Promise<readonly string[]>
   /** Of an error that is no fault of the catalogue; never called with statement text. */
   readonly failed: (error: unknown) => void
 }
@@ -37,6 +42,8 @@ export type AdminRows = {
 
 export type AdminResult =
   | { readonly kind: 'ok' }
+  /** No answer: the connection is closed. */
+  | { readonly kind: 'close' }
   | AdminRows
   | {
       readonly kind: 'error'
@@ -57,6 +64,7 @@ export type Rule = {
 }
 
 export const OK: AdminResult = { kind: 'ok' }
+export const CLOSE: AdminResult = { kind: 'close' }
 
 /** Quoted text in either quote, as a group of two: the quote and what is inside. */
 export const QUOTED = `(['"])(.*?)`

@@ -208,6 +208,13 @@ export const FAULTS = {
     says: "Not supported feature or function: '{name}' cannot be changed",
     remedy: 'set it at start',
   },
+  'config.frozen': {
+    blame: 'operator',
+    retryable: true,
+    mysql: { errno: 1290, state: 'HY000' },
+    says: 'parameters cannot be changed while another process of this proxy takes over',
+    remedy: 'connect again and repeat it; SHOW PROXYINFO UPGRADE tells how far it is',
+  },
   'config.proxy-id': {
     blame: 'operator',
     retryable: false,

@@ -9,6 +9,9 @@ const SOCK_STREAM = 1
 const SOCK_CLOEXEC = 0o2000000
 const SOL_SOCKET = 1
 const SO_REUSEADDR = 2
+const SO_ACCEPTCONN = 30
+const F_SETFD = 2
+const FD_CLOEXEC = 1
 const BACKLOG = 4096
 const LOCK_EXCLUSIVE_NOW = 2 | 4
 
@@ -21,6 +24,9 @@ function libc() {
     listen: { args: [int, int], returns: int },
     close: { args: [int], returns: int },
     flock: { args: [int, int], returns: int },
+    fcntl: { args: [int, int, int], returns: int },
+    getsockopt: { args: [int, int, int, FFIType.ptr, FFIType.ptr], returns: int },
+    getsockname: { args: [int, FFIType.ptr, FFIType.ptr], returns: int },
   }).symbols
 }
 
@@ -49,6 +55,33 @@ export function openListeningSocket(host: string, port: number): number {
   if (bound && calls.listen(descriptor, BACKLOG) === 0) return descriptor
   calls.close(descriptor)
   throw new Error(`${host}:${port} is in use or is no address of this host`)
+}
+
+/**
+ * Takes over a listening descriptor of the process before: from here on closed on exec. Answers its
+ * IPv4 address, undefined for one of another family. @throws Error when it is no listening socket.
+ */
+export function adoptListeningSocket(
+  descriptor: number,
+): { host: string; port: number } | undefined {
+  const calls = libc()
+  const value = new Int32Array(1)
+  const length = new Int32Array([4])
+  const isSocket =
+    calls.getsockopt(descriptor, SOL_SOCKET, SO_ACCEPTCONN, ptr(value), ptr(length)) === 0
+  if (!isSocket || value[0] !== 1) throw new Error(`descriptor ${descriptor} does not listen`)
+  closeOnExec(descriptor)
+  const address = new Uint8Array(128)
+  length[0] = address.length
+  calls.getsockname(descriptor, ptr(address), ptr(length))
+  if (address[0] !== AF_INET) return undefined
+  const port = ((address[2] ?? 0) << 8) | (address[3] ?? 0)
+  return { host: address.subarray(4, 8).join('.'), port }
+}
+
+/** Keeps a descriptor from programs that this one starts, unless it is handed to them. */
+export function closeOnExec(descriptor: number): void {
+  libc().fcntl(descriptor, F_SETFD, FD_CLOEXEC)
 }
 
 /** Locks an open file until this process ends; false when another process has it. */

@@ -6,6 +6,7 @@
 import type { TenantSnapshot } from '#contract/telemetry'
 import type { SessionRow } from '../admin/answer.ts'
 import type { Clock, TimerHandle } from '../base/clock.ts'
+import type { DrainReport } from '../session/drain.ts'
 import type {
   AdminAnswer,
   KillOutcome,
@@ -59,6 +60,7 @@ export type Question =
     }
   | { readonly ask: 'sessions' }
   | { readonly ask: 'traffic' }
+  | { readonly ask: 'guests' }
 
 export type AnswerOf = {
   tenant: readonly ServerAddress[]
@@ -70,13 +72,18 @@ export type AnswerOf = {
   killFor: KillOutcome
   sessions: readonly SessionRow[]
   traffic: readonly TenantSnapshot[]
+  /** Who is still there, and why. */
+  guests: DrainReport
 }
 
 export type Message =
   | { readonly kind: 'start'; readonly settings: WorkerSettings; readonly ids: IdRange }
   | { readonly kind: 'settings'; readonly settings: WorkerSettings }
   | { readonly kind: 'listening' }
-  | { readonly kind: 'drain' }
+  /** Lets clients go; who leaves also accepts no more, and ends behind the last of them. */
+  | { readonly kind: 'drain'; readonly timeoutMs: number; readonly leaves: boolean }
+  /** Nobody has to go any more. */
+  | { readonly kind: 'stay' }
   | { readonly kind: 'missed'; readonly names: readonly [string, string, string] }
   | { readonly kind: 'connectFailed'; readonly server: ServerAddress }
   | { readonly kind: 'question'; readonly number: number; readonly question: Question }

@@ -8,6 +8,7 @@ import type { SessionRow } from '../admin/answer.ts'
 import { systemClock } from '../base/clock.ts'
 import { bunTransport } from '../net/bun.ts'
 import type { Listener } from '../net/transport.ts'
+import { drainPlan } from '../session/drain.ts'
 import type { Directory, Mode } from '../session/ports.ts'
 import { Sessions } from '../session/sessions.ts'
 import { LOCATION_LIMITS, Locations, type ServerAddress } from '../topology/locations.ts'
@@ -23,7 +24,7 @@ import { connectionIds } from './connection-ids.ts'
 const TENANT_AGE_MS = 5_000
 const MAX_TENANTS = 10_000
 const MAX_LOCATIONS = 20_000
-const DRAIN_STEP_MS = 100
+const LEAVE_STEP_MS = 25
 
 type Tenant = { readonly servers: readonly ServerAddress[]; readonly fetchedAt: number }
 
@@ -74,7 +75,7 @@ class Worker {
   private settings: WorkerSettings
   private readonly sessions: Sessions
   private listener: Listener | undefined
-  private draining = false
+  private isLeaving = false
   private readonly index: number
 
   constructor(
@@ -105,7 +106,6 @@ class Worker {
         kill: (id, by, onlyQuery) => channel.ask({ ask: 'killFor', id, by, onlyQuery }),
       },
       random: Math.random,
-      isDraining: () => this.draining,
       nextConnectionId: connectionIds(start.ids),
       maxSessions: () => this.settings.maxSessions,
     })
@@ -116,7 +116,9 @@ class Worker {
     this.listener = await bunTransport.listen({ fd: this.listenDescriptor }, () =>
       this.sessions.accept(),
     )
-    this.channel.send({ kind: 'listening' })
+    // Told to leave before it had begun.
+    if (this.isLeaving) this.listener.stop()
+    else this.channel.send({ kind: 'listening' })
   }
 
   apply(settings: WorkerSettings): void {
@@ -131,20 +133,28 @@ class Worker {
     if (question.ask === 'killFor')
       return Promise.resolve(this.sessions.killFor(question.id, question.by, question.onlyQuery))
     if (question.ask === 'kill') return Promise.resolve(this.sessions.kill(question.connectionId))
+    if (question.ask === 'guests') return Promise.resolve(this.sessions.report())
     return Promise.resolve(this.sessions.traffic.snapshot(this.sessions.list()))
   }
 
-  /** Accepts no more; sessions end between transactions, all of them at the deadline. */
-  drain(): void {
-    if (this.draining) return
-    this.draining = true
-    this.listener?.stop()
-    const deadline = systemClock.now() + this.settings.drainMs
-    systemClock.every(DRAIN_STEP_MS, () => {
-      const late = systemClock.now() >= deadline
-      this.sessions.drain(late)
-      if (this.sessions.size === 0 || late) this.exit(0)
+  /** Lets the clients go; when it `leaves`, accepts no more and ends behind the last of them. */
+  drain(timeoutMs: number, leaves: boolean): void {
+    if (leaves) this.listener?.stop()
+    this.sessions.drain(drainPlan(timeoutMs), !leaves)
+    if (!leaves || this.isLeaving) return
+    this.isLeaving = true
+    systemClock.every(LEAVE_STEP_MS, () => {
+      if (this.sessions.haveLeft) this.exit(0)
     })
+  }
+
+  /** The supervisor is gone (N3). */
+  orphaned(): void {
+    this.drain(this.settings.drainMs, true)
+  }
+
+  stay(): void {
+    if (!this.isLeaving) this.sessions.stay()
   }
 
   private mode(): Mode {
@@ -188,12 +198,13 @@ export function runWorker(port: WorkerPort): void {
       worker = new Worker(message, channel, port.listenDescriptor, port.exit)
       worker.listen().catch(() => port.exit(6))
     } else if (message.kind === 'settings') worker?.apply(message.settings)
-    else if (message.kind === 'drain') worker?.drain()
+    else if (message.kind === 'drain') worker?.drain(message.timeoutMs, message.leaves)
+    else if (message.kind === 'stay') worker?.stay()
     else channel.take(message, question => worker?.respond(question) ?? Promise.resolve(undefined))
   })
   port.onSupervisorLost(() => {
     channel.close()
     if (worker === undefined) port.exit(0)
-    else worker.drain()
+    else worker.orphaned()
   })
 }

@@ -21,11 +21,13 @@ import { malformed } from '../wire/reader.ts'
 import { packet } from '../wire/writer.ts'
 import { AdminConversation } from './admin-conversation.ts'
 import type { CourseHost } from './course.ts'
+import type { Guest } from './drain.ts'
 import type { IdentityOwner } from './identity-commands.ts'
 import { type Credentials, credentialsOf, isAdminLogin, readLogin } from './login.ts'
 import { SessionMemory } from './memory.ts'
 import { MysqlCourse } from './mysql-course.ts'
 import { OceanbaseCourse } from './oceanbase-course.ts'
+import { lostWith } from './pins.ts'
 import { Pipeline, type PipelineHost } from './pipeline.ts'
 import type { Directory, ProcessRow, SessionDeps } from './ports.ts'
 import { Servers, type ServersOwner } from './servers.ts'
@@ -39,14 +41,21 @@ const IDENTITY_RULES = { isFullNameRequired: false, isMetadataUserAllowed: false
 /** How long a client that was told the end may take to read it and close. */
 const LINGER_MS = 10_000
 
-export class ClientSession implements PipelineHost {
+/** Who keeps the sessions. */
+export type SessionKeeper = {
+  readonly closed: (session: ClientSession) => void
+  /** A command has ended outside a transaction. */
+  readonly settled: (session: ClientSession) => void
+}
+
+export class ClientSession implements PipelineHost, Guest {
   readonly id: number
   readonly startedAt: number
   readonly events: ConnectionEvents
   readonly memory: SessionMemory
   credentials: Credentials | undefined
   private readonly deps: SessionDeps
-  private readonly onClosed: (session: ClientSession) => void
+  private readonly keeper: SessionKeeper
   private readonly collector = new PacketCollector(LOGIN_LIMIT_BYTES)
   private readonly servers: Servers
   /** What the client answers: our own, in MySQL mode the server's. */
@@ -61,10 +70,11 @@ export class ClientSession implements PipelineHost {
   private relayedLoginBytes = 0
   /** Where it counts: under no name until it is logged in. */
   traffic: TenantTraffic
+  transactionSince = 0
 
-  constructor(deps: SessionDeps, onClosed: (session: ClientSession) => void) {
+  constructor(deps: SessionDeps, keeper: SessionKeeper) {
     this.deps = deps
-    this.onClosed = onClosed
+    this.keeper = keeper
     this.id = deps.nextConnectionId()
     this.startedAt = deps.clock.now()
     this.traffic = deps.traffic.of('', '')
@@ -126,8 +136,36 @@ export class ClientSession implements PipelineHost {
     }
   }
 
+  get isLeaving(): boolean {
+    return this.current === 'closing' || this.current === 'closed'
+  }
+
+  get isAdmin(): boolean {
+    return this.adminTalk !== undefined
+  }
+
+  get pinned(): string {
+    return lostWith(this.memory.pins)
+  }
+
+  get standing(): string {
+    if (this.adminTalk !== undefined) return 'administrator'
+    if (this.pipeline === undefined) return 'logging in'
+    if (this.memory.inTransaction) return 'transaction'
+    if (this.current !== 'idle') return 'statement'
+    return lostWith(this.memory.pins) || 'waiting for its turn'
+  }
+
   move(event: SessionEvent): void {
     this.current = nextSessionState(this.current, event)
+    if (event === 'resultEnded') this.settled()
+  }
+
+  private settled(): void {
+    if (!this.memory.inTransaction) {
+      this.transactionSince = 0
+      this.keeper.settled(this)
+    } else if (this.transactionSince === 0) this.transactionSince = this.deps.clock.now()
   }
 
   /** Refuses a client before it is greeted, as servers do. */
@@ -472,7 +510,7 @@ export class ClientSession implements PipelineHost {
     this.deadline?.cancel()
     this.stopStatement()
     this.servers.release()
-    this.onClosed(this)
+    this.keeper.closed(this)
   }
 
   private stopStatement(): void {

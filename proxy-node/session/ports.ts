@@ -27,6 +27,8 @@ export type Directory = {
 
 export type AdminAnswer =
   | { readonly kind: 'ok' }
+  /** No answer: the connection is closed. */
+  | { readonly kind: 'close' }
   | {
       readonly kind: 'rows'
       readonly columns: readonly Column[]

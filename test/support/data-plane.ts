@@ -83,7 +83,6 @@ export async function startHere(transport: Transport, plan: Plan): Promise<DataP
     }),
     peers: peersOf(() => sessions),
     random: Math.random,
-    isDraining: () => false,
     nextConnectionId: () => id++,
     maxSessions: () => plan.maxSessions ?? 8192,
   })
@@ -98,12 +97,12 @@ export async function startHere(transport: Transport, plan: Plan): Promise<DataP
     },
     residentBytes: () => Promise.resolve(process.memoryUsage().rss),
     drain: force => {
-      sessions.drain(force)
+      sessions.drain({ paceMs: 0, deadlineMs: force ? 0 : Number.POSITIVE_INFINITY })
       return Promise.resolve()
     },
     stop: () => {
       listener.stop()
-      sessions.drain(true)
+      sessions.drain({ paceMs: 0, deadlineMs: 0 })
       return Promise.resolve()
     },
   }

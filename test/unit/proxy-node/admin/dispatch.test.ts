@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import type { AdminPorts, SessionRow } from '../../../../proxy-node/admin/answer.ts'
+import type { AdminPorts, Availability, SessionRow } from '../../../../proxy-node/admin/answer.ts'
 import { runAdmin } from '../../../../proxy-node/admin/dispatch.ts'
 import { ConfigStore } from '../../../../proxy-node/config/store.ts'
 import { PARAMETERS } from '../../../../proxy-node/contract/parameters.ts'
@@ -23,13 +23,13 @@ const SESSION: SessionRow = {
 
 let folder = ''
 let open: number[] = []
-let draining = false
+let availability: Availability = 'ACTIVE'
 let failures: unknown[] = []
 let ports: AdminPorts
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'obfleet-admin-'))
   open = [12, 7]
-  draining = false
+  availability = 'ACTIVE'
   failures = []
   ports = {
     config: ConfigStore.open(folder, new Map([['rootservice_cluster_name', 'obcluster']])),
@@ -39,7 +39,8 @@ beforeEach(() => {
       open = open.filter(other => other !== id)
       return isHere
     },
-    isDraining: () => draining,
+    availability: async () => availability,
+    upgrade: async () => ['state:HU_STATE_WAIT_HU_CMD', 'clients left:2'],
     failed: error => failures.push(error),
   }
 })
@@ -352,10 +353,23 @@ describe('the node', () => {
     expect(/\d+\.\d+\.\d+\.\d+-\d+/.exec(lines)?.[0]).toMatch(new RegExp(`^${PROXY_VERSION}-`))
   })
 
-  test('says that it drains', async () => {
-    draining = true
+  test.each(['BE_INACTIVE', 'INACTIVE'] as const)(
+    'while %s says so, and cuts probes off',
+    async status => {
+      availability = status
 
-    expect(await cells('select proxy_status()')).toEqual([['BE_INACTIVE']])
+      expect(await cells('select proxy_status()')).toEqual([[status]])
+      expect(await run('PING PROXY')).toEqual({ kind: 'close' })
+      expect(await run('ping proxy', 'inspector')).toEqual({ kind: 'close' })
+    },
+  )
+
+  test('tells how far a hot restart is', async () => {
+    expect(await names('SHOW PROXYINFO UPGRADE')).toEqual(['name', 'info'])
+    expect(await cells('show proxyinfo upgrade')).toEqual([
+      ['hot upgrade info', 'state:HU_STATE_WAIT_HU_CMD'],
+      ['hot upgrade info', 'clients left:2'],
+    ])
   })
 
   test('reports an error that nobody foresaw without its text', async () => {
