@@ -7,7 +7,10 @@ import { BUILD_NUMBER, PROXY_VERSION } from '#contract/version'
 import type { AdminSession, SessionRow } from '../admin/answer.ts'
 import { runAdmin } from '../admin/dispatch.ts'
 import { MetadataConnections } from '../backend/metadata.ts'
+import { hostPort } from '../base/address.ts'
 import { systemClock } from '../base/clock.ts'
+import { boundAddress } from '../config/bound-address.ts'
+import { CertificateWatch } from '../config/certificate-watch.ts'
 import type { ConfigStore } from '../config/store.ts'
 import { bunTransport } from '../net/bun.ts'
 import { serveHttp } from '../net/http.ts'
@@ -16,6 +19,7 @@ import type { Log } from '../observe/log.ts'
 import { NodeTraffic } from '../observe/metrics.ts'
 import type { AdminAnswer } from '../session/ports.ts'
 import { Cluster, parseRootservices } from '../topology/cluster.ts'
+import type { ServerAddress } from '../topology/locations.ts'
 import {
   Channel,
   type IdRange,
@@ -23,6 +27,7 @@ import {
   type Question,
   type WorkerSettings,
 } from './channel.ts'
+import { serverTlsOf, sslSettings, tryCertificates } from './tls-contexts.ts'
 
 const METADATA_TIMEOUT_MS = 5_000
 const RESPAWN_MS = 200
@@ -62,6 +67,7 @@ export class Supervisor {
   private stopping = false
   private exporter: { readonly stop: () => void } | undefined
   private readonly traffic = new NodeTraffic()
+  private readonly certificates: CertificateWatch
 
   constructor(port: SupervisorPort) {
     this.port = port
@@ -69,23 +75,36 @@ export class Supervisor {
     const ceiling = Math.min(MAX_WORKERS, this.config.number('work_thread_num'))
     const isAutomatic = this.config.isOn('automatic_match_work_thread')
     this.workers = isAutomatic ? Math.min(ceiling, availableParallelism()) : ceiling
+    this.certificates = new CertificateWatch(this.config, systemClock, {
+      attempt: tryCertificates,
+      changed: () => {
+        this.port.log.inform('other certificates are in use')
+        this.tellSettings()
+      },
+      broke: fault => this.port.log.error(`${fault.code}: ${fault.message}`),
+    })
     this.metadata = new MetadataConnections(bunTransport, systemClock, {
       passwords: () =>
         ['observer_sys_password', 'observer_sys_password1'].flatMap(name => this.stage1(name)),
       timeoutMs: METADATA_TIMEOUT_MS,
+      tls: {
+        current: () => serverTlsOf(this.settings().ssl),
+        failed: (server, reason) => this.tlsFailed(server, reason),
+      },
     })
     this.cluster = this.isMysql() ? undefined : this.makeCluster()
   }
 
   /** Starts the workers, discovery and the exporter. */
   start(): void {
+    this.certificates.start()
     for (let index = 0; index < this.workers; index++) this.slots.push(this.spawn(index))
     void this.cluster?.start()
     this.startExporter()
     this.config.onChange(names => {
+      this.certificates.apply(names)
       this.port.log.inform(`parameters changed: ${names.join(', ')}`)
-      for (const slot of this.slots)
-        slot.channel.send({ kind: 'settings', settings: this.settings() })
+      this.tellSettings()
     })
     systemClock.every(1_000, () => this.collectTraffic())
   }
@@ -94,6 +113,7 @@ export class Supervisor {
   async stop(graceMs: number): Promise<void> {
     this.stopping = true
     this.cluster?.stop()
+    this.certificates.stop()
     for (const slot of this.slots) slot.channel.send({ kind: 'drain' })
     const deadline = systemClock.now() + graceMs
     while (this.slots.length > 0 && systemClock.now() < deadline) await systemClock.sleep(20)
@@ -101,6 +121,15 @@ export class Supervisor {
     this.metadata.stop()
     this.exporter?.stop()
     await systemClock.sleep(this.slots.length > 0 ? EXIT_GRACE_MS : 0)
+  }
+
+  private tellSettings(): void {
+    const settings = this.settings()
+    for (const slot of this.slots) slot.channel.send({ kind: 'settings', settings })
+  }
+
+  private tlsFailed(server: ServerAddress, reason: string): void {
+    this.port.log.error(`no TLS with server ${hostPort(server.host, server.port)}: ${reason}`)
   }
 
   private isMysql(): boolean {
@@ -143,6 +172,11 @@ export class Supervisor {
         root: this.config.get('obproxy_sys_password'),
         inspector: this.config.get('inspector_password'),
         allowsPublicAddresses: this.config.isOn('skip_proxy_sys_private_check'),
+      },
+      ssl: sslSettings(this.config, this.certificates.current),
+      trust: {
+        proxyHeaders: this.config.get('proxy_protocol_sources'),
+        clientIps: this.config.get('client_ip_sources'),
       },
     }
   }
@@ -187,6 +221,7 @@ export class Supervisor {
     if (message.kind === 'listening') slot.isListening = true
     else if (message.kind === 'missed') this.cluster?.locations.missed(...message.names)
     else if (message.kind === 'connectFailed') this.cluster?.connectFailed(message.server)
+    else if (message.kind === 'tlsFailed') this.tlsFailed(message.server, message.reason)
   }
 
   private async respond(question: Question): Promise<unknown> {
@@ -200,6 +235,7 @@ export class Supervisor {
   private admin(sql: string, session: AdminSession): Promise<AdminAnswer> {
     return runAdmin(sql, session, {
       config: this.config,
+      certificates: this.certificates,
       sessions: () => this.allSessions(),
       kill: connectionId => this.kill(connectionId),
       isDraining: () => this.stopping,
@@ -236,7 +272,7 @@ export class Supervisor {
 
   private startExporter(): void {
     const address = {
-      host: this.config.get('local_bound_ip'),
+      host: boundAddress(this.config).host,
       port: this.config.number('prometheus_listen_port'),
     }
     try {
@@ -244,14 +280,14 @@ export class Supervisor {
     } catch (error) {
       // The exporter's failure does not stop the start (proxy-admin.md §1.3).
       this.port.log.error(
-        `exporter on ${address.host}:${address.port} did not start: ${String(error)}`,
+        `exporter on ${hostPort(address.host, address.port)} did not start: ${String(error)}`,
       )
     }
   }
 
   private view(): ExporterView {
     return {
-      address: this.config.get('local_bound_ip'),
+      address: boundAddress(this.config).host,
       version: `${PROXY_VERSION}_${BUILD_NUMBER}`,
       application: this.config.get('app_name'),
       tenants: this.traffic.totals(),
@@ -264,6 +300,8 @@ export class Supervisor {
       logLines: this.port.log.lines,
       isLoaded: this.cluster?.isLoaded ?? true,
       isDraining: this.stopping,
+      certificates: this.certificates.current.facts,
+      isCertificateBroken: this.certificates.failure !== undefined,
     }
   }
 }

@@ -1,9 +1,11 @@
 /** What a client session needs of the rest of the node, as narrow ports the composition root fills. */
 import type { ProxyLogin } from '../backend/login.ts'
 import type { ServerSession } from '../backend/server-session.ts'
+import type { ServerTlsPort } from '../backend/server-tls.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Address, Transport } from '../net/transport.ts'
 import type { Cell, Column } from '../wire/resultset.ts'
+import type { EntryRules } from './client-entry.ts'
 import type { WorkerTraffic } from './traffic.ts'
 
 /** Where statements of one tenant can go. Both answers may be immediate or a promise. */
@@ -60,6 +62,10 @@ export type SessionDeps = {
   readonly nextConnectionId: () => number
   readonly maxSessions: () => number
   readonly traffic: WorkerTraffic
+  /** Absent: no TLS is offered, nobody is believed. */
+  readonly entry?: EntryRules
+  /** Absent: servers are spoken to without TLS. */
+  readonly serverTls?: ServerTlsPort
   /** Ends what `victim`, a server session of `login`, is executing. */
   readonly cancel: (login: ProxyLogin, victim: ServerSession) => void
 }

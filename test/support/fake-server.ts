@@ -3,6 +3,7 @@
  * test. It speaks through the fronts' codec, which shares no code with the proxy's.
  */
 import { createServer, type Socket } from 'node:net'
+import { TLSSocket } from 'node:tls'
 import {
   errorPacket,
   frame,
@@ -18,10 +19,16 @@ import { parseClientLogin } from '../../infra/local/front/login-codec.ts'
 
 const SCRAMBLE = Buffer.from('abcdefghijklmnopqrst')
 const CAPABILITIES = 0x809f_f7df
+const SSL = 0x800
+const SSL_REQUEST_BYTES = 36
 
 /** One connection to the server, as the test's script sees it. */
 export class FakeConnection {
-  readonly socket: Socket
+  socket: Socket
+  /** The request for TLS, header included; empty when there was none. */
+  sslRequest: Buffer = Buffer.alloc(0)
+  /** Sequence number of the login. */
+  loginSequence = 0
   readonly extraOk: boolean
   readonly threadId: number
   /** Payload of the login, byte for byte. */
@@ -80,6 +87,8 @@ export type FakeScript = {
   readonly host?: string
   /** OceanBase's extra OK; false is a MySQL server. */
   readonly extraOk?: boolean
+  /** PEM texts; TLS is offered. */
+  readonly tls?: { readonly cert: string; readonly key: string }
   /** What the login OK says of `ob_capability_flag`; absent when undefined. */
   readonly capabilities?: number
   /** Takes over a new connection; true when nothing else shall happen to it. */
@@ -129,9 +138,10 @@ function serve(connection: FakeConnection, script: FakeScript, server: FakeServe
   const packets = new PacketStream()
   let phase: 'login' | 'more' | 'commands' = 'login'
   let parts: Buffer[] = []
-  connection.socket.write(frame(0, greeting(connection.threadId)))
+  connection.socket.write(frame(0, greeting(connection.threadId, script.tls !== undefined)))
   const take = (packet: Packet) => {
     if (phase === 'login') {
+      connection.loginSequence = packet.sequence
       connection.login = Buffer.from(packet.payload)
       connection.schema = databaseOf(connection)
       connection.replySequence = packet.sequence + 1
@@ -153,10 +163,29 @@ function serve(connection: FakeConnection, script: FakeScript, server: FakeServe
     parts = []
     answer(connection, command, script, server)
   }
-  connection.socket.on('data', bytes => {
-    if (phase === 'commands' && script.onBytes?.(connection, bytes as Buffer) === true) return
-    for (const packet of packets.push(bytes as Buffer)) take(packet)
-  })
+  let head: Buffer | undefined = script.tls === undefined ? undefined : Buffer.alloc(0)
+  /** What is behind a request for TLS belongs to TLS. */
+  const takenFirst = (bytes: Buffer): Buffer | undefined => {
+    head = Buffer.concat([head ?? bytes, bytes])
+    if (head.length < SSL_REQUEST_BYTES) return undefined
+    const whole = head
+    head = undefined
+    if (whole[0] !== SSL_REQUEST_BYTES - 4) return whole
+    connection.sslRequest = whole.subarray(0, SSL_REQUEST_BYTES)
+    connection.socket.removeAllListeners('data').pause()
+    connection.socket.unshift(whole.subarray(SSL_REQUEST_BYTES))
+    connection.socket = new TLSSocket(connection.socket, { isServer: true, ...script.tls })
+    connection.socket.on('error', () => {})
+    connection.socket.on('data', taken)
+    return undefined
+  }
+  const taken = (given: Buffer | string) => {
+    const bytes = head === undefined ? (given as Buffer) : takenFirst(given as Buffer)
+    if (bytes === undefined) return
+    if (phase === 'commands' && script.onBytes?.(connection, bytes) === true) return
+    for (const packet of packets.push(bytes)) take(packet)
+  }
+  connection.socket.on('data', taken)
 }
 
 function answer(
@@ -180,11 +209,11 @@ function useDatabase(connection: FakeConnection, name: string): void {
   connection.ok(0x4022, schemaState(name))
 }
 
-function greeting(threadId: number): Buffer {
+function greeting(threadId: number, offersTls: boolean): Buffer {
   const bytes = Buffer.alloc(4)
   bytes.writeUInt32LE(threadId)
   const low = Buffer.alloc(2)
-  low.writeUInt16LE(CAPABILITIES & 0xffff)
+  low.writeUInt16LE((CAPABILITIES & 0xffff & ~SSL) | (offersTls ? SSL : 0))
   const high = Buffer.alloc(2)
   high.writeUInt16LE((CAPABILITIES >>> 16) & 0xffff)
   return Buffer.concat([
