@@ -11,6 +11,7 @@ import { COMMAND } from '../wire/protocol.ts'
 import { ResponseTracker } from '../wire/response.ts'
 import { packet } from '../wire/writer.ts'
 import { agreedCapabilities, type ProxyLogin, serverLogin } from './login.ts'
+import { NO_TLS_OFFERED, type ServerTlsPort, sendLogin } from './server-tls.ts'
 
 /** Bound of a greeting or a login answer; OceanBase's login OK is about 25 KB. */
 const LOGIN_LIMIT_BYTES = 1024 * 1024
@@ -25,8 +26,8 @@ export type ServerSessionOwner = {
   readonly ready: (session: ServerSession, ok: Uint8Array, sequence: number) => void
   /** The server said no: payload of its ERR and its sequence number. */
   readonly refused: (session: ServerSession, error: Uint8Array, sequence: number) => void
-  /** MySQL mode only: a login packet that is neither OK nor ERR, framed as it came. */
-  readonly asked: (session: ServerSession, framed: Uint8Array) => void
+  /** MySQL mode only: a login packet that is neither OK nor ERR, and its sequence number. */
+  readonly asked: (session: ServerSession, sequence: number, payload: Uint8Array) => void
   /** Bytes of a response for the client. */
   readonly forward: (session: ServerSession, bytes: Uint8Array) => void
   /** The response is complete; see RelaySink. */
@@ -53,6 +54,9 @@ export class ServerSession {
   private readonly collector = new PacketCollector(LOGIN_LIMIT_BYTES)
   private connection: Connection | undefined
   private clock: Clock | undefined
+  private tls: ServerTlsPort | undefined
+  private timeoutMs = 0
+  private greeting: Greeting | undefined
   private phase: Phase = 'connecting'
   private isBusy = false
   private deadline: TimerHandle | undefined
@@ -86,8 +90,10 @@ export class ServerSession {
   }
 
   /** Connects and logs in, both within `timeoutMs`; in MySQL mode the client sets the pace of the login. */
-  start(transport: Transport, clock: Clock, timeoutMs: number): void {
+  start(transport: Transport, clock: Clock, timeoutMs: number, tls?: ServerTlsPort): void {
     this.clock = clock
+    this.tls = tls
+    this.timeoutMs = timeoutMs
     this.deadline = clock.after(timeoutMs, () => this.drop())
     this.connection = transport.connect(
       { ...this.address, timeoutMs },
@@ -98,13 +104,20 @@ export class ServerSession {
         received: (_connection, bytes) => this.received(bytes),
         drained: () => this.owner.drained(this),
         ended: connection => connection.destroy(),
-        closed: () => this.lost(),
+        closed: ({ isSecure }, error) => {
+          if (isSecure && error !== undefined) this.tlsFailed(error.message)
+          this.lost()
+        },
       },
     )
   }
 
   get isClosed(): boolean {
     return this.phase === 'closed'
+  }
+
+  get isSecure(): boolean {
+    return this.connection?.isSecure ?? false
   }
 
   /** Bytes of a command; false when the server does not take them fast enough. */
@@ -168,7 +181,7 @@ export class ServerSession {
       const next = this.collector.next()
       if (next === undefined) return
       if (this.phase === 'greeting') this.greeted(next.payload, next.sequence)
-      else this.answered(next.payload, next.sequence)
+      else this.answered(next.payload, (next.sequence - Number(this.isSecure)) & 0xff)
     }
   }
 
@@ -178,12 +191,33 @@ export class ServerSession {
       return
     }
     const greeting = parseGreeting(payload)
+    this.greeting = greeting
     this.threadId = greeting.connectionId
     this.phase = 'authenticating'
     if (this.login === undefined) {
       this.deadline?.cancel()
       this.owner.greeted(this, greeting)
-    } else this.write(packet(1, serverLogin(this.login, greeting, this.database)))
+    } else this.relayLogin(serverLogin(this.login, greeting, this.database))
+  }
+
+  /** Sends a login; in MySQL mode the client's own, after `greeted`. */
+  relayLogin(payload: Uint8Array): void {
+    const { connection, greeting, timeoutMs } = this
+    if (connection === undefined || greeting === undefined) return
+    const tls = this.tls?.current()
+    const place = { connection, server: this.address, greeting, tls, timeoutMs }
+    if (sendLogin(payload, place) === 'sent') return
+    this.tlsFailed(NO_TLS_OFFERED)
+    this.drop()
+  }
+
+  /** MySQL mode: the client's login goes on; numbers are those of a login without TLS, both ways. */
+  relayMore(sequence: number, payload: Uint8Array): void {
+    this.write(packet((sequence + Number(this.isSecure)) & 0xff, payload))
+  }
+
+  private tlsFailed(reason: string): void {
+    if (this.phase === 'authenticating') this.tls?.failed(this.address, reason)
   }
 
   private answered(payload: Uint8Array, sequence: number): void {
@@ -195,7 +229,7 @@ export class ServerSession {
       if (this.login !== undefined) this.capabilities = agreedCapabilities(payload)
       this.owner.ready(this, payload, sequence)
     } else if (this.login === undefined) {
-      this.owner.asked(this, packet(sequence, payload))
+      this.owner.asked(this, sequence, payload)
     } else {
       this.connection?.destroy()
     }

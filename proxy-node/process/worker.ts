@@ -193,7 +193,7 @@ class Worker {
       state: session.state === 'idle' ? 'MCS_KEEP_ALIVE' : 'MCS_ACTIVE_READER',
       worker: this.index,
       pid: process.pid,
-      usesSsl: false,
+      usesSsl: session.isSecure,
     }))
   }
 }

@@ -25,7 +25,7 @@ export class Canceller {
   cancel(login: ProxyLogin, victim: ServerSession): void {
     if (this.underWay >= MAX_AT_ONCE) return
     this.underWay += 1
-    const { clock, transport, connectTimeoutMs } = this.deps
+    const { clock, transport, connectTimeoutMs, serverTls } = this.deps
     const deadline = clock.after(connectTimeoutMs * 2, () => server.drop())
     const over = () => {
       this.underWay -= 1
@@ -50,7 +50,7 @@ export class Canceller {
       // An id of its own: two sessions of one id are both accepted and KILL would be ambiguous (A15).
       { ...login, connectionId: this.deps.nextConnectionId() },
     )
-    server.start(transport, clock, connectTimeoutMs)
+    server.start(transport, clock, connectTimeoutMs, serverTls)
   }
 }
 

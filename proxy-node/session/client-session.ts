@@ -8,11 +8,18 @@ import { randomScramble } from '../auth/scramble.ts'
 import type { TimerHandle } from '../base/clock.ts'
 import type { Address, Connection, ConnectionEvents } from '../net/transport.ts'
 import { PacketCollector } from '../wire/framing.ts'
-import { buildGreeting, maskGreeting, maskLogin, proxyGreeting } from '../wire/handshake.ts'
+import {
+  buildGreeting,
+  type Greeting,
+  maskGreeting,
+  maskLogin,
+  proxyGreeting,
+} from '../wire/handshake.ts'
 import { buildOk, errorOfFault, rebuildOk } from '../wire/ok.ts'
 import { DEFAULT_STATUS } from '../wire/protocol.ts'
 import { packet } from '../wire/writer.ts'
 import { AdminConversation } from './admin-conversation.ts'
+import { ClientEntry } from './client-entry.ts'
 import { type Credentials, isAdminLogin, readLogin } from './login.ts'
 import { SessionMemory } from './memory.ts'
 import { Pipeline, type PipelineHost } from './pipeline.ts'
@@ -38,6 +45,7 @@ export class ClientSession implements PipelineHost {
   private readonly onClosed: (session: ClientSession) => void
   private readonly collector = new PacketCollector(LOGIN_LIMIT_BYTES)
   private readonly servers: Servers
+  private readonly entry: ClientEntry
   /** What the client answers: our own, in MySQL mode the server's. */
   private scramble: Uint8Array
   private client: Connection | undefined
@@ -57,6 +65,7 @@ export class ClientSession implements PipelineHost {
     this.startedAt = deps.clock.now()
     this.traffic = deps.traffic.of('', '')
     this.scramble = deps.mode.kind === 'mysql' ? EMPTY_SCRAMBLE : randomScramble()
+    this.entry = new ClientEntry(deps.entry)
     this.servers = new Servers(deps, this.memory, this.serversOwner())
     this.events = {
       opened: connection => this.opened(connection),
@@ -80,7 +89,11 @@ export class ClientSession implements PipelineHost {
   }
 
   get clientAddress(): string {
-    return `${this.client?.remoteAddress ?? ''}:${this.client?.remotePort ?? 0}`
+    return this.entry.hostPort
+  }
+
+  get isSecure(): boolean {
+    return this.entry.isSecure
   }
 
   get serverSessionCount(): number {
@@ -99,6 +112,7 @@ export class ClientSession implements PipelineHost {
   /** Refuses a client before it is greeted, as servers do. */
   turnAway(connection: Connection, code: FaultCode): void {
     this.client = connection
+    this.entry.opened(connection)
     this.giveUp(new Fault(code))
   }
 
@@ -124,6 +138,7 @@ export class ClientSession implements PipelineHost {
 
   private opened(connection: Connection): void {
     this.client = connection
+    this.entry.opened(connection)
     this.deadline = this.deps.clock.after(this.deps.loginTimeoutMs, () =>
       this.giveUp(new Fault('login.timeout', { seconds: this.deps.loginTimeoutMs / 1000 })),
     )
@@ -131,13 +146,13 @@ export class ClientSession implements PipelineHost {
       this.servers.relayLogin(this.deps.mode.server)
       return
     }
-    this.greet(buildGreeting(proxyGreeting(this.deps.serverVersion(), this.id, this.scramble)))
+    this.greet(proxyGreeting(this.deps.serverVersion(), this.id, this.scramble))
   }
 
-  private greet(payload: Uint8Array): void {
+  private greet(greeting: Greeting): void {
     this.move('greeted')
     this.sequence = 1
-    this.client?.write(packet(0, payload))
+    this.client?.write(packet(0, buildGreeting(this.entry.offer(greeting))))
   }
 
   private received(bytes: Uint8Array): void {
@@ -167,31 +182,42 @@ export class ClientSession implements PipelineHost {
   // --- login
 
   private receivedLogin(bytes: Uint8Array): void {
-    if (this.deps.mode.kind === 'mysql' && this.current === 'authenticating') {
-      this.servers.current?.write(bytes)
+    const entered = this.entry.take(bytes)
+    if (entered.kind === 'probe') {
+      this.quit()
       return
     }
-    this.collector.push(bytes)
+    if (this.current === 'login' && this.credentials === undefined)
+      this.sequence = this.entry.sequence
+    this.collector.push(entered.bytes)
     for (let next = this.collector.next(); next !== undefined; next = this.collector.next()) {
+      if (this.deps.mode.kind === 'mysql' && this.current === 'authenticating') {
+        this.servers.current?.relayMore(next.sequence - this.shift, next.payload)
+        continue
+      }
       if (this.current !== 'login')
         throw new Fault('protocol.malformed', { detail: 'bytes during login' })
       this.sequence = (next.sequence + 1) & 0xff
-      this.loginPacket(next.payload, next.sequence)
+      this.loginPacket(next.payload)
     }
   }
 
-  private loginPacket(payload: Uint8Array, sequence: number): void {
+  private loginPacket(payload: Uint8Array): void {
     if (
       this.deps.mode.kind === 'mysql' &&
       this.credentials === undefined &&
       !isAdminLogin(payload)
     ) {
+      this.entry.demandTls()
       this.move('credentialsRead')
-      this.servers.current?.write(packet(sequence, maskLogin(payload)))
+      this.servers.current?.relayLogin(maskLogin(payload))
       return
     }
     const step = readLogin(payload, this.credentials, this.scramble)
     this.credentials = step.credentials
+    // The node itself stays reachable: its managers come from private addresses without TLS.
+    if (step.credentials.identity.tenant !== 'proxysys') this.entry.demandTls()
+    this.entry.named(step.credentials.login.attributes)
     if (step.kind === 'switch') {
       this.client?.write(packet(this.sequence, step.request))
       return
@@ -200,12 +226,16 @@ export class ClientSession implements PipelineHost {
     this.authenticate(step.credentials)
   }
 
+  /** MySQL mode: the client's request for TLS was a packet that the server's side does not count. */
+  private get shift(): number {
+    return Number(this.entry.isSecure)
+  }
+
   private authenticate(credentials: Credentials): void {
     const { admin, mode } = this.deps
     const { identity, login } = credentials
     if (identity.tenant === 'proxysys') {
-      const from = this.client?.remoteAddress ?? ''
-      if (admin.accepts(identity.user, login.authResponse, this.scramble, from))
+      if (admin.accepts(identity.user, login.authResponse, this.scramble, this.entry.address))
         this.acceptAdmin(identity.user)
       else this.deny(credentials)
       return
@@ -235,8 +265,8 @@ export class ClientSession implements PipelineHost {
       return
     }
     const login = credentials.proxyLogin({
-      address: this.client?.remoteAddress ?? '',
-      port: this.client?.remotePort ?? 0,
+      address: this.entry.address,
+      port: this.entry.port,
       connectionId: this.id,
       proxyVersion: this.deps.proxyVersion,
       scramble: this.scramble,
@@ -248,7 +278,7 @@ export class ClientSession implements PipelineHost {
     this.giveUp(
       new Fault('login.access-denied', {
         user: credentials.login.user,
-        host: this.client?.remoteAddress ?? '',
+        host: this.entry.address,
         using: credentials.login.authResponse.length > 0 ? 'YES' : 'NO',
       }),
     )
@@ -274,7 +304,7 @@ export class ClientSession implements PipelineHost {
     if (client === undefined || this.current !== 'authenticating') return
     const learned = memory.learnLogin(ok)
     const isRelayed = deps.mode.kind === 'mysql'
-    if (isRelayed) this.sequence = sequence
+    if (isRelayed) this.sequence = (sequence + this.shift) & 0xff
     this.accepted(isRelayed ? ok : rebuildOk(learned))
     this.traffic = deps.traffic.of(this.credentials?.cluster ?? '', this.tenant)
     this.traffic.loggedIn(true)
@@ -288,12 +318,14 @@ export class ClientSession implements PipelineHost {
       greeted: greeting => {
         if (this.current !== 'greeting') return
         this.scramble = greeting.scramble
-        this.greet(buildGreeting(maskGreeting(greeting)))
+        this.greet(maskGreeting(greeting))
       },
-      asked: framed => this.client?.write(framed),
+      asked: (sequence, payload) =>
+        this.client?.write(packet((sequence + this.shift) & 0xff, payload)),
       loggedIn: (ok, sequence) => this.loggedIn(ok, sequence),
       refused: (error, sequence) => {
-        if (this.deps.mode.kind === 'mysql') this.sequence = sequence
+        if (this.deps.mode.kind === 'mysql' && sequence > 0)
+          this.sequence = (sequence + this.shift) & 0xff
         this.abandon(error)
       },
       reached: server => this.pipeline?.reached(server),

@@ -24,7 +24,7 @@ const ELSEWHERE: ReadonlySet<number> = new Set([4124, 5150, 8001, 8002])
 export type ServersOwner = {
   /** MySQL mode: the server's greeting, and login packets that are neither OK nor ERR. */
   readonly greeted: (greeting: Greeting) => void
-  readonly asked: (framed: Uint8Array) => void
+  readonly asked: (sequence: number, payload: Uint8Array) => void
   /** The client's own login succeeded or was refused. */
   readonly loggedIn: (ok: Uint8Array, sequence: number) => void
   readonly refused: (error: Uint8Array, sequence: number) => void
@@ -105,7 +105,7 @@ export class Servers {
 
   private readonly sessionOwner: ServerSessionOwner = {
     greeted: (_server, greeting) => this.owner.greeted(greeting),
-    asked: (_server, framed) => this.owner.asked(framed),
+    asked: (_server, sequence, payload) => this.owner.asked(sequence, payload),
     ready: (server, ok, sequence) => this.ready(server, ok, sequence),
     refused: (server, error, sequence) => this.refused(server, error, sequence),
     forward: (server, bytes) => {
@@ -145,7 +145,8 @@ export class Servers {
   private open(address: Address): void {
     const server = new ServerSession(address, this.sessionOwner, this.login, this.database)
     this.current = server
-    server.start(this.deps.transport, this.deps.clock, this.deps.connectTimeoutMs)
+    const { transport, clock, connectTimeoutMs, serverTls } = this.deps
+    server.start(transport, clock, connectTimeoutMs, serverTls)
   }
 
   private ready(server: ServerSession, ok: Uint8Array, sequence: number): void {
