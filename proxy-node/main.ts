@@ -5,6 +5,7 @@
 import { closeSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { PROXY_VERSION } from '#contract/version'
+import { boundAddress } from './config/bound-address.ts'
 import {
   EXIT,
   exitCodeOf,
@@ -130,8 +131,12 @@ function openConfig(workdir: string, overrides: ReadonlyMap<string, string>): Co
 }
 
 function listen(config: ConfigStore): number {
+  const { host, isDual } = boundAddress(config)
+  const [four, six] = ['local_bound_ip', 'local_bound_ipv6_ip'].map(name => config.get(name))
+  if (isDual && (four !== '0.0.0.0' || six !== '::'))
+    return fail('ip_listen_mode=3 binds every address, 0.0.0.0 and ::', EXIT.configuration)
   try {
-    return openListeningSocket(config.get('local_bound_ip'), config.number('listen_port'))
+    return openListeningSocket(host, config.number('listen_port'), isDual)
   } catch (error) {
     return fail((error as Error).message, EXIT.portInUse)
   }

@@ -1,4 +1,6 @@
 /** The shape of admin answers and the small grammar pieces that every family of statements shares. */
+import type { Fault } from '#contract/fault'
+import type { Certificates } from '../config/certificates.ts'
 import type { ConfigStore } from '../config/store.ts'
 import { type Cell, type Column, varchar } from '../wire/resultset.ts'
 
@@ -13,6 +15,7 @@ export type SessionRow = {
   readonly state: string
   readonly worker: number
   readonly pid: number
+  readonly usesSsl: boolean
 }
 
 /** Who asks: an account of tenant proxysys, and the connection it asks on. */
@@ -30,8 +33,18 @@ export type AdminPorts = {
   readonly availability: () => Promise<Availability>
   /** What SHOW PROXYINFO UPGRADE tells, line by line. */
   readonly upgrade: () => Promise<readonly string[]>
+  readonly certificates: CertificateView
   /** Of an error that is no fault of the catalogue; never called with statement text. */
   readonly failed: (error: unknown) => void
+}
+
+/** Certificates as the node uses them. */
+export type CertificateView = {
+  readonly current: Certificates
+  /** When they were taken, milliseconds since the epoch; 0: never. */
+  readonly since: number
+  /** Why the files as they are cannot be used. */
+  readonly failure: Fault | undefined
 }
 
 export type AdminRows = {

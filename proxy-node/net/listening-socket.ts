@@ -1,10 +1,12 @@
 /**
  * The listening socket and the directory lock, made by system calls: Bun neither hands out the
- * descriptor of its own listener nor lets one open without SO_REUSEPORT (N1). Linux, IPv4.
+ * descriptor of its own listener nor lets one open without SO_REUSEPORT (N1). Linux.
  */
 import { dlopen, FFIType, ptr } from 'bun:ffi'
+import { hostPort, parseIp } from '../base/address.ts'
 
 const AF_INET = 2
+const AF_INET6 = 10
 const SOCK_STREAM = 1
 const SOCK_CLOEXEC = 0o2000000
 const SOL_SOCKET = 1
@@ -12,6 +14,8 @@ const SO_REUSEADDR = 2
 const SO_ACCEPTCONN = 30
 const F_SETFD = 2
 const FD_CLOEXEC = 1
+const IPPROTO_IPV6 = 41
+const IPV6_V6ONLY = 26
 const BACKLOG = 4096
 const LOCK_EXCLUSIVE_NOW = 2 | 4
 
@@ -30,31 +34,23 @@ function libc() {
   }).symbols
 }
 
-/** A listening descriptor, closed on exec. @throws Error when the address is taken or not ours. */
-export function openListeningSocket(host: string, port: number): number {
+/**
+ * A listening descriptor, closed on exec. On an IPv6 address IPv4 clients are let in only when
+ * `isDual`. @throws Error when the address is taken or not ours.
+ */
+export function openListeningSocket(host: string, port: number, isDual = false): number {
+  const address = socketAddress(host, port)
   const calls = libc()
-  const descriptor = calls.socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)
+  const family = address[0] ?? AF_INET
+  const descriptor = calls.socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0)
   const on = new Int32Array([1])
   calls.setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, ptr(on), 4)
-  const address = Uint8Array.of(
-    AF_INET,
-    0,
-    port >> 8,
-    port & 0xff,
-    ...octets(host),
-    0,
-    0,
-    0,
-    0,
-    0,
-    0,
-    0,
-    0,
-  )
+  const isAlone = new Int32Array([isDual ? 0 : 1])
+  if (family === AF_INET6) calls.setsockopt(descriptor, IPPROTO_IPV6, IPV6_V6ONLY, ptr(isAlone), 4)
   const bound = calls.bind(descriptor, ptr(address), address.length) === 0
   if (bound && calls.listen(descriptor, BACKLOG) === 0) return descriptor
   calls.close(descriptor)
-  throw new Error(`${host}:${port} is in use or is no address of this host`)
+  throw new Error(`${hostPort(host, port)} is in use or is no address of this host`)
 }
 
 /**
@@ -89,9 +85,13 @@ export function lockFile(descriptor: number): boolean {
   return libc().flock(descriptor, LOCK_EXCLUSIVE_NOW) === 0
 }
 
-function octets(host: string): number[] {
-  const parts = host.split('.').map(Number)
-  if (parts.length !== 4 || parts.some(part => !Number.isInteger(part) || part < 0 || part > 255))
-    throw new Error(`${host} is no IPv4 address`)
-  return parts
+/** `sockaddr_in` or `sockaddr_in6`: family, port, [flow], address, [scope]. */
+function socketAddress(host: string, port: number): Uint8Array {
+  const bytes = parseIp(host)
+  if (bytes === undefined) throw new Error(`${host} is no IP address`)
+  const isSix = bytes.length === 16
+  const address = new Uint8Array(isSix ? 28 : 16)
+  address.set([isSix ? AF_INET6 : AF_INET, 0, port >> 8, port & 0xff])
+  address.set(bytes, isSix ? 8 : 4)
+  return address
 }

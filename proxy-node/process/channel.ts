@@ -6,6 +6,7 @@
 import type { TenantSnapshot } from '#contract/telemetry'
 import type { SessionRow } from '../admin/answer.ts'
 import type { Clock, TimerHandle } from '../base/clock.ts'
+import type { ServerSslMode, TlsVersion } from '../config/ssl-settings.ts'
 import type { DrainReport } from '../session/drain.ts'
 import type {
   AdminAnswer,
@@ -31,6 +32,17 @@ export type WorkerSettings = {
     readonly inspector: string
     readonly allowsPublicAddresses: boolean
   }
+  readonly ssl: {
+    /** PEM texts; empty: clients are offered no TLS. */
+    readonly cert: string
+    readonly key: string
+    readonly minVersion: TlsVersion
+    readonly isForced: boolean
+    /** Towards servers; null: none. `ca` is PEM text. */
+    readonly server: { readonly mode: ServerSslMode; readonly ca: string } | null
+  }
+  /** Lists of networks: who may bring a PROXY header, who may name a client's address. */
+  readonly trust: { readonly proxyHeaders: string; readonly clientIps: string }
 }
 
 export type IdRange = {
@@ -86,6 +98,7 @@ export type Message =
   | { readonly kind: 'stay' }
   | { readonly kind: 'missed'; readonly names: readonly [string, string, string] }
   | { readonly kind: 'connectFailed'; readonly server: ServerAddress }
+  | { readonly kind: 'tlsFailed'; readonly server: ServerAddress; readonly reason: string }
   | { readonly kind: 'question'; readonly number: number; readonly question: Question }
   | { readonly kind: 'answer'; readonly number: number; readonly value: unknown }
   | { readonly kind: 'failed'; readonly number: number; readonly message: string }

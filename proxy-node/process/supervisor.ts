@@ -7,7 +7,10 @@ import { BUILD_NUMBER, PROXY_VERSION } from '#contract/version'
 import type { AdminSession, Availability, SessionRow } from '../admin/answer.ts'
 import { runAdmin } from '../admin/dispatch.ts'
 import { MetadataConnections } from '../backend/metadata.ts'
+import { hostPort } from '../base/address.ts'
 import { systemClock } from '../base/clock.ts'
+import { boundAddress } from '../config/bound-address.ts'
+import { CertificateWatch } from '../config/certificate-watch.ts'
 import type { ConfigStore } from '../config/store.ts'
 import { bunTransport } from '../net/bun.ts'
 import { type ExporterView, exporterAnswer } from '../observe/exporter.ts'
@@ -16,12 +19,14 @@ import { NodeTraffic } from '../observe/metrics.ts'
 import { type DrainReport, summed } from '../session/drain.ts'
 import type { AdminAnswer, KillOutcome } from '../session/ports.ts'
 import { Cluster, parseRootservices } from '../topology/cluster.ts'
+import type { ServerAddress } from '../topology/locations.ts'
 import type { Message, Question, WorkerSettings } from './channel.ts'
 import { ExporterPort } from './exporter-port.ts'
 import { Handover, type Successor, type SuccessorEnd } from './handover.ts'
 import type { Generation } from './inherited.ts'
 import { type LocalCommand, takeLocalCommands } from './local-command.ts'
 import { sessionSettings } from './session-settings.ts'
+import { serverTlsOf, sslSettings, tryCertificates } from './tls-contexts.ts'
 import { type PredecessorReport, predecessorReport, upgradeLines } from './upgrade-view.ts'
 import { type WorkerProcess, Workers } from './workers.ts'
 
@@ -66,21 +71,34 @@ export class Supervisor {
   private deadline: number | null | undefined
   private successor: SuccessorLink | undefined
   private report: PredecessorReport | undefined
+  private readonly certificates: CertificateWatch
 
   constructor(port: SupervisorPort) {
     this.port = port
     this.config = port.config
+    this.certificates = new CertificateWatch(this.config, systemClock, {
+      attempt: tryCertificates,
+      changed: () => {
+        this.port.log.inform('other certificates are in use')
+        this.workers.apply()
+      },
+      broke: fault => this.port.log.error(`${fault.code}: ${fault.message}`),
+    })
     this.metadata = new MetadataConnections(bunTransport, systemClock, {
       passwords: () =>
         ['observer_sys_password', 'observer_sys_password1'].flatMap(name => this.stage1(name)),
       timeoutMs: METADATA_TIMEOUT_MS,
+      tls: {
+        current: () => serverTlsOf(this.settings().ssl),
+        failed: (server, reason) => this.tlsFailed(server, reason),
+      },
     })
     this.cluster = this.isMysql() ? undefined : this.makeCluster()
     this.workers = this.makeWorkers()
     this.handover = this.makeHandover()
     this.exporter = new ExporterPort({
       address: () => ({
-        host: this.config.get('local_bound_ip'),
+        host: boundAddress(this.config).host,
         port: this.config.number('prometheus_listen_port'),
       }),
       answer: path => exporterAnswer(path, this.view()),
@@ -95,7 +113,9 @@ export class Supervisor {
    */
   async start(): Promise<boolean> {
     const isSuccessor = this.port.predecessor !== undefined
+    this.certificates.start()
     this.config.onChange(names => {
+      this.certificates.apply(names)
       this.port.log.inform(`parameters changed: ${names.join(', ')}`)
       this.workers.apply()
     })
@@ -136,6 +156,10 @@ export class Supervisor {
   }
 
   // --- parts
+
+  private tlsFailed(server: ServerAddress, reason: string): void {
+    this.port.log.error(`no TLS with server ${hostPort(server.host, server.port)}: ${reason}`)
+  }
 
   private isMysql(): boolean {
     return this.config.get('server_routing_mode') === 'mysql'
@@ -229,6 +253,11 @@ export class Supervisor {
         inspector: this.config.get('inspector_password'),
         allowsPublicAddresses: this.config.isOn('skip_proxy_sys_private_check'),
       },
+      ssl: sslSettings(this.config, this.certificates.current),
+      trust: {
+        proxyHeaders: this.config.get('proxy_protocol_sources'),
+        clientIps: this.config.get('client_ip_sources'),
+      },
     }
   }
 
@@ -320,6 +349,7 @@ export class Supervisor {
   private workerSays(message: Message): void {
     if (message.kind === 'missed') this.cluster?.locations.missed(...message.names)
     else if (message.kind === 'connectFailed') this.cluster?.connectFailed(message.server)
+    else if (message.kind === 'tlsFailed') this.tlsFailed(message.server, message.reason)
   }
 
   private async respond(question: Question): Promise<unknown> {
@@ -335,6 +365,7 @@ export class Supervisor {
   private admin(sql: string, session: AdminSession): Promise<AdminAnswer> {
     return runAdmin(sql, session, {
       config: this.config,
+      certificates: this.certificates,
       sessions: () => this.allSessions(),
       kill: connectionId => this.kill(connectionId),
       availability: () => this.availability(),
@@ -390,7 +421,7 @@ export class Supervisor {
 
   private view(): ExporterView {
     return {
-      address: this.config.get('local_bound_ip'),
+      address: boundAddress(this.config).host,
       version: `${PROXY_VERSION}_${BUILD_NUMBER}`,
       application: this.config.get('app_name'),
       tenants: this.traffic.totals(),
@@ -403,6 +434,8 @@ export class Supervisor {
       logLines: this.port.log.lines,
       isLoaded: this.cluster?.isLoaded ?? true,
       isDraining: this.deadline !== undefined,
+      certificates: this.certificates.current.facts,
+      isCertificateBroken: this.certificates.failure !== undefined,
     }
   }
 }

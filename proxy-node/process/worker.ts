@@ -5,8 +5,11 @@
 import { PROXY_VERSION } from '#contract/version'
 import { acceptsAdmin } from '../admin/accounts.ts'
 import type { SessionRow } from '../admin/answer.ts'
+import type { ServerTls } from '../backend/server-tls.ts'
+import { AddressList } from '../base/address.ts'
 import { systemClock } from '../base/clock.ts'
 import { bunTransport } from '../net/bun.ts'
+import type { TlsContext } from '../net/tls.ts'
 import type { Listener } from '../net/transport.ts'
 import { drainPlan } from '../session/drain.ts'
 import type { Directory, Mode } from '../session/ports.ts'
@@ -20,6 +23,7 @@ import {
   type WorkerSettings,
 } from './channel.ts'
 import { connectionIds } from './connection-ids.ts'
+import { clientTlsOf, serverTlsOf } from './tls-contexts.ts'
 
 const TENANT_AGE_MS = 5_000
 const MAX_TENANTS = 10_000
@@ -68,11 +72,29 @@ function readThrough(channel: Channel, cluster: () => string): Directory {
   }
 }
 
+/** What settings of TLS and trust are made into, once a change. */
+type Trust = {
+  readonly client: TlsContext | undefined
+  readonly server: ServerTls | undefined
+  readonly proxyHeaders: AddressList | undefined
+  readonly clientIps: AddressList | undefined
+}
+
+function trustOf({ ssl, trust }: WorkerSettings): Trust {
+  return {
+    client: clientTlsOf(ssl),
+    server: serverTlsOf(ssl),
+    proxyHeaders: AddressList.parse(trust.proxyHeaders),
+    clientIps: AddressList.parse(trust.clientIps),
+  }
+}
+
 class Worker {
   private readonly channel: Channel
   private readonly exit: (code: number) => void
   private readonly listenDescriptor: number
   private settings: WorkerSettings
+  private trust: Trust
   private readonly sessions: Sessions
   private listener: Listener | undefined
   private isLeaving = false
@@ -88,6 +110,7 @@ class Worker {
     this.exit = exit
     this.listenDescriptor = listenDescriptor
     this.settings = start.settings
+    this.trust = trustOf(start.settings)
     this.index = start.ids.worker
     this.sessions = new Sessions({
       transport: bunTransport,
@@ -108,6 +131,16 @@ class Worker {
       random: Math.random,
       nextConnectionId: connectionIds(start.ids),
       maxSessions: () => this.settings.maxSessions,
+      entry: {
+        tls: () => this.trust.client,
+        isTlsForced: () => this.settings.ssl.isForced,
+        mayBringHeader: address => this.trust.proxyHeaders?.contains(address) ?? false,
+        mayNameClient: address => this.trust.clientIps?.contains(address) ?? false,
+      },
+      serverTls: {
+        current: () => this.trust.server,
+        failed: (server, reason) => channel.send({ kind: 'tlsFailed', server, reason }),
+      },
     })
     this.sessions.traffic.slowMs = start.settings.slowQueryMs
   }
@@ -123,6 +156,7 @@ class Worker {
 
   apply(settings: WorkerSettings): void {
     this.settings = settings
+    this.trust = trustOf(settings)
     this.sessions.traffic.slowMs = settings.slowQueryMs
   }
 
@@ -177,6 +211,7 @@ class Worker {
       state: session.state === 'idle' ? 'MCS_KEEP_ALIVE' : 'MCS_ACTIVE_READER',
       worker: this.index,
       pid: process.pid,
+      usesSsl: session.isSecure,
     }))
   }
 }
