@@ -106,7 +106,7 @@ export type OperationRecord = Stored & {
   /** One a node; a node's operation has one. */
   readonly tasks: readonly NodeTask[]
   readonly package: PackageRef | null
-  /** Grows with each retry; children of an older round are opened again. */
+  /** Grows with each retry, a child's with its parent's: those of an older round are opened again. */
   readonly round: number
   /** Fence of the host while this operation holds its node. */
   readonly fence: number | null

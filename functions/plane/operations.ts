@@ -4,7 +4,7 @@ import type { Asked, Plane } from '../domain/plane.ts'
 import { Problem } from '../domain/problem.ts'
 import type { OperationRecord } from '../domain/record.ts'
 import { type Change, put, type Store } from '../domain/store.ts'
-import { lockNode, reopened } from '../operations/children.ts'
+import { childrenOf, lockNode, reopened } from '../operations/children.ts'
 import { hasEnded } from '../operations/member.ts'
 import { actorOf, auditEntry, type Decision, mutate, type PlaneDeps, settled } from './context.ts'
 import type { Cursors } from './cursor.ts'
@@ -97,8 +97,10 @@ async function decideRetry(deps: PlaneDeps, asked: Asked, id: string): Promise<D
   if (record.phase !== 'FAILED' && record.phase !== 'CANCELLED')
     throw new Problem('operation-state-conflict', `${id} is ${record.phase}; retry needs FAILED`)
   await requireEndedParent(deps.store, record)
+  await requireEndedChildren(deps.store, record)
   const again: OperationRecord = {
-    ...reopened(record, record.round + 1),
+    // A child's round is its parent's: were it to grow by itself, the parent's next would pass it over.
+    ...reopened(record, record.parentId === null ? record.round + 1 : record.round),
     isSelfDriven: true,
     actor: actorOf(asked.principal),
     requestId: asked.requestId,
@@ -124,6 +126,16 @@ async function requireEndedParent(store: Store, { parentId }: OperationRecord): 
   if (parent !== null && !hasEnded(parent))
     throw new Problem('operation-state-conflict', `${parentId} still runs`, {
       remedy: `wait for ${parentId}`,
+    })
+}
+
+/** A child that was retried alone has a driver of its own, and no lock where its node is still to be made. */
+async function requireEndedChildren(store: Store, record: OperationRecord): Promise<void> {
+  if (record.target.kind !== 'cluster') return
+  const open = (await childrenOf(store, record)).find(child => !hasEnded(child))
+  if (open !== undefined)
+    throw new Problem('operation-state-conflict', `${open.id} still runs`, {
+      remedy: `wait for ${open.id}`,
     })
 }
 
