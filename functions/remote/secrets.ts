@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { PutParameterCommand, type SSMClient } from '@aws-sdk/client-ssm'
 import type { Secrets } from '../domain/remote.ts'
-import { reading } from './run-command.ts'
+import { reading } from './reading.ts'
 
 /** 192 bits. */
 const PASSWORD_BYTES = 24

@@ -8,7 +8,7 @@ import { idOf, Region, until } from '../../support/instances.ts'
 import { orderFor, runCommandContract } from '../../support/run-command-contract.ts'
 
 const DOCUMENT = 'obfleet-node'
-const region = new Region({ host: '127.15.9.1', port: 8102 }, 2)
+const region = new Region({ host: '127.15.9.1', port: 8102 }, 8)
 const ssm = region.client()
 const runCommand = ssmRunCommand(region.client(), ssm, DOCUMENT)
 const away = ssmRunCommand(clientOf(1), clientOf(1), DOCUMENT)
@@ -78,6 +78,22 @@ test('hosts are the instances of the service, online or not', async () => {
     idOf(1),
   ])
   await expect(ssmHosts(clientOf(1)).page(5)).rejects.toMatchObject({ code: 'remote-unavailable' })
+})
+
+test('hosts on several short pages are all found, by id and as online ones', async () => {
+  const numbers = [3, 4, 5, 6, 7, 8]
+  const ids = numbers.map(idOf)
+  await Promise.all(numbers.map(number => region.ping(number)))
+  await region.faults({ pageItems: 2 })
+  try {
+    const found = await ssmHosts(ssm).some(ids)
+    const online = await runCommand.online(ids)
+
+    expect(found.map(({ id }) => id)).toEqual(ids)
+    expect([...online]).toEqual(ids)
+  } finally {
+    await region.faults({})
+  }
 })
 
 test('a password is made, stored encrypted, replaced, and never returned', async () => {
