@@ -54,13 +54,13 @@ const systemClock: Clock = {
 
 export function makeDeps(settings: DepsSettings): Deps {
   const { table, document, cursorKey, queue, log } = settings
+  const clock = systemClock
   const { dynamodb, patient, once } = makeClients(settings)
   const documents = DynamoDBDocumentClient.from(dynamodb, {
     marshallOptions: { removeUndefinedValues: true },
   })
-  const store = new DynamoStore(documents, table)
+  const store = new DynamoStore(documents, table, clock.sleep)
   const runCommand = ssmRunCommand(once, patient, document)
-  const clock = systemClock
   const engine = new Engine({
     store,
     runCommand,

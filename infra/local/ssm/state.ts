@@ -4,7 +4,7 @@
  */
 import { mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { readJson, writePrivately } from '../stack/files.ts'
+import { readJson, writePrivately } from '../files.ts'
 import type { StoredDocument } from './documents.ts'
 import type { Command } from './model.ts'
 

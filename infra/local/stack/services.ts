@@ -6,7 +6,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { readJson, writePrivately } from './files.ts'
+import { readJson, writePrivately } from '../files.ts'
 
 const READY_DEADLINE_MS = 90_000
 const STOP_DEADLINE_MS = 15_000
