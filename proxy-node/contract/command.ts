@@ -45,6 +45,8 @@ export const orderEntrySchema = z.object({
   attempt: z.int().min(1),
   /** Grows for ever per host (PL1); a node refuses a smaller one than it has seen. */
   fence: z.int().min(1),
+  /** Epoch milliseconds after which this node may not begin, where that is before the order's own time. */
+  expiresAt: z.int().optional(),
   /** What the node should be afterwards; absent for status and report. */
   desired: desiredNodeSchema.optional(),
   /** For install only. */
@@ -64,6 +66,11 @@ export const orderSchema = z.object({
 })
 
 export type Order = z.infer<typeof orderSchema>
+
+/** When an entry expires: its step fails then, and whoever comes next may have the node. */
+export function expiryOf(order: Pick<Order, 'expiresAt'>, entry: OrderEntry): number {
+  return Math.min(order.expiresAt, entry.expiresAt ?? order.expiresAt)
+}
 
 /** Result of one verb, the one JSON line on stdout, at most 2,000 bytes (N7). */
 export const verbResultSchema = z.object({

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import {
   decodeOrder,
+  expiryOf,
   ORDER_SCHEMA,
   type Order,
   type OrderEntry,
@@ -107,11 +108,13 @@ async function onceOnly(order: Order, entry: OrderEntry, host: Host): Promise<Ve
 
 /** Refuses what a newer operation or the time has overtaken. @throws order.fenced, order.expired */
 export function admit(
-  { expiresAt }: Order,
-  { fence }: OrderEntry,
+  order: Pick<Order, 'expiresAt'>,
+  entry: OrderEntry,
   seenFence: number,
   now: number,
 ): void {
+  const { fence } = entry
+  const expiresAt = expiryOf(order, entry)
   if (fence < seenFence) throw new Fault('order.fenced', { fence, seen: seenFence })
   if (now > expiresAt)
     throw new Fault('order.expired', { seconds: Math.ceil((now - expiresAt) / 1000) })
