@@ -33,6 +33,8 @@ export type ClusterRecord = Stored & {
   readonly conditions: readonly Condition[]
   /** Nodes ever named; the next is `<cluster>-<nodeSequence + 1>`. */
   readonly nodeSequence: number
+  /** The plane made the password under `spec.sysPasswordSecret`, and takes it along; else it is the caller's. */
+  readonly isSysPasswordOurs: boolean
 }
 
 export type NodeRecord = Stored & {

@@ -66,6 +66,7 @@ export class ScriptedFleet {
   /** `host verb operation/step`, once each time a node really ran it. */
   readonly ran: string[] = []
   readonly sends: { readonly hosts: number; readonly verb: Verb }[] = []
+  /** Secrets that are there, with how often each was written. */
   readonly passwords = new Map<string, number>()
   readonly sendFaults: SendFault[] = []
   /** Reports go in here, as nodes send them. */
@@ -115,6 +116,9 @@ export class ScriptedFleet {
   readonly secrets: Secrets = {
     generatePassword: async name => {
       this.passwords.set(name, (this.passwords.get(name) ?? 0) + 1)
+    },
+    remove: async name => {
+      this.passwords.delete(name)
     },
   }
 

@@ -96,7 +96,7 @@ test('hosts on several short pages are all found, by id and as online ones', asy
   }
 })
 
-test('a password is made, stored encrypted, replaced, and never returned', async () => {
+test('a password is made, stored encrypted, replaced, removed, and never returned', async () => {
   const secrets = parameterStoreSecrets(ssm)
   const read = async () => {
     const { Parameter } = await ssm.send(
@@ -110,4 +110,7 @@ test('a password is made, stored encrypted, replaced, and never returned', async
   expect(first?.Value).toMatch(/^[A-Za-z0-9_-]{32}$/)
   await secrets.generatePassword('/obfleet/test/password')
   expect((await read())?.Value).not.toBe(first?.Value)
+  await secrets.remove('/obfleet/test/password')
+  await expect(read()).rejects.toMatchObject({ name: 'ParameterNotFound' })
+  await expect(secrets.remove('/obfleet/test/password')).resolves.toBeUndefined()
 })

@@ -68,6 +68,27 @@ describe('a cluster', () => {
     expect(all.store.all('host').map(({ nodeId }) => nodeId)).toEqual([null, null])
     expect(all.store.all('obCluster')[0]?.linkCount).toBe(0)
     expect(count(all.fleet.ran, 'uninstall')).toBe(2)
+    expect([...all.fleet.passwords]).toEqual([])
+  })
+
+  test('leaves a password alone that its caller gave, whatever it is called', async () => {
+    const all = new ScriptedPlane(1)
+    await all.prepare()
+    const sysPasswordSecret = '/obfleet/clusters/mine/proxysys'
+    all.fleet.passwords.set(sysPasswordSecret, 1)
+    const input = all.input('mine', [])
+
+    const made = all.plane.clusters.create(ASKED, {
+      ...input,
+      spec: { ...input.spec, sysPasswordSecret },
+    })
+    expect(await all.ended(await all.accepted(made))).toMatchObject({ phase: 'SUCCEEDED' })
+    const { revision } = await all.plane.clusters.get('mine')
+    const asked = { confirm: 'mine', revision, skipHostWork: false }
+    const gone = await all.accepted(all.plane.clusters.remove(ASKED, 'mine', asked))
+
+    expect(await all.ended(gone)).toMatchObject({ phase: 'SUCCEEDED' })
+    expect([...all.fleet.passwords]).toEqual([[sysPasswordSecret, 1]])
   })
 
   test('is restarted one node at a time; after a failure the others are not touched', async () => {
@@ -334,7 +355,7 @@ function mortal(all: ScriptedPlane, at: number, when: 'before' | 'after') {
   const engine = all.newEngine('mortal', {
     store: death.wrap<Store>(all.store, ['commit']),
     runCommand: death.wrap(all.fleet.runCommand, ['send', 'find', 'results', 'online']),
-    secrets: death.wrap(all.fleet.secrets, ['generatePassword']),
+    secrets: death.wrap(all.fleet.secrets, ['generatePassword', 'remove']),
   })
   return { engine, isDead: () => death.isDead }
 }
