@@ -93,6 +93,9 @@ const MATRIX: Record<string, readonly string[]> = {
   'infra/local/main': ['infra/local/files', 'infra/local/instance', 'infra/local/stack'],
 }
 
+/** The local init reads environment files as systemd does, and shares no code with the node. */
+const FORMS_OF_TWO: ReadonlySet<string> = new Set([String.raw`/^(["'])(.*)\1$/`])
+
 type Rule = {
   readonly rule: string
   readonly pattern: RegExp
@@ -233,6 +236,17 @@ describe('architecture', () => {
     const users = FILES.filter(path => pattern.test(textOf(path)))
 
     expect(allowed.filter(one => !users.some(path => one.test(path)))).toEqual([])
+  })
+
+  test('no form is written down twice', () => {
+    const places = new Map<string, Set<string>>()
+    for (const path of FILES)
+      for (const [form] of textOf(path).matchAll(/\/\^(?:\\.|[^/\n\\]){12,}\$\//g))
+        places.set(form, (places.get(form) ?? new Set()).add(path))
+
+    const twice = [...places].filter(([form, paths]) => paths.size > 1 && !FORMS_OF_TWO.has(form))
+
+    expect(twice).toEqual([])
   })
 
   test('no file re-exports another', () => {

@@ -1,5 +1,6 @@
 /** Operations: list, long poll, steps, cancel, retry. */
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi'
+import { idForm } from '../domain/ids.ts'
 import { OPERATION_PHASES, OPERATION_TYPES, type Operation, type Step } from '../domain/model.ts'
 import type { Plane } from '../domain/plane.ts'
 import type { AppContext, AppEnv } from '../middleware/env.ts'
@@ -61,7 +62,7 @@ const stepSchema = z
   })
   .openapi('Step')
 
-const idParams = z.object({ id: z.string().regex(/^op_[0-9A-Z]{26}$/) })
+const idParams = z.object({ id: z.string().regex(idForm('operation')) })
 
 const waitSchema = z
   .string()

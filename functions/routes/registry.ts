@@ -1,5 +1,7 @@
 /** OB clusters, hosts and packages. */
 import { createRoute, z } from '@hono/zod-openapi'
+import { packageRefSchema } from '#contract/command'
+import { secretReferenceSchema } from '#contract/node-state'
 import type { Host, ObCluster, Package } from '../domain/model.ts'
 import type { Plane } from '../domain/plane.ts'
 import type { AppContext } from '../middleware/env.ts'
@@ -35,10 +37,6 @@ const rootServiceSchema = z
   .max(260)
   .regex(/^(\d{1,3}(\.\d{1,3}){3}|[A-Za-z0-9][A-Za-z0-9.-]*):\d{1,5}$/, 'address:sqlPort')
 
-const secretSchema = z
-  .string()
-  .regex(/^(\/|arn:aws[a-z-]*:ssm:)[A-Za-z0-9_./:-]{1,1000}$/, 'a Parameter Store name or ARN')
-
 const obClusterInputSchema = z
   .strictObject({
     rootservice: z
@@ -46,7 +44,7 @@ const obClusterInputSchema = z
       .min(1)
       .max(32)
       .refine(list => list.join(';').length <= 3_000, 'at most 3000 characters in all'),
-    proxyroSecret: secretSchema,
+    proxyroSecret: secretReferenceSchema,
     tags: tagsSchema.default({}),
   })
   .openapi('ObClusterInput')
@@ -78,7 +76,7 @@ const hostSchema = z
 const packageInputSchema = z
   .strictObject({
     fileName: z.string().min(1).max(200),
-    sha256: z.string().regex(/^[0-9a-f]{64}$/, '64 hexadecimal digits'),
+    sha256: packageRefSchema.shape.sha256,
     sizeBytes: z.int().min(1).max(MAX_PACKAGE_BYTES),
     url: z
       .string()

@@ -3,8 +3,11 @@ import { release } from 'node:os'
 import { BUILD_NUMBER, PROXY_VERSION } from '#contract/version'
 import { OK, type Rule, textRows } from './answer.ts'
 
+/** The probe of load balancers. */
+export const PING = /^ping\s+proxy$/is
+
 export const NODE_RULES: readonly Rule[] = [
-  { grammar: /^ping\s+proxy$/is, answer: () => OK },
+  { grammar: PING, answer: () => OK },
   {
     grammar: /^select\s+proxy_version\s*\(\s*\)$/is,
     answer: () => textRows(['proxy_version()'], [[PROXY_VERSION]]),

@@ -29,7 +29,7 @@ export const packageRefSchema = z.object({
   fileName: z.string().min(1).max(200),
   /** `4.3.2.0-1`: what the node will report. */
   version: z.string().min(1).max(60),
-  sha256: z.string().regex(/^[0-9a-f]{64}$/),
+  sha256: z.string().regex(/^[0-9a-f]{64}$/, '64 hexadecimal digits'),
   sizeBytes: z.int().min(1),
   /** `spool:<file name>`, an https or an s3 URL. */
   url: z.string().min(1).max(1000),
