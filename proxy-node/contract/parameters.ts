@@ -20,7 +20,10 @@ export type Parameter = {
   readonly default: string
   /** `[a,b]`, `(a,b)`, open ends; empty for none. */
   readonly range: string
+  /** Whether a new value waits for the next start. */
   readonly needsRestart: boolean
+  /** False: kept and shown, for managers that set it, and nothing else. */
+  readonly takesEffect: boolean
   readonly visibility: 'USER' | 'SYS' | 'MEMORY'
   readonly level: 'LEVEL_GLOBAL' | 'LEVEL_VIP'
   readonly meaning: string
@@ -340,11 +343,63 @@ const ROWS: readonly Row[] = [
   ['xflush_log_level', 'log-level', 'ERROR', '', false, 'USER', 'LEVEL_GLOBAL', 'level of the alarm log'],
 ]
 
+/** What this proxy works by. A test compares it with what the node reads. */
+const TAKING_EFFECT: ReadonlySet<string> = new Set([
+  'app_name',
+  'automatic_match_work_thread',
+  'client_max_connections',
+  'delay_exit_time',
+  'enable_extra_prometheus_metric',
+  'hot_upgrade_exit_timeout',
+  'inspector_password',
+  'listen_port',
+  'local_bound_ip',
+  'max_log_file_size',
+  'monitor_item_limit',
+  'mysql_version',
+  'obproxy_sys_password',
+  'observer_sys_password',
+  'observer_sys_password1',
+  'prometheus_cost_ms_unit',
+  'prometheus_listen_port',
+  'proxy_id',
+  'rootservice_cluster_name',
+  'rootservice_list',
+  'server_routing_mode',
+  'server_state_refresh_interval',
+  'short_async_task_timeout',
+  'skip_proxy_sys_private_check',
+  'slow_query_time_threshold',
+  'syslog_io_bandwidth_limit',
+  'syslog_level',
+  'test_server_addr',
+  'work_thread_num',
+])
+
+/** Taken over at once by OBProxy, at the next start here: they are read when the parts are made. */
+const RESTARTED_HERE: ReadonlySet<string> = new Set([
+  'proxy_id',
+  'server_routing_mode',
+  'server_state_refresh_interval',
+  'short_async_task_timeout',
+  'test_server_addr',
+])
+
 /** Name → parameter, in alphabetical order. */
 export const PARAMETERS: ReadonlyMap<string, Parameter> = new Map(
   ROWS.map(([name, type, standard, range, needsRestart, visibility, level, meaning]) => [
     name,
-    { name, type, default: standard, range, needsRestart, visibility, level, meaning },
+    {
+      name,
+      type,
+      default: standard,
+      range,
+      needsRestart: needsRestart || RESTARTED_HERE.has(name),
+      takesEffect: TAKING_EFFECT.has(name),
+      visibility,
+      level,
+      meaning,
+    },
   ]),
 )
 
