@@ -6,7 +6,7 @@ import type { OperationRecord } from '../domain/record.ts'
 import { type Change, put, type Store } from '../domain/store.ts'
 import { childrenOf, lockNode, reopened } from '../operations/children.ts'
 import { hasEnded } from '../operations/member.ts'
-import { actorOf, auditEntry, type Decision, mutate, type PlaneDeps, settled } from './context.ts'
+import { actorOf, type Decision, mutate, type PlaneDeps } from './context.ts'
 import type { Cursors } from './cursor.ts'
 import { operationView, stepViews } from './operation-view.ts'
 import { held, requireFreeCluster, requireFreeNode } from './plans.ts'
@@ -17,6 +17,7 @@ const MAX_LOOKED_AT = 2_000
 
 export function operationUseCases(deps: PlaneDeps, cursors: Cursors): Plane['operations'] {
   const { store, clock } = deps
+  const view = async (id: string) => operationView(await recordOf(store, id))
   return {
     list: async ({ limit, cursor }, filter) => {
       const matches = ({ target, type, phase }: OperationRecord) =>
@@ -36,7 +37,7 @@ export function operationUseCases(deps: PlaneDeps, cursors: Cursors): Plane['ope
       }
       return { items, nextCursor: cursors.write('operations', after ?? null) }
     },
-    get: async id => operationView(await recordOf(store, id)),
+    get: view,
     wait: async (id, waitMs, revision) => {
       const until = clock.now() + waitMs
       for (;;) {
@@ -50,14 +51,12 @@ export function operationUseCases(deps: PlaneDeps, cursors: Cursors): Plane['ope
       const record = await recordOf(store, id)
       return stepViews(record, await store.steps(id))
     },
-    cancel: (asked, id) => settled(() => cancel(deps, asked, id)),
-    retry: (asked, id) =>
-      mutate(
-        deps,
-        asked,
-        async ref => operationView(await recordOf(store, ref)),
-        () => decideRetry(deps, asked, id),
-      ),
+    cancel: async (asked, id) => {
+      const outcome = await mutate(deps, asked, view, () => decideCancel(store, id))
+      if (!outcome.isReplayed) await deps.queue.nudge(id, 0)
+      return outcome
+    },
+    retry: (asked, id) => mutate(deps, asked, view, () => decideRetry(deps, asked, id)),
   }
 }
 
@@ -68,19 +67,16 @@ async function recordOf(store: Store, id: string): Promise<OperationRecord> {
 }
 
 /** No new step begins; what runs on a node is let run to its end. */
-async function cancel(deps: PlaneDeps, asked: Asked, id: string): Promise<Operation> {
-  const record = await recordOf(deps.store, id)
-  if (record.phase === 'CANCELLING' || record.phase === 'CANCELLED') return operationView(record)
+async function decideCancel(store: Store, id: string): Promise<Decision> {
+  const record = await recordOf(store, id)
+  const done = { kind: 'done', action: 'cancel', ref: id, isCreated: false } as const
+  if (record.phase === 'CANCELLING' || record.phase === 'CANCELLED')
+    return { ...done, operation: record, changes: [] }
   if (hasEnded(record))
     throw new Problem('operation-state-conflict', `${id} has ended: ${record.phase}`)
   requireOwnDriver(record)
   const cancelling: OperationRecord = { ...record, phase: 'CANCELLING' }
-  await deps.store.commit([
-    put('operation', cancelling),
-    put('audit', auditEntry(deps, asked, 'cancel', cancelling.target.id, id)),
-  ])
-  await deps.queue.nudge(id, 0)
-  return operationView({ ...cancelling, version: record.version + 1 })
+  return { ...done, operation: cancelling, changes: [put('operation', cancelling)] }
 }
 
 /** @throws Problem operation-state-conflict */

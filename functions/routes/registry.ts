@@ -173,16 +173,18 @@ export function obClusterRoutes({ obClusters }: Plane) {
         ? undefined
         : await matchedRevision(c, () => obClusters.get(name))
       const asked = askedOf(c, input, false)
-      const { value, isCreated } = await obClusters.put(asked, name, input, revision)
-      const headers = { etag: entityTag(value.revision) }
+      const outcome = await obClusters.put(asked, name, input, revision)
+      if (outcome.kind !== 'done') throw new Error('keeping an OB cluster is no operation')
+      const { value, isCreated, isReplayed } = outcome
+      const headers = { etag: entityTag(value.revision), ...replayHeaders(isReplayed) }
       if (!isCreated) return c.json(obClusterJson(value), 200, headers)
       return c.json(obClusterJson(value), 201, { ...headers, location: `/v1/ob-clusters/${name}` })
     })
     .openapi(removeObCluster, async c => {
       const { name } = c.req.valid('param')
       const revision = await matchedRevision(c, () => obClusters.get(name))
-      await obClusters.remove(askedOf(c, null, false), name, revision)
-      return c.body(null, 204)
+      const outcome = await obClusters.remove(askedOf(c, null, false), name, revision)
+      return c.body(null, 204, replayHeaders(outcome.isReplayed))
     })
 }
 
@@ -241,6 +243,7 @@ const createPackage = createRoute({
 const removePackage = createRoute({
   method: 'delete',
   path: '/{ref}',
+  description: 'Needs no If-Match: a package never changes.',
   request: { params: refParams, query: z.strictObject({}) },
   responses: { 204: { description: 'Gone' }, default: problemResponse },
 })
@@ -265,7 +268,7 @@ export function packageRoutes({ packages }: Plane) {
       })
     })
     .openapi(removePackage, async c => {
-      await packages.remove(askedOf(c, null, false), c.req.valid('param').ref)
-      return c.body(null, 204)
+      const outcome = await packages.remove(askedOf(c, null, false), c.req.valid('param').ref)
+      return c.body(null, 204, replayHeaders(outcome.isReplayed))
     })
 }
