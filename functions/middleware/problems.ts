@@ -2,7 +2,7 @@
 
 import type { z } from '@hono/zod-openapi'
 import { HTTPException } from 'hono/http-exception'
-import { PROBLEMS, Problem, type ProblemDetails } from '../domain/problem.ts'
+import { PROBLEMS, Problem, type ProblemDetails, pointerOf } from '../domain/problem.ts'
 
 type Wrong = NonNullable<ProblemDetails['errors']>[number]
 
@@ -68,9 +68,4 @@ function wrongOf(issue: z.core.$ZodIssue): readonly Wrong[] {
   const code = isMissing ? 'required' : issue.code.replaceAll('_', '-')
   const detail = isMissing ? 'is missing' : issue.message.slice(0, 300)
   return [{ pointer: pointerOf(path), code, detail }]
-}
-
-/** RFC 6901. */
-function pointerOf(path: readonly string[]): string {
-  return path.map(part => `/${part.replaceAll('~', '~0').replaceAll('/', '~1')}`).join('')
 }

@@ -36,6 +36,8 @@ export type Decision =
       readonly kind: 'done'
       readonly action: string
       readonly ref: string
+      /** For the audit, where what was done is done to an operation. */
+      readonly operation?: OperationRecord
       readonly isCreated: boolean
       readonly changes: readonly Change[]
     }
@@ -157,17 +159,20 @@ function memoryOf(
 }
 
 function auditOf(deps: PlaneDeps, asked: Asked, decision: Decision): AuditRecord {
-  if (decision.kind === 'done') return auditEntry(deps, asked, decision.action, decision.ref)
+  if (decision.kind === 'done') {
+    const { action, ref, operation: touched } = decision
+    return auditEntry(deps, asked, action, touched?.target.id ?? ref, touched?.id)
+  }
   const { operation, action = operation.type } = decision
   return auditEntry(deps, asked, action, operation.target.id, operation.id)
 }
 
 /** The audit entry of a change; it goes into the change's own transaction. */
-export function auditEntry(
+function auditEntry(
   { clock }: PlaneDeps,
   asked: Asked,
   action: string,
-  ...[target, operationId]: readonly [target: string, operationId?: string]
+  ...[target, operationId]: readonly [target: string, operationId?: string | undefined]
 ): AuditRecord {
   const at = clock.now()
   return {

@@ -1,6 +1,14 @@
 /** Proxy clusters: create, read, delete, add nodes, start, stop, restart. */
 import { createRoute, z } from '@hono/zod-openapi'
+import {
+  clusterNameSchema,
+  homeSchema,
+  portSchema,
+  secretReferenceSchema,
+} from '#contract/node-state'
+import { beginsLikeId } from '../domain/ids.ts'
 import { CLUSTER_PHASES, type Cluster } from '../domain/model.ts'
+import { VERSION_FORM } from '../domain/names.ts'
 import type { ClusterInput, NodeInput, NodesInput, Outcome, Plane } from '../domain/plane.ts'
 import type { AppContext } from '../middleware/env.ts'
 import { askedOf, entityTag, isKnown, replayHeaders } from '../middleware/requests.ts'
@@ -35,17 +43,9 @@ const MAX_NODES = 100
 const DEFAULT_PORTS = { sql: 2883, exporter: 2884 }
 const DEFAULT_INSTALL = { path: '/home/admin/obproxy' }
 
-const nameSchema = z
-  .string()
-  .regex(/^[A-Za-z][A-Za-z0-9_]{0,62}$/, 'a letter, then letters, digits and _, at most 63')
-  .refine(name => !/^(clu|nod|op|pkg|aud)_/.test(name), 'a name may not begin like an id')
+const nameSchema = clusterNameSchema
+  .refine(name => !beginsLikeId(name), 'a name may not begin like an id')
   .openapi({ example: 'orders' })
-
-const portSchema = z.int().min(1025).max(65_535)
-
-const secretSchema = z
-  .string()
-  .regex(/^(\/|arn:aws[a-z-]*:ssm:)[A-Za-z0-9_./:-]{1,1000}$/, 'a Parameter Store name or ARN')
 
 const hostIdSchema = z.string().regex(/^m?i-[0-9a-f]{8,17}$/, 'an instance id')
 
@@ -69,15 +69,7 @@ const parametersSchema = z
     `at most ${MAX_PARAMETERS_CHARS} characters in all`,
   )
 
-const pathSchema = z
-  .string()
-  .max(200)
-  .regex(/^\/[A-Za-z0-9._/-]+$/, 'an absolute path')
-  .refine(path => !path.split('/').includes('..'), 'without ..')
-
-const versionSchema = z
-  .string()
-  .regex(/^\d{1,4}(\.\d{1,4}){3}-[A-Za-z0-9_]{1,20}$/, 'like 4.3.2.0-1')
+const versionSchema = z.string().regex(VERSION_FORM, 'like 4.3.2.0-1')
 
 const portsSchema = z.strictObject({
   sql: portSchema.default(DEFAULT_PORTS.sql),
@@ -92,11 +84,11 @@ const clusterInputSchema = z
       workMode: z.enum(['RS_LIST', 'CONFIG_URL']),
       version: versionSchema,
       ports: portsSchema.default(DEFAULT_PORTS),
-      install: z.strictObject({ path: pathSchema }).default(DEFAULT_INSTALL),
+      install: z.strictObject({ path: homeSchema }).default(DEFAULT_INSTALL),
       nodes: z.array(nodeInputSchema).max(MAX_NODES).default([]),
       links: z.array(linkSchema).max(100),
       parameters: parametersSchema.default({}),
-      sysPasswordSecret: secretSchema.optional(),
+      sysPasswordSecret: secretReferenceSchema.optional(),
       deletionProtection: z.boolean().default(false),
     }),
   })

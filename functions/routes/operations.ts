@@ -1,10 +1,17 @@
 /** Operations: list, long poll, steps, cancel, retry. */
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi'
+import { idForm } from '../domain/ids.ts'
 import { OPERATION_PHASES, OPERATION_TYPES, type Operation, type Step } from '../domain/model.ts'
 import type { Plane } from '../domain/plane.ts'
 import type { AppContext, AppEnv } from '../middleware/env.ts'
 import { invalid } from '../middleware/problems.ts'
-import { acceptedHeaders, askedOf, entityTag, isKnown } from '../middleware/requests.ts'
+import {
+  acceptedHeaders,
+  askedOf,
+  entityTag,
+  isKnown,
+  replayHeaders,
+} from '../middleware/requests.ts'
 import {
   json,
   pageOf,
@@ -61,7 +68,7 @@ const stepSchema = z
   })
   .openapi('Step')
 
-const idParams = z.object({ id: z.string().regex(/^op_[0-9A-Z]{26}$/) })
+const idParams = z.object({ id: z.string().regex(idForm('operation')) })
 
 const waitSchema = z
   .string()
@@ -189,13 +196,14 @@ export function operationRoutes({ operations }: Plane) {
     })
     .openapi(cancel, async c => {
       const { id } = c.req.valid('param')
-      const operation = await operations.cancel(askedOf(c, null, false), id)
-      return accepted(c, { operation, isReplayed: false })
+      const outcome = await operations.cancel(askedOf(c, null), id)
+      const operation = outcome.kind === 'accepted' ? outcome.operation : outcome.value
+      return accepted(c, { operation, isReplayed: outcome.isReplayed })
     })
     .openapi(retry, async c => {
       const outcome = await operations.retry(askedOf(c, null), c.req.valid('param').id)
       if (outcome.kind === 'accepted') return accepted(c, outcome)
-      return c.json(operationJson(outcome.value), 200)
+      return c.json(operationJson(outcome.value), 200, replayHeaders(outcome.isReplayed))
     })
 }
 

@@ -1,5 +1,7 @@
 /** OB clusters, hosts and packages. */
 import { createRoute, z } from '@hono/zod-openapi'
+import { packageRefSchema } from '#contract/command'
+import { secretReferenceSchema } from '#contract/node-state'
 import type { Host, ObCluster, Package } from '../domain/model.ts'
 import type { Plane } from '../domain/plane.ts'
 import type { AppContext } from '../middleware/env.ts'
@@ -35,10 +37,6 @@ const rootServiceSchema = z
   .max(260)
   .regex(/^(\d{1,3}(\.\d{1,3}){3}|[A-Za-z0-9][A-Za-z0-9.-]*):\d{1,5}$/, 'address:sqlPort')
 
-const secretSchema = z
-  .string()
-  .regex(/^(\/|arn:aws[a-z-]*:ssm:)[A-Za-z0-9_./:-]{1,1000}$/, 'a Parameter Store name or ARN')
-
 const obClusterInputSchema = z
   .strictObject({
     rootservice: z
@@ -46,7 +44,7 @@ const obClusterInputSchema = z
       .min(1)
       .max(32)
       .refine(list => list.join(';').length <= 3_000, 'at most 3000 characters in all'),
-    proxyroSecret: secretSchema,
+    proxyroSecret: secretReferenceSchema,
     tags: tagsSchema.default({}),
   })
   .openapi('ObClusterInput')
@@ -78,7 +76,7 @@ const hostSchema = z
 const packageInputSchema = z
   .strictObject({
     fileName: z.string().min(1).max(200),
-    sha256: z.string().regex(/^[0-9a-f]{64}$/, '64 hexadecimal digits'),
+    sha256: packageRefSchema.shape.sha256,
     sizeBytes: z.int().min(1).max(MAX_PACKAGE_BYTES),
     url: z
       .string()
@@ -175,16 +173,18 @@ export function obClusterRoutes({ obClusters }: Plane) {
         ? undefined
         : await matchedRevision(c, () => obClusters.get(name))
       const asked = askedOf(c, input, false)
-      const { value, isCreated } = await obClusters.put(asked, name, input, revision)
-      const headers = { etag: entityTag(value.revision) }
+      const outcome = await obClusters.put(asked, name, input, revision)
+      if (outcome.kind !== 'done') throw new Error('keeping an OB cluster is no operation')
+      const { value, isCreated, isReplayed } = outcome
+      const headers = { etag: entityTag(value.revision), ...replayHeaders(isReplayed) }
       if (!isCreated) return c.json(obClusterJson(value), 200, headers)
       return c.json(obClusterJson(value), 201, { ...headers, location: `/v1/ob-clusters/${name}` })
     })
     .openapi(removeObCluster, async c => {
       const { name } = c.req.valid('param')
       const revision = await matchedRevision(c, () => obClusters.get(name))
-      await obClusters.remove(askedOf(c, null, false), name, revision)
-      return c.body(null, 204)
+      const outcome = await obClusters.remove(askedOf(c, null, false), name, revision)
+      return c.body(null, 204, replayHeaders(outcome.isReplayed))
     })
 }
 
@@ -243,6 +243,7 @@ const createPackage = createRoute({
 const removePackage = createRoute({
   method: 'delete',
   path: '/{ref}',
+  description: 'Needs no If-Match: a package never changes.',
   request: { params: refParams, query: z.strictObject({}) },
   responses: { 204: { description: 'Gone' }, default: problemResponse },
 })
@@ -267,7 +268,7 @@ export function packageRoutes({ packages }: Plane) {
       })
     })
     .openapi(removePackage, async c => {
-      await packages.remove(askedOf(c, null, false), c.req.valid('param').ref)
-      return c.body(null, 204)
+      const outcome = await packages.remove(askedOf(c, null, false), c.req.valid('param').ref)
+      return c.body(null, 204, replayHeaders(outcome.isReplayed))
     })
 }

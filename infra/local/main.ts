@@ -3,8 +3,8 @@
  * `npm run dev -- reboot NODE` reboots the instance of a node of the running stack.
  */
 import { join } from 'node:path'
+import { readJson, writePrivately } from './files.ts'
 import { askInit } from './instance/init-client.ts'
-import { readJson, writePrivately } from './stack/files.ts'
 import { readyScreen } from './stack/screen.ts'
 import { endLeftovers, startOf } from './stack/services.ts'
 import { type StackSettings, stackSettings } from './stack/settings.ts'

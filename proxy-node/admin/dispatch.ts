@@ -11,7 +11,7 @@ import {
   bareStatement,
   type Rule,
 } from './answer.ts'
-import { NODE_RULES } from './node.ts'
+import { NODE_RULES, PING } from './node.ts'
 import { PARAMETER_RULES } from './parameters.ts'
 import { PREAMBLE } from './preamble.ts'
 import { SESSION_RULES } from './sessions.ts'
@@ -57,5 +57,5 @@ async function answerTo(
 
 /** Account inspector is for probes of load balancers and may nothing else (§1.6). */
 function mayRun(statement: string, { user }: AdminSession): boolean {
-  return user === 'root' || (user === 'inspector' && /^ping\s+proxy$/i.test(statement))
+  return user === 'root' || (user === 'inspector' && PING.test(statement))
 }

@@ -74,6 +74,18 @@ export const FAULTS = {
     says: 'Fail to build connection to observer: no server of tenant {tenant} could be reached',
     remedy: 'look at SHOW PROXYCONGESTION; bring an OBServer back',
   },
+  'metadata.busy': {
+    blame: 'proxy',
+    retryable: true,
+    says: '{most} questions wait for an answer of {server} already',
+    remedy: 'look at the load of that server, and for logins to many tenants at once',
+  },
+  'metadata.late': {
+    blame: 'server',
+    retryable: true,
+    says: 'a question waited {seconds} s for its turn at {server}',
+    remedy: 'look at the load of that server',
+  },
   'server.lost-reading': {
     blame: 'server',
     retryable: false,

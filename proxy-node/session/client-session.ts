@@ -3,7 +3,6 @@
  * conversation with the node itself. Every wait has a deadline, every end a packet where one can be.
  */
 import { Fault, type FaultCode } from '#contract/fault'
-import { refusalOf } from '../auth/identity.ts'
 import { randomScramble } from '../auth/scramble.ts'
 import type { TimerHandle } from '../base/clock.ts'
 import type { Address, Connection, ConnectionEvents } from '../net/transport.ts'
@@ -39,7 +38,6 @@ import type { TenantTraffic } from './traffic.ts'
 
 const LOGIN_LIMIT_BYTES = 64 * 1024
 const EMPTY_SCRAMBLE = new Uint8Array(20)
-const IDENTITY_RULES = { isFullNameRequired: false, isMetadataUserAllowed: false }
 /** How long a client that was told the end may take to read it and close. */
 const LINGER_MS = 10_000
 
@@ -292,14 +290,14 @@ export class ClientSession implements PipelineHost, Guest {
     if (
       this.deps.mode.kind === 'mysql' &&
       this.credentials === undefined &&
-      !isAdminLogin(payload)
+      !isAdminLogin(payload, this.deps.loginRules())
     ) {
       this.entry.demandTls()
       this.move('credentialsRead')
       this.servers.current?.relayLogin(maskLogin(payload))
       return
     }
-    const step = readLogin(payload, this.credentials, this.scramble)
+    const step = readLogin(payload, this.credentials, this.scramble, this.deps.loginRules())
     this.credentials = step.credentials
     // The node itself stays reachable: its managers come from private addresses without TLS.
     if (step.credentials.identity.tenant !== 'proxysys') this.entry.demandTls()
@@ -326,13 +324,13 @@ export class ClientSession implements PipelineHost, Guest {
       else this.deny(credentials)
       return
     }
-    if (mode.kind !== 'oceanbase' || refusalOf(identity, IDENTITY_RULES) !== undefined) {
+    if (mode.kind !== 'oceanbase' || credentials.refusal !== undefined) {
       this.deny(credentials)
       return
     }
-    const cluster = mode.directory.resolveCluster(identity.cluster)
+    const cluster = mode.directory.resolveCluster(credentials.clusterName)
     if (cluster === undefined)
-      this.giveUp(new Fault('login.unknown-cluster', { cluster: identity.cluster ?? '' }))
+      this.giveUp(new Fault('login.unknown-cluster', { cluster: credentials.clusterName ?? '' }))
     else this.logIn({ ...credentials, cluster }, mode.directory)
   }
 
@@ -449,7 +447,7 @@ export class ClientSession implements PipelineHost, Guest {
   private changeUser(login: Login, sequence: number): void {
     this.sequence = sequence
     const maxPacketBytes = this.credentials?.login.maxPacketBytes ?? login.maxPacketBytes
-    this.credentials = credentialsOf({ ...login, maxPacketBytes })
+    this.credentials = credentialsOf({ ...login, maxPacketBytes }, this.deps.loginRules())
     if (this.credentials.identity.tenant === 'proxysys') this.deny(this.credentials)
     else this.authenticate(this.credentials)
   }

@@ -6,6 +6,7 @@ import { Front } from '../../infra/local/front/front.ts'
 import { kernelEngine } from '../../infra/local/front/kernel-engine.ts'
 import type { Picture } from '../../infra/local/front/picture.ts'
 import { installKernel, type Kernel, startKernel } from '../../infra/local/kernel.ts'
+import { DEFAULT_LOGIN_RULES } from '../../proxy-node/auth/identity.ts'
 import { stage1Of } from '../../proxy-node/auth/scramble.ts'
 import { MetadataConnections } from '../../proxy-node/backend/metadata.ts'
 import { systemClock } from '../../proxy-node/base/clock.ts'
@@ -47,6 +48,7 @@ export async function startProxy(
     serverVersion: () => '5.7.25',
     proxyVersion: '4.3.2.0',
     settings: () => ({ ...DEFAULT_SETTINGS, connectTimeoutMs: 2_000, ...limits.settings }),
+    loginRules: () => DEFAULT_LOGIN_RULES,
     peers: peersOf(() => sessions),
     random: limits.random ?? Math.random,
     nextConnectionId: () => id++,

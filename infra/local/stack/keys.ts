@@ -2,7 +2,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { readJson, writePrivately } from './files.ts'
+import { readJson, writePrivately } from '../files.ts'
 
 const keyPair = z.object({ accessKeyId: z.string(), secretAccessKey: z.string() })
 
@@ -17,7 +17,6 @@ const keysSchema = z.object({
   instances: z.record(z.string(), keyPair),
 })
 
-export type KeyPair = z.infer<typeof keyPair>
 export type StackKeys = z.infer<typeof keysSchema>
 
 /** The keys under `home`, made when they are not there. */
@@ -39,7 +38,7 @@ export function sha256Hex(text: string): string {
   return createHash('sha256').update(text).digest('hex')
 }
 
-function newPair(): KeyPair {
+function newPair(): z.infer<typeof keyPair> {
   // The form of real ones, so that nothing that checks it is surprised.
   const letters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'
   const id = [...randomBytes(16)].map(byte => letters[byte % letters.length]).join('')

@@ -6,10 +6,13 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { readJson, writePrivately } from './files.ts'
+import { readJson, writePrivately } from '../files.ts'
+import { signal } from '../instance/processes.ts'
 
 const READY_DEADLINE_MS = 90_000
 const STOP_DEADLINE_MS = 15_000
+/** What a killed process gets to be gone. */
+const KILL_DEADLINE_MS = 5_000
 const RESTART_MS = 300
 /** Deaths within a minute after which a service is given up. */
 const MAX_DEATHS = 5
@@ -93,6 +96,7 @@ export class Services {
       child.once('exit', code => reject(new Error(this.whyDied(plan.name, code))))
     })
     died.catch(() => {})
+    const settled = new AbortController()
     let timer: NodeJS.Timeout | undefined
     const late = new Promise<never>((_resolve, reject) => {
       timer = setTimeout(
@@ -104,12 +108,13 @@ export class Services {
       const line = await Promise.race([
         died,
         late,
-        plan.isReady ? poll(plan.isReady) : firstLine(child),
+        plan.isReady ? poll(plan.isReady, settled.signal) : firstLine(child),
       ])
       child.stdout?.resume()
       return line
     } finally {
       clearTimeout(timer)
+      settled.abort()
     }
   }
 
@@ -159,8 +164,9 @@ export async function endLeftovers(folder: string): Promise<void> {
   }
   for (const name of names) {
     const file = join(run, name)
-    const { pid, started } = readJson(file) as { pid: number; started: string }
-    if (startOf(pid) === started) await endProcess(pid, started)
+    const { pid, started } = readJson(file) as { pid: number; started?: string }
+    // Without a beginning it had ended before it was looked at.
+    if (started !== undefined && startOf(pid) === started) await endProcess(pid, started)
     rmSync(file, { force: true })
   }
 }
@@ -174,11 +180,12 @@ export function startOf(pid: number): string | undefined {
   }
 }
 
-async function endProcess(pid: number, started: string | undefined): Promise<void> {
-  process.kill(pid, 'SIGTERM')
+async function endProcess(pid: number, started: string): Promise<void> {
+  signal(pid, 'SIGTERM')
   const deadline = Date.now() + STOP_DEADLINE_MS
   while (startOf(pid) === started) {
-    if (Date.now() > deadline) process.kill(pid, 'SIGKILL')
+    if (Date.now() > deadline) signal(pid, 'SIGKILL')
+    if (Date.now() > deadline + KILL_DEADLINE_MS) throw new Error(`process ${pid} does not end`)
     await new Promise(resolve => setTimeout(resolve, 20))
   }
 }
@@ -203,8 +210,9 @@ function firstLine(child: ChildProcess): Promise<string> {
   })
 }
 
-async function poll(isReady: () => Promise<boolean>): Promise<string> {
-  while (!(await isReady().catch(() => false)))
+/** Asks until it is ready, or `settled` says that nobody waits any more. */
+async function poll(isReady: () => Promise<boolean>, settled: AbortSignal): Promise<string> {
+  while (!settled.aborted && !(await isReady().catch(() => false)))
     await new Promise(resolve => setTimeout(resolve, 30))
   return ''
 }

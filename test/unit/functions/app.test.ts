@@ -34,18 +34,20 @@ type Asked = {
 async function ask(method: string, path: string, { body, raw, headers, principal }: Asked = {}) {
   keys += 1
   const text = raw ?? (body === undefined ? undefined : JSON.stringify(body))
+  const sent = {
+    authorization: `Bearer ${TOKEN}`,
+    'idempotency-key': `key-${keys}`,
+    ...(text === undefined
+      ? {}
+      : { 'content-type': 'application/json', 'content-length': String(text.length) }),
+    ...headers,
+  }
   const response = await app.request(
     `/v1${path}`,
     {
       method,
-      headers: {
-        authorization: `Bearer ${TOKEN}`,
-        'idempotency-key': `key-${keys}`,
-        ...(text === undefined
-          ? {}
-          : { 'content-type': 'application/json', 'content-length': String(text.length) }),
-        ...headers,
-      },
+      // An empty one is left out.
+      headers: Object.fromEntries(Object.entries(sent).filter(([, value]) => value !== '')),
       ...(text === undefined ? {} : { body: text }),
     },
     principal === undefined ? {} : { principal },
@@ -408,6 +410,28 @@ describe('a cluster over HTTP', () => {
     expect((await ask('POST', '/nodes/orders-1/start')).status).toBe(202)
   })
 
+  test('cancel and retry need a key, and are answered again by it', async () => {
+    const { body } = await ask('POST', '/clusters', { body: input() })
+    for (const act of ['cancel', 'retry']) {
+      const path = `/operations/${body.id}/${act}`
+      const none = await ask('POST', path, { headers: { 'idempotency-key': '' } })
+      expect([none.status, none.body.code]).toEqual([400, 'idempotency-key-required'])
+    }
+    const path = `/operations/${body.id}/cancel`
+    const headers = { 'idempotency-key': 'enough' }
+    const first = await ask('POST', path, { headers })
+    expect([first.status, first.body.phase]).toEqual([202, 'CANCELLING'])
+    expect(first.headers.get('idempotency-replayed')).toBeNull()
+    await all.settle()
+
+    const again = await ask('POST', path, { headers })
+
+    expect([again.status, again.body.phase]).toEqual([202, 'CANCELLED'])
+    expect(again.headers.get('idempotency-replayed')).toBe('true')
+    const audited = all.store.all('audit').filter(({ action }) => action === 'cancel')
+    expect(audited).toMatchObject([{ target: body.target.id, operationId: body.id }])
+  })
+
   test('operations: list with filters, steps, long poll', async () => {
     const { body } = await ask('POST', '/clusters', { body: input() })
     await all.settle()
@@ -484,6 +508,33 @@ describe('the registry over HTTP', () => {
     })
     expect(answer.status).toBe(422)
     expect(answer.body.errors[0].pointer).toBe(pointer)
+  })
+
+  test('a key that comes again is answered as before, whatever the method', async () => {
+    const again = async (method: string, path: string, asked: Asked) => {
+      const first = await ask(method, path, asked)
+      const second = await ask(method, path, asked)
+      expect(first.headers.get('idempotency-replayed')).toBeNull()
+      expect(second.headers.get('idempotency-replayed'), `${method} ${path}`).toBe('true')
+      expect([second.status, second.body]).toEqual([first.status, first.body])
+      return first
+    }
+    const put = { 'idempotency-key': 'put', 'if-none-match': '*' }
+    const made = await again('PUT', '/ob-clusters/ob2', { body, headers: put })
+    expect(made.status).toBe(201)
+    const other = { ...body, proxyroSecret: '/other' }
+    const reused = await ask('PUT', '/ob-clusters/ob2', { body: other, headers: put })
+    expect([reused.status, reused.body.code]).toEqual([422, 'idempotency-key-reused'])
+    const etag = made.headers.get('etag') ?? ''
+    const gone = { 'idempotency-key': 'delete', 'if-match': etag }
+    expect((await again('DELETE', '/ob-clusters/ob2', { headers: gone })).status).toBe(204)
+
+    await all.prepare()
+    const [known] = (await ask('GET', '/packages')).body.items
+    const drop = { headers: { 'idempotency-key': 'drop' } }
+    expect((await again('DELETE', `/packages/${known.id}`, drop)).status).toBe(204)
+    const audited = all.store.all('audit').map(({ action }) => action)
+    expect(audited.filter(action => action.startsWith('delete-'))).toHaveLength(2)
   })
 
   test('a package is registered once, listed, kept while a cluster is of it', async () => {

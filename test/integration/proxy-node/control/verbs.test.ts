@@ -207,6 +207,11 @@ describe('a node that runs', () => {
       () => node.order('stop', entry(), { expiresAt: Date.now() - 1 }),
       'order.expired',
     ],
+    [
+      'an order whose entry has expired',
+      () => node.order('stop', { ...entry(), expiresAt: Date.now() - 1 }),
+      'order.expired',
+    ],
     ['an install without a package', () => node.order('install', entry()), 'order.incomplete'],
   ] as const)('%s changes nothing', async (_name, order, code) => {
     const before = await node.proxy()

@@ -1,5 +1,6 @@
 /** Processes of the stack: started, waited for, replaced, given up, and found again by the next stack. */
-import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -49,6 +50,25 @@ describe('a service', () => {
     await expect(start).rejects.toThrow('two: no disk')
   })
 
+  test('that dies is not asked any more whether it is ready', async () => {
+    let questions = 0
+    let answer: (isReady: boolean) => void = () => {}
+    const isReady = () => {
+      questions += 1
+      return new Promise<boolean>(resolve => {
+        answer = resolve
+      })
+    }
+
+    await expect(services.start({ ...node('gone', 'process.exit(3)'), isReady })).rejects.toThrow(
+      'gone: ended with exit code 3',
+    )
+    answer(false)
+    await new Promise(resolve => setTimeout(resolve, 100))
+
+    expect(questions).toBe(1)
+  })
+
   test('that cannot be started at all says why', async () => {
     await expect(
       services.start({ name: 'none', command: '/no/such/program', args: [] }),
@@ -86,4 +106,15 @@ test('the next stack ends what a killed one left', async () => {
   const pid = services.pidOf('six') ?? 0
   await endLeftovers(folder)
   expect(startOf(pid)).toBeUndefined()
+})
+
+test('what had ended before its beginning was noted is no leftover', async () => {
+  const child = spawn(process.execPath, ['-e', ''])
+  await new Promise(done => child.once('exit', done))
+  const file = join(folder, 'run/short.json')
+  writeFileSync(file, JSON.stringify({ pid: child.pid }))
+
+  await endLeftovers(folder)
+
+  expect(existsSync(file)).toBe(false)
 })
