@@ -216,6 +216,18 @@ describe('what an invocation means', () => {
     ['timed out', of('timed-out', ''), 'lost'],
     ['cancelled', of('cancelled', ''), 'lost'],
     ['killed', of('failed', 'failed to run commands: exit status 137'), 'lost'],
+    ['killed under bash', of('failed', 'failed to run commands: signal: killed'), 'lost'],
+    ['cut off by a reboot', of('failed', 'document process failed unexpectedly'), 'lost'],
+    [
+      'a worker that died',
+      of('failed', `document process failed unexpectedly: timeout signal , check log for reason`),
+      'lost',
+    ],
+    [
+      'answered, then cut off',
+      of('failed', `${JSON.stringify(result)}\ndocument process failed unexpectedly`),
+      'done',
+    ],
     ['of another step', of('succeeded', JSON.stringify({ ...result, attempt: 1 })), 'lost'],
     ['no result', of('failed', 'bash: not found'), 'failed'],
     ['no result, exit 0', of('succeeded', ''), 'failed'],

@@ -136,6 +136,28 @@ describe('what goes wrong', () => {
     expect(count(fleet.ran, 'stop')).toBe(1)
   })
 
+  test('a machine that dies under a command gets it again', async () => {
+    const { all, plane, fleet } = await withCluster([1])
+    fleet.host(1).behaviour = 'reboots'
+    const id = await all.accepted(plane.nodes.restart(ASKED, 'orders-1', { mode: 'force' }))
+    await all.engine.sweep(10)
+    all.clock.pass(5_000)
+    await all.engine.sweep(10)
+    fleet.host(1).behaviour = 'works'
+    expect(await all.ended(id)).toMatchObject({ phase: 'SUCCEEDED', error: null })
+    expect(count(fleet.ran, 'restart')).toBe(1)
+  })
+
+  test('a machine that dies under every command fails in time, with the reason', async () => {
+    const { all, plane, fleet } = await withCluster([1])
+    fleet.host(1).behaviour = 'reboots'
+    const id = await all.accepted(plane.nodes.restart(ASKED, 'orders-1', { mode: 'force' }))
+    const failed = await all.ended(id)
+    expect(failed).toMatchObject({ phase: 'FAILED', error: { code: 'node-timeout' } })
+    expect(failed.error?.detail).toContain('killed on the node')
+    expect(all.held()).toEqual([])
+  })
+
   test('an answer that never comes: the node is asked once more, its ledger has it', async () => {
     const { all, plane, fleet } = await withCluster([1])
     fleet.host(1).behaviour = 'silent'
