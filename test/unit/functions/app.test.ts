@@ -355,6 +355,61 @@ describe('a cluster over HTTP', () => {
     expect(all.store.all('cluster')).toHaveLength(1)
   })
 
+  test.each([
+    ['creation', '/clusters', input()],
+    ['operation on a cluster', '/clusters/there/restart', { mode: 'force' }],
+    ['operation on a node', '/nodes/there-1/restart', { mode: 'force' }],
+  ])(
+    'one key eight times at once is one %s, however late a store answers',
+    async (...[, path, body]) => {
+      await all.running('there', [2])
+      // All have read that the key is new; seven go on when the eighth is accepted already.
+      const { store } = all
+      const [get, commit] = [store.get.bind(store), store.commit.bind(store)]
+      let accept = () => {}
+      const accepted = new Promise<void>(done => {
+        accept = done
+      })
+      let asked = 0
+      store.get = async (kind, key) => {
+        const record = await get(kind, key)
+        if (kind === 'request' && asked++ > 0) await accepted
+        return record
+      }
+      store.commit = changes => commit(changes).then(accept)
+
+      const headers = { 'idempotency-key': 'once' }
+      const answers = await Promise.all(
+        Array.from({ length: 8 }, () => ask('POST', path, { body, headers })),
+      )
+
+      expect(answers.map(each => each.status)).toEqual(Array(8).fill(202))
+      expect(new Set(answers.map(each => each.body.id)).size).toBe(1)
+      const replayed = answers.filter(each => each.headers.get('idempotency-replayed') === 'true')
+      expect(replayed).toHaveLength(7)
+    },
+  )
+
+  test('a key that is used for another request meanwhile is told apart', async () => {
+    await all.running('there', [2])
+    const { store } = all
+    const get = store.get.bind(store)
+    const headers = { 'idempotency-key': 'once' }
+    const path = '/clusters/there/restart'
+    let isFirst = true
+    store.get = async (kind, key) => {
+      const record = await get(kind, key)
+      if (kind !== 'request' || !isFirst) return record
+      isFirst = false
+      expect((await ask('POST', path, { body: { mode: 'force' }, headers })).status).toBe(202)
+      return record
+    }
+
+    const { status, body } = await ask('POST', path, { body: { mode: 'auto' }, headers })
+
+    expect([status, body.code]).toEqual([422, 'idempotency-key-reused'])
+  })
+
   test('ETags: 304 while nothing changes, 428 and 412 for DELETE', async () => {
     await ask('POST', '/clusters', { body: input() })
     await all.settle()
