@@ -32,6 +32,9 @@ export const jsonOnlyMiddleware = createMiddleware<AppEnv>(async (c, next) => {
   const type = c.req.header('content-type')?.split(';')[0]?.trim().toLowerCase()
   if (WITH_BODY.includes(c.req.method) && hasBody && type !== 'application/json')
     throw new Problem('unsupported-media-type', 'send application/json')
+  // Many clients name the type of a body that they do not send.
+  if (WITH_BODY.includes(c.req.method) && type !== undefined && (await c.req.text()) === '')
+    c.req.raw.headers.delete('content-type')
   return next()
 })
 

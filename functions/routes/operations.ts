@@ -6,7 +6,9 @@ import type { AppContext, AppEnv } from '../middleware/env.ts'
 import { invalid } from '../middleware/problems.ts'
 import { acceptedHeaders, askedOf, entityTag, isKnown } from '../middleware/requests.ts'
 import {
+  body,
   json,
+  nothingSchema,
   pageOf,
   pageQuerySchema,
   pageRequest,
@@ -145,7 +147,7 @@ const cancel = createRoute({
   method: 'post',
   path: '/{id}/cancel',
   description: 'No new step begins; what runs on a node is let run to its end.',
-  request: { params: idParams },
+  request: { params: idParams, query: nothingSchema, ...body(nothingSchema, false) },
   responses: { 202: acceptedResponse, default: problemResponse },
 })
 
@@ -153,7 +155,7 @@ const retry = createRoute({
   method: 'post',
   path: '/{id}/retry',
   description: 'Goes on at the failed step, with new locks.',
-  request: { params: idParams },
+  request: { params: idParams, query: nothingSchema, ...body(nothingSchema, false) },
   responses: {
     200: json(operationSchema, 'Done'),
     202: acceptedResponse,
@@ -189,11 +191,14 @@ export function operationRoutes({ operations }: Plane) {
     })
     .openapi(cancel, async c => {
       const { id } = c.req.valid('param')
-      const operation = await operations.cancel(askedOf(c, null, false), id)
+      const operation = await operations.cancel(askedOf(c, c.req.valid('json'), false), id)
       return accepted(c, { operation, isReplayed: false })
     })
     .openapi(retry, async c => {
-      const outcome = await operations.retry(askedOf(c, null), c.req.valid('param').id)
+      const outcome = await operations.retry(
+        askedOf(c, c.req.valid('json')),
+        c.req.valid('param').id,
+      )
       if (outcome.kind === 'accepted') return accepted(c, outcome)
       return c.json(operationJson(outcome.value), 200)
     })

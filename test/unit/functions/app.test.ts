@@ -463,6 +463,74 @@ describe('a cluster over HTTP', () => {
     expect((await ask('POST', '/nodes/orders-1/start')).status).toBe(202)
   })
 
+  describe('what takes no body or no query', () => {
+    const actions = [
+      '/nodes/orders-1/start',
+      '/nodes/orders-1/stop',
+      '/nodes/orders-1/restart',
+      '/clusters/orders/start',
+      '/clusters/orders/stop',
+      '/clusters/orders/restart',
+      '/operations/{id}/cancel',
+      '/operations/{id}/retry',
+    ]
+    let id: string
+
+    beforeEach(async () => {
+      const { body } = await ask('POST', '/clusters', { body: input() })
+      id = body.id
+      await all.settle()
+    })
+
+    test.each(actions)('POST %s refuses either, and does nothing', async action => {
+      const path = action.replace('{id}', id)
+      const operations = all.store.all('operation').length
+
+      const body = await ask('POST', path, { body: { x: 1 } })
+      const query = await ask('POST', `${path}?x=1`)
+
+      for (const answer of [body, query]) {
+        expect([answer.status, answer.body.code]).toEqual([422, 'validation-failed'])
+        expect(answer.body.errors).toMatchObject([{ pointer: '/x', code: 'unknown-field' }])
+      }
+      expect(all.store.all('operation')).toHaveLength(operations)
+    })
+
+    test.each([
+      ['POST', '/clusters', input({ name: 'other' })],
+      ['POST', '/clusters/orders/nodes', { nodes: [{ host: hostId(2) }] }],
+      ['PUT', '/ob-clusters/ob', { rootservice: ['10.0.0.1:2881'], proxyroSecret: '/ro' }],
+      [
+        'POST',
+        '/packages',
+        { fileName: 'x', sha256: 'b'.repeat(64), sizeBytes: 1, url: 'spool:x' },
+      ],
+    ])('%s %s refuses a query', async (method, path, body) => {
+      const { status, body: answer } = await ask(method, `${path}?dryRun=true`, { body })
+      expect([status, answer.code]).toEqual([422, 'validation-failed'])
+      expect(answer.errors[0].pointer).toBe('/dryRun')
+    })
+
+    test('a key of a request without a body is not for one with a body', async () => {
+      const headers = { 'idempotency-key': 'bare' }
+      const bare = await ask('POST', '/nodes/orders-1/stop', { headers })
+      expect(bare.status).toBe(202)
+      const same = await ask('POST', '/nodes/orders-1/stop', { headers, body: {} })
+      expect(same.body.id).toBe(bare.body.id)
+      const wrong = await ask('POST', '/nodes/orders-1/stop', { headers, body: { x: 1 } })
+      expect(wrong.status).toBe(422)
+      await all.settle()
+    })
+
+    test('a type without a body is no body', async () => {
+      const headers = { 'content-type': 'application/json' }
+      for (const path of ['/nodes/orders-1/restart', '/nodes/orders-1/stop']) {
+        expect((await ask('POST', path, { headers })).status, path).toBe(202)
+        await all.settle()
+      }
+    })
+  })
+
   test('operations: list with filters, steps, long poll', async () => {
     const { body } = await ask('POST', '/clusters', { body: input() })
     await all.settle()
