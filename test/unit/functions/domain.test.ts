@@ -131,6 +131,12 @@ describe('phase of a cluster', () => {
     expect(twice).toHaveLength(1)
     expect(twice[0]?.message).toBe('start op_y: again')
   })
+
+  test('a cancelled operation is no failure: what was said before it stays said', () => {
+    const ended = { operationId: 'op_y', type: 'start', phase: 'CANCELLED', detail: '' } as const
+    expect(conditionsAfter([], { ...ended, at: NOW })).toEqual([])
+    expect(conditionsAfter(failed, { ...ended, at: NOW })).toEqual(failed)
+  })
 })
 
 describe('plans', () => {

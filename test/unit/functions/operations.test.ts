@@ -77,6 +77,8 @@ describe('a cluster', () => {
       error: { code: 'node-command-failed' },
     })
     expect(fleet.ran).toHaveLength(1)
+    const { items } = await plane.clusters.nodes('orders', { limit: 10 })
+    expect(items.map(({ conditions }) => conditions.length)).toEqual([1, 0, 0])
     host.behaviour = 'works'
     await plane.operations.retry(ASKED, bad)
     expect(await all.ended(bad)).toMatchObject({ phase: 'SUCCEEDED', error: null })
@@ -220,6 +222,9 @@ describe('cancel', () => {
     expect(await all.ended(id)).toMatchObject({ phase: 'CANCELLED' })
     expect(fleet.ran).toHaveLength(1)
     expect(all.held()).toEqual([])
+    const { items } = await plane.clusters.nodes('orders', { limit: 10 })
+    const cluster = await plane.clusters.get('orders')
+    expect([cluster, ...items].flatMap(({ conditions }) => conditions)).toEqual([])
     await expect(plane.operations.cancel(ASKED, 'op_none')).rejects.toMatchObject({
       code: 'not-found',
     })
