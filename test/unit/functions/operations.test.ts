@@ -274,6 +274,42 @@ describe('who may begin', () => {
   })
 })
 
+describe('an executor that comes back', () => {
+  /** Dies with the lease of an operation in its name. */
+  async function died(all: ScriptedPlane): Promise<string> {
+    const id = await all.accepted(all.plane.nodes.restart(ASKED, 'orders-1', { mode: 'force' }))
+    const { engine } = mortal(all, 3, 'after')
+    await engine.sweep(10)
+    expect(count(all.fleet.ran, 'restart')).toBe(0)
+    expect(all.store.all('work')).toMatchObject([{ lease: { owner: 'mortal' } }])
+    return id
+  }
+
+  test('with its name takes up at once what it held when it died', async () => {
+    const { all } = await withCluster([1])
+    const id = await died(all)
+    const since = all.clock.now()
+
+    expect(await all.newEngine('mortal').resume(10)).toBe(1)
+
+    expect(count(all.fleet.ran, 'restart')).toBe(1)
+    expect(await all.ended(id)).toMatchObject({ phase: 'SUCCEEDED' })
+    expect(all.clock.now() - since).toBeLessThan(5_000)
+  })
+
+  test('with another name leaves it alone until the lease ends', async () => {
+    const { all, fleet } = await withCluster([1])
+    const id = await died(all)
+
+    await all.newEngine('other').resume(10)
+    all.clock.pass(29_000)
+    await all.newEngine('other').resume(10)
+
+    expect(count(fleet.ran, 'restart')).toBe(0)
+    expect(await all.ended(id)).toMatchObject({ phase: 'SUCCEEDED' })
+  })
+})
+
 /** Counts calls, and dies at the `at`-th: before its effect, or after it. */
 class Death {
   private calls = 0
