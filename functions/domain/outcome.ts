@@ -44,6 +44,7 @@ export function outcomeOf(
       : { kind: 'lost', detail: 'the node answered for another step' }
   const code = result.code ?? 'node.failed'
   const detail = `${code}: ${result.message ?? 'no reason given'}`
+  if (code === 'node.going-down') return { kind: 'lost', detail }
   const isLate = code === 'order.expired'
   return failed(isLate ? 'node-timeout' : 'node-command-failed', detail, summaryOf(result))
 }

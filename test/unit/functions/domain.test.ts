@@ -251,6 +251,7 @@ describe('what an invocation means', () => {
       error: { code: 'node-command-failed', detail: 'node.no-start: m' },
     })
     expect(refusal('order.expired')).toMatchObject({ error: { code: 'node-timeout' } })
+    expect(refusal('node.going-down')).toMatchObject({ kind: 'lost' })
   })
 
   test('output of any size and kind is bounded', () => {

@@ -251,6 +251,21 @@ describe('a node that runs', () => {
     })
   })
 
+  test('a verb that a shutdown cuts off is done by the same order after the boot', async () => {
+    const step = entry({ fence })
+    const order = node.order('restart', step)
+    const log = node.file('var/lib/obfleet/node.log')
+    const { ended } = node.spawn(['run', order])
+    await until('it has begun', () => readFileSync(log, 'utf8').includes(`of ${step.operationId}/`))
+    await node.reboot()
+    const { out } = await ended
+    expect(out === '' || resultOf(await ended).code === 'node.going-down').toBe(true)
+    expect(resultOf(await node.run('run', order))).toMatchObject({
+      ok: true,
+      facts: { status: 'RUNNING' },
+    })
+  })
+
   test('parameters and a wrong one: coded, and corrected by the next start', async () => {
     const wrong = { slow_query_time_threshold: 'much' }
     const failed = await act('restart', { fence, desired: desired({ parameters: wrong }) })
