@@ -24,6 +24,8 @@ export type DepsSettings = {
   readonly cursorKey: string
   readonly queue: Queue
   readonly log: Log
+  /** Name in this executor's leases, for the only one there is; else one that nobody else has. */
+  readonly owner?: string
   /** Elsewhere than AWS, with keys of one's own. */
   readonly dynamodbEndpoint?: string
   readonly ssmEndpoint?: string
@@ -68,7 +70,7 @@ export function makeDeps(settings: DepsSettings): Deps {
     clock,
     queue,
     log,
-    owner: randomUUID(),
+    owner: settings.owner ?? randomUUID(),
   })
   const hosts = ssmHosts(patient)
   const plane = makePlane({ store, hosts, runCommand, clock, queue, cursorKey })

@@ -125,8 +125,6 @@ const ANYWHERE_BUT: readonly Rule[] = [
     ),
     allowed: [
       /^proxy-node\/base\/clock\.ts$/,
-      // A background start watches its child with Bun.sleep, until process/spawn takes a clock.
-      /^proxy-node\/process\/spawn\.ts$/,
       /^functions\/deps\.ts$/,
       /^infra\/local\//,
     ],

@@ -64,8 +64,19 @@ export class Engine {
 
   /** All that is due, by the sweeper. How many were found. */
   async sweep(limit: number): Promise<number> {
-    const { store, clock, log } = this.deps
-    const ids = await store.due(clock.now(), limit)
+    return this.look(await this.deps.store.due(this.now(), limit))
+  }
+
+  /**
+   * For an executor of a name that no other has, when it begins: what it held when it died is its own
+   * still, and is taken up before the lease ends. How many were found.
+   */
+  async resume(limit: number): Promise<number> {
+    return this.look(await this.deps.store.due(this.now() + LEASE_MS, limit))
+  }
+
+  private async look(ids: readonly string[]): Promise<number> {
+    const { log } = this.deps
     await Promise.all(
       ids.map(id =>
         this.advance(id).catch((error: Error) =>

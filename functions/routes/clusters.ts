@@ -27,6 +27,7 @@ import {
   conditionsJson,
   holdSchema,
   json,
+  nothingSchema,
   pageOf,
   pageQuerySchema,
   pageRequest,
@@ -184,7 +185,7 @@ const create = createRoute({
   method: 'post',
   path: '/',
   description: 'Work mode CONFIG_URL is refused until the config service exists.',
-  request: body(clusterInputSchema),
+  request: { query: nothingSchema, ...body(clusterInputSchema) },
   responses: {
     201: json(clusterSchema, 'Made before, by a request with this key'),
     202: acceptedResponse,
@@ -222,6 +223,7 @@ const addNodes = createRoute({
   path: '/{ref}/nodes',
   request: {
     params: refParams,
+    query: nothingSchema,
     ...body(z.strictObject({ nodes: z.array(nodeInputSchema).min(1).max(MAX_NODES) })),
   },
   responses: changed,
@@ -232,7 +234,7 @@ function action<T extends z.ZodType>(path: string, schema: T, description: strin
     method: 'post',
     path,
     description,
-    request: { params: refParams, ...body(schema, false) },
+    request: { params: refParams, query: nothingSchema, ...body(schema, false) },
     responses: changed,
   })
 }

@@ -18,6 +18,7 @@ import {
   conditionsJson,
   holdSchema,
   json,
+  nothingSchema,
   pageOf,
   pageQuerySchema,
   pageRequest,
@@ -176,7 +177,7 @@ function action(path: string, description: string) {
     method: 'post',
     path,
     description,
-    request: { params: refParams },
+    request: { params: refParams, query: nothingSchema, ...body(nothingSchema, false) },
     responses: {
       200: json(nodeSchema, 'It is so already'),
       202: acceptedResponse,
@@ -190,14 +191,14 @@ const stop = action('/{ref}/stop', 'Stops the proxy; it stays stopped over a reb
 
 const restart = createRoute({
   ...action('/{ref}/restart', 'Restarts the proxy; `auto` is `force` until hot restart exists.'),
-  request: { params: refParams, ...body(restartSchema, false) },
+  request: { params: refParams, query: nothingSchema, ...body(restartSchema, false) },
 })
 
 const report = createRoute({
   method: 'post',
   path: '/{ref}/report',
   description: 'From the node itself, signed by its instance. An older sequence changes nothing.',
-  request: { params: refParams, ...body(nodeReportSchema) },
+  request: { params: refParams, query: nothingSchema, ...body(nodeReportSchema) },
   responses: { 204: { description: 'Taken' }, default: problemResponse },
 })
 
@@ -221,10 +222,10 @@ export function nodeRoutes({ nodes }: Plane) {
       return outcome.kind === 'accepted' ? accepted(c, outcome) : c.body(null, 204)
     })
     .openapi(start, async c =>
-      settled(c, await nodes.start(askedOf(c, null), c.req.valid('param').ref)),
+      settled(c, await nodes.start(askedOf(c, c.req.valid('json')), c.req.valid('param').ref)),
     )
     .openapi(stop, async c =>
-      settled(c, await nodes.stop(askedOf(c, null), c.req.valid('param').ref)),
+      settled(c, await nodes.stop(askedOf(c, c.req.valid('json')), c.req.valid('param').ref)),
     )
     .openapi(restart, async c => {
       const input = restartSchema.parse(c.req.valid('json'))

@@ -13,7 +13,9 @@ import {
   replayHeaders,
 } from '../middleware/requests.ts'
 import {
+  body,
   json,
+  nothingSchema,
   pageOf,
   pageQuerySchema,
   pageRequest,
@@ -152,7 +154,7 @@ const cancel = createRoute({
   method: 'post',
   path: '/{id}/cancel',
   description: 'No new step begins; what runs on a node is let run to its end.',
-  request: { params: idParams },
+  request: { params: idParams, query: nothingSchema, ...body(nothingSchema, false) },
   responses: { 202: acceptedResponse, default: problemResponse },
 })
 
@@ -160,7 +162,7 @@ const retry = createRoute({
   method: 'post',
   path: '/{id}/retry',
   description: 'Goes on at the failed step, with new locks.',
-  request: { params: idParams },
+  request: { params: idParams, query: nothingSchema, ...body(nothingSchema, false) },
   responses: {
     200: json(operationSchema, 'Done'),
     202: acceptedResponse,
@@ -196,12 +198,15 @@ export function operationRoutes({ operations }: Plane) {
     })
     .openapi(cancel, async c => {
       const { id } = c.req.valid('param')
-      const outcome = await operations.cancel(askedOf(c, null), id)
+      const outcome = await operations.cancel(askedOf(c, c.req.valid('json')), id)
       const operation = outcome.kind === 'accepted' ? outcome.operation : outcome.value
       return accepted(c, { operation, isReplayed: outcome.isReplayed })
     })
     .openapi(retry, async c => {
-      const outcome = await operations.retry(askedOf(c, null), c.req.valid('param').id)
+      const outcome = await operations.retry(
+        askedOf(c, c.req.valid('json')),
+        c.req.valid('param').id,
+      )
       if (outcome.kind === 'accepted') return accepted(c, outcome)
       return c.json(operationJson(outcome.value), 200, replayHeaders(outcome.isReplayed))
     })

@@ -16,6 +16,7 @@ import { router } from './operations.ts'
 import {
   body,
   json,
+  nothingSchema,
   pageOf,
   pageQuerySchema,
   pageRequest,
@@ -139,7 +140,7 @@ const putObCluster = createRoute({
   method: 'put',
   path: '/{name}',
   description: 'Creates with `If-None-Match: *`, replaces with If-Match.',
-  request: { params: obNameParams, ...body(obClusterInputSchema) },
+  request: { params: obNameParams, query: nothingSchema, ...body(obClusterInputSchema) },
   responses: {
     200: json(obClusterSchema, 'Replaced'),
     201: json(obClusterSchema, 'Created'),
@@ -236,7 +237,7 @@ const createPackage = createRoute({
   method: 'post',
   path: '/',
   description: 'Registers a file that hosts can reach; its bytes never pass the API.',
-  request: body(packageInputSchema),
+  request: { query: nothingSchema, ...body(packageInputSchema) },
   responses: { 201: json(packageSchema, 'Registered'), default: problemResponse },
 })
 

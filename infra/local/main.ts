@@ -9,6 +9,7 @@ import { readyScreen } from './stack/screen.ts'
 import { endLeftovers, startOf } from './stack/services.ts'
 import { type StackSettings, stackSettings } from './stack/settings.ts'
 import { type DevFile, instanceRoot, resetStack, Stack } from './stack/stack.ts'
+import { forgetTable } from './stack/table.ts'
 
 const USAGE = 'npm run dev [-- --reset] [-- --json] | npm run dev -- reboot NODE'
 const REBOOT_DEADLINE_MS = 120_000
@@ -36,7 +37,10 @@ async function up(
   if (other !== undefined)
     return complain(`the stack is running already (process ${other}); stop it with Ctrl-C first`)
   await endLeftovers(settings.home)
-  if (reset) resetStack(settings.home)
+  if (reset) {
+    await forgetTable(settings.home, process.env['OBFLEET_DYNAMODB_ENDPOINT'])
+    resetStack(settings.home)
+  }
   const note = (line: string) => {
     if (!json) process.stdout.write(`  ${line}\n`)
   }

@@ -405,6 +405,12 @@ export const FAULTS = {
     says: '{folder} has not enough room: {detail}',
     remedy: 'make room, then try again',
   },
+  'node.going-down': {
+    blame: 'operator',
+    retryable: true,
+    says: 'the machine shuts down; the verb ended with {code}',
+    remedy: 'none: the order is sent again',
+  },
   'node.init-failed': {
     blame: 'operator',
     retryable: true,

@@ -97,6 +97,9 @@ async function onceOnly(order: Order, entry: OrderEntry, host: Host): Promise<Ve
   const memory = readMemory(paths)
   admit(order, entry, memory.fence, host.clock.now())
   const result = await attempt(order.verb, entry, memory, host)
+  // Nothing that the ledger should know: after the boot the same order is carried out.
+  if (!result.ok && (await host.init.isGoingDown()))
+    return failureOf(order.verb, new Fault('node.going-down', { code: result.code ?? 'unknown' }))
   try {
     storeResult(paths, entry, result, host.clock.now())
   } catch (error) {

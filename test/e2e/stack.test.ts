@@ -7,6 +7,7 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import type { RowDataPacket } from 'mysql2/promise'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { askInit } from '../../infra/local/instance/init-client.ts'
 import { ApiError } from '../../infra/local/stack/api-client.ts'
 import { DevStack, type NodeJson, type OperationJson, until } from '../support/dev-stack.ts'
 
@@ -270,6 +271,14 @@ describe('failure', () => {
     expect(await statuses()).toEqual(['RUNNING', 'RUNNING', 'RUNNING'])
   })
 
+  test('kill -9 of the API: the next one goes on at once, not when the lease ends', async () => {
+    const id = await stack.accepted('/nodes/demo-1/restart')
+    await underWay(id)
+    stack.kill('api')
+    await until('the API is back', () => stack.api.get('/clusters').catch(() => undefined))
+    expect(await stack.ended(id, 20_000)).toMatchObject({ phase: 'SUCCEEDED' })
+  })
+
   test('kill -9 of Run Command in the middle of an operation', async () => {
     const id = await stack.accepted('/clusters/demo/restart')
     await underWay(id)
@@ -284,6 +293,28 @@ describe('failure', () => {
     stack.kill('dynamodb')
     expect(await stack.ended(id)).toMatchObject({ phase: 'SUCCEEDED' })
   })
+
+  const init = (op: string) => () =>
+    askInit(join(stack.home, 'instances/i-00000000000000002/run/init.sock'), { op }, 60_000)
+
+  test.each([
+    ['a crash', init('crash')],
+    ['a reboot', init('reboot')],
+    ['kill -9 of the init', async () => stack.kill('instance2')],
+  ])(
+    '%s of an instance in the middle of an operation: its verb is sent again',
+    async (...[, act]) => {
+      const id = await stack.accepted('/nodes/demo-2/restart')
+      const log = join(stack.home, 'instances/i-00000000000000002/var/lib/obfleet/node.log')
+      await until('the verb has begun', () =>
+        readFileSync(log, 'utf8').includes(`restart of ${id}`),
+      )
+      await act()
+      expect(await stack.ended(id)).toMatchObject({ phase: 'SUCCEEDED', error: null })
+      expect(await statuses()).toEqual(['RUNNING', 'RUNNING', 'RUNNING'])
+      expect(await answers(`${stack.network}.1.2`)).toBe(true)
+    },
+  )
 
   test('Run Command throttles, loses answers and events, delivers twice: the work is done once', async () => {
     const before = (await stack.nodes()).map(node => node.status.report?.pid)

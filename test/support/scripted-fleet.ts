@@ -38,6 +38,8 @@ export type Behaviour =
   | 'silent'
   /** Its carrier dies before it runs. */
   | 'undelivered'
+  /** Reboots under it before it has done anything. */
+  | 'reboots'
   | 'slow'
 
 type ScriptedHost = {
@@ -177,6 +179,10 @@ export class ScriptedFleet {
     const common = { hostId: facts.id, doneAt: now, output: '' }
     if (behaviour === 'undelivered')
       return { ...common, state: 'lost' as const, details: 'Undeliverable' }
+    if (behaviour === 'reboots') {
+      const state = 'failed' as const
+      return { ...common, state, details: 'Failed', output: 'document process failed unexpectedly' }
+    }
     const output = await this.obey(host, verb, entry, expiresAt)
     if (behaviour === 'silent')
       return { ...common, doneAt: Number.POSITIVE_INFINITY, state: 'waiting' as const, details: '' }

@@ -32,6 +32,9 @@ type Running = {
   readonly deaths: number[]
 }
 
+/** As the event has it: one of the two is there. */
+type End = readonly [code: number | null, signal: NodeJS.Signals | null]
+
 export class Services {
   private readonly folder: string
   private readonly running = new Map<string, Running>()
@@ -93,7 +96,7 @@ export class Services {
   private async whenReady(plan: ServicePlan, child: ChildProcess): Promise<string> {
     const died = new Promise<never>((_resolve, reject) => {
       child.once('error', error => reject(new Error(`${plan.name}: ${error.message}`)))
-      child.once('exit', code => reject(new Error(this.whyDied(plan.name, code))))
+      child.once('exit', (...end) => reject(new Error(this.whyDied(plan.name, end))))
     })
     died.catch(() => {})
     const settled = new AbortController()
@@ -118,22 +121,27 @@ export class Services {
     }
   }
 
-  private whyDied(name: string, code: number | null): string {
+  /** Its last line, unless that is a record for machines or it had no time to write one. */
+  private whyDied(name: string, end: End): string {
     const log = readFileSync(join(this.folder, 'log', `${name}.log`), 'utf8').trim()
     const last = log.split('\n').findLast(line => line.trim() !== '')
-    return `${name}: ${last ?? `ended with exit code ${code}`}`
+    const isSaid = end[1] === null && last !== undefined && !last.startsWith('{')
+    return `${name}: ${isSaid ? last : `ended with ${endText(end)}`}`
   }
 
   /** Starts a dead service again, unless it dies again and again. */
   private watch(name: string): void {
     const service = this.running.get(name)
     if (service === undefined) return
-    service.child.once('exit', code => {
+    service.child.once('exit', (...end) => {
       if (this.isStopping) return
       const now = Date.now()
       service.deaths.push(now)
       const recent = service.deaths.filter(at => now - at < 60_000).length
-      if (recent >= MAX_DEATHS) return this.giveUp(this.whyDied(name, code))
+      if (recent >= MAX_DEATHS)
+        return this.giveUp(
+          `${name} ended ${recent} times within a minute (${endText(end)}); see log/${name}.log`,
+        )
       this.note(`${name} ended; starting it again`)
       setTimeout(() => void this.restart(service), RESTART_MS * recent)
     })
@@ -197,6 +205,10 @@ async function endChild(child: ChildProcess): Promise<void> {
   child.kill('SIGTERM')
   await ended
   clearTimeout(timer)
+}
+
+function endText([code, signal]: End): string {
+  return signal === null ? `exit code ${code}` : `signal ${signal}`
 }
 
 function firstLine(child: ChildProcess): Promise<string> {

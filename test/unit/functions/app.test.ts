@@ -357,6 +357,61 @@ describe('a cluster over HTTP', () => {
     expect(all.store.all('cluster')).toHaveLength(1)
   })
 
+  test.each([
+    ['creation', '/clusters', input()],
+    ['operation on a cluster', '/clusters/there/restart', { mode: 'force' }],
+    ['operation on a node', '/nodes/there-1/restart', { mode: 'force' }],
+  ])(
+    'one key eight times at once is one %s, however late a store answers',
+    async (...[, path, body]) => {
+      await all.running('there', [2])
+      // All have read that the key is new; seven go on when the eighth is accepted already.
+      const { store } = all
+      const [get, commit] = [store.get.bind(store), store.commit.bind(store)]
+      let accept = () => {}
+      const accepted = new Promise<void>(done => {
+        accept = done
+      })
+      let asked = 0
+      store.get = async (kind, key) => {
+        const record = await get(kind, key)
+        if (kind === 'request' && asked++ > 0) await accepted
+        return record
+      }
+      store.commit = changes => commit(changes).then(accept)
+
+      const headers = { 'idempotency-key': 'once' }
+      const answers = await Promise.all(
+        Array.from({ length: 8 }, () => ask('POST', path, { body, headers })),
+      )
+
+      expect(answers.map(each => each.status)).toEqual(Array(8).fill(202))
+      expect(new Set(answers.map(each => each.body.id)).size).toBe(1)
+      const replayed = answers.filter(each => each.headers.get('idempotency-replayed') === 'true')
+      expect(replayed).toHaveLength(7)
+    },
+  )
+
+  test('a key that is used for another request meanwhile is told apart', async () => {
+    await all.running('there', [2])
+    const { store } = all
+    const get = store.get.bind(store)
+    const headers = { 'idempotency-key': 'once' }
+    const path = '/clusters/there/restart'
+    let isFirst = true
+    store.get = async (kind, key) => {
+      const record = await get(kind, key)
+      if (kind !== 'request' || !isFirst) return record
+      isFirst = false
+      expect((await ask('POST', path, { body: { mode: 'force' }, headers })).status).toBe(202)
+      return record
+    }
+
+    const { status, body } = await ask('POST', path, { body: { mode: 'auto' }, headers })
+
+    expect([status, body.code]).toEqual([422, 'idempotency-key-reused'])
+  })
+
   test('ETags: 304 while nothing changes, 428 and 412 for DELETE', async () => {
     await ask('POST', '/clusters', { body: input() })
     await all.settle()
@@ -430,6 +485,74 @@ describe('a cluster over HTTP', () => {
     expect(again.headers.get('idempotency-replayed')).toBe('true')
     const audited = all.store.all('audit').filter(({ action }) => action === 'cancel')
     expect(audited).toMatchObject([{ target: body.target.id, operationId: body.id }])
+  })
+
+  describe('what takes no body or no query', () => {
+    const actions = [
+      '/nodes/orders-1/start',
+      '/nodes/orders-1/stop',
+      '/nodes/orders-1/restart',
+      '/clusters/orders/start',
+      '/clusters/orders/stop',
+      '/clusters/orders/restart',
+      '/operations/{id}/cancel',
+      '/operations/{id}/retry',
+    ]
+    let id: string
+
+    beforeEach(async () => {
+      const { body } = await ask('POST', '/clusters', { body: input() })
+      id = body.id
+      await all.settle()
+    })
+
+    test.each(actions)('POST %s refuses either, and does nothing', async action => {
+      const path = action.replace('{id}', id)
+      const operations = all.store.all('operation').length
+
+      const body = await ask('POST', path, { body: { x: 1 } })
+      const query = await ask('POST', `${path}?x=1`)
+
+      for (const answer of [body, query]) {
+        expect([answer.status, answer.body.code]).toEqual([422, 'validation-failed'])
+        expect(answer.body.errors).toMatchObject([{ pointer: '/x', code: 'unknown-field' }])
+      }
+      expect(all.store.all('operation')).toHaveLength(operations)
+    })
+
+    test.each([
+      ['POST', '/clusters', input({ name: 'other' })],
+      ['POST', '/clusters/orders/nodes', { nodes: [{ host: hostId(2) }] }],
+      ['PUT', '/ob-clusters/ob', { rootservice: ['10.0.0.1:2881'], proxyroSecret: '/ro' }],
+      [
+        'POST',
+        '/packages',
+        { fileName: 'x', sha256: 'b'.repeat(64), sizeBytes: 1, url: 'spool:x' },
+      ],
+    ])('%s %s refuses a query', async (method, path, body) => {
+      const { status, body: answer } = await ask(method, `${path}?dryRun=true`, { body })
+      expect([status, answer.code]).toEqual([422, 'validation-failed'])
+      expect(answer.errors[0].pointer).toBe('/dryRun')
+    })
+
+    test('a key of a request without a body is not for one with a body', async () => {
+      const headers = { 'idempotency-key': 'bare' }
+      const bare = await ask('POST', '/nodes/orders-1/stop', { headers })
+      expect(bare.status).toBe(202)
+      const same = await ask('POST', '/nodes/orders-1/stop', { headers, body: {} })
+      expect(same.body.id).toBe(bare.body.id)
+      const wrong = await ask('POST', '/nodes/orders-1/stop', { headers, body: { x: 1 } })
+      expect(wrong.status).toBe(422)
+      await all.settle()
+    })
+
+    test('a type without a body is no body', async () => {
+      const headers = { 'content-type': 'application/json' }
+      for (const path of ['/nodes/orders-1/restart', '/nodes/orders-1/stop']) {
+        expect((await ask('POST', path, { headers })).status, path).toBe(202)
+        await all.settle()
+      }
+    })
   })
 
   test('operations: list with filters, steps, long poll', async () => {

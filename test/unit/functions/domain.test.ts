@@ -131,6 +131,12 @@ describe('phase of a cluster', () => {
     expect(twice).toHaveLength(1)
     expect(twice[0]?.message).toBe('start op_y: again')
   })
+
+  test('a cancelled operation is no failure: what was said before it stays said', () => {
+    const ended = { operationId: 'op_y', type: 'start', phase: 'CANCELLED', detail: '' } as const
+    expect(conditionsAfter([], { ...ended, at: NOW })).toEqual([])
+    expect(conditionsAfter(failed, { ...ended, at: NOW })).toEqual(failed)
+  })
 })
 
 describe('plans', () => {
@@ -233,6 +239,18 @@ describe('what an invocation means', () => {
     ['timed out', of('timed-out', ''), 'lost'],
     ['cancelled', of('cancelled', ''), 'lost'],
     ['killed', of('failed', 'failed to run commands: exit status 137'), 'lost'],
+    ['killed under bash', of('failed', 'failed to run commands: signal: killed'), 'lost'],
+    ['cut off by a reboot', of('failed', 'document process failed unexpectedly'), 'lost'],
+    [
+      'a worker that died',
+      of('failed', `document process failed unexpectedly: timeout signal , check log for reason`),
+      'lost',
+    ],
+    [
+      'answered, then cut off',
+      of('failed', `${JSON.stringify(result)}\ndocument process failed unexpectedly`),
+      'done',
+    ],
     ['of another step', of('succeeded', JSON.stringify({ ...result, attempt: 1 })), 'lost'],
     ['no result', of('failed', 'bash: not found'), 'failed'],
     ['no result, exit 0', of('succeeded', ''), 'failed'],
@@ -250,6 +268,7 @@ describe('what an invocation means', () => {
       error: { code: 'node-command-failed', detail: 'node.no-start: m' },
     })
     expect(refusal('order.expired')).toMatchObject({ error: { code: 'node-timeout' } })
+    expect(refusal('node.going-down')).toMatchObject({ kind: 'lost' })
   })
 
   test('output of any size and kind is bounded', () => {

@@ -108,6 +108,8 @@ describe('a cluster', () => {
       error: { code: 'node-command-failed' },
     })
     expect(fleet.ran).toHaveLength(1)
+    const { items } = await plane.clusters.nodes('orders', { limit: 10 })
+    expect(items.map(({ conditions }) => conditions.length)).toEqual([1, 0, 0])
     host.behaviour = 'works'
     await plane.operations.retry(ASKED, bad)
     expect(await all.ended(bad)).toMatchObject({ phase: 'SUCCEEDED', error: null })
@@ -201,6 +203,28 @@ describe('what goes wrong', () => {
     expect(count(fleet.ran, 'stop')).toBe(1)
   })
 
+  test('a machine that dies under a command gets it again', async () => {
+    const { all, plane, fleet } = await withCluster([1])
+    fleet.host(1).behaviour = 'reboots'
+    const id = await all.accepted(plane.nodes.restart(ASKED, 'orders-1', { mode: 'force' }))
+    await all.engine.sweep(10)
+    all.clock.pass(5_000)
+    await all.engine.sweep(10)
+    fleet.host(1).behaviour = 'works'
+    expect(await all.ended(id)).toMatchObject({ phase: 'SUCCEEDED', error: null })
+    expect(count(fleet.ran, 'restart')).toBe(1)
+  })
+
+  test('a machine that dies under every command fails in time, with the reason', async () => {
+    const { all, plane, fleet } = await withCluster([1])
+    fleet.host(1).behaviour = 'reboots'
+    const id = await all.accepted(plane.nodes.restart(ASKED, 'orders-1', { mode: 'force' }))
+    const failed = await all.ended(id)
+    expect(failed).toMatchObject({ phase: 'FAILED', error: { code: 'node-timeout' } })
+    expect(failed.error?.detail).toContain('killed on the node')
+    expect(all.held()).toEqual([])
+  })
+
   test('an answer that never comes: the node is asked once more, its ledger has it', async () => {
     const { all, plane, fleet } = await withCluster([1])
     fleet.host(1).behaviour = 'silent'
@@ -263,6 +287,9 @@ describe('cancel', () => {
     expect(await all.ended(id)).toMatchObject({ phase: 'CANCELLED' })
     expect(fleet.ran).toHaveLength(1)
     expect(all.held()).toEqual([])
+    const { items } = await plane.clusters.nodes('orders', { limit: 10 })
+    const cluster = await plane.clusters.get('orders')
+    expect([cluster, ...items].flatMap(({ conditions }) => conditions)).toEqual([])
     await expect(plane.operations.cancel(ASKED, 'op_none')).rejects.toMatchObject({
       code: 'not-found',
     })
@@ -309,6 +336,42 @@ describe('who may begin', () => {
       code: 'cluster-state-conflict',
     })
     await all.settle()
+  })
+})
+
+describe('an executor that comes back', () => {
+  /** Dies with the lease of an operation in its name. */
+  async function died(all: ScriptedPlane): Promise<string> {
+    const id = await all.accepted(all.plane.nodes.restart(ASKED, 'orders-1', { mode: 'force' }))
+    const { engine } = mortal(all, 3, 'after')
+    await engine.sweep(10)
+    expect(count(all.fleet.ran, 'restart')).toBe(0)
+    expect(all.store.all('work')).toMatchObject([{ lease: { owner: 'mortal' } }])
+    return id
+  }
+
+  test('with its name takes up at once what it held when it died', async () => {
+    const { all } = await withCluster([1])
+    const id = await died(all)
+    const since = all.clock.now()
+
+    expect(await all.newEngine('mortal').resume(10)).toBe(1)
+
+    expect(count(all.fleet.ran, 'restart')).toBe(1)
+    expect(await all.ended(id)).toMatchObject({ phase: 'SUCCEEDED' })
+    expect(all.clock.now() - since).toBeLessThan(5_000)
+  })
+
+  test('with another name leaves it alone until the lease ends', async () => {
+    const { all, fleet } = await withCluster([1])
+    const id = await died(all)
+
+    await all.newEngine('other').resume(10)
+    all.clock.pass(29_000)
+    await all.newEngine('other').resume(10)
+
+    expect(count(fleet.ran, 'restart')).toBe(0)
+    expect(await all.ended(id)).toMatchObject({ phase: 'SUCCEEDED' })
   })
 })
 

@@ -86,11 +86,23 @@ describe('a service', () => {
     expect(notes).toContain('three ended; starting it again')
   })
 
-  test('that dies again and again is given up with its last line', async () => {
+  test.each([
+    ['process.exit(1)', 'exit code 1'],
+    ['process.kill(process.pid,"SIGKILL")', 'signal SIGKILL'],
+  ])('that dies again and again by %s is given up, with how it ended', async (end, how) => {
     await services.start(
-      node('four', `${LIVES};setTimeout(()=>{console.error("worn out");process.exit(1)},50)`),
+      node('four', `${LIVES};setTimeout(()=>{console.error('{"at":1}');${end}},50)`),
     )
-    expect(await services.givenUp).toBe('four: worn out')
+    expect(await services.givenUp).toBe(
+      `four ended 5 times within a minute (${how}); see log/four.log`,
+    )
+  })
+
+  test.each([
+    ['writes records only', `console.error('{"at":1}');process.exit(3)`, 'exit code 3'],
+    ['is killed', 'process.kill(process.pid,"SIGKILL")', 'signal SIGKILL'],
+  ])('that %s and dies before it is ready says how it ended', async (_name, script, how) => {
+    await expect(services.start(node('five', script))).rejects.toThrow(`five: ended with ${how}`)
   })
 
   test('has a private log', async () => {
