@@ -44,6 +44,7 @@ if (existsSync(EXECUTABLE) && existsSync(stamp) && readFileSync(stamp, 'utf8') =
   process.exit(0)
 }
 
+process.stdout.write('building the node executable\n')
 mkdirSync(DIST, { recursive: true })
 const folder = join(DIST, '.build')
 rmSync(folder, { recursive: true, force: true })

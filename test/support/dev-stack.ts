@@ -9,7 +9,7 @@ import { type Connection, createConnection } from 'mysql2/promise'
 import { installKernel } from '../../infra/local/kernel.ts'
 import type { FaultOrders } from '../../infra/local/ssm/faults.ts'
 import { type ApiClient, apiClient } from '../../infra/local/stack/api-client.ts'
-import type { DevFile } from '../../infra/local/stack/stack.ts'
+import type { DevFile } from '../../infra/local/stack/dev-file.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 const START = join(ROOT, 'infra/local/start.mjs')
