@@ -6,6 +6,15 @@ import type { AppContext, AppEnv } from '../middleware/env.ts'
 import { invalid } from '../middleware/problems.ts'
 import { acceptedHeaders, askedOf, entityTag, isKnown } from '../middleware/requests.ts'
 import {
+  ACCEPTED,
+  IF_NONE_MATCH,
+  KEY_OPTIONAL,
+  KEY_REQUIRED,
+  NOT_CHANGED,
+  named,
+  TAGGED,
+} from './headers.ts'
+import {
   json,
   pageOf,
   pageQuerySchema,
@@ -44,7 +53,10 @@ export const operationSchema = z
   })
   .openapi('Operation')
 
-export const acceptedResponse = json(operationSchema, 'Accepted; Location names the operation')
+export const acceptedResponse = {
+  ...json(operationSchema, 'Accepted; Location names the operation'),
+  ...ACCEPTED,
+}
 
 const stepSchema = z
   .object({
@@ -97,6 +109,7 @@ export function accepted(
 }
 
 const list = createRoute({
+  ...named('listOperations', 'List operations'),
   method: 'get',
   path: '/',
   request: {
@@ -114,6 +127,8 @@ const list = createRoute({
 })
 
 const get = createRoute({
+  ...named('getOperation', 'Read an operation, or wait for its end'),
+  parameters: [IF_NONE_MATCH],
   method: 'get',
   path: '/{id}',
   description: 'With `wait` the answer comes when the operation has ended, or is past `revision`.',
@@ -125,13 +140,14 @@ const get = createRoute({
     }),
   },
   responses: {
-    200: json(operationSchema, 'The operation'),
-    304: { description: 'Not changed' },
+    200: { ...json(operationSchema, 'The operation'), ...TAGGED },
+    304: NOT_CHANGED,
     default: problemResponse,
   },
 })
 
 const steps = createRoute({
+  ...named('listOperationSteps', 'List the steps of an operation'),
   method: 'get',
   path: '/{id}/steps',
   request: { params: idParams, query: z.strictObject({}) },
@@ -142,6 +158,8 @@ const steps = createRoute({
 })
 
 const cancel = createRoute({
+  ...named('cancelOperation', 'Cancel an operation'),
+  parameters: [KEY_OPTIONAL],
   method: 'post',
   path: '/{id}/cancel',
   description: 'No new step begins; what runs on a node is let run to its end.',
@@ -150,6 +168,8 @@ const cancel = createRoute({
 })
 
 const retry = createRoute({
+  ...named('retryOperation', 'Retry a failed operation'),
+  parameters: [KEY_REQUIRED],
   method: 'post',
   path: '/{id}/retry',
   description: 'Goes on at the failed step, with new locks.',
@@ -203,7 +223,7 @@ export function operationRoutes({ operations }: Plane) {
 export function router(): OpenAPIHono<AppEnv> {
   return new OpenAPIHono<AppEnv>({
     defaultHook: result => {
-      if (!result.success) throw invalid(result.error)
+      if (!result.success) throw invalid(result.error, 'data' in result ? result.data : undefined)
     },
   })
 }
