@@ -7,7 +7,7 @@ import type { ApiClient } from './api-client.ts'
 import { seenWithin } from './until.ts'
 
 const HELD_DEADLINE_MS = 120_000
-const NODES_DEADLINE_MS = 60_000
+const NODES_DEADLINE_MS = 45_000
 const MAX_PAGES = 1_000
 
 const clusterSchema = z.looseObject({
