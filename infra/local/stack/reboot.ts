@@ -15,7 +15,7 @@ export async function reboot({ home }: StackSettings, wanted: string): Promise<s
   const dev = readJson(join(home, 'dev.json')) as DevFile | undefined
   if (dev === undefined) throw new Error('no stack was started here; run `npm run dev` first')
   const fleet = await fleetOf(apiClient(dev.apiUrl, dev.token)).catch((error: Error) => {
-    throw new Error(`${dev.apiUrl}: ${error.message}; is the stack up?`, { cause: error })
+    throw new Error(`${error.message}; is the stack up?`, { cause: error })
   })
   const id = instanceOf(fleet, wanted)
   const socket = join(instanceRoot(home, id), 'run/init.sock')
