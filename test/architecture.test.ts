@@ -123,11 +123,7 @@ const ANYWHERE_BUT: readonly Rule[] = [
       '(?:node:)?timers(?:\\/promises)?',
       /(?<![.\w])(?:setTimeout|setInterval|setImmediate)\b|\bBun\.sleep/,
     ),
-    allowed: [
-      /^proxy-node\/base\/clock\.ts$/,
-      /^functions\/deps\.ts$/,
-      /^infra\/local\//,
-    ],
+    allowed: [/^proxy-node\/base\/clock\.ts$/, /^functions\/deps\.ts$/, /^infra\/local\//],
     caught: [
       'setTimeout(act, 1)',
       'const later = setInterval',

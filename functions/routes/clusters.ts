@@ -13,6 +13,16 @@ import type { ClusterInput, NodeInput, NodesInput, Outcome, Plane } from '../dom
 import type { AppContext } from '../middleware/env.ts'
 import { askedOf, entityTag, isKnown, replayHeaders } from '../middleware/requests.ts'
 import {
+  IF_MATCH,
+  IF_NONE_MATCH,
+  KEY_OPTIONAL,
+  KEY_REQUIRED,
+  NOT_CHANGED,
+  named,
+  REPLAYABLE,
+  TAGGED,
+} from './headers.ts'
+import {
   DESIRED_STATES,
   deleteInput,
   deleteQuerySchema,
@@ -122,7 +132,10 @@ const clusterSchema = z
       deletionProtection: z.boolean(),
     }),
     status: z.object({
-      phase: z.enum(CLUSTER_PHASES),
+      phase: z.enum(CLUSTER_PHASES).openapi({
+        description:
+          'What of it serves, whatever was wanted: DEGRADED as soon as one node does not run, also when it was stopped on purpose; `desiredState` and status of its nodes tell which.',
+      }),
       observedGeneration: z.int(),
       parameterVersion: z.int(),
       nodeCount: z.int(),
@@ -164,6 +177,7 @@ function clusterJson(cluster: Cluster): z.infer<typeof clusterSchema> {
 }
 
 const list = createRoute({
+  ...named('listClusters', 'List proxy clusters'),
   method: 'get',
   path: '/',
   request: { query: pageQuerySchema },
@@ -171,29 +185,38 @@ const list = createRoute({
 })
 
 const get = createRoute({
+  ...named('getCluster', 'Read a proxy cluster'),
+  parameters: [IF_NONE_MATCH],
   method: 'get',
   path: '/{ref}',
   request: { params: refParams, query: z.strictObject({}) },
   responses: {
-    200: json(clusterSchema, 'The cluster'),
-    304: { description: 'Not changed' },
+    200: { ...json(clusterSchema, 'The cluster'), ...TAGGED },
+    304: NOT_CHANGED,
     default: problemResponse,
   },
 })
 
 const create = createRoute({
+  ...named('createCluster', 'Create a proxy cluster'),
+  parameters: [KEY_REQUIRED],
   method: 'post',
   path: '/',
   description: 'Work mode CONFIG_URL is refused until the config service exists.',
   request: { query: nothingSchema, ...body(clusterInputSchema) },
   responses: {
-    201: json(clusterSchema, 'Made before, by a request with this key'),
+    201: {
+      ...json(clusterSchema, 'Made before, by a request with this key'),
+      ...REPLAYABLE,
+    },
     202: acceptedResponse,
     default: problemResponse,
   },
 })
 
 const remove = createRoute({
+  ...named('deleteCluster', 'Delete a proxy cluster'),
+  parameters: [IF_MATCH, KEY_OPTIONAL],
   method: 'delete',
   path: '/{ref}',
   description: 'Stops and uninstalls every node; needs `confirm` with the name.',
@@ -206,6 +229,7 @@ const remove = createRoute({
 })
 
 const nodes = createRoute({
+  ...named('listClusterNodes', 'List the nodes of a proxy cluster'),
   method: 'get',
   path: '/{ref}/nodes',
   request: { params: refParams, query: pageQuerySchema },
@@ -213,12 +237,14 @@ const nodes = createRoute({
 })
 
 const changed = {
-  200: json(clusterSchema, 'It is so already'),
+  200: { ...json(clusterSchema, 'It is so already'), ...REPLAYABLE },
   202: acceptedResponse,
   default: problemResponse,
 }
 
 const addNodes = createRoute({
+  ...named('addNodes', 'Add nodes to a proxy cluster'),
+  parameters: [KEY_REQUIRED],
   method: 'post',
   path: '/{ref}/nodes',
   request: {
@@ -229,10 +255,19 @@ const addNodes = createRoute({
   responses: changed,
 })
 
-function action<T extends z.ZodType>(path: string, schema: T, description: string) {
+function action<T extends z.ZodType>(
+  verb: 'start' | 'stop' | 'restart',
+  schema: T,
+  description: string,
+) {
   return createRoute({
+    ...named(
+      `${verb}Cluster`,
+      `${verb[0]?.toUpperCase()}${verb.slice(1)} nodes of a proxy cluster`,
+    ),
+    parameters: [KEY_REQUIRED],
     method: 'post',
-    path,
+    path: `/{ref}/${verb}`,
     description,
     request: { params: refParams, query: nothingSchema, ...body(schema, false) },
     responses: changed,
@@ -241,10 +276,10 @@ function action<T extends z.ZodType>(path: string, schema: T, description: strin
 
 const restartNodesSchema = z.strictObject({ ...nodesSchema.shape, ...restartSchema.shape })
 
-const start = action('/{ref}/start', nodesSchema, 'Starts stopped nodes, all or those named.')
-const stop = action('/{ref}/stop', nodesSchema, 'Stops nodes; they stay stopped over a reboot.')
+const start = action('start', nodesSchema, 'Starts stopped nodes, all or those named.')
+const stop = action('stop', nodesSchema, 'Stops nodes; they stay stopped over a reboot.')
 const restart = action(
-  '/{ref}/restart',
+  'restart',
   restartNodesSchema,
   'Restarts nodes one after the other; `auto` is `force` until hot restart exists.',
 )

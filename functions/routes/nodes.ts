@@ -11,6 +11,16 @@ import {
   matchedRevision,
   replayHeaders,
 } from '../middleware/requests.ts'
+import {
+  IF_MATCH,
+  IF_NONE_MATCH,
+  KEY_OPTIONAL,
+  KEY_REQUIRED,
+  NOT_CHANGED,
+  named,
+  REPLAYABLE,
+  TAGGED,
+} from './headers.ts'
 import { accepted, acceptedResponse, router } from './operations.ts'
 import {
   body,
@@ -142,6 +152,7 @@ export async function deleteInput(
 }
 
 const list = createRoute({
+  ...named('listNodes', 'List the nodes of all clusters'),
   method: 'get',
   path: '/',
   request: { query: pageQuerySchema },
@@ -149,17 +160,21 @@ const list = createRoute({
 })
 
 const get = createRoute({
+  ...named('getNode', 'Read a node'),
+  parameters: [IF_NONE_MATCH],
   method: 'get',
   path: '/{ref}',
   request: { params: refParams, query: z.strictObject({}) },
   responses: {
-    200: json(nodeSchema, 'The node'),
-    304: { description: 'Not changed' },
+    200: { ...json(nodeSchema, 'The node'), ...TAGGED },
+    304: NOT_CHANGED,
     default: problemResponse,
   },
 })
 
 const remove = createRoute({
+  ...named('deleteNode', 'Delete a node'),
+  parameters: [IF_MATCH, KEY_OPTIONAL],
   method: 'delete',
   path: '/{ref}',
   description:
@@ -172,29 +187,36 @@ const remove = createRoute({
   },
 })
 
-function action(path: string, description: string) {
+function action(verb: 'start' | 'stop' | 'restart', summary: string, description: string) {
   return createRoute({
+    ...named(`${verb}Node`, summary),
+    parameters: [KEY_REQUIRED],
     method: 'post',
-    path,
+    path: `/{ref}/${verb}`,
     description,
     request: { params: refParams, query: nothingSchema, ...body(nothingSchema, false) },
     responses: {
-      200: json(nodeSchema, 'It is so already'),
+      200: { ...json(nodeSchema, 'It is so already'), ...REPLAYABLE },
       202: acceptedResponse,
       default: problemResponse,
     },
   })
 }
 
-const start = action('/{ref}/start', 'Starts the proxy.')
-const stop = action('/{ref}/stop', 'Stops the proxy; it stays stopped over a reboot.')
+const start = action('start', 'Start a node', 'Starts the proxy.')
+const stop = action('stop', 'Stop a node', 'Stops the proxy; it stays stopped over a reboot.')
 
 const restart = createRoute({
-  ...action('/{ref}/restart', 'Restarts the proxy; `auto` is `force` until hot restart exists.'),
+  ...action(
+    'restart',
+    'Restart a node',
+    'Restarts the proxy; `auto` is `force` until hot restart exists.',
+  ),
   request: { params: refParams, query: nothingSchema, ...body(restartSchema, false) },
 })
 
 const report = createRoute({
+  ...named('reportNode', 'Take a report of a node'),
   method: 'post',
   path: '/{ref}/report',
   description: 'From the node itself, signed by its instance. An older sequence changes nothing.',

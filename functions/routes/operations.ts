@@ -12,6 +12,7 @@ import {
   isKnown,
   replayHeaders,
 } from '../middleware/requests.ts'
+import { ACCEPTED, IF_NONE_MATCH, KEY_REQUIRED, NOT_CHANGED, named, TAGGED } from './headers.ts'
 import {
   body,
   json,
@@ -53,7 +54,10 @@ export const operationSchema = z
   })
   .openapi('Operation')
 
-export const acceptedResponse = json(operationSchema, 'Accepted; Location names the operation')
+export const acceptedResponse = {
+  ...json(operationSchema, 'Accepted; Location names the operation'),
+  ...ACCEPTED,
+}
 
 const stepSchema = z
   .object({
@@ -106,6 +110,7 @@ export function accepted(
 }
 
 const list = createRoute({
+  ...named('listOperations', 'List operations'),
   method: 'get',
   path: '/',
   request: {
@@ -123,6 +128,8 @@ const list = createRoute({
 })
 
 const get = createRoute({
+  ...named('getOperation', 'Read an operation, or wait for its end'),
+  parameters: [IF_NONE_MATCH],
   method: 'get',
   path: '/{id}',
   description: 'With `wait` the answer comes when the operation has ended, or is past `revision`.',
@@ -134,13 +141,14 @@ const get = createRoute({
     }),
   },
   responses: {
-    200: json(operationSchema, 'The operation'),
-    304: { description: 'Not changed' },
+    200: { ...json(operationSchema, 'The operation'), ...TAGGED },
+    304: NOT_CHANGED,
     default: problemResponse,
   },
 })
 
 const steps = createRoute({
+  ...named('listOperationSteps', 'List the steps of an operation'),
   method: 'get',
   path: '/{id}/steps',
   request: { params: idParams, query: z.strictObject({}) },
@@ -151,6 +159,8 @@ const steps = createRoute({
 })
 
 const cancel = createRoute({
+  ...named('cancelOperation', 'Cancel an operation'),
+  parameters: [KEY_REQUIRED],
   method: 'post',
   path: '/{id}/cancel',
   description: 'No new step begins; what runs on a node is let run to its end.',
@@ -159,6 +169,8 @@ const cancel = createRoute({
 })
 
 const retry = createRoute({
+  ...named('retryOperation', 'Retry a failed operation'),
+  parameters: [KEY_REQUIRED],
   method: 'post',
   path: '/{id}/retry',
   description: 'Goes on at the failed step, with new locks.',
@@ -216,7 +228,7 @@ export function operationRoutes({ operations }: Plane) {
 export function router(): OpenAPIHono<AppEnv> {
   return new OpenAPIHono<AppEnv>({
     defaultHook: result => {
-      if (!result.success) throw invalid(result.error)
+      if (!result.success) throw invalid(result.error, 'data' in result ? result.data : undefined)
     },
   })
 }

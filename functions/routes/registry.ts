@@ -12,6 +12,18 @@ import {
   matchedRevision,
   replayHeaders,
 } from '../middleware/requests.ts'
+import {
+  IF_MATCH,
+  IF_NONE_MATCH,
+  KEY_OPTIONAL,
+  KEY_REQUIRED,
+  MADE,
+  MADE_TAGGED,
+  NOT_CHANGED,
+  named,
+  PUT_CONDITIONS,
+  TAGGED,
+} from './headers.ts'
 import { router } from './operations.ts'
 import {
   body,
@@ -119,6 +131,7 @@ function packageJson(one: Package): z.infer<typeof packageSchema> {
 }
 
 const listObClusters = createRoute({
+  ...named('listObClusters', 'List OB clusters'),
   method: 'get',
   path: '/',
   request: { query: pageQuerySchema },
@@ -126,29 +139,36 @@ const listObClusters = createRoute({
 })
 
 const getObCluster = createRoute({
+  ...named('getObCluster', 'Read an OB cluster'),
+  parameters: [IF_NONE_MATCH],
   method: 'get',
   path: '/{name}',
   request: { params: obNameParams, query: z.strictObject({}) },
   responses: {
-    200: json(obClusterSchema, 'The OB cluster'),
-    304: { description: 'Not changed' },
+    200: { ...json(obClusterSchema, 'The OB cluster'), ...TAGGED },
+    304: NOT_CHANGED,
     default: problemResponse,
   },
 })
 
 const putObCluster = createRoute({
+  ...named('putObCluster', 'Create or replace an OB cluster'),
+  parameters: [...PUT_CONDITIONS, KEY_OPTIONAL],
   method: 'put',
   path: '/{name}',
-  description: 'Creates with `If-None-Match: *`, replaces with If-Match.',
+  description:
+    'Creates with `If-None-Match: *`, replaces with If-Match. Neither `rootservice` nor `proxyroSecret` is tried here: nodes do so when they are started.',
   request: { params: obNameParams, query: nothingSchema, ...body(obClusterInputSchema) },
   responses: {
-    200: json(obClusterSchema, 'Replaced'),
-    201: json(obClusterSchema, 'Created'),
+    200: { ...json(obClusterSchema, 'Replaced'), ...TAGGED },
+    201: { ...json(obClusterSchema, 'Created'), ...MADE_TAGGED },
     default: problemResponse,
   },
 })
 
 const removeObCluster = createRoute({
+  ...named('deleteObCluster', 'Delete an OB cluster'),
+  parameters: [IF_MATCH, KEY_OPTIONAL],
   method: 'delete',
   path: '/{name}',
   request: { params: obNameParams, query: z.strictObject({}) },
@@ -194,6 +214,7 @@ function isCreation(c: AppContext): boolean {
 }
 
 const listHosts = createRoute({
+  ...named('listHosts', 'List hosts'),
   method: 'get',
   path: '/',
   request: { query: pageQuerySchema },
@@ -204,6 +225,7 @@ const listHosts = createRoute({
 })
 
 const getHost = createRoute({
+  ...named('getHost', 'Read a host'),
   method: 'get',
   path: '/{ref}',
   request: { params: refParams, query: z.strictObject({}) },
@@ -220,6 +242,7 @@ export function hostRoutes({ hosts }: Plane) {
 }
 
 const listPackages = createRoute({
+  ...named('listPackages', 'List packages'),
   method: 'get',
   path: '/',
   request: { query: pageQuerySchema },
@@ -227,6 +250,7 @@ const listPackages = createRoute({
 })
 
 const getPackage = createRoute({
+  ...named('getPackage', 'Read a package'),
   method: 'get',
   path: '/{ref}',
   request: { params: refParams, query: z.strictObject({}) },
@@ -234,14 +258,21 @@ const getPackage = createRoute({
 })
 
 const createPackage = createRoute({
+  ...named('createPackage', 'Register a package'),
+  parameters: [KEY_REQUIRED],
   method: 'post',
   path: '/',
   description: 'Registers a file that hosts can reach; its bytes never pass the API.',
   request: { query: nothingSchema, ...body(packageInputSchema) },
-  responses: { 201: json(packageSchema, 'Registered'), default: problemResponse },
+  responses: {
+    201: { ...json(packageSchema, 'Registered'), ...MADE },
+    default: problemResponse,
+  },
 })
 
 const removePackage = createRoute({
+  ...named('deletePackage', 'Delete a package'),
+  parameters: [KEY_OPTIONAL],
   method: 'delete',
   path: '/{ref}',
   description: 'Needs no If-Match: a package never changes.',

@@ -23,7 +23,7 @@ export type StackKeys = z.infer<typeof keysSchema>
 export function stackKeys(home: string, instanceIds: readonly string[]): StackKeys {
   const file = join(home, 'keys.json')
   const stored = readJson(file)
-  if (stored !== undefined) return keysSchema.parse(stored)
+  if (stored !== undefined) return completed(file, keysSchema.parse(stored), instanceIds)
   const keys: StackKeys = {
     token: randomBytes(24).toString('base64url'),
     eventsToken: randomBytes(24).toString('base64url'),
@@ -32,6 +32,16 @@ export function stackKeys(home: string, instanceIds: readonly string[]): StackKe
   }
   writePrivately(file, keys)
   return keys
+}
+
+/** A home that is older than some of the instances gets keys for them. */
+function completed(file: string, keys: StackKeys, instanceIds: readonly string[]): StackKeys {
+  const missing = instanceIds.filter(id => keys.instances[id] === undefined)
+  if (missing.length === 0) return keys
+  const added = Object.fromEntries(missing.map(id => [id, newPair()]))
+  const all = { ...keys, instances: { ...keys.instances, ...added } }
+  writePrivately(file, all)
+  return all
 }
 
 export function sha256Hex(text: string): string {

@@ -57,6 +57,7 @@ export class Services {
 
   /** Starts a service and waits until it is ready; its first line on stdout. @throws Error saying why not. */
   async start(plan: ServicePlan): Promise<string> {
+    if (this.isStopping) throw new Error(`${plan.name} is not started: the stack stops`)
     const child = this.spawn(plan)
     this.running.set(plan.name, { plan, child, deaths: [] })
     const line = await this.whenReady(plan, child)
@@ -161,22 +162,27 @@ export class Services {
   }
 }
 
-/** Ends what an earlier stack under `folder` left running. */
-export async function endLeftovers(folder: string): Promise<void> {
+/** Ends what an earlier stack under `folder` left running; the names of what it had to end. */
+export async function endLeftovers(folder: string): Promise<readonly string[]> {
   const run = join(folder, 'run')
   let names: string[] = []
   try {
     names = readdirSync(run).filter(name => name.endsWith('.json'))
   } catch {
-    return
+    return []
   }
+  const ended: string[] = []
   for (const name of names) {
     const file = join(run, name)
     const { pid, started } = readJson(file) as { pid: number; started?: string }
     // Without a beginning it had ended before it was looked at.
-    if (started !== undefined && startOf(pid) === started) await endProcess(pid, started)
+    if (started !== undefined && startOf(pid) === started) {
+      await endProcess(pid, started)
+      ended.push(name.slice(0, -'.json'.length))
+    }
     rmSync(file, { force: true })
   }
+  return ended
 }
 
 /** When the process began, as /proc has it: a pid that was given to another one is not meant. */

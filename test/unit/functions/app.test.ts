@@ -93,6 +93,16 @@ describe('who asks', () => {
     expect((await app.request('/v1/nothing')).status).toBe(401)
   })
 
+  test.each(['/', '/v1'])(
+    'who asks at %s without a token is told where the API is described',
+    async path => {
+      const response = await app.request(path)
+      expect(response.status).toBe(401)
+      const { detail } = (await response.json()) as { detail: string }
+      expect(detail).toContain('/v1/openapi.json')
+    },
+  )
+
   test('an instance may report, nothing else; a user may not', async () => {
     await all.running('orders', [1])
     const { id } = await all.plane.nodes.get('orders-1')
@@ -189,6 +199,26 @@ describe('problems', () => {
         ['/spec/links', 'required'],
       ]),
     )
+  })
+
+  test('a field that is missing is required, whatever its type', async () => {
+    const { body } = await ask('POST', '/clusters', { body: { spec: { links: [{}] } } })
+    const codes = new Map(
+      body.errors.map((each: { pointer: string; code: string }) => [each.pointer, each.code]),
+    )
+    for (const pointer of ['/name', '/spec/workMode', '/spec/version', '/spec/links/0/obCluster'])
+      expect([pointer, codes.get(pointer)]).toEqual([pointer, 'required'])
+  })
+
+  test('an empty body is none, also when it claims a type', async () => {
+    await all.running('orders', [1])
+    for (const type of ['application/json', 'application/x-www-form-urlencoded']) {
+      const headers = { 'content-type': type, 'content-length': '0' }
+      const { status } = await ask('POST', '/clusters/orders/start', { raw: '', headers })
+      expect([type, status]).toEqual([type, 200])
+    }
+    const { body } = await ask('POST', '/clusters', { raw: '' })
+    expect([body.code, body.errors[0].code]).toEqual(['validation-failed', 'required'])
   })
 
   test.each([
@@ -693,7 +723,7 @@ describe('the document', () => {
       paths: Record<string, Record<string, { responses: Record<string, unknown> }>>
       components: { schemas: Record<string, unknown> }
     }
-    expect(document.openapi).toBe('3.1.0')
+    expect(document).toMatchObject({ openapi: '3.1.0', servers: [{ url: '/' }] })
     const documented = Object.entries(document.paths).flatMap(([path, methods]) =>
       Object.keys(methods).map(method => `${method.toUpperCase()} ${path}`),
     )
@@ -709,5 +739,109 @@ describe('the document', () => {
     expect(Object.keys(document.components.schemas)).toEqual(
       expect.arrayContaining(['Cluster', 'Node', 'Operation', 'Problem', 'Step']),
     )
+  })
+
+  type Documented = {
+    readonly method: string
+    readonly path: string
+    readonly operationId?: string
+    readonly summary?: string
+    readonly parameters?: readonly { name: string; in: string; required?: boolean }[]
+    readonly responses: Readonly<Record<string, { headers?: object }>>
+  }
+
+  const documented = async (): Promise<readonly Documented[]> => {
+    const { paths } = (await (await app.request('/v1/openapi.json')).json()) as {
+      paths: Record<string, Record<string, Omit<Documented, 'method' | 'path'>>>
+    }
+    return Object.entries(paths).flatMap(([path, methods]) =>
+      Object.entries(methods).map(([method, each]) => ({
+        ...each,
+        method: method.toUpperCase(),
+        path: path.replace('/v1', ''),
+      })),
+    )
+  }
+
+  /** Undefined where the document has no such header. */
+  const isRequired = ({ parameters = [] }: Documented, name: string) =>
+    parameters.find(each => each.in === 'header' && each.name === name)?.required
+
+  test('every route has a name of its own and one line', async () => {
+    const routes = await documented()
+    expect(routes.filter(each => (each.summary ?? '') === '')).toEqual([])
+    const names = routes.map(({ operationId }) => operationId)
+    expect(names).not.toContain(undefined)
+    expect(new Set(names).size).toBe(names.length)
+  })
+
+  test('headers that the document requires are required, and no others', async () => {
+    await all.running('orders', [1])
+    const { id: packageId } = (await all.plane.packages.list({ limit: 1 })).items[0] ?? { id: '' }
+    const { id: operationId } = (await all.plane.operations.list({ limit: 1 }, {})).items[0] ?? {}
+    const refs: Readonly<Record<string, string>> = {
+      clusters: 'orders',
+      nodes: 'orders-1',
+      packages: packageId,
+      operations: operationId ?? '',
+      'ob-clusters': 'ob',
+    }
+    const bodies: Readonly<Record<string, object>> = {
+      createCluster: input(),
+      addNodes: { nodes: [{ host: hostId(2) }] },
+      createPackage: {
+        fileName: 'obproxy-9.9.9.9-1.linux.x86_64.tar.gz',
+        sha256: '0'.repeat(64),
+        sizeBytes: 1,
+        url: 'spool:x',
+      },
+      putObCluster: { rootservice: ['127.0.0.1:2881'], proxyroSecret: '/secret' },
+    }
+    for (const route of await documented()) {
+      const { method, path, operationId: name = '' } = route
+      if (method === 'GET' || name === 'reportNode') continue
+      const [, resource = ''] = path.split('/')
+      const at = path.replace(/\{\w+\}/, refs[resource] ?? '')
+      const send = (headers: Readonly<Record<string, string>>) =>
+        app.request(`/v1${at}`, {
+          method,
+          headers: { authorization: `Bearer ${TOKEN}`, ...headers },
+          ...(bodies[name] === undefined ? {} : { body: JSON.stringify(bodies[name]) }),
+        })
+      const type = bodies[name] === undefined ? {} : { 'content-type': 'application/json' }
+      const { code } = (await (await send(type)).json().catch(() => ({}))) as { code?: string }
+      expect([name, code === 'idempotency-key-required']).toEqual([
+        name,
+        isRequired(route, 'Idempotency-Key') === true,
+      ])
+      const needsMatch = isRequired(route, 'If-Match') !== undefined
+      expect([name, code === 'precondition-required']).toEqual([name, needsMatch])
+    }
+  })
+
+  test('an ETag is declared where it is given, and so is If-None-Match', async () => {
+    await all.running('orders', [1])
+    const { id } = (await all.plane.operations.list({ limit: 1 }, {})).items[0] ?? {}
+    for (const route of await documented()) {
+      if (route.method !== 'GET') continue
+      const refs = { clusters: 'orders', nodes: 'orders-1', operations: id, hosts: hostId(1) }
+      const [, resource = ''] = route.path.split('/')
+      const ref = { ...refs, 'ob-clusters': 'ob' }[resource]
+      if (ref === undefined) continue
+      const { headers } = await ask('GET', route.path.replace(/\{\w+\}/, ref))
+      const isGiven = headers.get('etag') !== null
+      const declared = Object.keys(route.responses['200']?.headers ?? {})
+      expect([route.path, declared.includes('ETag')]).toEqual([route.path, isGiven])
+      expect([route.path, isRequired(route, 'If-None-Match') !== undefined]).toEqual([
+        route.path,
+        isGiven,
+      ])
+    }
+  })
+
+  test('an accepted change declares where its operation is', async () => {
+    for (const { responses } of await documented())
+      if (responses['202'] !== undefined)
+        expect(Object.keys(responses['202'].headers ?? {})).toContain('Location')
   })
 })

@@ -325,6 +325,29 @@ describe('a node that runs', () => {
     expect(await act('start', { fence })).toMatchObject({ ok: true })
   })
 
+  test('a port in use at boot: reports say so; freed, the node comes back by itself', async () => {
+    expect(await act('stop', { fence })).toMatchObject({ ok: true })
+    expect(await act('start', { fence })).toMatchObject({ ok: true })
+    const squatter = createServer()
+    const rebooted = node.reboot()
+    // The port is free for the moment in which the old proxy is gone and the new one not yet there.
+    await until(
+      'the port is taken',
+      () =>
+        new Promise<boolean>(done => {
+          squatter.once('error', () => done(false))
+          squatter.listen(2883, '127.15.7.2', () => done(true))
+        }),
+    )
+    await rebooted
+    const why = () => plane.reports.findLast(each => each.instanceId === node.instanceId)?.reason
+    await until('a report tells why', () => why()?.includes('127.15.7.2:2883') ?? false)
+    expect(why()).toMatch(/^the proxy does not run; its start at boot failed: .*in use/)
+    await new Promise(done => squatter.close(done))
+    await until('it runs again', async () => (await node.proxy()).active)
+    expect((await node.run('report')).out).toContain('RUNNING')
+  })
+
   test('reports are signed, numbered over everything, and not a reason to fail', async () => {
     const sequences = plane.reports
       .filter(report => report.instanceId === node.instanceId)

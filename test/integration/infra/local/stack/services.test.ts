@@ -113,11 +113,17 @@ describe('a service', () => {
   })
 })
 
-test('the next stack ends what a killed one left', async () => {
+test('the next stack ends what a killed one left, and can say what it was', async () => {
   await services.start(node('six', LIVES))
   const pid = services.pidOf('six') ?? 0
-  await endLeftovers(folder)
+  expect(await endLeftovers(folder)).toEqual(['six'])
   expect(startOf(pid)).toBeUndefined()
+  expect(await endLeftovers(folder)).toEqual([])
+})
+
+test('a stack that stops starts nothing more', async () => {
+  await services.stop()
+  await expect(services.start(node('seven', LIVES))).rejects.toThrow('the stack stops')
 })
 
 test('what had ended before its beginning was noted is no leftover', async () => {
