@@ -8,6 +8,8 @@
  */
 import { createConnection } from 'mysql2/promise'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { tlsContext } from '../../proxy-node/net/tls.ts'
+import { type Authority, startAuthority } from '../support/certificates.ts'
 import { installPythonDrivers, runScript } from '../support/python-drivers.ts'
 import {
   directoryOf,
@@ -16,10 +18,10 @@ import {
   startProxy,
   startStack,
 } from '../support/stack.ts'
-import { COMMAND_LINE_CASES, commandLineMissing } from './cases/command-line.ts'
+import { COMMAND_LINE_CASES, commandLineMissing, commandLineOverTls } from './cases/command-line.ts'
 import { CONNECTOR_CASES, CONNECTOR_PURE_CASES } from './cases/connector.ts'
-import { MARIADB_CASES } from './cases/mariadb.ts'
-import { MYSQL2_CASES } from './cases/mysql2.ts'
+import { MARIADB_CASES, mariadbOverTls } from './cases/mariadb.ts'
+import { MYSQL2_CASES, mysql2OverTls } from './cases/mysql2.ts'
 import { type Address, type Case, cutTo, plain, type ScriptCase } from './cases/outcome.ts'
 import { PYMYSQL_CASES } from './cases/pymysql.ts'
 
@@ -140,6 +142,62 @@ const missing = commandLineMissing()
 const isSkipped = missing !== undefined && process.env['CI'] !== 'true'
 
 const reason = isSkipped ? ` (${missing})` : ''
+
+/** The kernel itself offers no TLS, so there is nothing to compare with. */
+describe('over TLS, the certificate of the proxy verified,', () => {
+  let authority: Authority
+  let secure: ProxyUnderTest
+  const at = () => ({ ...addressOf('routed'), port: secure.port })
+  const inPython = async (script: string, more: object) => {
+    const args = [JSON.stringify({ ...at(), ca: authority.certFile, ...more }), 'over_tls']
+    return (await runScript(python, script, args, SCRIPT_TIMEOUT_MS))[0]
+  }
+
+  beforeAll(async () => {
+    authority = startAuthority()
+    const { cert, key } = authority.issue('proxy', ['IP:127.0.0.1'])
+    const context = tlsContext({ cert, key, minVersion: 'TLSv1.2' })
+    secure = await startProxy(directoryOf(stack.cluster), {
+      entry: {
+        tls: () => context,
+        isTlsForced: () => true,
+        mayBringHeader: () => false,
+        mayNameClient: () => false,
+      },
+    })
+  })
+
+  afterAll(() => {
+    secure?.stop()
+    authority?.stop()
+  })
+
+  test('mysql2', async () => {
+    const b = 'b'.repeat(100_000)
+    expect(await mysql2OverTls(at(), authority.cert)).toEqual([true, [{ a: 1, b }]])
+  })
+
+  test('mariadb', async () => {
+    const seen = await mariadbOverTls(at(), authority.cert)
+    expect(plain(seen)).toMatchObject([
+      { a: expect.anything(), b: expect.stringMatching(/^100000/) },
+    ])
+  })
+
+  test.skipIf(isSkipped)('the mariadb command line', async () => {
+    const seen = await commandLineOverTls(at(), authority.certFile)
+    expect(seen).toEqual({ code: 0, out: '7', err: [''], isSecure: true })
+  })
+
+  test.each([
+    ['PyMySQL', 'cases/pymysql_cases.py', {}],
+    ['the MySQL 8.4 client library', 'cases/connector_cases.py', {}],
+    ['its Python protocol', 'cases/connector_cases.py', { pure: true }],
+  ])('%s', async (_driver, script, more) => {
+    const seen = await inPython(script, more)
+    expect(cutTo(['over_tls', [true, [[1]]]], seen)).toEqual(['over_tls', [true, [[1]]]])
+  })
+})
 
 describe.skipIf(isSkipped)(
   `the mariadb command line through the proxy as directly${reason}`,

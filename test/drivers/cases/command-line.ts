@@ -15,6 +15,8 @@ type Asked = {
   /** Statements, from its standard input. */
   readonly input?: string | Buffer
   readonly login?: Partial<Address>
+  /** File of the authority that signed the server's certificate: the login is over TLS. */
+  readonly caFile?: string
   /** Called when it runs. */
   readonly meanwhile?: (interrupt: () => void) => Promise<void>
 }
@@ -28,11 +30,13 @@ export function commandLineMissing(): string | undefined {
 }
 
 async function run(at: Address, asked: Asked): Promise<Ended> {
-  const { args = [], input = '', login = {} } = asked
+  const { args = [], input = '', login = {}, caFile } = asked
+  const tls =
+    caFile === undefined ? ['--skip-ssl'] : [`--ssl-ca=${caFile}`, '--ssl-verify-server-cert']
   const { host, port, user, password, database } = { ...at, ...login }
   const child = spawn(
     'mariadb',
-    ['--no-defaults', `-h${host}`, `-P${port}`, `-u${user}`, '--skip-ssl', ...args, database],
+    ['--no-defaults', `-h${host}`, `-P${port}`, `-u${user}`, ...tls, ...args, database],
     { env: { ...process.env, MYSQL_PWD: password, LC_ALL: 'C.UTF-8' } },
   )
   const hash = createHash('sha1')
@@ -226,6 +230,12 @@ async function ownCommands(at: Address): Promise<unknown> {
 
 async function compression(at: Address): Promise<unknown> {
   return await run(at, { args: ['--compress', '-Ne', "SELECT LENGTH(REPEAT('c', 100000))"] })
+}
+
+/** Over TLS, the certificate verified: whether it says that a cipher is in use. */
+export async function commandLineOverTls(at: Address, caFile: string): Promise<unknown> {
+  const { code, out, err } = await run(at, { caFile, args: ['-N'], input: 'SELECT 7;\nstatus\n' })
+  return { code, out: out.split('\n')[0], err, isSecure: /^SSL:\s+Cipher in use is/m.test(out) }
 }
 
 export const COMMAND_LINE_CASES: readonly Case[] = [

@@ -438,5 +438,12 @@ def compression(at):
     return rows(link, "SELECT 1, LENGTH(REPEAT('c', 100000))")
 
 
+@case
+def over_tls(at):
+    link = login(at, ssl_disabled=False, ssl_ca=at["ca"], ssl_verify_cert=True)
+    cipher = link._socket.sock.cipher() if at.get("pure", False) else link._cmysql.get_ssl_cipher()
+    return [bool(cipher), rows(link, "SELECT ?, REPEAT('b', 100000)", (1,), prepared=True)]
+
+
 if __name__ == "__main__":
     main()

@@ -383,6 +383,12 @@ async function pipelines(at: Address): Promise<unknown> {
 
 const STILL = [{ still: 'bigint 1' }]
 
+/** Over TLS, the certificate verified: a login that the server did not secure would be refused by the package. */
+export async function mariadbOverTls(at: Address, ca: string): Promise<unknown> {
+  const read = (sql: Connection) => executed(sql, "SELECT ? a, REPEAT('b', 100000) b", [1])
+  return await within(at, read, { ssl: { ca } })
+}
+
 export const MARIADB_CASES: readonly Case[] = [
   {
     name: 'logins that succeed and fail',

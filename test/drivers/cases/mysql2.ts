@@ -397,6 +397,20 @@ async function pipelines(at: Address): Promise<unknown> {
 
 const STILL = [{ still: 1 }]
 
+/** Over TLS, the certificate verified: what is read, and that the socket is one of TLS. */
+export async function mysql2OverTls(at: Address, ca: string): Promise<unknown> {
+  return await within(
+    at,
+    async sql => {
+      const { stream } = (sql as unknown as { connection: { stream: { encrypted?: boolean } } })
+        .connection
+      const [prepared] = await sql.execute('SELECT ? a, REPEAT(?, 100000) b', [1, 'b'])
+      return [stream.encrypted, prepared]
+    },
+    { ssl: { ca } },
+  )
+}
+
 export const MYSQL2_CASES: readonly Case[] = [
   {
     name: 'logins that succeed and fail',

@@ -320,5 +320,11 @@ def found_rows(at):
     return [changed, rows(link, "SELECT FOUND_ROWS()")]
 
 
+@case
+def over_tls(at):
+    link = login(at, ssl={"ca": at["ca"]})
+    return [link._sock.cipher() is not None, rows(link, "SELECT %s, REPEAT('b', 100000)", (1,))]
+
+
 if __name__ == "__main__":
     main()
