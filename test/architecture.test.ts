@@ -144,7 +144,7 @@ const ANYWHERE_BUT: readonly Rule[] = [
       /^proxy-node\/control\/secrets\.ts$/,
       /^proxy-node\/control\/signing\.ts$/,
       /^infra\/local\/instance\/agent-client\.ts$/,
-      /^infra\/local\/stack\/stack\.ts$/,
+      /^infra\/local\/stack\/(?:stack|table)\.ts$/,
     ],
     caught: [
       "import { SSMClient } from '@aws-sdk/client-ssm'",

@@ -24,6 +24,13 @@ export const FAULTS = {
     says: "Access denied for user '{user}'@'{host}' (using password: {using})",
     remedy: 'check user, tenant, cluster and password',
   },
+  'login.compression': {
+    blame: 'client',
+    retryable: false,
+    mysql: { errno: 1043, state: '08S01' },
+    says: 'Bad handshake: compression was asked for and not offered',
+    remedy: 'connect without compression, or with a driver that reads what is offered',
+  },
   'login.unknown-cluster': {
     blame: 'client',
     retryable: false,

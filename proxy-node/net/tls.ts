@@ -200,8 +200,8 @@ export class TlsLayer {
       this.timer.cancel()
       secured()
     })
-    stream.on('data', (bytes: Uint8Array) => {
-      if (this.state === 'open') this.events.received(bytes)
+    stream.on('data', (bytes: Buffer) => {
+      if (this.state === 'open') this.events.received(plainBytes(bytes))
     })
     stream.on('drain', () => this.drained())
     this.wire.on('drain', () => this.drained())
@@ -287,4 +287,9 @@ function doubtOf(
 
 function isName(host: string): boolean {
   return !/^[\d.]+$/.test(host) && !host.includes(':')
+}
+
+/** A chunk as the port promises it: a Buffer's `slice` is a view, and who keeps a copy must get one. */
+export function plainBytes(bytes: Buffer): Uint8Array {
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length)
 }

@@ -123,7 +123,7 @@ export class ClientSession implements PipelineHost, Guest {
 
   /** KILL QUERY: what runs for this client ends, the session stays. */
   cancelStatement(): void {
-    this.stopStatement()
+    if (this.current === 'routing' || this.current === 'working') this.pipeline?.course.cancelled()
   }
 
   processRow(): ProcessRow {

@@ -2,6 +2,7 @@
  * Reads a client's login: the HandshakeResponse, and the second packet of clients that begin with
  * another plugin than mysql_native_password (MySQL 8's default). Source: proxy-protocol.md §1.2–1.5.
  */
+import { Fault } from '#contract/fault'
 import {
   completeIdentity,
   DEFAULT_LOGIN_RULES,
@@ -12,7 +13,7 @@ import {
 } from '../auth/identity.ts'
 import type { ProxyLogin } from '../backend/login.ts'
 import { buildAuthSwitch, type Login, parseLogin } from '../wire/handshake.ts'
-import { NATIVE_PLUGIN, SCRAMBLE_BYTES } from '../wire/protocol.ts'
+import { CAPABILITY, NATIVE_PLUGIN, SCRAMBLE_BYTES } from '../wire/protocol.ts'
 import { malformed } from '../wire/reader.ts'
 
 const ADMIN_TENANT = 'proxysys'
@@ -44,7 +45,10 @@ export type LoginStep =
   | { readonly kind: 'switch'; readonly credentials: Credentials; readonly request: Uint8Array }
   | { readonly kind: 'read'; readonly credentials: Credentials }
 
-/** Takes the next login packet; `known` is what the first one said, if a switch was asked. */
+/**
+ * Takes the next login packet; `known` is what the first one said, if a switch was asked.
+ * @throws login.compression, protocol.malformed
+ */
 export function readLogin(
   payload: Uint8Array,
   known: Credentials | undefined,
@@ -60,6 +64,8 @@ export function readLogin(
     }
   }
   const login = parseLogin(payload)
+  // Who asks for what was not offered goes on compressed: nothing after the login could be read.
+  if ((login.capabilities & CAPABILITY.compress) !== 0) throw new Fault('login.compression')
   const credentials = credentialsOf(login, rules)
   if (login.plugin !== '' && login.plugin !== NATIVE_PLUGIN)
     return { kind: 'switch', credentials, request: buildAuthSwitch(scramble) }

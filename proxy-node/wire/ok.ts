@@ -28,6 +28,7 @@ const SEPARATOR = '__NULL'
 const NO_VARIABLES: ReadonlyMap<string, string> = new Map()
 const NO_USER_VARIABLES: ReadonlyMap<string, Uint8Array> = new Map()
 const EMPTY = new Uint8Array(0)
+const BLANK = 0x20
 
 /** @throws protocol.malformed when the payload is no OK packet. */
 export function parseOk(payload: Uint8Array): OkPacket {
@@ -39,6 +40,12 @@ export function parseOk(payload: Uint8Array): OkPacket {
     userVariables: tracked?.user ?? NO_USER_VARIABLES,
     schema: tracked?.schema,
   }
+}
+
+/** The same of an OBServer's OK to a proxy: a blank that is no part of the message stands before it (§2.5). */
+export function parseServerOk(payload: Uint8Array): OkPacket {
+  const ok = parseOk(payload)
+  return ok.message[0] === BLANK ? { ...ok, message: ok.message.subarray(1) } : ok
 }
 
 /**

@@ -11,6 +11,7 @@ import { stage1Of } from '../../proxy-node/auth/scramble.ts'
 import { MetadataConnections } from '../../proxy-node/backend/metadata.ts'
 import { systemClock } from '../../proxy-node/base/clock.ts'
 import { nodeTransport } from '../../proxy-node/net/node.ts'
+import type { EntryRules } from '../../proxy-node/session/client-entry.ts'
 import { DEFAULT_SETTINGS, peersOf } from '../../proxy-node/session/peers.ts'
 import type { Admin, Mode, SessionSettings } from '../../proxy-node/session/ports.ts'
 import { Sessions } from '../../proxy-node/session/sessions.ts'
@@ -37,6 +38,8 @@ export async function startProxy(
     maxSessions?: number
     settings?: Partial<SessionSettings>
     random?: () => number
+    /** Whom it lets in and how; absent: no TLS is offered. */
+    entry?: EntryRules
   } = {},
 ): Promise<ProxyUnderTest> {
   let id = 1000
@@ -44,6 +47,7 @@ export async function startProxy(
     transport: nodeTransport,
     clock: systemClock,
     mode,
+    ...(limits.entry === undefined ? {} : { entry: limits.entry }),
     admin: NO_ADMIN,
     serverVersion: () => '5.7.25',
     proxyVersion: '4.3.2.0',

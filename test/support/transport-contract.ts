@@ -29,6 +29,7 @@ export class Peer {
     opened: connection => this.note(() => (this.connection = connection)),
     received: (_connection, bytes) =>
       this.note(() => {
+        assert(!Buffer.isBuffer(bytes), 'a chunk is no Buffer, whose slice would be a view')
         this.received += bytes.length
         for (const byte of bytes) this.checksum = (this.checksum * 31 + byte) >>> 0
         this.tail = bytes.slice(-16)

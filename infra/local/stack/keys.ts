@@ -17,6 +17,7 @@ const keysSchema = z.object({
   instances: z.record(z.string(), keyPair),
 })
 
+export type KeyPair = z.infer<typeof keyPair>
 export type StackKeys = z.infer<typeof keysSchema>
 
 /** The keys under `home`, made when they are not there. */
