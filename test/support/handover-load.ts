@@ -9,6 +9,7 @@ import { isAlive, type RunningNode, startRunningNode, until } from './running-no
 
 const ANSWER_MS = 90_000
 const EXIT_TIMEOUT_MS = 3_000
+const BEAT_MS = 50
 const QUERY = 0x03
 const QUIT = 0x01
 
@@ -27,6 +28,8 @@ type Load = {
   readonly cutAt: number[]
   /** Answers that belong to no question, waits without end. */
   readonly strange: string[]
+  /** The longest that this process, clients and server, did not come to its turn. */
+  longestStallMs: number
 }
 
 /** `count` hot restarts of a node on `host` under 48 clients that come and go and 200 that stay. */
@@ -48,7 +51,9 @@ export async function judged(
   const node = await startRunningNode(host, options.join(','))
   try {
     const { load, stop } = startLoad({ node, reconnecting: 48, pooled: 200, thinkMs: 250 })
-    const restarts = await restartUnderLoad(node, count)
+    const restarts = await restartUnderLoad(node, count).catch((error: Error) => {
+      throw new Error(`${error.message}; ${JSON.stringify(load)}`, { cause: error })
+    })
     await stop()
     const cutEarly = earlyCuts(load, restarts, EXIT_TIMEOUT_MS)
     return { load, pids: new Set(restarts.pids), cutEarly, longestMs: restarts.longestMs }
@@ -172,8 +177,14 @@ function startLoad({ node, reconnecting, pooled, thinkMs }: LoadOptions): Runnin
     closedBetween: 0,
     cutAt: [],
     strange: [],
+    longestStallMs: 0,
   }
   let isOver = false
+  let beatAt = Date.now()
+  const beat = setInterval(() => {
+    load.longestStallMs = Math.max(load.longestStallMs, Date.now() - beatAt - BEAT_MS)
+    beatAt = Date.now()
+  }, BEAT_MS)
   const think = () => new Promise(done => setTimeout(done, thinkMs * (0.5 + Math.random())))
   const open = async (index: number) => {
     // Addresses of their own: the ports of one would not be enough.
@@ -222,6 +233,7 @@ function startLoad({ node, reconnecting, pooled, thinkMs }: LoadOptions): Runnin
     stop: async () => {
       isOver = true
       await Promise.all(all)
+      clearInterval(beat)
     },
   }
 }
