@@ -259,7 +259,7 @@ export class Errand implements RestoreOwner {
   private bring(server: ServerSession): void {
     if (!server.isOb20) return
     const flags = this.mayRepeat && this.isRouted && !this.wasRerouted ? FRAME_FLAG.reroute : 0
-    server.bring(stateFor(this.memory, server, this.parts.identity.clientAddress), flags)
+    server.bring(stateFor(this.memory, server, this.parts.identity.clientIp), flags)
   }
 
   private get mayRepeat(): boolean {
