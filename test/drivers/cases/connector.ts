@@ -27,7 +27,7 @@ const BOTH: readonly ScriptCase[] = [
       [[[7]], [[8, 'x']]],
     ],
   },
-  { name: 'files', sees: { rows: [3, 0], empty: [0, 0], many: [8000, 0] } },
+  { name: 'files', sees: { rows: [3, 0], empty: [0, 0], many: [3000, 0] } },
 ]
 
 export const CONNECTOR_CASES: readonly ScriptCase[] = [
@@ -36,6 +36,7 @@ export const CONNECTOR_CASES: readonly ScriptCase[] = [
   { name: 'values', sees: { again: [[1], [3]] } },
   {
     name: 'big_statements',
+    isHeavy: true,
     sees: {
       '16 MB - 1': [[16_777_197]],
       '17 MB': ['OperationalError', 1153, '08S01'],
@@ -43,7 +44,7 @@ export const CONNECTOR_CASES: readonly ScriptCase[] = [
       'prepared 15000000': [[15_000_000, 15_000_000]],
     },
   },
-  { name: 'large_result', sees: { rows: 1000, bytes: 65_536_000, ordered: true } },
+  { name: 'large_result', isHeavy: true, sees: { rows: 1000, bytes: 65_536_000, ordered: true } },
   { name: 'errors', sees: { 'SELEKT 1': ['ProgrammingError', 1064, '42000'] } },
   {
     name: 'cancels',

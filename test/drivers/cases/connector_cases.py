@@ -278,7 +278,7 @@ def files(at):
 
         seen["rows"] = load("some", "".join(f"{n},name {n}\n" for n in range(1, 4)))
         seen["empty"] = load("empty", "")
-        seen["many"] = load("many", "".join(f"{n},name {n}\n" for n in range(1000, 9000)))
+        seen["many"] = load("many", "".join(f"{n},name {n}\n" for n in range(1000, 4000)))
         missing = f"LOAD DATA LOCAL INFILE '{folder}/missing' INTO TABLE loaded"
         seen["missing"] = (failure(lambda: rows(link, missing)) or [None])[0]
         link = login(at, allow_local_infile=True)

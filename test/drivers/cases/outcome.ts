@@ -28,6 +28,8 @@ export type Case = {
   readonly act: (at: Address) => Promise<unknown>
   /** A part of what the server itself answers: without it two equal failures would pass. */
   readonly sees: unknown
+  /** Moves many megabytes: run directly and through one proxy only. */
+  readonly isHeavy?: true
 }
 
 /** Of what a case saw as much as `part` speaks of, to be compared with it: lists by their beginning. */
@@ -50,6 +52,7 @@ export type ScriptCase = {
   readonly sees: unknown
   /** What the proxy answers instead, where it must be another thing. */
   readonly through?: unknown
+  readonly isHeavy?: true
 }
 
 export function plain(value: unknown): unknown {
