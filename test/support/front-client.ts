@@ -3,8 +3,11 @@
  * as an ordinary one. Made of the fronts' codec; answers are whole, packet by packet.
  */
 import { randomBytes } from 'node:crypto'
-import { frame, lenenc, lenencText, type Packet } from '../../infra/local/front/codec.ts'
+import { lenenc, lenencText, type Packet } from '../../infra/local/front/codec.ts'
 import { nativeToken } from '../../infra/local/front/login-codec.ts'
+import { FEATURE } from '../../infra/local/front/login-watch.ts'
+import { type AnswerKind, okStatus, readAnswer } from './front-answer.ts'
+import { Ob20Wire } from './front-ob20-wire.ts'
 import { RawClient } from './raw-client.ts'
 
 const CAPABILITIES = 0x000f_a201 | 0x0080_0000
@@ -13,6 +16,18 @@ const ATTRIBUTES = 0x10_0000
 const STATE_CHANGED = 0x4000
 /** PARTITION_TABLE, READ_WEAK, statistics' OK, PL_ROUTE, CLIENT_SESSION_ID_V2. */
 export const PROXY_FEATURES = 2565 | 0x20_0000
+
+/** The same and OB 2.0 with everything that it carries. */
+export const OB20_FEATURES =
+  PROXY_FEATURES |
+  FEATURE.ob20 |
+  FEATURE.reroute |
+  FEATURE.sessionSync |
+  FEATURE.newExtra |
+  FEATURE.variableSync |
+  FEATURE.duplicateSync |
+  FEATURE.localFiles |
+  FEATURE.feedback
 
 export type FrontLogin = {
   readonly user: string
@@ -25,6 +40,8 @@ export type FrontLogin = {
   readonly plugin?: string
   /** Leaves `__proxy_scramble` out: the token is made for the constant one. */
   readonly withoutScramble?: boolean
+  /** Further flags of the login. */
+  readonly clientFlags?: number
 }
 
 export type Answered = {
@@ -40,7 +57,11 @@ export class FrontClient {
   /** From the greeting. */
   threadId = 0
   serverScramble = Buffer.alloc(0)
+  /** What the token was made for. */
+  scramble = Buffer.alloc(0)
   version = ''
+  /** Once OB 2.0 has been agreed to. */
+  ob20: Ob20Wire | undefined
 
   constructor(at: { readonly host: string; readonly port: number }, isProxy: boolean) {
     this.raw = new RawClient(at.port, at.host)
@@ -54,12 +75,23 @@ export class FrontClient {
     const constant = Buffer.from('aaaaaaaabbbbbbbbbbbb')
     const proxied = login.withoutScramble === true ? constant : Buffer.from(own)
     const scramble = this.isProxy ? proxied : this.serverScramble
-    this.raw.socket.write(frame(1, this.loginPayload(login, scramble)))
+    this.scramble = scramble
+    this.raw.send(1, this.loginPayload(login, scramble))
     const first = await this.raw.next()
-    if (first.payload[0] !== 0xfe) return this.withExtra(first)
+    if (first.payload[0] !== 0xfe) return this.entered(login, await this.withExtra(first))
     const switched = first.payload.subarray(first.payload.indexOf(0) + 1, -1)
-    this.raw.socket.write(frame(first.sequence + 1, nativeToken(login.password, switched)))
-    return [first, ...(await this.withExtra(await this.raw.next()))]
+    this.raw.send(first.sequence + 1, nativeToken(login.password, switched))
+    const answers = [first, ...(await this.withExtra(await this.raw.next()))]
+    return this.entered(login, answers)
+  }
+
+  private entered(login: FrontLogin, answers: readonly Packet[]): readonly Packet[] {
+    const isAsked = this.isProxy && ((login.features ?? 0) & FEATURE.ob20) !== 0
+    if (isAsked && answers.at(-1)?.payload[0] === 0x00) {
+      this.ob20 = new Ob20Wire(this.threadId)
+      this.raw.wire = this.ob20
+    }
+    return answers
   }
 
   private async greeting(): Promise<void> {
@@ -80,6 +112,7 @@ export class FrontClient {
     const head = Buffer.alloc(32)
     const flags =
       CAPABILITIES |
+      (login.clientFlags ?? 0) |
       (login.database === undefined ? 0 : WITH_DATABASE) |
       (this.isProxy ? ATTRIBUTES : 0)
     head.writeUInt32LE(flags >>> 0, 0)
@@ -145,11 +178,9 @@ export class FrontClient {
   }
 
   /** One whole answer with the OK that a proxy gets behind it. */
-  async answer(): Promise<Answered> {
-    const packets = [...(await this.raw.answer())]
+  async answer(kind: AnswerKind = 'other'): Promise<Answered> {
+    const packets = await readAnswer(() => this.raw.next(), this.isProxy, kind)
     const [first] = packets
-    const isLoneOk = packets.length === 1 && first?.payload[0] === 0x00
-    if (this.isProxy && !isLoneOk) packets.push(await this.raw.next())
     return {
       packets,
       first: first?.payload ?? Buffer.alloc(0),
@@ -163,8 +194,7 @@ const TEXT_TYPE = Buffer.from([253, 0])
 /** Status bits of an OK. */
 export function statusOf(ok: Buffer): number {
   if (ok[0] !== 0x00) throw new Error(`no OK: ${ok.subarray(0, 20).toString('hex')}`)
-  // Both counts fit one byte in these suites.
-  return ok.readUInt16LE(3) & ~STATE_CHANGED
+  return okStatus(ok) & ~STATE_CHANGED
 }
 
 /** Texts of a text result set, row by row. */

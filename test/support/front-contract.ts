@@ -7,13 +7,33 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { frame } from '../../infra/local/front/codec.ts'
 import type { Front } from '../../infra/local/front/front.ts'
 import type { KernelAccounts } from '../../infra/local/kernel.ts'
-import { FrontClient, type FrontLogin, rowsOf, statusOf } from './front-client.ts'
+import {
+  FrontClient,
+  type FrontLogin,
+  OB20_FEATURES,
+  PROXY_FEATURES,
+  rowsOf,
+  statusOf,
+} from './front-client.ts'
+import { ob20Contract } from './front-contract-ob20.ts'
+import { ordersContract } from './front-contract-orders.ts'
 import { errorOf, RawClient } from './raw-client.ts'
 
 export type FrontsUnderTest = {
   readonly fronts: readonly Front[]
   readonly accounts: KernelAccounts
   readonly stop: () => Promise<void>
+}
+
+/** What the parts of the contract share. */
+export type FrontContext = {
+  readonly under: () => FrontsUnderTest
+  readonly front: () => Front
+  readonly account: () => FrontLogin
+  /** A client that is not logged in yet; the suite closes it. */
+  readonly open: (isProxy: boolean, at?: Front) => FrontClient
+  /** A proxy's login at the first front. */
+  readonly proxy: (change?: Partial<FrontLogin>) => Promise<FrontClient>
 }
 
 const MINIMAL_OK = '0000002200000000'
@@ -27,14 +47,14 @@ export function frontContract(name: string, start: () => Promise<FrontsUnderTest
     let front: Front
     const clients: FrontClient[] = []
 
-    const account = (): FrontLogin => ({
+    const account = () => ({
       user: `${under.accounts.user}@app`,
       password: under.accounts.password,
       database: under.accounts.database,
     })
 
-    const open = (isProxy: boolean) => {
-      const client = new FrontClient(front.server, isProxy)
+    const open = (isProxy: boolean, at: Front = front) => {
+      const client = new FrontClient(at.server, isProxy)
       clients.push(client)
       return client
     }
@@ -45,6 +65,8 @@ export function frontContract(name: string, start: () => Promise<FrontsUnderTest
       expect(answer?.payload[0]).toBe(0x00)
       return client
     }
+
+    const context: FrontContext = { under: () => under, front: () => front, account, open, proxy }
 
     const direct = async () => {
       const client = open(false)
@@ -434,105 +456,9 @@ export function frontContract(name: string, start: () => Promise<FrontsUnderTest
       })
     })
 
-    describe('orders', () => {
-      test('stop: nobody gets in, those inside are out; normal: as before', async () => {
-        const inside = await proxy()
-        await front.take({ kind: 'stop' })
-        await inside.raw.closed()
-        const outside = open(true)
-        await outside.raw.closed()
-
-        await front.take({ kind: 'normal' })
-
-        expect(rowsOf(await (await proxy()).query('SELECT 1'))).toEqual([['1']])
-      })
-
-      test('disconnect: those inside are out, the next one is served', async () => {
-        const inside = await proxy()
-        await front.take({ kind: 'disconnect' })
-        await inside.raw.closed()
-
-        expect(rowsOf(await (await proxy()).query('SELECT 1'))).toEqual([['1']])
-        expect(front.order.kind).toBe('normal')
-      })
-
-      test('freeze: no answer until the next order, then the answer', async () => {
-        const client = await proxy()
-        await front.take({ kind: 'freeze' })
-        const late = new FrontClient(front.server, true)
-        clients.push(late)
-        const answer = client.query('SELECT 5')
-        // A second front is not frozen: its answer shows that time has passed.
-        const other = new FrontClient((under.fronts[1] as Front).server, true)
-        clients.push(other)
-        await other.logIn(account())
-        await other.query('SELECT 1')
-        expect([client.raw.packets.length, late.raw.packets.length]).toEqual([0, 0])
-
-        await front.take({ kind: 'normal' })
-
-        expect(rowsOf(await answer)).toEqual([['5']])
-        await late.logIn(account())
-      })
-
-      test('delay: answers are late by it and keep their order', async () => {
-        const client = await proxy()
-        await front.take({ kind: 'delay', delayMs: 50 })
-        const startedAt = performance.now()
-        client.raw.command(0x03, 'SELECT 6')
-        const first = await client.answer()
-        expect(performance.now() - startedAt).toBeGreaterThan(45)
-        client.raw.command(0x03, 'SELECT 7')
-        await expect.poll(() => front.counters.statements).toBeGreaterThan(0)
-        await front.take({ kind: 'normal' })
-
-        expect(rowsOf(first)).toEqual([['6']])
-        expect(rowsOf(await client.answer())).toEqual([['7']])
-        expect(rowsOf(await client.query('SELECT 8'))).toEqual([['8']])
-      })
-
-      test('lose-next: the connection ends instead of an answer, once', async () => {
-        const [client, other] = [await proxy(), await proxy()]
-        await front.take({ kind: 'lose-next' })
-        client.raw.command(0x03, 'SELECT 1')
-        await client.raw.closed()
-
-        expect(rowsOf(await other.query('SELECT 1'))).toEqual([['1']])
-      })
-
-      test('fail-next: that error, once, behind a statement of any length', async () => {
-        const client = await proxy()
-        for (const [sql, sequence] of [
-          ['SELECT 1', 1],
-          [`SELECT LENGTH('${'x'.repeat(17_000_000)}')`, 2],
-        ] as const) {
-          await front.take({ kind: 'fail-next', errno: 5001 })
-
-          const { packets } = await client.query(sql)
-
-          expect(errorOf(packets[0])).toMatchObject({ errno: 5001 })
-          expect(packets.map(packet => packet.sequence)).toEqual([sequence, sequence + 1])
-          expect(rowsOf(await client.query('SELECT 1'))).toEqual([['1']])
-        }
-      })
-
-      test('not-master: 4038 for every statement of a table, until the next order', async () => {
-        const client = await proxy()
-        const prepared = await client.prepare('SELECT id FROM c1 WHERE name = ?')
-        await front.take({ kind: 'not-master' })
-
-        const answers = [
-          await client.query('SELECT * FROM c1'),
-          await client.query('SELECT * FROM c1'),
-          await client.execute(prepared.id, ['one']),
-        ]
-
-        for (const answer of answers) expect(errorOf(answer.packets[0]).errno).toBe(4038)
-        expect(rowsOf(await client.query('SELECT 1'))).toEqual([['1']])
-        await front.take({ kind: 'normal' })
-        expect(rowsOf(await client.query('SELECT id FROM c1 WHERE id = 1'))).toEqual([['1']])
-      })
-    })
+    ordersContract(context, 'plain', PROXY_FEATURES)
+    ordersContract(context, 'OB 2.0', OB20_FEATURES)
+    ob20Contract(context)
 
     test('counters tell what reached the front', async () => {
       const before = { ...front.counters, texts: new Map(front.counters.byText) }

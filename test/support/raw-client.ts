@@ -7,10 +7,17 @@ const DEADLINE_MS = 15_000
 const CAPABILITIES = 0x000f_a201
 const WITH_DATABASE = 0x8
 
+/** What lies around the MySQL stream; nothing, unless a suite puts something there. */
+export type Wire = {
+  readonly encode: (stream: Buffer) => Buffer
+  readonly decode: (bytes: Buffer) => Buffer
+}
+
 export class RawClient {
   readonly socket: Socket
   readonly packets: Packet[] = []
   isClosed = false
+  wire: Wire | undefined
   private readonly stream = new PacketStream()
   private waiters: (() => void)[] = []
 
@@ -19,7 +26,7 @@ export class RawClient {
     this.socket.setNoDelay(true)
     this.socket.on('error', () => {})
     this.socket.on('data', bytes => {
-      for (const packet of this.stream.push(bytes as Buffer))
+      for (const packet of this.stream.push(this.decoded(bytes as Buffer)))
         this.packets.push({ sequence: packet.sequence, payload: Buffer.from(packet.payload) })
       this.wake()
     })
@@ -65,7 +72,17 @@ export class RawClient {
   }
 
   command(code: number, body: string | Buffer = ''): void {
-    this.socket.write(frame(0, Buffer.concat([Buffer.from([code]), Buffer.from(body)])))
+    this.send(0, Buffer.concat([Buffer.from([code]), Buffer.from(body)]))
+  }
+
+  /** One payload, numbered from `sequence` on. */
+  send(sequence: number, payload: Buffer): void {
+    const stream = frame(sequence, payload)
+    this.socket.write(this.wire?.encode(stream) ?? stream)
+  }
+
+  private decoded(bytes: Buffer): Buffer {
+    return this.wire?.decode(bytes) ?? bytes
   }
 
   /** Packets of a text result set of one column: the rows' first bytes and the last packet. */

@@ -159,9 +159,9 @@ export type Table = {
   readonly rows: readonly (readonly Cell[])[]
 }
 
-/** A text result set; with `extraOk` the OK that only proxies get. */
-export function resultPackets(table: Table, extraOk: boolean, status = 0x0022): Buffer {
-  const payloads = [
+/** A text result set, packet by packet; with `extraOk` the OK that only proxies get. */
+export function resultPayloads(table: Table, extraOk: boolean, status = 0x0022): Buffer[] {
+  return [
     lenenc(table.columns.length),
     ...table.columns.map(name => columnPacket(name)),
     eofPacket(status),
@@ -169,5 +169,21 @@ export function resultPackets(table: Table, extraOk: boolean, status = 0x0022): 
     eofPacket(status),
     ...(extraOk ? [minimalOk(status)] : []),
   ]
-  return Buffer.concat(payloads.map((payload, index) => frame(index + 1, payload)))
+}
+
+/** Packets one behind the other, numbered from `sequence` on. */
+export function framePackets(payloads: readonly Buffer[], sequence: number): Buffer {
+  let next = sequence
+  return Buffer.concat(
+    payloads.map(payload => {
+      const framed = frame(next, payload)
+      next += packetsOf(payload.length)
+      return framed
+    }),
+  )
+}
+
+/** The same as an answer to a command of one packet. */
+export function resultPackets(table: Table, extraOk: boolean, status = 0x0022): Buffer {
+  return framePackets(resultPayloads(table, extraOk, status), 1)
 }

@@ -2,7 +2,10 @@
  * Orders and counters of fronts for other processes: HTTP and JSON on a loopback address, under a
  * random path that only the ready line tells.
  * GET  …/counters → `{"fronts":[{"front":1,"host","port","zone","order","logins","statements",
- *                    "connections","byText":{"select t1":3}}]}`
+ *                    "connections",
+ *                    "violations","lastViolation","byText":{"select t1":3}}]}`
+ * GET  …/ledger?after=N → `{"fronts":[{"front":1,"last":12,"entries":[{"number":11,…}]}]}`: what
+ *      reached each front behind its entry N (0 when left out), as `ledger.ts` keeps it.
  * POST …/orders `{"front":1,"order":{"kind":"fail-next","errno":5001}}`; `"front":"all"` orders
  *      every front → `{"ok":true}` when it has been carried out; 400 `{"ok":false,"error":"…"}`.
  */
@@ -66,8 +69,14 @@ async function serve(
   const asked = `${request.method} ${request.url}`
   if (asked === `GET ${base}/counters`)
     return { status: 200, body: { fronts: fronts.map((front, index) => countersOf(front, index)) } }
+  const ledger = new RegExp(`^GET ${base}/ledger(?:\\?after=(\\d{1,12}))?$`).exec(asked)
+  if (ledger !== null)
+    return { status: 200, body: { fronts: fronts.map(ledgerFrom(Number(ledger[1] ?? 0))) } }
   if (asked !== `POST ${base}/orders`)
-    return { status: 404, body: { ok: false, error: 'known are GET counters and POST orders' } }
+    return {
+      status: 404,
+      body: { ok: false, error: 'known are GET counters, GET ledger and POST orders' },
+    }
   const { chosen, order } = readOrder(await bodyOf(request), fronts)
   for (const front of chosen) await front.take(order)
   return { status: 200, body: { ok: true } }
@@ -82,6 +91,14 @@ function countersOf(front: Front, index: number) {
     ...counters,
     byText: Object.fromEntries(byText),
   }
+}
+
+function ledgerFrom(after: number) {
+  return ({ ledger }: Front, index: number) => ({
+    front: index + 1,
+    last: ledger.last,
+    entries: ledger.after(after),
+  })
 }
 
 async function bodyOf(request: IncomingMessage): Promise<unknown> {

@@ -6,6 +6,7 @@
 import { createServer, type Server, type Socket } from 'node:net'
 import type { Table } from './codec.ts'
 import type { Engine } from './engine.ts'
+import { Ledger } from './ledger.ts'
 import type { Order } from './orders.ts'
 import {
   dummyTable,
@@ -28,6 +29,9 @@ export type Counters = {
   readonly byText: Map<string, number>
   /** Open now. */
   connections: number
+  /** Connections that were ended because a server would have ended them, or hung. */
+  violations: number
+  lastViolation: string
 }
 
 /** A front that serves a fuzzer must not grow. */
@@ -35,7 +39,15 @@ const MAX_TEXTS = 10_000
 
 export class Front {
   readonly server: FrontServer
-  readonly counters: Counters = { logins: 0, statements: 0, byText: new Map(), connections: 0 }
+  readonly counters: Counters = {
+    logins: 0,
+    statements: 0,
+    byText: new Map(),
+    connections: 0,
+    violations: 0,
+    lastViolation: '',
+  }
+  readonly ledger = new Ledger()
   private readonly picture: Picture
   private readonly engine: Engine
   private readonly relays = new Set<Relay>()
@@ -98,6 +110,12 @@ export class Front {
     if (byText.size < MAX_TEXTS || byText.has(key)) byText.set(key, (byText.get(key) ?? 0) + 1)
   }
 
+  /** A client did what no server takes. */
+  violated(what: string): void {
+    this.counters.violations += 1
+    this.counters.lastViolation = what
+  }
+
   async answer(question: MetadataQuestion): Promise<Table> {
     if (question.kind === 'version') return versionTable(this.picture)
     if (question.kind === 'servers') return serversTable(this.picture)
@@ -111,6 +129,12 @@ export class Front {
 
   hasTenant(name: string): boolean {
     return this.picture.tenants.includes(name)
+  }
+
+  /** How the engine calls a user: an unknown tenant keeps its name, the engine refuses it. */
+  engineUser(user: string): string {
+    const at = user.lastIndexOf('@')
+    return at >= 0 && this.hasTenant(user.slice(at + 1)) ? `${user.slice(0, at)}@sys` : user
   }
 
   private accept(client: Socket): void {

@@ -11,10 +11,17 @@ const SCRAMBLE_BYTES = 20
 const CONSTANT_SCRAMBLE = Buffer.from('aaaaaaaabbbbbbbbbbbb')
 const USER_AT = 32
 
-const BIT = { withDb: 0x8, protocol41: 0x200, pluginAuth: 0x80000, attributes: 0x100000 }
+export const BIT = {
+  localFiles: 0x80,
+  withDb: 0x8,
+  protocol41: 0x200,
+  pluginAuth: 0x80000,
+  attributes: 0x100000,
+}
 const LENENC_AUTH = 0x200000
 
 export type ClientLogin = {
+  readonly flags: number
   readonly head: Buffer
   readonly user: string
   /** Everything from the zero byte behind the user. */
@@ -48,6 +55,7 @@ export function parseClientLogin(payload: Buffer): ClientLogin {
       ? takeAttributes(payload, cursor)
       : new Map<string, Buffer>()
   return {
+    flags,
     head: payload.subarray(0, USER_AT),
     user,
     tail: payload.subarray(userEnd),
@@ -56,6 +64,20 @@ export function parseClientLogin(payload: Buffer): ClientLogin {
     plugin,
     attributes,
   }
+}
+
+export type ChangeUser = {
+  readonly user: string
+  readonly authResponse: Buffer
+  readonly database: string
+}
+
+/** A COM_CHANGE_USER; what stands behind the database is not looked at. @throws MalformedPacket */
+export function parseChangeUser(command: Buffer): ChangeUser {
+  const cursor = { at: 1 }
+  const user = takeTerminated(command, cursor)
+  const authResponse = take(command, cursor, takeByte(command, cursor))
+  return { user, authResponse, database: takeTerminated(command, cursor) }
 }
 
 function takeAttributes(payload: Buffer, cursor: Cursor): Map<string, Buffer> {

@@ -11,14 +11,27 @@ export type Order =
   | { readonly kind: 'disconnect' }
   /** Drops a connection when the next statement has been passed on, before its answer. */
   | { readonly kind: 'lose-next' }
-  /** Answers the next statement with this error. */
-  | { readonly kind: 'fail-next'; readonly errno: number }
+  /** Drops a connection instead of passing its next COMMIT on: nothing is committed. */
+  | { readonly kind: 'lose-commit-before' }
+  /** Drops a connection when its next COMMIT has been carried out, instead of the answer. */
+  | { readonly kind: 'lose-commit-after' }
+  /** Answers the next statement with this error; `status` is of the OK behind it, 34 when left out. */
+  | { readonly kind: 'fail-next'; readonly errno: number; readonly status?: number }
   /** Answers every statement that names a table as a replica that does not lead: 4038. */
   | { readonly kind: 'not-master' }
   /** Passes everything that clients send on after this time. */
   | { readonly kind: 'delay'; readonly delayMs: number }
 
-const PLAIN = ['normal', 'stop', 'freeze', 'disconnect', 'lose-next', 'not-master'] as const
+const PLAIN = [
+  'normal',
+  'stop',
+  'freeze',
+  'disconnect',
+  'lose-next',
+  'lose-commit-before',
+  'lose-commit-after',
+  'not-master',
+] as const
 const LONGEST_DELAY_MS = 600_000
 
 /** An order out of parsed JSON; otherwise what is wrong with it. */
@@ -26,19 +39,25 @@ export function parseOrder(value: unknown): Order | string {
   const fields = (typeof value === 'object' && value !== null ? value : {}) as {
     readonly kind?: unknown
     readonly errno?: unknown
+    readonly status?: unknown
     readonly delayMs?: unknown
   }
   const plain = PLAIN.find(kind => kind === fields.kind)
   if (plain !== undefined) return { kind: plain }
-  if (fields.kind === 'fail-next')
-    return isWhole(fields.errno, 1, 0xffff)
-      ? { kind: 'fail-next', errno: fields.errno }
-      : 'fail-next needs errno, 1 to 65535'
+  if (fields.kind === 'fail-next') return failNext(fields.errno, fields.status)
   if (fields.kind === 'delay')
     return isWhole(fields.delayMs, 0, LONGEST_DELAY_MS)
       ? { kind: 'delay', delayMs: fields.delayMs }
       : `delay needs delayMs, 0 to ${LONGEST_DELAY_MS}`
   return `kind must be one of ${[...PLAIN, 'fail-next', 'delay'].join(', ')}`
+}
+
+function failNext(errno: unknown, status: unknown): Order | string {
+  if (!isWhole(errno, 1, 0xffff)) return 'fail-next needs errno, 1 to 65535'
+  if (status === undefined) return { kind: 'fail-next', errno }
+  return isWhole(status, 0, 0xffff)
+    ? { kind: 'fail-next', errno, status }
+    : 'status of fail-next is 0 to 65535'
 }
 
 function isWhole(value: unknown, least: number, most: number): value is number {

@@ -1,67 +1,74 @@
 /**
  * One client connection of a front and its server session: bytes pass both ways with back-pressure,
- * and the front's orders are carried out on statements. An answer that the front makes itself is
- * written at once: it is meant for clients that wait for one answer before they ask again.
+ * and the front's orders are carried out on commands, in the framing that the login agreed to. An
+ * answer that the front makes itself is written at once: it is meant for clients that wait for one
+ * answer before they ask again, and it does not deliver session state that came with its question.
  */
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import {
-  errorPacket,
-  frame,
-  LARGEST_PAYLOAD_BYTES,
-  MalformedPacket,
-  minimalOk,
-  type Packet,
-  PacketStream,
-  resultPackets,
-  type Table,
-} from './codec.ts'
+import { errorPacket, frame, MalformedPacket } from './codec.ts'
+import { CommandGate, type Course, PASS } from './command-gate.ts'
+import type { CommandScan } from './command-scan.ts'
+import { COMMAND, readCommand, withUser } from './commands.ts'
+import { decideCourse } from './courses.ts'
 import type { Front } from './front.ts'
+import { type Lane, ob20Lane, plainLane } from './lanes.ts'
+import type { Fate } from './ledger.ts'
 import { type ClientLogin, parseClientLogin } from './login-codec.ts'
-import { type MetadataQuestion, metadataQuestion } from './picture.ts'
+import { FEATURE, featuresIn, LoginWatch } from './login-watch.ts'
 
-const COMMAND = { query: 0x03, prepare: 0x16, execute: 0x17 }
-/** What is looked at of a statement. */
-const SEEN_BYTES = 4096
 /** Bytes that wait for a delay to pass; more stops the client. */
 const MAX_DELAYED_BYTES = 1 << 20
-const NOT_MASTER = { errno: 4038, text: 'The replica is not master' }
+/** A login is some hundred bytes; attributes may have 64 KiB. */
+const MAX_LOGIN_BYTES = 1 << 20
 
-/** What becomes of the packets of one command: on to the engine, or swallowed and then answered. */
-type Course = { readonly kind: 'pass' } | { readonly kind: 'answer'; readonly write: Answer }
-type Answer = (sequence: number) => void
-
-const PASS: Course = { kind: 'pass' }
+const FATES: Readonly<Record<Course['kind'], Fate>> = {
+  pass: 'passed',
+  lose: 'passed',
+  replace: 'passed',
+  answer: 'answered',
+  drop: 'dropped',
+}
 
 export class Relay {
   private readonly client: Socket
   private readonly engine: Duplex
   private readonly front: Front
-  private readonly fromClient = new PacketStream()
+  private readonly gate: CommandGate
+  private lane: Lane | undefined
+  private loginBytes: Buffer = Buffer.alloc(0)
+  /** Until the engine has answered the login. */
+  private watch: LoginWatch | undefined = new LoginWatch()
+  private session = 0
+  private clientSession = 0
   private isProxy = false
-  private isLoggedIn = false
   private isFrozen = false
-  /** A statement that must be lost is on its way to the engine. */
-  private isLost = false
+  /** A command that must be lost is with the engine: the connection ends when it answers. */
+  private isLostWhenAnswered = false
   private readonly delayed: { readonly bytes: Buffer; readonly dueAt: number }[] = []
   private delayedBytes = 0
   private timer: NodeJS.Timeout | undefined
-  /** Of the command whose packets are coming in; undefined between commands. */
-  private course: Course | undefined
 
   constructor(client: Socket, engine: Duplex, front: Front) {
     this.client = client
     this.engine = engine
     this.front = front
+    this.gate = new CommandGate({
+      decide: command => this.decide(command),
+      pass: bytes => this.pass(bytes),
+      answer: bytes => this.client.write(bytes),
+      drop: () => this.drop(),
+      dropWhenAnswered: () => {
+        this.isLostWhenAnswered = true
+      },
+    })
   }
 
   start(): void {
     const { client, engine } = this
     client.setNoDelay(true)
     client.on('data', bytes => this.clientBytes(bytes as Buffer))
-    engine.on('data', bytes => {
-      if (!client.write(bytes as Buffer)) engine.pause()
-    })
+    engine.on('data', bytes => this.engineBytes(bytes as Buffer))
     client.on('drain', () => this.flow())
     engine.on('drain', () => this.flow())
     client.on('error', () => this.drop())
@@ -124,103 +131,99 @@ export class Relay {
   }
 
   private take(bytes: Buffer): void {
-    for (const packet of this.fromClient.push(bytes)) {
-      if (this.isLoggedIn) this.command(packet)
-      else this.login(packet)
-    }
-  }
-
-  private login(packet: Packet): void {
-    const login = readLogin(packet.payload)
-    if (login === undefined) {
-      const text = 'Bad handshake'
-      this.client.end(frame(packet.sequence + 1, errorPacket(1043, '08S01', text)))
+    if (this.client.destroyed) return
+    if (this.lane === undefined) {
+      this.login(bytes)
       return
     }
-    this.isLoggedIn = true
-    this.isProxy = login.attributes.get('__mysql_client_type')?.toString() === '__ob_proxy'
+    try {
+      this.lane.take(bytes)
+    } catch (error) {
+      if (!(error instanceof MalformedPacket)) throw error
+      // As an OBServer: no packet, the end.
+      this.front.violated(error.message)
+      this.drop()
+    }
+  }
+
+  private login(bytes: Buffer): void {
+    this.loginBytes = Buffer.concat([this.loginBytes, bytes])
+    const { loginBytes } = this
+    const end = 4 + (loginBytes.length < 4 ? 0 : loginBytes.readUIntLE(0, 3))
+    const isTooLong = end > MAX_LOGIN_BYTES
+    if (!isTooLong && (loginBytes.length < 4 || loginBytes.length < end)) return
+    const sequence = loginBytes.readUInt8(3)
+    const login = isTooLong ? undefined : readLogin(loginBytes.subarray(4, end))
+    this.loginBytes = Buffer.alloc(0)
+    if (login === undefined) this.refuse(sequence, 1043, 'Bad handshake')
+    else if (asksCompression(login)) this.refuse(sequence, 1235, 'a front reads no compression')
+    else {
+      this.enter(sequence, login)
+      if (loginBytes.length > end) this.take(loginBytes.subarray(end))
+    }
+  }
+
+  private refuse(sequence: number, errno: number, text: string): void {
+    this.client.end(frame(sequence + 1, errorPacket(errno, '08S01', text)))
+  }
+
+  private enter(sequence: number, login: ClientLogin): void {
+    const attribute = (name: string) => login.attributes.get(name)?.toString()
+    this.lane = plainLane(this.gate)
+    this.isProxy = attribute('__mysql_client_type') === '__ob_proxy'
+    this.clientSession = Number(attribute('__client_session_id') ?? 0)
     this.front.counters.logins += 1
-    const at = login.user.lastIndexOf('@')
-    const tenant = at < 0 ? 'sys' : login.user.slice(at + 1)
-    // An unknown tenant keeps its name: the engine itself answers 1045.
-    const user =
-      at >= 0 && this.front.hasTenant(tenant) ? `${login.user.slice(0, at)}@sys` : login.user
-    this.pass({
-      sequence: packet.sequence,
-      payload: Buffer.concat([login.head, Buffer.from(user), login.tail]),
-    })
+    const user = this.front.engineUser(login.user)
+    this.pass(frame(sequence, Buffer.concat([login.head, Buffer.from(user), login.tail])))
   }
 
-  /** A command of several packets is decided by its first and answered behind its last. */
-  private command(packet: Packet): void {
-    const course = this.course ?? this.decide(packet.payload)
-    const isLast = packet.payload.length < LARGEST_PAYLOAD_BYTES
-    this.course = isLast ? undefined : course
-    if (course.kind === 'pass') this.pass(packet)
-    else if (isLast) course.write(packet.sequence + 1)
-    if (course.kind === 'pass' && isLast && this.isLost) this.drop()
-  }
-
-  private decide(payload: Buffer): Course {
-    const code = payload[0]
-    if (code === COMMAND.execute) return this.statement('execute', undefined)
-    if (code !== COMMAND.query && code !== COMMAND.prepare) return PASS
-    const sql = payload.subarray(1, SEEN_BYTES).toString()
-    const question = metadataQuestion(sql)
-    if (question !== undefined && code === COMMAND.query)
-      return { kind: 'answer', write: () => this.tell(question) }
-    const word = /^\s*(\w+)/.exec(sql)?.[1]?.toLowerCase() ?? ''
-    const table = /\b(?:from|into|update)\s+`?([\w$.]+)/i.exec(sql)?.[1]?.toLowerCase()
-    return code === COMMAND.query ? this.statement(word, table) : this.preparation(table)
-  }
-
-  /** Preparing is no statement yet, but a replica that does not lead refuses it, too. */
-  private preparation(table: string | undefined): Course {
-    const { order } = this.front
-    if (order.kind !== 'not-master' || table === undefined) return PASS
-    return this.failure(NOT_MASTER.errno, NOT_MASTER.text)
-  }
-
-  private statement(word: string, table: string | undefined): Course {
-    this.front.count(word, table)
-    const { order } = this.front
-    if (order.kind === 'fail-next') {
-      this.front.spent()
-      return this.failure(order.errno, `injected error ${order.errno}`)
+  /** The framing changes behind the OK of a login, in both directions at once. */
+  private engineBytes(bytes: Buffer): void {
+    if (this.isLostWhenAnswered) {
+      this.drop()
+      return
     }
-    if (order.kind === 'not-master' && (table !== undefined || word === 'execute'))
-      return this.failure(NOT_MASTER.errno, NOT_MASTER.text)
-    if (order.kind === 'lose-next') {
-      this.front.spent()
-      this.isLost = true
+    const agreed = this.watch?.push(bytes)
+    this.session = this.watch?.threadId ?? this.session
+    if (agreed !== undefined) {
+      this.watch = undefined
+      if (this.isProxy && (agreed.features & FEATURE.ob20) !== 0)
+        this.lane = ob20Lane(this.gate, agreed.threadId)
     }
-    return PASS
+    if (!this.client.write(bytes)) this.engine.pause()
   }
 
-  private failure(errno: number, text: string): Course {
-    return {
-      kind: 'answer',
-      write: sequence => {
-        this.client.write(frame(sequence, errorPacket(errno, 'HY000', text)))
-        if (this.isProxy) this.client.write(frame(sequence + 1, minimalOk()))
-      },
+  private decide({ seen, bytes, isComplete }: CommandScan): Course {
+    const command = readCommand(seen, bytes)
+    const course =
+      command.code === COMMAND.changeUser && isComplete
+        ? this.changeUser(seen)
+        : decideCourse(command, this.front, this.isProxy)
+    const { server, ledger } = this.front
+    const origin = {
+      front: `${server.host}:${server.port}`,
+      session: this.session,
+      client: this.clientSession,
     }
+    ledger.add(origin, command, FATES[course.kind])
+    return course
   }
 
-  private tell(question: MetadataQuestion): void {
-    const write = (table: Table) => this.client.write(resultPackets(table, this.isProxy))
-    this.front.answer(question).then(write, () => {
-      const failed = this.failure(4012, 'the table entry cannot be read')
-      if (failed.kind === 'answer') failed.write(1)
-    })
+  private changeUser(whole: Buffer): Course {
+    const payload = withUser(whole, user => this.front.engineUser(user))
+    return payload === undefined ? PASS : { kind: 'replace', payload }
   }
 
-  private pass({ sequence, payload }: Packet): void {
-    const header = Buffer.alloc(4)
-    header.writeUIntLE(payload.length, 0, 3)
-    header.writeUInt8(sequence, 3)
-    if (!this.engine.write(Buffer.concat([header, payload]))) this.client.pause()
+  private pass(bytes: Buffer): void {
+    if (!this.engine.write(bytes)) this.client.pause()
   }
+}
+
+/** Compressed framings hide commands from a front: nothing could be counted any more. */
+function asksCompression({ attributes }: ClientLogin): boolean {
+  const asked = featuresIn(attributes.get('__proxy_capability_flag')?.toString())
+  const isOb20 = (asked & FEATURE.ob20) !== 0
+  return (asked & (isOb20 ? FEATURE.ob20Compress : FEATURE.checksum)) !== 0
 }
 
 function readLogin(payload: Buffer): ClientLogin | undefined {

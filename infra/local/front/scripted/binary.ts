@@ -32,6 +32,12 @@ const WHOLE: Readonly<Record<number, number>> = { 1: 1, 2: 2, 3: 4, 9: 4 }
 const TEXTS = [15, 245, 246, 249, 250, 251, 252, 253, 254, 0]
 const TYPE = { float: 4, double: 5, nothing: 6, timestamp: 7, longlong: 8, date: 10, datetime: 12 }
 
+/** Types of the last execution, and values that came in packets of their own. */
+export type Known = {
+  readonly types: readonly number[] | undefined
+  readonly long: ReadonlyMap<number, string>
+}
+
 /** Types of the parameters when the packet brings them, else the ones of the last time. */
 export type Execution = { readonly types: readonly number[]; readonly values: readonly Cell[] }
 
@@ -39,19 +45,17 @@ export type Execution = { readonly types: readonly number[]; readonly values: re
  * Reads a COM_STMT_EXECUTE. @throws SqlError 5023 when types were never sent, 1210 for a type that
  * is not known; MalformedPacket when lengths lie.
  */
-export function readExecution(
-  payload: Buffer,
-  count: number,
-  before: readonly number[] | undefined,
-): Execution {
+export function readExecution(payload: Buffer, count: number, known: Known): Execution {
   if (count === 0) return { types: [], values: [] }
   const nullBytes = (count + 7) >> 3
   const cursor = { at: 10 + nullBytes + 1 }
   if (payload.length < cursor.at) throw new MalformedPacket('execution too short')
   const nulls = payload.subarray(10, 10 + nullBytes)
-  const types = payload[cursor.at - 1] === 1 ? readTypes(payload, count, cursor) : before
+  const types = payload[cursor.at - 1] === 1 ? readTypes(payload, count, cursor) : known.types
   if (types === undefined) throw new SqlError(5023, 'S1004', 'the types were never sent')
   const values = types.map((type, index) => {
+    const long = known.long.get(index)
+    if (long !== undefined) return long
     const isNull = ((nulls[index >> 3] ?? 0) & (1 << (index & 7))) !== 0
     return isNull ? null : readValue(payload, type, cursor)
   })

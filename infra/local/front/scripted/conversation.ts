@@ -1,122 +1,131 @@
 /**
- * The bytes of one scripted server session: greeting, login, commands in turn, answers with the OK
- * that a proxy gets behind them. Results are written as the reader takes them, never gathered.
- * Source: proxy-protocol.md §7.1, proxy-protocol-tried.md A13–A16.
+ * What one client and its scripted server session say to each other: greeting, login, then command
+ * by command an answer each. Source: proxy-protocol.md §6.1, proxy-protocol-tried.md A13–A16.
  */
 import { randomBytes } from 'node:crypto'
 import {
   columnPacket,
   eofPacket,
-  errorPacket,
-  frame,
   LARGEST_PAYLOAD_BYTES,
-  lenenc,
   MalformedPacket,
   minimalOk,
-  okPacket,
   type Packet,
-  packetsOf,
-  schemaChange,
   textRow,
 } from '../codec.ts'
-import {
-  authSwitchPacket,
-  type ClientLogin,
-  greetingPacket,
-  parseClientLogin,
-} from '../login-codec.ts'
-import { binaryRow, readExecution } from './binary.ts'
-import { claim, type Entry, prove } from './login.ts'
+import { greetingPacket } from '../login-codec.ts'
+import { FEATURE } from '../login-watch.ts'
+import type { Tlv } from '../ob20-codec.ts'
+import { Admittance, type Outcome } from './admittance.ts'
+import { Answers, MORE_RESULTS } from './answers.ts'
+import { insertOf } from './load-rows.ts'
 import { parse } from './parser.ts'
-import type { Result, ResultColumn } from './select.ts'
-import { type Answer, Session } from './session.ts'
+import { PreparedStatements } from './prepared.ts'
+import { type Outlet, PlainReply, type Reply } from './replies.ts'
+import { change, run } from './run.ts'
+import { PROTOCOL_TYPE } from './select.ts'
+import { Session } from './session.ts'
+import { SessionInfo } from './session-info.ts'
+import { processList } from './shows.ts'
+import { statementsIn } from './split.ts'
 import { SqlError } from './sql-error.ts'
-import type { Statement } from './statement.ts'
+import type { Load } from './statement.ts'
 import { VERSION } from './variables.ts'
 import type { World } from './world.ts'
 
 /** An OBServer's greeting, without what this engine does not do (kernel.md §2). */
 const CAPABILITIES = 0x009f_f7df
-/** Rows are gathered up to this before they are handed on. */
-const BATCH_BYTES = 32 << 10
 const MAX_COMMAND_BYTES = 16 << 20
-const MAX_STATEMENTS = 1_000
+const MAX_FILE_BYTES = 64 << 20
 const COMMAND = {
   quit: 0x01,
   initDb: 0x02,
   query: 0x03,
+  fieldList: 0x04,
+  statistics: 0x09,
+  processInfo: 0x0a,
+  processKill: 0x0c,
+  debug: 0x0d,
   ping: 0x0e,
+  changeUser: 0x11,
   prepare: 0x16,
   execute: 0x17,
   longData: 0x18,
   close: 0x19,
   resetStatement: 0x1a,
+  setOption: 0x1b,
+  fetch: 0x1c,
   resetConnection: 0x1f,
 }
-
-/** Where the bytes go: resolves when more may be written. */
-export type Outlet = {
-  readonly send: (bytes: Buffer) => Promise<void>
-  readonly close: () => void
-}
-
-type Prepared = {
-  readonly statement: Statement
-  readonly parameters: number
-  types: readonly number[] | undefined
-}
+/** No answer, not even to say that something is wrong. */
+const SILENT = [COMMAND.quit, COMMAND.longData, COMMAND.close]
 
 type Phase =
-  | { readonly kind: 'login' }
-  | { readonly kind: 'switch'; readonly login: ClientLogin; readonly entry: Entry }
-  | { readonly kind: 'commands' }
-  | { readonly kind: 'over' }
+  | { readonly kind: 'login' | 'token' | 'commands' | 'over' }
+  | { readonly kind: 'file'; readonly load: Load; readonly parts: Buffer[]; bytes: number }
 
 export class Conversation {
+  /** The id of the greeting, for frames; KILL may know the session by another. */
+  readonly threadId: number
   private readonly world: World
   private readonly outlet: Outlet
   private readonly session: Session
+  private readonly admittance: Admittance
   private readonly scramble = Buffer.from(randomBytes(20).map(byte => (byte % 126) + 1))
-  private readonly prepared = new Map<number, Prepared>()
-  private nextStatementId = 1
+  private info: SessionInfo
+  private answers: Answers
+  private prepared: PreparedStatements
   private phase: Phase = { kind: 'login' }
-  private isProxy = false
-  private sequence = 0
+  private isMultiAllowed = true
   private parts: Buffer[] = []
   private partsBytes = 0
 
   constructor(world: World, outlet: Outlet) {
     this.world = world
     this.outlet = outlet
-    this.session = new Session(world.threadId(), world, () => this.over())
+    this.threadId = world.threadId()
+    this.session = new Session(this.threadId, world, () => this.over())
+    this.admittance = new Admittance(world, this.session)
+    this.info = new SessionInfo(this.session, 0)
+    this.answers = new Answers(this.session, this.info, false)
+    this.prepared = new PreparedStatements(this.session, this.answers)
+  }
+
+  /** Whether frames are spoken from here on. */
+  get isOb20(): boolean {
+    return (this.features & FEATURE.ob20) !== 0
+  }
+
+  private get features(): number {
+    return this.admittance.entry?.capabilities ?? 0
   }
 
   greet(): Promise<void> {
-    const { id: threadId } = this.session
-    return this.outlet.send(
-      frame(
-        0,
-        greetingPacket({
-          version: VERSION,
-          threadId,
-          capabilities: CAPABILITIES,
-          scramble: this.scramble,
-        }),
-      ),
-    )
+    const { threadId, scramble } = this
+    const greeting = { version: VERSION, threadId, capabilities: CAPABILITIES, scramble }
+    const reply = new PlainReply(this.outlet, 0)
+    reply.add(greetingPacket(greeting))
+    return reply.end()
+  }
+
+  /** Takes over session state that came with a request. @throws MalformedPacket */
+  inform(info: readonly Tlv[]): void {
+    this.info.apply(info)
   }
 
   /** Deals with one packet; the next may come when it resolves. */
-  async packet({ sequence, payload }: Packet): Promise<void> {
-    if (this.phase.kind === 'over') return
-    this.sequence = sequence + 1
+  async packet({ sequence, payload }: Packet, reply: Reply): Promise<void> {
+    const { phase } = this
+    if (phase.kind === 'over') return
     try {
-      if (this.phase.kind === 'login') await this.login(payload)
-      else if (this.phase.kind === 'switch') await this.enter(this.phase, payload)
-      else await this.part(payload)
+      if (phase.kind === 'login')
+        await this.admitted(this.admittance.login(payload, this.scramble, reply), reply)
+      else if (phase.kind === 'token') await this.token(sequence, payload, reply)
+      else if (phase.kind === 'file') await this.content(phase, payload, reply)
+      else await this.part(payload, reply)
     } catch (error) {
       if (!(error instanceof MalformedPacket)) throw error
-      await this.refuse(new SqlError(1043, '08S01', 'Bad handshake'))
+      const bad = new SqlError(1043, '08S01', 'Bad handshake')
+      await this.admitted(this.admittance.refuse(bad, reply), reply)
     }
   }
 
@@ -132,62 +141,37 @@ export class Conversation {
     this.outlet.close()
   }
 
-  private async login(payload: Buffer): Promise<void> {
-    const login = parseClientLogin(payload)
-    this.isProxy = login.attributes.get('__mysql_client_type')?.toString() === '__ob_proxy'
-    try {
-      const entry = claim(login, this.scramble, this.world)
-      if (!entry.mustSwitch) {
-        await this.enter({ login, entry }, login.authResponse)
-        return
-      }
-      this.phase = { kind: 'switch', login, entry }
-      await this.write([authSwitchPacket(entry.scramble)])
-    } catch (error) {
-      if (!(error instanceof SqlError)) throw error
-      await this.refuse(error)
-    }
+  private async admitted(outcome: Outcome, reply: Reply): Promise<void> {
+    if (outcome === 'entered') this.enter()
+    if (outcome === 'asked') this.phase = { kind: 'token' }
+    await reply.end()
+    if (outcome === 'refused') this.over()
   }
 
-  private async enter(
-    { login, entry }: { login: ClientLogin; entry: Entry },
-    token: Buffer,
-  ): Promise<void> {
+  private enter(): void {
     const { session } = this
-    try {
-      prove(entry, token, this.world)
-      if (login.database !== undefined && login.database !== '') session.use(login.database)
-    } catch (error) {
-      if (!(error instanceof SqlError)) throw error
-      await this.refuse(error)
-      return
+    // A change of user keeps what the other end was told.
+    if (this.phase.kind === 'login' || !this.world.list().includes(session)) {
+      this.info = new SessionInfo(session, this.features)
+      this.answers = new Answers(session, this.info, this.admittance.isProxy)
     }
-    session.user = entry.user
-    session.id = entry.clientSessionId ?? session.id
-    session.variables.agree(entry.capabilities)
-    session.isDatabaseChanged = false
+    this.prepared = new PreparedStatements(session, this.answers)
     this.world.join(session)
     this.phase = { kind: 'commands' }
-    const changes = [session.variables.all(), schemaChange(session.database ?? '')]
-    await this.write([
-      okPacket({
-        affectedRows: 0,
-        lastInsertId: 0,
-        status: session.status,
-        changes: entry.isProxy ? changes : [],
-      }),
-    ])
   }
 
-  /** ERR, the proxy's OK, end. */
-  private async refuse(error: SqlError): Promise<void> {
-    const extra = this.isProxy ? [minimalOk()] : []
-    await this.write([errorPacket(error.errno, error.state, error.message), ...extra])
-    this.over()
+  /** A command in place of the token is refused. */
+  private async token(sequence: number, payload: Buffer, reply: Reply): Promise<void> {
+    if (sequence !== 0) {
+      await this.admitted(this.admittance.token(payload, reply), reply)
+      return
+    }
+    const wrong = new SqlError(1210, 'HY000', 'Incorrect arguments')
+    await this.admitted(this.admittance.refuse(wrong, reply), reply)
   }
 
   /** Commands above 16 MiB are read to their end and refused. */
-  private async part(payload: Buffer): Promise<void> {
+  private async part(payload: Buffer, reply: Reply): Promise<void> {
     this.partsBytes += payload.length
     if (this.partsBytes <= MAX_COMMAND_BYTES) this.parts.push(payload)
     if (payload.length === LARGEST_PAYLOAD_BYTES) return
@@ -195,23 +179,28 @@ export class Conversation {
     const isTooLong = this.partsBytes > MAX_COMMAND_BYTES
     this.parts = []
     this.partsBytes = 0
-    const command = parts.length === 1 ? parts[0] : Buffer.concat(parts)
+    const [first] = parts
+    const command = parts.length === 1 && first !== undefined ? first : Buffer.concat(parts)
+    const isSilent = SILENT.includes(command[0] ?? 0)
     try {
       if (isTooLong)
         throw new SqlError(1153, '08S01', "Got a packet bigger than 'max_allowed_packet' bytes")
-      await this.command(command ?? Buffer.alloc(0))
+      await this.command(command, reply)
     } catch (error) {
-      if (error instanceof RangeError || error instanceof MalformedPacket)
-        await this.fail(new SqlError(1210, 'HY000', 'Incorrect arguments'))
-      else if (error instanceof SqlError) await this.fail(error)
-      else throw error
-    } finally {
-      if (this.session.isOver) this.over()
-      this.session.mark(undefined)
+      const failed = toSqlError(error)
+      if (!isSilent) this.answers.fail(reply, failed)
     }
+    await this.settle(reply, isSilent)
   }
 
-  private async command(command: Buffer): Promise<void> {
+  private async settle(reply: Reply, isSilent: boolean): Promise<void> {
+    if (this.phase.kind === 'over') return
+    if (!isSilent) await reply.end()
+    if (this.session.isOver) this.over()
+    this.session.mark(undefined)
+  }
+
+  private async command(command: Buffer, reply: Reply): Promise<void> {
     const body = command.subarray(1)
     switch (command[0]) {
       case COMMAND.quit:
@@ -219,153 +208,160 @@ export class Conversation {
         return
       case COMMAND.initDb:
         this.session.use(body.toString())
-        await this.ok({ affectedRows: 0, lastInsertId: 0 })
+        this.answers.ok(reply)
         return
       case COMMAND.query:
-        await this.query(body.toString())
+        await this.query(body.toString(), reply)
         return
-      case COMMAND.prepare:
-        await this.prepare(body.toString())
+      case COMMAND.ping:
+        this.answers.ok(reply)
         return
-      case COMMAND.execute:
-        await this.execute(command)
-        return
-      case COMMAND.close:
-        this.prepared.delete(body.readUInt32LE(0))
-        return
-      // Long parameters are not kept: the execution says so.
-      case COMMAND.longData:
-        this.prepared.delete(body.readUInt32LE(0))
-        return
-      case COMMAND.resetStatement:
-        this.needStatement(body.readUInt32LE(0), 4201)
-        await this.ok({ affectedRows: 0, lastInsertId: 0 })
+      case COMMAND.changeUser:
+        await this.changeUser(command, reply)
         return
       case COMMAND.resetConnection:
         this.session.reset()
         this.prepared.clear()
-        await this.write([minimalOk(this.session.status)])
+        reply.add(minimalOk(this.session.status))
         return
-      case COMMAND.ping:
-        await this.ok({ affectedRows: 0, lastInsertId: 0 })
+      default:
+        await this.statementCommand(command, reply)
+    }
+  }
+
+  private async statementCommand(command: Buffer, reply: Reply): Promise<void> {
+    switch (command[0]) {
+      case COMMAND.prepare: {
+        const sql = command.subarray(1).toString()
+        if (statementsIn(sql).length > 1)
+          throw new SqlError(1235, '0A000', 'several statements in one prepared statement')
+        this.prepared.prepare(sql, reply)
+        return
+      }
+      case COMMAND.execute:
+        this.session.mark('EXECUTE')
+        await this.prepared.execute(command, reply)
+        return
+      case COMMAND.fetch:
+        await this.prepared.fetch(command, reply)
+        return
+      case COMMAND.longData:
+        this.prepared.longData(command)
+        return
+      case COMMAND.close:
+        this.prepared.close(command.readUInt32LE(1))
+        return
+      case COMMAND.resetStatement:
+        this.prepared.reset(command.readUInt32LE(1))
+        this.answers.ok(reply)
+        return
+      default:
+        await this.rareCommand(command, reply)
+    }
+  }
+
+  private async rareCommand(command: Buffer, reply: Reply): Promise<void> {
+    switch (command[0]) {
+      case COMMAND.fieldList:
+        this.fieldList(command.subarray(1), reply)
+        return
+      case COMMAND.statistics:
+        reply.add(Buffer.from('Active threads not support'))
+        if ((this.features & FEATURE.statisticsOk) !== 0)
+          this.answers.extraOk(reply, { isError: false, flags: 0 })
+        return
+      case COMMAND.processInfo: {
+        const answer = { kind: 'rows' as const, result: processList(this.session) }
+        await this.answers.write(reply, answer, { toRow: textRow, more: 0 })
+        return
+      }
+      case COMMAND.processKill: {
+        const id = command.readUInt32LE(1)
+        await run(this.session, { kind: 'kill', isQuery: false, id }, { parameters: [] })
+        this.answers.ok(reply)
+        return
+      }
+      case COMMAND.debug:
+        reply.add(eofPacket(0))
+        return
+      case COMMAND.setOption:
+        this.isMultiAllowed = command.readUInt16LE(1) !== 1
+        this.answers.ok(reply)
         return
       default:
         throw new SqlError(1235, '0A000', 'Not supported feature or function')
     }
   }
 
-  private async query(sql: string): Promise<void> {
+  private async changeUser(command: Buffer, reply: Reply): Promise<void> {
+    const { entry } = this.admittance
+    if (entry === undefined) throw new MalformedPacket('nobody is logged in')
+    const outcome = this.admittance.changeUser(command, entry, reply)
+    if (outcome === 'entered') this.enter()
+    if (outcome === 'asked') this.phase = { kind: 'token' }
+    if (outcome !== 'refused') return
+    await reply.end()
+    this.over()
+  }
+
+  /** Several statements are carried out up to the first that fails. */
+  private async query(sql: string, reply: Reply): Promise<void> {
     if (sql.trim() === '') throw new SqlError(1065, '42000', 'Query was empty')
-    this.session.mark(sql)
-    const { statement, parameters } = parse(sql)
-    if (parameters > 0) throw new SqlError(1064, '42000', 'a parameter outside of PREPARE')
-    await this.answer(await this.session.run(statement, []), textRow)
-  }
-
-  private async answer(
-    answer: Answer,
-    toRow: (row: readonly (string | number | null)[], columns: readonly ResultColumn[]) => Buffer,
-  ): Promise<void> {
-    if (answer.kind === 'ok') await this.ok(answer)
-    else await this.rows(answer.result, toRow)
-  }
-
-  private async prepare(sql: string): Promise<void> {
-    if (this.prepared.size >= MAX_STATEMENTS)
-      throw new SqlError(1461, '42000', `more than ${MAX_STATEMENTS} prepared statements`)
-    const { statement, parameters } = parse(sql)
-    const columns = this.session.describe(statement, [])
-    const id = this.nextStatementId++
-    this.prepared.set(id, { statement, parameters, types: undefined })
-    const head = Buffer.alloc(12)
-    head.writeUInt32LE(id, 1)
-    head.writeUInt16LE(columns.length, 5)
-    head.writeUInt16LE(parameters, 7)
-    const { status } = this.session
-    const definitions = (items: Buffer[]) =>
-      items.length === 0 ? [] : [...items, eofPacket(status)]
-    await this.write([
-      head,
-      ...definitions(Array.from({ length: parameters }, () => columnPacket('?', 8))),
-      ...definitions(columns.map(({ name, type }) => columnPacket(name, type))),
-      ...this.extraOk(),
-    ])
-  }
-
-  private async execute(command: Buffer): Promise<void> {
-    const prepared = this.needStatement(command.readUInt32LE(1), 1243)
-    const { types, values } = readExecution(command, prepared.parameters, prepared.types)
-    prepared.types = types
-    this.session.mark('EXECUTE')
-    await this.answer(await this.session.run(prepared.statement, values), binaryRow)
-  }
-
-  private needStatement(id: number, errno: number): Prepared {
-    const prepared = this.prepared.get(id)
-    if (prepared === undefined)
-      throw new SqlError(errno, 'HY000', `Unknown prepared statement handler (${id})`)
-    return prepared
-  }
-
-  private async rows(
-    { columns, rows }: Result,
-    toRow: (row: readonly (string | number | null)[], columns: readonly ResultColumn[]) => Buffer,
-  ): Promise<void> {
-    const { status } = this.session
-    let batch: Buffer[] = []
-    let bytes = 0
-    const add = (payload: Buffer) => {
-      batch.push(frame(this.sequence, payload))
-      this.sequence = (this.sequence + packetsOf(payload.length)) & 0xff
-      bytes += payload.length
+    const all = statementsIn(sql)
+    if (all.length > 1 && !this.isMultiAllowed)
+      throw new SqlError(1149, '42000', 'several statements are not allowed')
+    for (const [at, text] of all.entries()) {
+      this.session.mark(text)
+      const { statement, parameters } = parse(text)
+      if (parameters > 0) throw new SqlError(1064, '42000', 'a parameter outside of PREPARE')
+      const answer = await run(this.session, statement, { parameters: [] })
+      const more = at + 1 < all.length ? MORE_RESULTS : 0
+      await this.answers.write(reply, answer, { toRow: textRow, more })
+      const isWarnings = statement.kind === 'show' && statement.what === 'warnings'
+      if (!isWarnings) this.session.warnings = []
+      if (answer.kind !== 'file') continue
+      // What stands behind it in the same text is not carried out.
+      this.phase = { kind: 'file', load: answer.load, parts: [], bytes: 0 }
+      return
     }
-    add(lenenc(columns.length))
-    for (const { name, type } of columns) add(columnPacket(name, type))
-    add(eofPacket(status))
-    for (const row of rows) {
-      add(toRow(row, columns))
-      if (bytes < BATCH_BYTES) continue
-      await this.outlet.send(Buffer.concat(batch))
-      this.session.stayAlive()
-      batch = []
-      bytes = 0
+  }
+
+  /** Content of a file that was asked for, up to its empty packet. */
+  private async content(
+    phase: Extract<Phase, { kind: 'file' }>,
+    payload: Buffer,
+    reply: Reply,
+  ): Promise<void> {
+    phase.bytes += payload.length
+    if (payload.length > 0) {
+      if (phase.bytes <= MAX_FILE_BYTES) phase.parts.push(Buffer.from(payload))
+      return
     }
-    for (const payload of [eofPacket(status), ...this.extraOk()]) add(payload)
-    await this.outlet.send(Buffer.concat(batch))
+    this.phase = { kind: 'commands' }
+    try {
+      if (phase.bytes > MAX_FILE_BYTES)
+        throw new SqlError(1153, '08S01', `a local file of more than ${MAX_FILE_BYTES} bytes`)
+      const statement = insertOf(phase.load, Buffer.concat(phase.parts).toString())
+      const answer = await change(this.session, statement, this.session.scope([]))
+      await this.answers.write(reply, answer, { toRow: textRow, more: 0 })
+    } catch (error) {
+      this.answers.fail(reply, toSqlError(error))
+    }
+    await this.settle(reply, false)
   }
 
-  private ok(changed: { affectedRows: number; lastInsertId: number }): Promise<void> {
-    const { affectedRows, lastInsertId } = changed
-    const changes = this.isProxy ? this.takeChanges() : []
-    return this.write([
-      okPacket({ affectedRows, lastInsertId, status: this.session.status, changes }),
-    ])
+  private fieldList(body: Buffer, reply: Reply): void {
+    const table = body.subarray(0, Math.max(0, body.indexOf(0))).toString()
+    for (const { name, type } of this.session.table({ database: undefined, table }).columns)
+      reply.add(Buffer.concat([columnPacket(name, PROTOCOL_TYPE[type]), Buffer.from([0xfb])]))
+    reply.add(this.answers.eof(0))
+    this.answers.extraOk(reply, { isError: false, flags: 0 })
   }
+}
 
-  private fail(error: SqlError): Promise<void> {
-    return this.write([errorPacket(error.errno, error.state, error.message), ...this.extraOk()])
-  }
-
-  private extraOk(): Buffer[] {
-    if (!this.isProxy) return []
-    const { status } = this.session
-    return [okPacket({ affectedRows: 0, lastInsertId: 0, status, changes: this.takeChanges() })]
-  }
-
-  private takeChanges(): readonly Buffer[] {
-    const { session } = this
-    const changes = [...session.variables.takeChanges()]
-    if (session.isDatabaseChanged) changes.push(schemaChange(session.database ?? ''))
-    session.isDatabaseChanged = false
-    return changes
-  }
-
-  private write(payloads: readonly Buffer[]): Promise<void> {
-    const frames = payloads.map(payload => {
-      const framed = frame(this.sequence, payload)
-      this.sequence = (this.sequence + packetsOf(payload.length)) & 0xff
-      return framed
-    })
-    return this.outlet.send(Buffer.concat(frames))
-  }
+function toSqlError(error: unknown): SqlError {
+  if (error instanceof SqlError) return error
+  if (error instanceof RangeError || error instanceof MalformedPacket)
+    return new SqlError(1210, 'HY000', 'Incorrect arguments')
+  throw error
 }

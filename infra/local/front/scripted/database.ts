@@ -117,10 +117,20 @@ export class Database {
     key: string | undefined,
   ): void {
     const tables = this.of(database)
+    tables.set(table.toLowerCase(), this.newTable({ database, table }, columns, key))
+    this.isDirty = true
+  }
+
+  /** A table that is in no database: whoever made it keeps it, and gives its room back. */
+  newTable(
+    { database, table }: TableName & { readonly database: string },
+    columns: readonly ColumnDefinition[],
+    key: string | undefined,
+  ): StoredTable {
     const keyIndex = columns.findIndex(({ name }) => name.toLowerCase() === key?.toLowerCase())
     if (key !== undefined && keyIndex < 0)
       throw new SqlError(1072, '42000', `Key column '${key}' doesn't exist in table`)
-    tables.set(table.toLowerCase(), {
+    return {
       id: this.nextTableId++,
       database: database.toLowerCase(),
       name: table.toLowerCase(),
@@ -128,8 +138,7 @@ export class Database {
       keyIndex: keyIndex < 0 ? undefined : keyIndex,
       rows: new Map(),
       counter: 1,
-    })
-    this.isDirty = true
+    }
   }
 
   dropTable(table: StoredTable): void {
@@ -194,7 +203,8 @@ export class Database {
     return tables
   }
 
-  private forget(table: StoredTable): void {
+  /** Gives the room of a table's rows back. */
+  forget(table: StoredTable): void {
     for (const row of table.rows.values()) this.account(-1, row)
     table.rows.clear()
   }

@@ -11,9 +11,10 @@ export type Scope = {
   /** @throws SqlError 1193 */
   readonly variable: (name: string) => Cell
   readonly userVariable: (name: string) => Cell
+  readonly assign: (name: string, value: Cell) => void
   readonly parameters: readonly Cell[]
   /** Functions that tell of the session: `connection_id`, `database`, … */
-  readonly session: Readonly<Record<string, () => Cell>>
+  readonly session: Readonly<Record<string, (args: readonly Cell[]) => Cell>>
 }
 
 /** A value above this is an error instead of memory. */
@@ -31,6 +32,8 @@ export function evaluate(expression: Expression, scope: Scope): Cell {
       return scope.variable(expression.name)
     case 'user-variable':
       return scope.userVariable(expression.name)
+    case 'assign':
+      return assign(expression.name, evaluate(expression.value, scope), scope)
     case 'call':
       return call(expression.name, expression.args, scope)
     case 'is-null':
@@ -42,6 +45,11 @@ export function evaluate(expression: Expression, scope: Scope): Cell {
     case 'binary':
       return binary(expression, scope)
   }
+}
+
+function assign(name: string, value: Cell, scope: Scope): Cell {
+  scope.assign(name, value)
+  return value
 }
 
 export function isTrue(value: Cell): boolean {
@@ -170,7 +178,7 @@ function repeat(text: string, count: number): string {
 
 function call(name: string, args: readonly Expression[], scope: Scope): Cell {
   const ofSession = scope.session[name]
-  if (ofSession !== undefined && args.length === 0) return ofSession()
+  if (ofSession !== undefined) return ofSession(args.map(arg => evaluate(arg, scope)))
   const known = FUNCTIONS[name]
   if (known === undefined || (known.arity >= 0 && known.arity !== args.length))
     throw new SqlError(1305, '42000', `FUNCTION ${name} does not exist in the scripted engine`)
@@ -183,7 +191,21 @@ function call(name: string, args: readonly Expression[], scope: Scope): Cell {
   return known.of(values)
 }
 
-const INTEGER_FUNCTIONS = ['length', 'char_length', 'sleep', 'connection_id', 'count']
+const INTEGER_FUNCTIONS = [
+  'length',
+  'char_length',
+  'sleep',
+  'connection_id',
+  'count',
+  'last_insert_id',
+  'row_count',
+  'found_rows',
+  'get_lock',
+  'release_lock',
+  'release_all_locks',
+  'is_free_lock',
+  'is_used_lock',
+]
 
 /** The type that a result column of this expression announces. */
 export function typeOf(expression: Expression, scope: Scope): ColumnType {
@@ -199,6 +221,8 @@ export function typeOf(expression: Expression, scope: Scope): ColumnType {
       return expression.operator === 'not' ? 'integer' : numericType(expression.operand, scope)
     case 'binary':
       return typeOfBinary(expression, scope)
+    case 'assign':
+      return typeOf(expression.value, scope)
     default:
       return typeOfValue(evaluate(expression, scope))
   }

@@ -110,8 +110,14 @@ function readOperand(reader: TokensReader, depth: number): Expression {
   if (next.kind === 'string') return { kind: 'value', value: reader.take().text }
   if (next.kind === 'variable')
     return { kind: 'variable', name: reader.take().text.replace(/^\w+\./, '') }
-  if (next.kind === 'user-variable') return { kind: 'user-variable', name: reader.take().text }
+  if (next.kind === 'user-variable') return readUserVariable(reader, depth)
   return readNamed(reader, depth)
+}
+
+function readUserVariable(reader: TokensReader, depth: number): Expression {
+  const name = reader.take().text
+  if (!reader.takeSign(':=')) return { kind: 'user-variable', name }
+  return { kind: 'assign', name, value: readExpression(reader, depth + 1) }
 }
 
 /** Numbers that a double cannot hold exactly are refused: wrong digits would be worse. */

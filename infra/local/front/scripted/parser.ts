@@ -1,9 +1,12 @@
 /** Statements of the scripted engine; whatever else comes is error 1064 that says so. */
-import type { Cell } from '../codec.ts'
+import { CALL_WORDS } from './call-parser.ts'
 import { readExpression } from './expression-parser.ts'
+import { readLoad } from './load-parser.ts'
+import { readSet } from './set-parser.ts'
 import type { Expression, Select, SelectItem, Statement } from './statement.ts'
 import { readCreate, readDrop } from './table-parser.ts'
 import { TokensReader } from './tokens-reader.ts'
+import { TRANSACTION_WORDS } from './transaction-parser.ts'
 
 export type Parsed = { readonly statement: Statement; readonly parameters: number }
 
@@ -20,25 +23,12 @@ const BY_WORD: Readonly<Record<string, Read>> = {
   drop: readDrop,
   use: reader => ({ kind: 'use', database: reader.needName() }),
   set: readSet,
-  begin: reader => {
-    reader.takeWords('work')
-    return { kind: 'begin' }
-  },
-  start: readStart,
-  commit: reader => {
-    reader.takeWords('work')
-    return { kind: 'commit' }
-  },
-  rollback: reader => {
-    reader.takeWords('work')
-    return { kind: 'rollback' }
-  },
+  ...TRANSACTION_WORDS,
+  ...CALL_WORDS,
+  load: readLoad,
   kill: readKill,
   show: readShow,
-  do: reader => {
-    reader.list(() => readExpression(reader))
-    return { kind: 'nothing' }
-  },
+  do: reader => ({ kind: 'do', expressions: reader.list(() => readExpression(reader)) }),
 }
 
 /** @throws SqlError 1065 for nothing at all, 1064 for what is not known. */
@@ -54,6 +44,7 @@ export function parse(sql: string): Parsed {
 }
 
 function readSelect(reader: TokensReader): Select {
+  const isCounting = reader.takeWords('sql_calc_found_rows')
   const items = reader.list(() => readItem(reader))
   const from = reader.takeWords('from') ? readFrom(reader) : undefined
   const where = readWhere(reader)
@@ -73,6 +64,7 @@ function readSelect(reader: TokensReader): Select {
     orderBy,
     limit: readLimit(reader),
     isForUpdate: reader.takeWords('for', 'update'),
+    isCounting,
   }
 }
 
@@ -154,13 +146,6 @@ function readTruncate(reader: TokensReader): Statement {
   return { kind: 'truncate', table: reader.needTable() }
 }
 
-function readStart(reader: TokensReader): Statement {
-  reader.needWords('transaction')
-  if (reader.takeWords('read')) reader.takeWords('only') || reader.needWords('write')
-  else if (reader.takeWords('with')) reader.needWords('consistent', 'snapshot')
-  return { kind: 'begin' }
-}
-
 function readKill(reader: TokensReader): Statement {
   const isQuery = reader.takeWords('query')
   if (!isQuery) reader.takeWords('connection')
@@ -176,58 +161,4 @@ function readShow(reader: TokensReader): Statement {
   if (!reader.takeWords('like')) return { kind: 'show-variables', pattern: undefined }
   if (reader.next.kind !== 'string') throw reader.fail()
   return { kind: 'show-variables', pattern: reader.take().text }
-}
-
-function readSet(reader: TokensReader): Statement {
-  if (reader.takeWords('names')) return readNames(reader)
-  if (reader.takeWords('character', 'set')) return readNames(reader)
-  return { kind: 'set', assignments: reader.list(() => readAssignment(reader)) }
-}
-
-function readAssignment(reader: TokensReader) {
-  const isUser = reader.next.kind === 'user-variable'
-  if (!isUser && reader.next.kind !== 'variable') {
-    const scoped = ['session', 'local'].some(scope => reader.takeWords(scope))
-    if (!scoped && reader.next.kind === 'word' && /^global$/i.test(reader.next.text))
-      throw reader.fail()
-  }
-  const token = reader.take()
-  if (token.text.startsWith('global.')) throw reader.fail()
-  const name = token.text.toLowerCase().replace(/^(?:session|local)\./, '')
-  if (!reader.takeSign('=')) reader.needSign(':=')
-  const kind = isUser ? ('user' as const) : ('system' as const)
-  return { kind, name, value: readSetting(reader) }
-}
-
-/** `SET autocommit = ON`, `SET character_set_results = utf8mb4`: a bare word is text. */
-function readSetting(reader: TokensReader): Expression {
-  const isBare = reader.next.kind === 'word' && !/^(?:null|true|false)$/i.test(reader.next.text)
-  if (!isBare) return readExpression(reader)
-  const before = readExpression(reader)
-  return before.kind === 'column' ? value(before.name) : before
-}
-
-function value(cell: Cell): Expression {
-  return { kind: 'value', value: cell }
-}
-
-const CHARACTER_SETS = ['character_set_client', 'character_set_connection', 'character_set_results']
-
-function readNames(reader: TokensReader): Statement {
-  const { next } = reader
-  const name = next.kind === 'string' ? reader.take().text : reader.needName()
-  const isDefault = name.toLowerCase() === 'default'
-  const charset = isDefault ? 'utf8mb4' : name.toLowerCase()
-  const collation = reader.takeWords('collate') ? reader.take().text : `${charset}_general_ci`
-  return {
-    kind: 'set',
-    assignments: [
-      ...CHARACTER_SETS.map(variable => ({
-        kind: 'system' as const,
-        name: variable,
-        value: value(charset),
-      })),
-      { kind: 'system', name: 'collation_connection', value: value(collation) },
-    ],
-  }
 }

@@ -13,7 +13,12 @@ import type {
 } from './statement.ts'
 
 export type ResultColumn = { readonly name: string; readonly type: number }
-export type Result = { readonly columns: readonly ResultColumn[]; readonly rows: Iterable<Row> }
+export type Result = {
+  readonly columns: readonly ResultColumn[]
+  readonly rows: Iterable<Row>
+  /** What FOUND_ROWS() says afterwards, when it is not the number of rows. */
+  readonly found?: number
+}
 
 /** Where the rows come from: columns, and rows that are made when they are asked for. */
 export type Source = { readonly columns: readonly ColumnDefinition[]; readonly rows: Iterable<Row> }
@@ -49,19 +54,21 @@ function* sequence(from: number, to: number): Generator<Row> {
 /** A scope whose row can be changed between evaluations. */
 export function rowScope(scope: Scope, columns: readonly ColumnDefinition[]) {
   const places = new Map(columns.map(({ name }, index) => [name.toLowerCase(), index]))
-  const place = (name: string) => {
-    const index = places.get(name.toLowerCase())
-    if (index === undefined)
-      throw new SqlError(1054, '42S22', `Unknown column '${name}' in 'field list'`)
-    return index
-  }
+  const place = (name: string) => places.get(name.toLowerCase())
   const at: { row: Row } = { row: [] }
   return {
     at,
     scope: {
       ...scope,
-      column: (name: string): Cell => at.row[place(name)] ?? null,
-      columnType: (name: string): ColumnType => columns[place(name)]?.type ?? 'text',
+      // What is no column may be a parameter of the procedure around it.
+      column: (name: string): Cell => {
+        const index = place(name)
+        return index === undefined ? scope.column(name) : (at.row[index] ?? null)
+      },
+      columnType: (name: string): ColumnType => {
+        const index = place(name)
+        return index === undefined ? scope.columnType(name) : (columns[index]?.type ?? 'text')
+      },
     },
   }
 }
@@ -79,12 +86,13 @@ export function select(statement: Select, source: Source, outer: Scope): Result 
   const totalled = expressions.filter(isAggregate)
   if (totalled.length > 0 && totalled.length < expressions.length)
     throw new SqlError(1140, '42000', 'the scripted engine does not group')
-  const kept = ordered(filtered(source.rows, statement.where, { scope, at }), statement, {
-    scope,
-    at,
-  })
+  const moving = { scope, at }
+  const wanted = filtered(source.rows, statement.where, moving)
+  const all = statement.isCounting ? [...wanted] : undefined
+  const kept = ordered(all ?? wanted, statement, moving)
+  const found = all === undefined ? {} : { found: all.length }
   if (totalled.length > 0) return { columns, rows: [totals(totalled, kept, { scope, at })] }
-  return { columns, rows: projected(kept, expressions, { scope, at }) }
+  return { columns, rows: projected(kept, expressions, { scope, at }), ...found }
 }
 
 type Named = { readonly name: string; readonly expression: Expression }

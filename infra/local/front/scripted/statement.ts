@@ -7,6 +7,7 @@ export type Expression =
   | { readonly kind: 'column'; readonly name: string }
   | { readonly kind: 'variable'; readonly name: string }
   | { readonly kind: 'user-variable'; readonly name: string }
+  | { readonly kind: 'assign'; readonly name: string; readonly value: Expression }
   | { readonly kind: 'call'; readonly name: string; readonly args: readonly Expression[] }
   | { readonly kind: 'unary'; readonly operator: '-' | 'not'; readonly operand: Expression }
   | {
@@ -43,12 +44,47 @@ export type Select = {
   readonly orderBy: readonly OrderBy[]
   readonly limit: Limit | undefined
   readonly isForUpdate: boolean
+  /** SQL_CALC_FOUND_ROWS. */
+  readonly isCounting: boolean
 }
 
 export type Limit = { readonly offset: Expression | undefined; readonly count: Expression }
 
+export type SetTransaction = {
+  readonly kind: 'set-transaction'
+  readonly isOfSession: boolean
+  readonly isReadOnly: boolean | undefined
+  readonly isolation: string | undefined
+}
+
+export type Xa = {
+  readonly kind: 'xa'
+  readonly verb: 'start' | 'end' | 'prepare' | 'commit' | 'rollback' | 'recover'
+  readonly xid: string
+  readonly isOnePhase: boolean
+}
+
+export type Load = {
+  readonly kind: 'load'
+  readonly file: string
+  readonly into: TableName
+  readonly columns: readonly string[] | undefined
+  readonly isReplace: boolean
+  readonly fieldEnd: string
+  readonly lineEnd: string
+}
+
+export type CreateProcedure = {
+  readonly kind: 'create-procedure'
+  readonly name: string
+  readonly parameters: readonly string[]
+  /** Statement by statement. */
+  readonly body: readonly string[]
+}
+
 export type Assignment =
-  | { readonly kind: 'system'; readonly name: string; readonly value: Expression }
+  /** Without a value it is DEFAULT. */
+  | { readonly kind: 'system'; readonly name: string; readonly value: Expression | undefined }
   | { readonly kind: 'user'; readonly name: string; readonly value: Expression }
 
 export type Statement =
@@ -76,11 +112,31 @@ export type Statement =
       readonly columns: readonly ColumnDefinition[]
       readonly key: string | undefined
       readonly isLenient: boolean
+      readonly isTemporary: boolean
     }
-  | { readonly kind: 'drop-table'; readonly table: TableName; readonly isLenient: boolean }
+  | {
+      readonly kind: 'drop-table'
+      readonly tables: readonly TableName[]
+      readonly isLenient: boolean
+      readonly isTemporary: boolean
+    }
   | { readonly kind: 'use'; readonly database: string }
   | { readonly kind: 'set'; readonly assignments: readonly Assignment[] }
-  | { readonly kind: 'begin' | 'commit' | 'rollback' | 'nothing' }
+  | { readonly kind: 'begin'; readonly isReadOnly: boolean }
+  | { readonly kind: 'commit' }
+  | { readonly kind: 'rollback' }
+  | { readonly kind: 'nothing' }
+  | { readonly kind: 'do'; readonly expressions: readonly Expression[] }
+  | { readonly kind: 'savepoint' | 'rollback-to' | 'release'; readonly name: string }
+  | SetTransaction
+  | Xa
+  | Load
+  | { readonly kind: 'prepare'; readonly name: string; readonly from: Expression }
+  | { readonly kind: 'execute'; readonly name: string; readonly using: readonly Expression[] }
+  | { readonly kind: 'deallocate'; readonly name: string }
+  | { readonly kind: 'call'; readonly name: string; readonly args: readonly Expression[] }
+  | CreateProcedure
+  | { readonly kind: 'drop-procedure'; readonly name: string; readonly isLenient: boolean }
   | { readonly kind: 'kill'; readonly isQuery: boolean; readonly id: number }
   | { readonly kind: 'show'; readonly what: 'databases' | 'tables' | 'processlist' | 'warnings' }
   | { readonly kind: 'show-variables'; readonly pattern: string | undefined }

@@ -1,4 +1,6 @@
 /** CREATE and DROP of databases and tables in the forms that the scripted engine keeps. */
+
+import { needProcedure, readProcedure } from './call-parser.ts'
 import { readExpression } from './expression-parser.ts'
 import type { ColumnDefinition, ColumnType, Statement } from './statement.ts'
 import type { TokensReader } from './tokens-reader.ts'
@@ -19,6 +21,8 @@ export function readCreate(reader: TokensReader): Statement {
     const isLenient = reader.takeWords('if', 'not', 'exists')
     return { kind: 'create-database', name: reader.needName(), isLenient }
   }
+  if (reader.takeWords('procedure')) return readProcedure(reader)
+  const isTemporary = reader.takeWords('temporary')
   reader.needWords('table')
   const isLenient = reader.takeWords('if', 'not', 'exists')
   const table = reader.needTable()
@@ -29,7 +33,7 @@ export function readCreate(reader: TokensReader): Statement {
   reader.needSign(')')
   skipOptions(reader)
   if (keys.length > 1) throw reader.fail()
-  return { kind: 'create-table', table, columns, key: keys[0], isLenient }
+  return { kind: 'create-table', table, columns, key: keys[0], isLenient, isTemporary }
 }
 
 function readPart(reader: TokensReader, columns: ColumnDefinition[], keys: string[]): void {
@@ -96,10 +100,22 @@ function skipOptions(reader: TokensReader): void {
 }
 
 export function readDrop(reader: TokensReader): Statement {
-  const isDatabase = reader.takeWords('database') || reader.takeWords('schema')
-  if (!isDatabase) reader.needWords('table')
+  if (reader.takeWords('prepare')) return { kind: 'deallocate', name: reader.needName() }
+  if (reader.takeWords('procedure')) {
+    const isLenient = reader.takeWords('if', 'exists')
+    return { kind: 'drop-procedure', name: needProcedure(reader), isLenient }
+  }
+  if (reader.takeWords('database') || reader.takeWords('schema')) {
+    const isLenient = reader.takeWords('if', 'exists')
+    return { kind: 'drop-database', name: reader.needName(), isLenient }
+  }
+  const isTemporary = reader.takeWords('temporary')
+  reader.needWords('table')
   const isLenient = reader.takeWords('if', 'exists')
-  return isDatabase
-    ? { kind: 'drop-database', name: reader.needName(), isLenient }
-    : { kind: 'drop-table', table: reader.needTable(), isLenient }
+  return {
+    kind: 'drop-table',
+    tables: reader.list(() => reader.needTable()),
+    isLenient,
+    isTemporary,
+  }
 }

@@ -83,6 +83,12 @@ export class TokensReader {
     return this.sql.slice(at, this.next.kind === 'end' ? undefined : this.next.at).trim()
   }
 
+  /** A text in quotes. */
+  needText(): string {
+    if (this.next.kind !== 'string') throw this.fail()
+    return this.take().text
+  }
+
   /** @throws SqlError when something but a semicolon is left. */
   end(): void {
     this.takeSign(';')

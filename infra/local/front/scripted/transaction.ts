@@ -8,10 +8,18 @@ import { SqlError } from './sql-error.ts'
 /** Who holds which row; one for all sessions of an engine. */
 export type RowLocks = Map<StoredTable, Map<Key, Transaction>>
 
+type Changes = Map<StoredTable, Map<Key, Row | undefined>>
+type Savepoint = { readonly name: string; readonly changes: Changes }
+
+const MAX_SAVEPOINTS = 1_000
+
 export class Transaction {
   private readonly database: Database
   private readonly locks: RowLocks
-  private readonly changes = new Map<StoredTable, Map<Key, Row | undefined>>()
+  private changes: Changes = new Map()
+  /** Rolling back to a savepoint forgets changes, but no locks. */
+  private readonly locked = new Map<StoredTable, Set<Key>>()
+  private savepoints: Savepoint[] = []
 
   constructor(database: Database, locks: RowLocks) {
     this.database = database
@@ -45,12 +53,39 @@ export class Transaction {
       table,
     )
     this.locks.set(table, held)
+    const locked = this.locked.get(table) ?? new Set<Key>()
+    this.locked.set(table, locked)
     const own = this.changes.get(table) ?? new Map<Key, Row | undefined>()
     this.changes.set(table, own)
     for (const [key, row] of changes) {
       held.set(key, this)
+      locked.add(key)
       own.set(key, row)
     }
+  }
+
+  /** The same name again moves it. @throws SqlError beyond the bound */
+  savepoint(name: string): void {
+    this.release(name)
+    if (this.savepoints.length >= MAX_SAVEPOINTS)
+      throw new SqlError(1210, 'HY000', `more than ${MAX_SAVEPOINTS} savepoints`)
+    this.savepoints.push({ name, changes: copyOf(this.changes) })
+  }
+
+  /** False when there is no such savepoint. */
+  rollbackTo(name: string): boolean {
+    const at = this.savepoints.findIndex(savepoint => savepoint.name === name)
+    const found = this.savepoints[at]
+    if (found === undefined) return false
+    this.changes = copyOf(found.changes)
+    this.savepoints = this.savepoints.slice(0, at + 1)
+    return true
+  }
+
+  release(name: string): boolean {
+    const before = this.savepoints.length
+    this.savepoints = this.savepoints.filter(savepoint => savepoint.name !== name)
+    return this.savepoints.length < before
   }
 
   commit(): void {
@@ -60,11 +95,17 @@ export class Transaction {
 
   /** Ends it without its changes. */
   end(): void {
-    for (const [table, changes] of this.changes) {
+    for (const [table, keys] of this.locked) {
       const held = this.locks.get(table)
-      for (const key of changes.keys()) held?.delete(key)
+      for (const key of keys) held?.delete(key)
       if (held?.size === 0) this.locks.delete(table)
     }
+    this.locked.clear()
     this.changes.clear()
+    this.savepoints = []
   }
+}
+
+function copyOf(changes: Changes): Changes {
+  return new Map([...changes].map(([table, rows]) => [table, new Map(rows)]))
 }

@@ -6,6 +6,7 @@ export const VERSION = '5.7.25'
 
 /** What drivers, tools and the proxy ask for; texts as an OBServer shows them. */
 const DEFAULTS: Readonly<Record<string, string | number>> = {
+  _ob_proxy_session_temporary_table_used: 'OFF',
   auto_increment_increment: 1,
   auto_increment_offset: 1,
   autocommit: 1,
@@ -18,8 +19,10 @@ const DEFAULTS: Readonly<Record<string, string | number>> = {
   collation_database: 'utf8mb4_general_ci',
   collation_server: 'utf8mb4_general_ci',
   foreign_key_checks: 1,
+  identity: 0,
   init_connect: '',
   interactive_timeout: 28800,
+  last_insert_id: 0,
   license: '',
   lower_case_table_names: 1,
   max_allowed_packet: 16777216,
@@ -27,7 +30,9 @@ const DEFAULTS: Readonly<Record<string, string | number>> = {
   net_read_timeout: 30,
   net_write_timeout: 60,
   ob_proxy_global_variables_version: 1,
+  ob_proxy_set_trx_executed: 'OFF',
   ob_proxy_user_privilege: 0,
+  ob_read_consistency: 'STRONG',
   ob_query_timeout: 10000000,
   ob_trx_timeout: 86400000000,
   performance_schema: 0,
@@ -49,10 +54,13 @@ const DEFAULTS: Readonly<Record<string, string | number>> = {
 }
 
 const READ_ONLY = [
+  '_ob_proxy_session_temporary_table_used',
   'init_connect',
   'license',
   'lower_case_table_names',
   'ob_capability_flag',
+  'ob_proxy_global_variables_version',
+  'ob_proxy_set_trx_executed',
   'ob_proxy_user_privilege',
   'performance_schema',
   'system_time_zone',
@@ -60,7 +68,24 @@ const READ_ONLY = [
   'version_comment',
 ]
 /** Shown as words, not numbers. */
-const SWITCHES = ['autocommit', 'foreign_key_checks', 'unique_checks', 'sql_safe_updates']
+const SWITCHES = [
+  'autocommit',
+  'foreign_key_checks',
+  'unique_checks',
+  'sql_safe_updates',
+  'transaction_read_only',
+  'tx_read_only',
+]
+/** Two names of one variable. */
+const TWINS: Readonly<Record<string, string>> = {
+  identity: 'last_insert_id',
+  last_insert_id: 'identity',
+  transaction_isolation: 'tx_isolation',
+  tx_isolation: 'transaction_isolation',
+  transaction_read_only: 'tx_read_only',
+  tx_read_only: 'transaction_read_only',
+}
+const EXECUTED = 'ob_proxy_set_trx_executed'
 const MAX_USER_VARIABLES = 1_000
 
 export class Variables {
@@ -101,11 +126,37 @@ export class Variables {
     const before = this.value(name)
     if (READ_ONLY.includes(name))
       throw new SqlError(1238, 'HY000', `Variable '${name}' is a read only variable`)
-    this.system.set(
-      name,
-      SWITCHES.includes(name) ? switchOf(name, value) : like(before, name, value),
-    )
+    const set = SWITCHES.includes(name) ? switchOf(name, value) : like(before, name, value)
+    for (const each of [name, TWINS[name] ?? name]) {
+      this.system.set(each, set)
+      this.changed.add(each)
+    }
+  }
+
+  /** @throws SqlError 1193, 1238 */
+  setDefault(name: string): void {
+    this.set(name, DEFAULTS[name] ?? this.value(name))
+  }
+
+  /** What a server tells its proxy, in variables that nobody can set. */
+  setService(name: string, value: 'ON' | 'OFF'): void {
+    if (this.system.get(name) === value) return
+    this.system.set(name, value)
     this.changed.add(name)
+  }
+
+  /** What differs from the defaults and could be set: all of a session that travels as a blob. */
+  delta(): Readonly<Record<string, string | number>> {
+    const differing = [...this.system].filter(
+      ([name, value]) => !READ_ONLY.includes(name) && DEFAULTS[name] !== value,
+    )
+    return Object.fromEntries(differing)
+  }
+
+  /** Takes another session's delta over: everything else is as by default. Nothing has changed. */
+  restore(delta: ReadonlyMap<string, string | number>): void {
+    for (const [name, value] of Object.entries(DEFAULTS))
+      if (!READ_ONLY.includes(name)) this.system.set(name, delta.get(name) ?? value)
   }
 
   userValue(name: string): Cell {
@@ -120,16 +171,19 @@ export class Variables {
     this.changedUser.add(name)
   }
 
-  /** Everything, for the OK of a proxy's login. */
-  all(): Buffer {
+  /** Everything, for the OK of a proxy's login; a change of user has no user variables (A12). */
+  all(isChange: boolean): Buffer {
+    this.changed.clear()
     return variableChanges(
       this.names.map(name => [name, this.shown(name)] as const),
-      [['_min_cluster_version', "'1.3.0.0'"]],
+      isChange ? [] : [['_min_cluster_version', "'1.3.0.0'"]],
     )
   }
 
   /** What changed since the last time it was asked, for the OK that a proxy gets. */
   takeChanges(): readonly Buffer[] {
+    // It is told in every OK until it has been used (A8).
+    if (this.system.get(EXECUTED) === 'ON') this.changed.add(EXECUTED)
     if (this.changed.size === 0 && this.changedUser.size === 0) return []
     const changes = variableChanges(
       [...this.changed].map(name => [name, this.shown(name)] as const),

@@ -3,7 +3,13 @@ import { stage2Of } from '../login-codec.ts'
 import type { Database } from './database.ts'
 import type { Session } from './session.ts'
 import { SqlError } from './sql-error.ts'
-import type { RowLocks } from './transaction.ts'
+import type { CreateProcedure } from './statement.ts'
+import { unknownBranch } from './transacting.ts'
+import type { RowLocks, Transaction } from './transaction.ts'
+import { UserLocks } from './user-locks.ts'
+
+const MAX_BRANCHES = 1_000
+const MAX_PROCEDURES = 1_000
 
 export type ScriptedAccounts = {
   readonly root: string
@@ -16,6 +22,10 @@ export class World {
   readonly cluster: string
   readonly database: Database
   readonly locks: RowLocks = new Map()
+  readonly userLocks = new UserLocks()
+  /** XA branches that are prepared, by their id; any session may end them. */
+  readonly branches = new Map<string, Transaction>()
+  readonly procedures = new Map<string, CreateProcedure>()
   private readonly sessions = new Set<Session>()
   private readonly stage2: ReadonlyMap<string, Buffer | undefined>
   private nextThread = 0x8000_0001
@@ -59,6 +69,40 @@ export class World {
     const victims = this.list().filter(session => session.id === id)
     if (victims.length === 0) throw new SqlError(1094, 'HY000', `Unknown thread id: ${id}`)
     for (const victim of victims) victim.kill(whole)
+  }
+
+  /** @throws SqlError 1401 beyond the bound */
+  keepBranch(xid: string, transaction: Transaction): void {
+    if (this.branches.size >= MAX_BRANCHES)
+      throw new SqlError(
+        1401,
+        'XAE03',
+        'XAER_RMERR: Fatal error occurred in the transaction branch',
+      )
+    this.branches.set(xid, transaction)
+  }
+
+  /** @throws SqlError 1397 */
+  takeBranch(xid: string): Transaction {
+    const transaction = this.branches.get(xid)
+    if (transaction === undefined) throw unknownBranch()
+    this.branches.delete(xid)
+    return transaction
+  }
+
+  /** @throws SqlError 1304, and beyond the bound */
+  createProcedure(procedure: CreateProcedure): void {
+    if (this.procedures.has(procedure.name))
+      throw new SqlError(1304, '42000', `PROCEDURE ${procedure.name} already exists`)
+    if (this.procedures.size >= MAX_PROCEDURES)
+      throw new SqlError(1210, 'HY000', `more than ${MAX_PROCEDURES} procedures`)
+    this.procedures.set(procedure.name, procedure)
+  }
+
+  /** @throws SqlError 1305 */
+  dropProcedure(name: string, isLenient: boolean): void {
+    if (this.procedures.delete(name) || isLenient) return
+    throw new SqlError(1305, '42000', `PROCEDURE ${name} does not exist`)
   }
 
   /** The metadata account reads system tables alone. @throws SqlError 1142 */

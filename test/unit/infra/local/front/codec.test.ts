@@ -4,12 +4,13 @@ import { describe, expect, test } from 'vitest'
 import {
   errorPacket,
   frame,
+  framePackets,
   lenenc,
   minimalOk,
   okPacket,
   PacketStream,
   packetsOf,
-  resultPackets,
+  resultPayloads,
   schemaChange,
   variableChanges,
 } from '../../../../../infra/local/front/codec.ts'
@@ -89,7 +90,7 @@ test('a result set is numbered through and ends with the OK for a proxy', () => 
   const stream = new PacketStream()
   const table = { columns: ['a'], rows: [['x'], [null]] }
 
-  const packets = stream.push(resultPackets(table, true))
+  const packets = stream.push(framePackets(resultPayloads(table, true), 1))
 
   expect(packets.map(({ sequence }) => sequence)).toEqual([1, 2, 3, 4, 5, 6, 7])
   expect(packets.at(-1)?.payload).toEqual(minimalOk())

@@ -5,7 +5,10 @@ import { parseOrder } from '../../../../../infra/local/front/orders.ts'
 test.each([
   [{ kind: 'stop' }],
   [{ kind: 'not-master' }],
+  [{ kind: 'lose-commit-before' }],
+  [{ kind: 'lose-commit-after' }],
   [{ kind: 'fail-next', errno: 5001 }],
+  [{ kind: 'fail-next', errno: 5001, status: 0x23 }],
   [{ kind: 'delay', delayMs: 20 }],
 ])('%j is an order', value => {
   expect(parseOrder({ ...value, more: 1 })).toEqual(value)
@@ -18,6 +21,7 @@ test.each([
   [{ kind: 'explode' }, /kind must/],
   [{ kind: 'fail-next' }, /errno, 1 to 65535/],
   [{ kind: 'fail-next', errno: 70_000 }, /errno/],
+  [{ kind: 'fail-next', errno: 1, status: -1 }, /status of fail-next/],
   [{ kind: 'delay', delayMs: -1 }, /delayMs/],
   [{ kind: 'delay', delayMs: '5' }, /delayMs/],
 ])('%j is none, and the answer says why', (value, reason) => {
