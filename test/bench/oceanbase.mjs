@@ -6,6 +6,7 @@ import { execFileSync, spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import { measureIdle } from './idle.mjs'
 import { childrenOf, fail, measureRound, ROUNDS, summary, until } from './tools.mjs'
 
 const ROOT = resolve(import.meta.dirname, '../..')
@@ -15,7 +16,8 @@ const OURS = { host: '127.19.7.1', port: 2883 }
 const ROWS = 1000
 const CLUSTER = 'obcluster'
 
-export async function measureOceanBase({ folder, children, seconds }) {
+/** The point select, and what an idle connection costs. */
+export async function measureOceanBase({ folder, children, seconds, parts }) {
   const own = join(folder, 'oceanbase')
   mkdirSync(own)
   const observers = await startObservers(own, children)
@@ -35,13 +37,17 @@ export async function measureOceanBase({ folder, children, seconds }) {
     { path: 'obfleet', to: through, pids: () => [proxy.pid, ...childrenOf(proxy.pid)] },
   ]
   const results = paths.map(({ path }) => ({ path, rounds: [] }))
-  for (let round = 0; round < ROUNDS; round++)
+  for (let round = 0; round < (parts.includes('oceanbase') ? ROUNDS : 0); round++)
     for (const [index, { to, pids }] of paths.entries())
       results[index].rounds.push(measureRound(pids(), () => sysbench(to, accounts, seconds)))
-  return {
+  const idle = parts.includes('idle')
+    ? await measureIdle({ proxy, to: through, accounts })
+    : undefined
+  const workload = {
     name: 'text point select, OceanBase mode, scripted OBServers',
     results: results.map(({ path, rounds }) => ({ path, ...summary(rounds) })),
   }
+  return { workload: parts.includes('oceanbase') ? workload : undefined, idle }
 }
 
 async function startObservers(folder, children) {
@@ -63,6 +69,7 @@ function startProxy(folder, { proxyro }, children) {
     `rootservice_list=${[1, 2, 3].map(index => `${SUBNET}.${index}:2881`).join(';')}`,
     `rootservice_cluster_name=${CLUSTER}`,
     'work_thread_num=1',
+    ...(process.env.BENCH_OPTIONS ?? '').split(',').filter(Boolean),
   ]
   const child = spawn(
     join(ROOT, 'dist/obproxy'),

@@ -3,7 +3,7 @@
  * `npm run bench`: MariaDB direct, through HAProxy (TCP, one thread) and through our proxy (one
  * worker, MySQL mode), alternating in one run. Queries a second, latency, and the proxy's own CPU a
  * query from /proc, supervisor included; then the same in OceanBase mode over scripted OBServers.
- * `--json FILE` writes the same, `--seconds N` a round's length.
+ * `--json FILE` writes the same, `--seconds N` a round's length, `--parts text,idle` only those.
  */
 import { execFileSync, spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -16,6 +16,8 @@ const ROOT = resolve(import.meta.dirname, '../..')
 const SERVER = { host: '127.19.2.1', port: 3306 }
 const HAPROXY = { host: '127.19.3.1', port: 3306 }
 const OURS = { host: '127.19.1.1', port: 2883 }
+
+const PARTS = ['text', 'prepared', 'large', 'oceanbase', 'idle']
 
 const options = readOptions(process.argv.slice(2))
 const folder = mkdtempSync(join(tmpdir(), 'obfleet-bench-'))
@@ -47,23 +49,30 @@ const paths = [
   { name: 'obfleet', address: OURS, pids: () => [ours.pid, ...childrenOf(ours.pid)] },
 ]
 const workloads = [
-  { name: 'text point select', args: ['--db-ps-mode=disable'] },
-  { name: 'prepared point select', args: ['--db-ps-mode=auto'] },
+  { part: 'text', name: 'text point select', args: ['--db-ps-mode=disable'] },
+  { part: 'prepared', name: 'prepared point select', args: ['--db-ps-mode=auto'] },
 ]
-const report = { rounds: ROUNDS, secondsARound: options.seconds, workloads: [] }
-for (const workload of workloads) report.workloads.push(measure(workload))
-report.large = measureLarge()
-report.workloads.push(await measureOceanBase({ folder, children, seconds: options.seconds }))
+const { parts, seconds } = options
+const report = { rounds: ROUNDS, secondsARound: seconds, workloads: [] }
+for (const workload of workloads)
+  if (parts.includes(workload.part)) report.workloads.push(measure(workload))
+report.large = parts.includes('large') ? measureLarge() : []
+if (parts.includes('oceanbase') || parts.includes('idle')) {
+  const { workload, idle } = await measureOceanBase({ folder, children, seconds, parts })
+  if (workload !== undefined) report.workloads.push(workload)
+  report.idle = idle
+}
 print(report)
 if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(report, null, 2)}\n`)
 process.exit(0)
 
 function readOptions(args) {
-  const read = { seconds: 6, json: undefined }
+  const read = { seconds: 6, json: undefined, parts: PARTS }
   for (let at = 0; at < args.length; at += 2) {
     if (args[at] === '--json') read.json = args[at + 1]
     else if (args[at] === '--seconds') read.seconds = Number(args[at + 1])
-    else fail(`unknown option ${args[at]}; known are --json FILE and --seconds N`)
+    else if (args[at] === '--parts') read.parts = args[at + 1].split(',')
+    else fail(`unknown option ${args[at]}; known are --json FILE, --seconds N, --parts ${PARTS}`)
   }
   return read
 }
@@ -212,7 +221,7 @@ function measureLarge() {
   })
 }
 
-function print({ workloads: measured, large }) {
+function print({ workloads: measured, large, idle }) {
   const line = cells => process.stdout.write(`| ${cells.join(' | ')} |\n`)
   for (const { name, results } of measured) {
     const reference = results.find(({ path }) => path === 'HAProxy').cpuUsPerQuery.median
@@ -231,6 +240,11 @@ function print({ workloads: measured, large }) {
         path === 'direct' ? '–' : (cpu.median / reference).toFixed(2),
       ])
   }
+  if (idle !== undefined)
+    process.stdout.write(
+      `\n${idle.connections} idle connections in OceanBase mode: ${(idle.bytesEach / 1024).toFixed(1)} KiB each\n`,
+    )
+  if (large.length === 0) return
   process.stdout.write('\none result of 100 MB\n\n')
   line(['path', 'MB/s', 'peak memory of the proxy, MB'])
   line(['---', '---', '---'])

@@ -39,6 +39,12 @@ export function cpuMs(pids) {
   }, 0)
 }
 
+/** Resident memory of a process, bytes. */
+export function residentBytes(pid) {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8')
+  return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) * 1024
+}
+
 export function childrenOf(pid) {
   return readdirSync('/proc')
     .filter(name => /^\d+$/.test(name))

@@ -17,7 +17,7 @@ const login = () => ({
 })
 
 beforeAll(async () => {
-  stack = await startStack('127.15.2', { usesOb20: false })
+  stack = await startStack('127.15.2')
   client = await createConnection(login())
   await client.query('CREATE TABLE IF NOT EXISTS t1 (id INT PRIMARY KEY, name VARCHAR(100))')
   await client.query('CREATE TABLE IF NOT EXISTS t2 (id INT PRIMARY KEY)')
