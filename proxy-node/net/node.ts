@@ -5,6 +5,11 @@ import type { Address, Connection, ConnectionEvents, Listener, Transport } from 
 /** Idle time after which a silent peer is probed (proxy-protocol.md §9). */
 const KEEP_ALIVE_MS = 5_000
 
+/** As Bun gives them: `slice` of a Buffer would be a view, and views of what arrives do not last. */
+function plain(bytes: Buffer): Uint8Array {
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length)
+}
+
 class NodeConnection implements Connection {
   private readonly socket: Socket
   private blocked = false
@@ -15,7 +20,7 @@ class NodeConnection implements Connection {
     socket.setNoDelay(true)
     socket.setKeepAlive(true, KEEP_ALIVE_MS)
     socket.on('connect', () => events.opened(this))
-    socket.on('data', bytes => events.received(this, bytes as Uint8Array))
+    socket.on('data', bytes => events.received(this, plain(bytes as Buffer)))
     socket.on('drain', () => {
       this.blocked = false
       events.drained(this)

@@ -29,7 +29,7 @@ import {
   reactionTo,
 } from './retry.ts'
 import { isSameAddress } from './servers.ts'
-import type { Prepared, TextPrepared } from './statements.ts'
+import type { NamedText, Prepared } from './statements.ts'
 
 /** ER_BAD_DB_ERROR. */
 const UNKNOWN_DATABASE = 1049
@@ -38,7 +38,7 @@ const SHOWN_BYTES = 4096
 
 type MutableNeeds = {
   prepared: Prepared | undefined
-  text: { readonly name: string; readonly entry: TextPrepared } | undefined
+  texts: readonly NamedText[] | undefined
 }
 
 export class Errand {
@@ -47,7 +47,7 @@ export class Errand {
   private readonly memory: SessionMemory
   private readonly loss: LossNotice
   private readonly restorer: Restorer
-  readonly needs: MutableNeeds = { prepared: undefined, text: undefined }
+  readonly needs: MutableNeeds = { prepared: undefined, texts: undefined }
   meaning: Statement | undefined
   /** COM_SET_OPTION under way. */
   option = 0
@@ -97,7 +97,7 @@ export class Errand {
   begin(): void {
     this.turn += 1
     this.needs.prepared = undefined
-    this.needs.text = undefined
+    this.needs.texts = undefined
     this.meaning = undefined
     this.rewrite = undefined
     this.failedSilently = undefined

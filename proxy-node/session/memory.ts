@@ -7,6 +7,7 @@
 import { Fault } from '#contract/fault'
 import type { Baseline, Baselines } from '../backend/baseline.ts'
 import type { Delivered } from '../backend/delivered.ts'
+import { lexerMode } from '../sql/lexer.ts'
 import { type OkPacket, parseOk } from '../wire/ok.ts'
 import { STATUS } from '../wire/protocol.ts'
 import { type Connection, type UserValue, userValue } from './literals.ts'
@@ -66,6 +67,8 @@ export class SessionMemory {
   private system: Map<string, Versioned<string>> | undefined
   private user: Map<string, Versioned<UserValue>> | undefined
   private blobs: Map<number, Versioned<Uint8Array>> | undefined
+  private mode = 0
+  private modeVersion = -1
   /** Bytes of all the above and of statements; bounded by `client_max_memory_size`. */
   private bytes = 0
   readonly limitBytes: number
@@ -86,6 +89,20 @@ export class SessionMemory {
   /** The session's value of a system variable, display text; undefined before login. */
   variable(name: string): string | undefined {
     return this.system?.get(name)?.value ?? this.baseline?.value(name)
+  }
+
+  /** Bits of LEXER_MODE: how statements of this session are read. */
+  get lexerMode(): number {
+    if (this.modeVersion !== this.systemVersion) this.learnMode()
+    return this.mode
+  }
+
+  private learnMode(): void {
+    this.mode = lexerMode(
+      this.variable('sql_mode') ?? '',
+      this.variable('character_set_client') ?? '',
+    )
+    this.modeVersion = this.systemVersion
   }
 
   /** In which character set and collation texts of this session are. */
@@ -154,7 +171,7 @@ export class SessionMemory {
   learnLogin(payload: Uint8Array, baselines: Baselines): OkPacket {
     this.baseline = baselines.of(payload)
     const ok = parseOk(payload)
-    this.status = ok.status
+    this.status = ok.status & ~STATUS.sessionStateChanged
     this.schema = ok.schema || undefined
     return ok
   }
@@ -162,7 +179,7 @@ export class SessionMemory {
   /** MySQL mode: nothing but the status is of interest. */
   learnStatus(payload: Uint8Array): OkPacket {
     const ok = parseOk(payload)
-    this.status = ok.status
+    this.status = ok.status & ~STATUS.sessionStateChanged
     return ok
   }
 
@@ -239,6 +256,7 @@ export class SessionMemory {
     this.pins = 0
     this.option = 0
     this.bytes = 0
+    this.modeVersion = -1
     this.version += 1
     this.systemVersion = 0
     this.userVersion = 0
@@ -246,7 +264,7 @@ export class SessionMemory {
   }
 
   private learnState(ok: OkPacket, afterError: boolean): OkPacket {
-    this.status = ok.status
+    this.status = ok.status & ~STATUS.sessionStateChanged
     if (ok.schema !== undefined) this.learnSchema(ok.schema)
     for (const [name, value] of ok.systemVariables) this.learnSystem(name, value, afterError)
     for (const [name, literal] of ok.userVariables)

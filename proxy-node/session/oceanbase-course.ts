@@ -6,11 +6,17 @@
 import { Fault } from '#contract/fault'
 import type { ServerSession } from '../backend/server-session.ts'
 import { classify, type Statement } from '../sql/classify.ts'
-import { lexerMode } from '../sql/lexer.ts'
 import { FLAG } from '../sql/words.ts'
 import { lengthAt } from '../wire/framing.ts'
-import { buildOk } from '../wire/ok.ts'
-import { COMMAND, DEFAULT_STATUS, HEADER_BYTES, MAX_PAYLOAD, STATUS } from '../wire/protocol.ts'
+import { buildOk, shownOk } from '../wire/ok.ts'
+import {
+  CAPABILITY,
+  COMMAND,
+  DEFAULT_STATUS,
+  HEADER_BYTES,
+  MAX_PAYLOAD,
+  STATUS,
+} from '../wire/protocol.ts'
 import { COURSE, courseOf } from './commands.ts'
 import type { Course, CourseHost } from './course.ts'
 import { Errand } from './errand.ts'
@@ -59,15 +65,14 @@ export class OceanbaseCourse implements Course {
   private readonly own: OwnCommands
   private readonly identity: IdentityCommands
   private readonly loss: LossNotice
-  /** Bits of LEXER_MODE, as of `modeVersion` of the system variables. */
-  private mode = 0
-  private modeVersion = -1
+  private readonly client: { readonly clientCapabilities: number }
   private course = 0
 
   constructor(host: CourseHost, parts: CourseParts) {
     this.host = host
     this.memory = parts.memory
     this.servers = parts.servers
+    this.client = parts.identity
     this.loss = new LossNotice(parts.memory)
     this.errand = new Errand(host, parts, this.loss)
     this.statements = new StatementCommands(host, parts, this.errand)
@@ -111,8 +116,7 @@ export class OceanbaseCourse implements Course {
 
   private query(head: Uint8Array): void {
     const { memory, errand } = this
-    if (this.modeVersion !== memory.systemVersion) this.learnMode()
-    const meaning = classify(head, HEADER_BYTES + 1, head.length, this.mode)
+    const meaning = classify(head, HEADER_BYTES + 1, head.length, memory.lexerMode)
     errand.meaning = meaning
     const mayBeOwn =
       meaning.table === undefined && OWN_VERBS[meaning.verb] === true && head.length < OWN_BYTES
@@ -121,19 +125,10 @@ export class OceanbaseCourse implements Course {
       this.hold(head)
       return
     }
-    if (TEXT_VERBS[meaning.verb] === true && !this.host.isIncomplete)
-      this.statements.text(head, this.mode)
+    if (TEXT_VERBS[meaning.verb] === true) this.statements.text(head, memory.lexerMode)
+    if ((meaning.flags & FLAG.multiple) !== 0) this.statements.several()
     this.pin(meaning)
     errand.route(head, meaning)
-  }
-
-  private learnMode(): void {
-    const { memory } = this
-    this.mode = lexerMode(
-      memory.variable('sql_mode') ?? '',
-      memory.variable('character_set_client') ?? '',
-    )
-    this.modeVersion = memory.systemVersion
   }
 
   /** A first BEGIN is kept until the statement behind it says where the transaction belongs (§5.2). */
@@ -200,6 +195,10 @@ export class OceanbaseCourse implements Course {
     if (server.baseline === this.memory.baseline) this.memory.delivered(server.delivered)
   }
 
+  private get tracksSession(): boolean {
+    return (this.client.clientCapabilities & CAPABILITY.sessionTrack) !== 0
+  }
+
   // --- from servers
 
   reached(server: ServerSession): void {
@@ -236,7 +235,8 @@ export class OceanbaseCourse implements Course {
       return
     }
     this.settle(server, errno)
-    if (ok !== undefined && !swallowed) this.host.showOk(ok, sequence, learned)
+    if (ok !== undefined && !swallowed)
+      this.host.showOk(shownOk(ok, learned, this.tracksSession), sequence)
     if (server.isClosed) this.loss.note()
     if (CLOSES_CLIENT.has(errno)) this.host.giveUp(new Fault('session.killed'))
     else this.host.settle(server, errand.isRouted && memory.missed)
@@ -295,7 +295,7 @@ export class OceanbaseCourse implements Course {
   private settleText(server: ServerSession): void {
     const { meaning } = this.errand
     if (meaning === undefined) return
-    if (TEXT_VERBS[meaning.verb] === true) this.statements.settleText(server)
+    if (TEXT_VERBS[meaning.verb] === true) this.statements.settleText(server, meaning.verb)
     else if (meaning.verb === 'unlock') this.memory.setPin(PINS.tableLocks.bit, false)
   }
 }

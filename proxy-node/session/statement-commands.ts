@@ -4,8 +4,8 @@
  */
 import { Fault } from '#contract/fault'
 import type { ServerSession } from '../backend/server-session.ts'
-import { classify } from '../sql/classify.ts'
-import { prepareText, type TextPrepared, textPrepared } from '../sql/text-prepare.ts'
+import { classify, type Statement } from '../sql/classify.ts'
+import { type TextPrepared, textPrepared } from '../sql/text-prepare.ts'
 import { buildOk } from '../wire/ok.ts'
 import { COMMAND, DEFAULT_STATUS, HEADER_BYTES, STATUS } from '../wire/protocol.ts'
 import { parsePrepareOk, setStatementId, statementId } from '../wire/statement.ts'
@@ -29,7 +29,13 @@ import {
 } from './statements.ts'
 
 /** What a text statement under way does when it succeeds. */
-type TextUnderWay = { readonly meaning: TextPrepared; readonly payload: Uint8Array }
+type TextUnderWay = {
+  readonly meaning: TextPrepared
+  readonly statement: Uint8Array | undefined
+}
+
+/** What is prepared where a statement is only to be deallocated: its own text may not be valid any more. */
+const STAND_IN = Buffer.from('SELECT 1')
 
 export class StatementCommands {
   private readonly host: CourseHost
@@ -85,8 +91,9 @@ export class StatementCommands {
   private unknown(course: number, id: number): void {
     if (course === COURSE.close || course === COURSE.longData) this.host.answerNothing()
     else if (course === COURSE.fetch) this.host.answerFault(new Fault('cursor.unknown', { id }))
-    else if (course === COURSE.reset) this.host.answerFault(new Fault('statement.unknown-reset'))
-    else this.host.answerFault(new Fault('statement.unknown', { id }))
+    else if (course === COURSE.reset || this.statements.hasNever)
+      this.host.answerFault(new Fault('statement.none'))
+    else this.host.answerFault(new Fault('statement.unknown'))
   }
 
   // --- PREPARE
@@ -239,45 +246,48 @@ export class StatementCommands {
 
   // --- text statements
 
+  /** A text of several statements may execute any of them. */
+  several(): void {
+    this.errand.needs.texts = this.statements.allTexts()
+  }
+
   /** Before PREPARE, EXECUTE and DEALLOCATE are routed: what the server must have. */
   text(head: Uint8Array, mode: number): void {
-    const meaning = textPrepared(head, HEADER_BYTES + 1, head.length, mode)
     this.textUnderWay = undefined
+    if (this.host.isIncomplete) return
+    const meaning = textPrepared(head, HEADER_BYTES + 1, head.length, mode)
     if (meaning === undefined) return
     if (meaning.verb === 'prepare') {
-      const payload = this.textPayload(meaning, head, mode)
-      if (payload !== undefined) this.textUnderWay = { meaning, payload }
+      const statement = this.textOf(meaning)
+      if (statement !== undefined) this.textUnderWay = { meaning, statement }
       return
     }
-    this.textUnderWay = { meaning, payload: head }
-    const entry = this.statements.text(meaning.name)
-    if (entry !== undefined) this.errand.needs.text = { name: meaning.name, entry }
+    this.textUnderWay = { meaning, statement: undefined }
+    const { name } = meaning
+    const entry = this.statements.text(name)
+    if (entry === undefined) return
+    const isKnown = meaning.verb === 'deallocate' && entry.statement !== undefined
+    this.errand.needs.texts = [{ name, entry: isKnown ? { ...entry, statement: STAND_IN } : entry }]
   }
 
-  /** The PREPARE as it means the same later: a variable may have another value by then. */
-  private textPayload(
-    meaning: Extract<TextPrepared, { verb: 'prepare' }>,
-    head: Uint8Array,
-    mode: number,
-  ): Uint8Array | undefined {
-    const { source, name } = meaning
-    if (source.kind === 'literal') return head.slice(HEADER_BYTES)
+  /** The statement as it is now: a variable may have another value later. */
+  private textOf({ source }: Extract<TextPrepared, { verb: 'prepare' }>): Uint8Array | undefined {
+    if (source.kind === 'literal') return source.bytes
     const value = this.memory.userValue(source.name)
-    const text = value === undefined ? undefined : textOfValue(value)
-    if (text === undefined) return undefined
-    return Buffer.concat([Uint8Array.of(COMMAND.query), prepareText(name, text, mode)])
+    return value === undefined ? undefined : textOfValue(value)
   }
 
-  settleText(server: ServerSession): void {
+  /** What another server would not know of is known here only: the session stays. */
+  settleText(server: ServerSession, verb: Statement['verb']): void {
     const done = this.textUnderWay
     this.textUnderWay = undefined
-    if (done === undefined) return
-    const { meaning, payload } = done
+    if (done === undefined) {
+      if (verb !== 'execute') this.memory.pin(PINS.untracked.bit)
+      return
+    }
+    const { meaning, statement } = done
     if (meaning.verb === 'execute') return
-    const entry = this.statements.setText(
-      meaning.name,
-      meaning.verb === 'prepare' ? payload : undefined,
-    )
+    const entry = this.statements.setText(meaning.name, statement)
     server.delivered.tookText(meaning.name, entry.version)
   }
 

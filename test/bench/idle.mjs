@@ -60,7 +60,10 @@ function logIn({ host, port, user }, { password }) {
 
 function response(greeting, user, password) {
   const at = greeting.indexOf(0) + 5
-  const scramble = Buffer.concat([greeting.subarray(at, at + 8), greeting.subarray(at + 27, at + 39)])
+  const scramble = Buffer.concat([
+    greeting.subarray(at, at + 8),
+    greeting.subarray(at + 27, at + 39),
+  ])
   const sha = (...parts) => createHash('sha1').update(Buffer.concat(parts)).digest()
   const stage1 = sha(Buffer.from(password))
   const mask = sha(scramble, sha(stage1))
