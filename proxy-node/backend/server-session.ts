@@ -6,7 +6,7 @@
 import type { Clock, TimerHandle } from '../base/clock.ts'
 import type { Address, Connection, Transport } from '../net/transport.ts'
 import type { RequestExtra } from '../wire/extra-info.ts'
-import { PacketCollector, ResponseRelay } from '../wire/framing.ts'
+import { PacketCollector, type RelaySink, ResponseRelay } from '../wire/framing.ts'
 import { type Greeting, parseGreeting } from '../wire/handshake.ts'
 import type { FrameScratch, Ob20Sink } from '../wire/ob20.ts'
 import { COMMAND, OB20_CAPABILITIES, PROXY_CAPABILITIES } from '../wire/protocol.ts'
@@ -67,7 +67,7 @@ type Finish = {
 
 type Phase = 'connecting' | 'greeting' | 'authenticating' | 'ready' | 'closed'
 
-export class ServerSession implements Ob20Sink {
+export class ServerSession implements Ob20Sink, RelaySink {
   readonly address: Address
   readonly relay: ResponseRelay
   readonly tracker: ResponseTracker
@@ -105,12 +105,7 @@ export class ServerSession implements Ob20Sink {
     this.scratch = parts.scratch
     this.delivered.schema = parts.database
     this.tracker = new ResponseTracker(parts.login !== undefined)
-    this.relay = new ResponseRelay(this.tracker, {
-      forward: bytes => owner.forward(this, bytes),
-      finished: (ok, sequence, swallowed) => this.answered(ok, sequence, swallowed),
-      infile: () => owner.infile(this),
-      discards: (errorCode, held) => owner.discards(this, errorCode, held),
-    })
+    this.relay = new ResponseRelay(this.tracker, this)
   }
 
   /** Connects and logs in, both within `timeoutMs`; in MySQL mode the client sets the pace of the login. */
@@ -236,7 +231,21 @@ export class ServerSession implements Ob20Sink {
     if (isLast) this.settle()
   }
 
-  private answered(ok: Uint8Array | undefined, sequence: number, swallowed: boolean): void {
+  // --- RelaySink
+
+  forward(bytes: Uint8Array): void {
+    this.owner.forward(this, bytes)
+  }
+
+  infile(): void {
+    this.owner.infile(this)
+  }
+
+  discards(errorCode: number, held: Uint8Array): boolean {
+    return this.owner.discards(this, errorCode, held)
+  }
+
+  finished(ok: Uint8Array | undefined, sequence: number, swallowed: boolean): void {
     if (this.framing.isOb20) {
       this.finish = { ok, sequence, swallowed }
       return

@@ -19,7 +19,7 @@ import type { LossNotice } from './loss.ts'
 import type { SessionMemory } from './memory.ts'
 import type { CourseParts } from './oceanbase-course.ts'
 import { PINS } from './pins.ts'
-import { isUpToDate, Restorer, type StepKind, stateFor } from './restore.ts'
+import { isUpToDate, type RestoreOwner, Restorer, type StepKind, stateFor } from './restore.ts'
 import {
   NOT_MASTER,
   REROUTE,
@@ -36,12 +36,14 @@ const UNKNOWN_DATABASE = 1049
 /** Of a statement that is shown in SHOW PROCESSLIST. */
 const SHOWN_BYTES = 4096
 
+const NO_BLOBS: [number, Uint8Array][] = []
+
 type MutableNeeds = {
   prepared: Prepared | undefined
   texts: readonly NamedText[] | undefined
 }
 
-export class Errand {
+export class Errand implements RestoreOwner {
   private readonly host: CourseHost
   private readonly parts: CourseParts
   private readonly memory: SessionMemory
@@ -62,7 +64,7 @@ export class Errand {
   private attempts = 0
   private reaction: Reaction | undefined
   private refusal: Uint8Array | undefined
-  private readonly blobs: [number, Uint8Array][] = []
+  private blobs: [number, Uint8Array][] = NO_BLOBS
   private better: Address | undefined
   private wasRerouted = false
   private database = ''
@@ -76,10 +78,7 @@ export class Errand {
     this.parts = parts
     this.memory = parts.memory
     this.loss = loss
-    this.restorer = new Restorer(parts.memory, parts.identity, {
-      restored: server => this.restored(server),
-      notRestored: (server, step, error) => this.notRestored(server, step, error),
-    })
+    this.restorer = new Restorer(parts.memory, parts.identity, this)
   }
 
   get isRestoring(): boolean {
@@ -270,14 +269,14 @@ export class Errand {
     this.restorer.finished(server, ok)
   }
 
-  private restored(server: ServerSession): void {
+  restored(server: ServerSession): void {
     const { request } = this
     if (request === undefined) return
     this.dispatch(server, request)
     this.host.goOn()
   }
 
-  private notRestored(server: ServerSession, step: StepKind, error: Uint8Array): void {
+  notRestored(server: ServerSession, step: StepKind, error: Uint8Array): void {
     const { memory } = this
     const isGone = step === 'database' && parseError(error).errno === UNKNOWN_DATABASE
     if (isGone) {
@@ -317,6 +316,7 @@ export class Errand {
   extra(type: number, bytes: Uint8Array): void {
     if (type === EXTRA.sessionState) {
       eachEntry(bytes, (kind, blob) => {
+        if (this.blobs === NO_BLOBS) this.blobs = []
         this.blobs.push([kind, blob.slice()])
       })
     } else if (type === EXTRA.fullTrace) this.memory.fullTrace = bytes.slice()
@@ -330,7 +330,7 @@ export class Errand {
     if (ok === undefined) return undefined
     const { blobs } = this
     const learned = this.memory.learn(ok, server.delivered, { afterError: errno !== 0, blobs })
-    if (blobs.length > 0) blobs.length = 0
+    this.blobs = NO_BLOBS
     if (errno === REROUTE) this.rerouted(learned)
     if (this.isRouted && (this.memory.missed || errno === NOT_MASTER)) this.missed()
     return learned

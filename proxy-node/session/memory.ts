@@ -30,6 +30,9 @@ const TRANSACTION_SET = 'ob_proxy_set_trx_executed'
 const TEMPORARY_USED = '_ob_proxy_session_temporary_table_used'
 const PARTITION_HIT = 'ob_proxy_partition_hit'
 
+/** What of a status word is the session's and not one answer's; bit 0x0020 is always set by OceanBase. */
+const KEPT_STATUS = STATUS.inTransaction | STATUS.autocommit | STATUS.noBackslashEscapes | 0x0020
+
 /** Extra-info blob of system variables (§3.3.1). */
 export const SYSTEM_BLOB = 4
 
@@ -171,7 +174,7 @@ export class SessionMemory {
   learnLogin(payload: Uint8Array, baselines: Baselines): OkPacket {
     this.baseline = baselines.of(payload)
     const ok = parseOk(payload)
-    this.status = ok.status & ~STATUS.sessionStateChanged
+    this.status = ok.status & KEPT_STATUS
     this.schema = ok.schema || undefined
     return ok
   }
@@ -179,7 +182,7 @@ export class SessionMemory {
   /** MySQL mode: nothing but the status is of interest. */
   learnStatus(payload: Uint8Array): OkPacket {
     const ok = parseOk(payload)
-    this.status = ok.status & ~STATUS.sessionStateChanged
+    this.status = ok.status & KEPT_STATUS
     return ok
   }
 
@@ -195,7 +198,7 @@ export class SessionMemory {
     this.missed = false
     const wasCurrent = this.isCurrent(delivered, afterError)
     const ok = this.isPlain(payload) ? undefined : this.learnState(parseOk(payload), afterError)
-    if (ok === undefined) this.status = (payload[3] as number) | ((payload[4] as number) << 8)
+    if (ok === undefined) this.status = (payload[3] as number) & KEPT_STATUS
     // Behind the variables, so that a blob is known to say what this OK says (A10).
     for (const [type, bytes] of blobs) this.learnBlob(type, bytes)
     if (ok?.schema !== undefined) delivered.schema = this.schema
@@ -264,7 +267,7 @@ export class SessionMemory {
   }
 
   private learnState(ok: OkPacket, afterError: boolean): OkPacket {
-    this.status = ok.status & ~STATUS.sessionStateChanged
+    this.status = ok.status & KEPT_STATUS
     if (ok.schema !== undefined) this.learnSchema(ok.schema)
     for (const [name, value] of ok.systemVariables) this.learnSystem(name, value, afterError)
     for (const [name, literal] of ok.userVariables)

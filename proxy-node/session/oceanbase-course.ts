@@ -61,9 +61,11 @@ export class OceanbaseCourse implements Course {
   private readonly memory: SessionMemory
   private readonly servers: Servers
   private readonly errand: Errand
-  private readonly statements: StatementCommands
-  private readonly own: OwnCommands
-  private readonly identity: IdentityCommands
+  private readonly parts: CourseParts
+  /** Made when they are needed: an idle session of one who only queries has none of them. */
+  private statementCommands: StatementCommands | undefined
+  private ownCommands: OwnCommands | undefined
+  private identityCommands: IdentityCommands | undefined
   private readonly loss: LossNotice
   private readonly client: { readonly clientCapabilities: number }
   private course = 0
@@ -75,9 +77,22 @@ export class OceanbaseCourse implements Course {
     this.client = parts.identity
     this.loss = new LossNotice(parts.memory)
     this.errand = new Errand(host, parts, this.loss)
-    this.statements = new StatementCommands(host, parts, this.errand)
-    this.own = new OwnCommands(host, parts)
-    this.identity = new IdentityCommands(host, parts.identity, parts.memory)
+    this.parts = parts
+  }
+
+  private get statements(): StatementCommands {
+    this.statementCommands ??= new StatementCommands(this.host, this.parts, this.errand)
+    return this.statementCommands
+  }
+
+  private get own(): OwnCommands {
+    this.ownCommands ??= new OwnCommands(this.host, this.parts)
+    return this.ownCommands
+  }
+
+  private get identity(): IdentityCommands {
+    this.identityCommands ??= new IdentityCommands(this.host, this.parts.identity, this.memory)
+    return this.identityCommands
   }
 
   wanted(packet: Uint8Array): number {
@@ -189,7 +204,7 @@ export class OceanbaseCourse implements Course {
 
   private wasReset(server: ServerSession | undefined): void {
     this.memory.reset()
-    this.statements.clear()
+    this.statementCommands?.clear()
     if (server === undefined) return
     server.delivered.wasReset(this.memory.resets)
     if (server.baseline === this.memory.baseline) this.memory.delivered(server.delivered)
@@ -275,7 +290,7 @@ export class OceanbaseCourse implements Course {
   }
 
   userChanged(): void {
-    this.statements.clear()
+    this.statementCommands?.clear()
     this.loss.forget()
   }
 

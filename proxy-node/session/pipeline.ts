@@ -59,6 +59,8 @@ export class Pipeline implements CourseHost {
   private target: ServerSession | undefined
   /** The client does not take its answers: no command is begun until it does. */
   private clientBlocked = false
+  /** The server that was paused for the client's sake. */
+  private paused: ServerSession | undefined
   private serverBlocked = false
   private isPaused = false
   statements = 0
@@ -111,7 +113,8 @@ export class Pipeline implements CourseHost {
   /** The client has taken everything. @throws protocol.malformed */
   clientDrained(): void {
     this.clientBlocked = false
-    this.answering?.resume()
+    this.paused?.resume()
+    this.paused = undefined
     this.goOn()
   }
 
@@ -188,7 +191,6 @@ export class Pipeline implements CourseHost {
   /** Takes up what waits; after each end of something. */
   goOn(): void {
     this.work()
-    this.requests.retain()
     this.steer()
   }
 
@@ -328,9 +330,7 @@ export class Pipeline implements CourseHost {
   forward(server: ServerSession, bytes: Uint8Array): void {
     this.traffic.moved(BYTES.serverResponse, bytes.length)
     this.traffic.moved(BYTES.clientResponse, bytes.length)
-    if (this.client.write(bytes)) return
-    this.clientBlocked = true
-    server.pause()
+    if (!this.client.write(bytes)) this.block(server)
   }
 
   showOk(payload: Uint8Array, sequence: number): void {
@@ -350,12 +350,13 @@ export class Pipeline implements CourseHost {
 
   /** The answer will not come from its server any more: the proxy ends it, and the client goes on. */
   endWith(fault: Fault): void {
-    const sequence = this.ownSequence() ?? 1
+    const shown = this.answering?.relay.nextSequence ?? 1
     this.answering = undefined
     this.target = undefined
     this.serverBlocked = false
     this.count(OUTCOME.failed, this.sentMs)
-    this.ownAnswer = () => [packet(sequence, errorOfFault(fault))]
+    // Behind what was shown of an answer, else behind the command's last packet, still to come or not.
+    this.ownAnswer = next => [packet(shown === 1 ? next : shown, errorOfFault(fault))]
     this.passBody()
     this.goOn()
   }
@@ -373,8 +374,14 @@ export class Pipeline implements CourseHost {
 
   private reply(framed: Uint8Array): void {
     this.traffic.moved(BYTES.clientResponse, framed.length)
-    if (this.client.write(framed)) return
+    if (!this.client.write(framed)) this.block(this.answering)
+  }
+
+  /** The client does not keep up: whoever answers it waits. */
+  private block(server: ServerSession | undefined): void {
     this.clientBlocked = true
-    this.answering?.pause()
+    if (server === undefined) return
+    this.paused = server
+    server.pause()
   }
 }

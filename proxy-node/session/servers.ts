@@ -46,12 +46,13 @@ export type ServersOwner = {
   readonly spareLost: (server: ServerSession) => void
 }
 
-export class Servers {
+export class Servers implements ServerSessionOwner {
   private readonly deps: SessionDeps
   private readonly memory: SessionMemory
   private readonly owner: ServersOwner
   private readonly baselines: Baselines
-  private readonly spare = new Map<string, ServerSession>()
+  /** Made when a second server session is: most clients have one. */
+  private spare: Map<string, ServerSession> | undefined
   private state: ServersState = 'none'
   private candidates: readonly Address[] = []
   private login: ProxyLogin | undefined
@@ -68,14 +69,13 @@ export class Servers {
   }
 
   get count(): number {
-    return this.spare.size + (this.current === undefined ? 0 : 1)
+    return (this.spare?.size ?? 0) + (this.current === undefined ? 0 : 1)
   }
 
   /** All sessions, the one in use first. */
   all(): ServerSession[] {
-    return this.current === undefined
-      ? [...this.spare.values()]
-      : [this.current, ...this.spare.values()]
+    const spare = [...(this.spare?.values() ?? [])]
+    return this.current === undefined ? spare : [this.current, ...spare]
   }
 
   /** MySQL mode: connects; the login is the client's own, passed on by `current.write`. */
@@ -109,7 +109,7 @@ export class Servers {
   use(server: ServerSession): void {
     if (server === this.current) return
     this.keep()
-    this.spare.delete(keyOf(server.address))
+    this.spare?.delete(keyOf(server.address))
     this.current = server
     if (this.state === 'using') return
     this.move('go')
@@ -148,8 +148,8 @@ export class Servers {
 
   /** Closes all that are kept aside: their session state is nobody's any more. */
   closeSpare(): void {
-    for (const server of this.spare.values()) server.leave()
-    this.spare.clear()
+    for (const server of this.spare?.values() ?? []) server.leave()
+    this.spare = undefined
   }
 
   private closeAll(): void {
@@ -162,21 +162,43 @@ export class Servers {
     this.state = nextServersState(this.state, event)
   }
 
-  private readonly sessionOwner: ServerSessionOwner = {
-    greeted: (_server, greeting) => this.owner.greeted(greeting),
-    asked: (_server, framed) => this.owner.asked(framed),
-    ready: (server, ok, sequence) => this.ready(server, ok, sequence),
-    refused: (server, error, sequence) => this.refused(server, error, sequence),
-    forward: (server, bytes) => this.owner.forward(server, bytes),
-    finished: (server, ok, sequence, swallowed) =>
-      this.owner.finished(server, ok, sequence, swallowed),
-    extra: (server, type, bytes) => this.owner.extra(server, type, bytes),
-    infile: server => this.owner.infile(server),
-    discards: (server, errorCode, held) => this.owner.discards(server, errorCode, held),
-    drained: server => {
-      if (server === this.current) this.owner.drained()
-    },
-    lost: (server, wasReady) => this.lost(server, wasReady),
+  // --- ServerSessionOwner
+
+  greeted(_server: ServerSession, greeting: Greeting): void {
+    this.owner.greeted(greeting)
+  }
+
+  asked(_server: ServerSession, framed: Uint8Array): void {
+    this.owner.asked(framed)
+  }
+
+  forward(server: ServerSession, bytes: Uint8Array): void {
+    this.owner.forward(server, bytes)
+  }
+
+  finished(
+    server: ServerSession,
+    ok: Uint8Array | undefined,
+    sequence: number,
+    swallowed: boolean,
+  ): void {
+    this.owner.finished(server, ok, sequence, swallowed)
+  }
+
+  extra(server: ServerSession, type: number, bytes: Uint8Array): void {
+    this.owner.extra(server, type, bytes)
+  }
+
+  infile(server: ServerSession): void {
+    this.owner.infile(server)
+  }
+
+  discards(server: ServerSession, errorCode: number, held: Uint8Array): boolean {
+    return this.owner.discards(server, errorCode, held)
+  }
+
+  drained(server: ServerSession): void {
+    if (server === this.current) this.owner.drained()
   }
 
   private tryNext(): void {
@@ -203,7 +225,7 @@ export class Servers {
 
   private open(address: Address): void {
     const { connectTimeoutMs, usesOb20 } = this.deps.settings()
-    const server = new ServerSession(address, this.sessionOwner, {
+    const server = new ServerSession(address, this, {
       login: this.login,
       database: this.database,
       scratch: usesOb20 ? this.deps.scratch : undefined,
@@ -212,7 +234,7 @@ export class Servers {
     server.start(this.deps.transport, this.deps.clock, connectTimeoutMs)
   }
 
-  private ready(server: ServerSession, ok: Uint8Array, sequence: number): void {
+  ready(server: ServerSession, ok: Uint8Array, sequence: number): void {
     const isFirst = this.state === 'entering'
     if (this.deps.mode.kind === 'oceanbase') server.baseline = this.baselines.of(ok)
     this.move('usable')
@@ -226,7 +248,7 @@ export class Servers {
     this.owner.reached(server)
   }
 
-  private refused(server: ServerSession, error: Uint8Array, sequence: number): void {
+  refused(server: ServerSession, error: Uint8Array, sequence: number): void {
     if (server !== this.current) return
     const errno = (error[1] ?? 0) | ((error[2] ?? 0) << 8)
     const isFinal = this.state === 'entering' && !ELSEWHERE.has(errno)
@@ -244,9 +266,9 @@ export class Servers {
     this.owner.refused(error, sequence)
   }
 
-  private lost(server: ServerSession, wasReady: boolean): void {
+  lost(server: ServerSession, wasReady: boolean): void {
     const key = keyOf(server.address)
-    if (this.spare.get(key) === server) {
+    if (this.spare?.get(key) === server) {
       this.spare.delete(key)
       if (this.state !== 'closed') this.owner.spareLost(server)
     }
@@ -267,13 +289,14 @@ export class Servers {
     const server = this.current
     this.current = undefined
     if (server === undefined || server.isClosed) return
+    this.spare ??= new Map()
     if (this.spare.size < MAX_SPARE) this.spare.set(keyOf(server.address), server)
     else server.leave()
   }
 
   private takeSpare(key: string): ServerSession | undefined {
-    const kept = this.spare.get(key)
-    this.spare.delete(key)
+    const kept = this.spare?.get(key)
+    this.spare?.delete(key)
     // "No database" cannot be restored on a session that has one.
     const isUsable = this.memory.schema !== undefined || kept?.delivered.schema === undefined
     if (kept === undefined || isUsable) return kept

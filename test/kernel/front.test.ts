@@ -1,8 +1,8 @@
 /** The kernel's front keeps the contract of all fronts. */
 import { frontContract } from '../support/front-contract.ts'
-import { startStack } from '../support/stack.ts'
+import { startFrontsOverKernel } from '../support/stack.ts'
 
 frontContract('a front over the kernel', async () => {
-  const { fronts, kernel, stop } = await startStack('127.29.4')
+  const { fronts, kernel, stop } = await startFrontsOverKernel('127.29.4')
   return { fronts, accounts: kernel.accounts, stop }
 })

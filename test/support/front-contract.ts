@@ -17,6 +17,7 @@ import {
 } from './front-client.ts'
 import { ob20Contract } from './front-contract-ob20.ts'
 import { ordersContract } from './front-contract-orders.ts'
+import { allSessionsContract } from './front-contract-sessions.ts'
 import { errorOf, RawClient } from './raw-client.ts'
 
 export type FrontsUnderTest = {
@@ -459,6 +460,7 @@ export function frontContract(name: string, start: () => Promise<FrontsUnderTest
     ordersContract(context, 'plain', PROXY_FEATURES)
     ordersContract(context, 'OB 2.0', OB20_FEATURES)
     ob20Contract(context)
+    allSessionsContract(context)
 
     test('counters tell what reached the front', async () => {
       const before = { ...front.counters, texts: new Map(front.counters.byText) }

@@ -89,11 +89,12 @@ export type Stack = {
   readonly stop: () => Promise<void>
 }
 
-export async function startStack(
-  subnet: string,
-  settings: Partial<SessionSettings> = {},
-  random: () => number = Math.random,
-): Promise<Stack> {
+export type FrontsOverKernel = Pick<Stack, 'kernel' | 'fronts' | 'stop'> & {
+  readonly picture: Picture
+}
+
+/** The kernel and its fronts alone: nobody but the suite speaks to them. */
+export async function startFrontsOverKernel(subnet: string): Promise<FrontsOverKernel> {
   const python = await installKernel(resolve(ROOT, '.obfleet/kernel'), () => {})
   const folder = mkdtempSync(join(tmpdir(), 'obfleet-kernel-'))
   const kernel = await startKernel(python, folder)
@@ -110,6 +111,20 @@ export async function startStack(
   const engine = kernelEngine(kernel)
   const fronts = picture.servers.map(server => new Front(server, picture, engine))
   await Promise.all(fronts.map(front => front.start()))
+  const stop = async () => {
+    await Promise.all(fronts.map(front => front.stop()))
+    await kernel.stop()
+    rmSync(folder, { recursive: true, force: true })
+  }
+  return { kernel, fronts, picture, stop }
+}
+
+export async function startStack(
+  subnet: string,
+  settings: Partial<SessionSettings> = {},
+  random: () => number = Math.random,
+): Promise<Stack> {
+  const { kernel, fronts, picture, stop: stopFronts } = await startFrontsOverKernel(subnet)
   const metadata = new MetadataConnections(nodeTransport, systemClock, {
     passwords: () => [stage1Of(kernel.accounts.proxyro)],
     timeoutMs: 5_000,
@@ -125,9 +140,7 @@ export async function startStack(
     proxy.stop()
     cluster.stop()
     metadata.stop()
-    await Promise.all(fronts.map(front => front.stop()))
-    await kernel.stop()
-    rmSync(folder, { recursive: true, force: true })
+    await stopFronts()
   }
   return { kernel, fronts, cluster, proxy, stop }
 }

@@ -60,6 +60,7 @@ export function claim(login: ClientLogin, ownScramble: Buffer, world: World): En
   const capabilities = isProxy ? offered(featuresIn(text('__proxy_capability_flag'))) : 0
   const id = numberIn(text('__client_session_id'))
   const named = (capabilities & FEATURE.clientSessionId) !== 0 && id > 0
+  needAlive(named ? id : 0, world)
   return {
     user,
     isProxy,
@@ -76,6 +77,11 @@ export function claim(login: ClientLogin, ownScramble: Buffer, world: World): En
     // A proxy's token is native whatever it calls it: the kernel looks at the token alone.
     mustSwitch: !isProxy && login.plugin !== undefined && login.plugin !== NATIVE_PLUGIN,
   }
+}
+
+/** @throws SqlError 4401 for a client that was killed */
+function needAlive(id: number, world: World): void {
+  if (world.isKilled(id)) throw new SqlError(4401, 'HY000', 'client session need be killed')
 }
 
 /** OB 2.0 with the old layout of extra info is not spoken here. */

@@ -198,7 +198,10 @@ async function set(
 
 function kill(session: Session, { id, isQuery }: Of<'kill'>): void {
   if (id !== session.id) session.world.kill(id, !isQuery)
-  else if (!isQuery) session.leave()
+  else if (!isQuery) {
+    session.world.refuse(id)
+    session.leave()
+  }
 }
 
 function setTransaction(session: Session, statement: SetTransaction): void {

@@ -100,7 +100,8 @@ function skipOptions(reader: TokensReader): void {
 }
 
 export function readDrop(reader: TokensReader): Statement {
-  if (reader.takeWords('prepare')) return { kind: 'deallocate', name: reader.needName() }
+  if (reader.takeWords('prepare'))
+    return { kind: 'deallocate', name: reader.needName().toLowerCase() }
   if (reader.takeWords('procedure')) {
     const isLenient = reader.takeWords('if', 'exists')
     return { kind: 'drop-procedure', name: needProcedure(reader), isLenient }

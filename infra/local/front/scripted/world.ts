@@ -10,6 +10,7 @@ import { UserLocks } from './user-locks.ts'
 
 const MAX_BRANCHES = 1_000
 const MAX_PROCEDURES = 1_000
+const MAX_KILLED = 10_000
 
 export type ScriptedAccounts = {
   readonly root: string
@@ -27,6 +28,7 @@ export class World {
   readonly branches = new Map<string, Transaction>()
   readonly procedures = new Map<string, CreateProcedure>()
   private readonly sessions = new Set<Session>()
+  private readonly killedIds = new Set<number>()
   private readonly stage2: ReadonlyMap<string, Buffer | undefined>
   private nextThread = 0x8000_0001
 
@@ -68,7 +70,20 @@ export class World {
   kill(id: number, whole: boolean): void {
     const victims = this.list().filter(session => session.id === id)
     if (victims.length === 0) throw new SqlError(1094, 'HY000', `Unknown thread id: ${id}`)
+    if (whole) this.refuse(id)
     for (const victim of victims) victim.kill(whole)
+  }
+
+  /** A client that has been killed gets no other session, through whichever server it comes. */
+  refuse(id: number): void {
+    this.killedIds.add(id)
+    if (this.killedIds.size <= MAX_KILLED) return
+    const [oldest] = this.killedIds
+    if (oldest !== undefined) this.killedIds.delete(oldest)
+  }
+
+  isKilled(id: number): boolean {
+    return this.killedIds.has(id)
   }
 
   /** @throws SqlError 1401 beyond the bound */
