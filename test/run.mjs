@@ -9,7 +9,7 @@ import { resolve } from 'node:path'
 
 const ROOT = resolve(import.meta.dirname, '..')
 const SCRATCH = resolve(ROOT, '.obfleet/test')
-const SUITES = ['unit', 'integration', 'kernel', 'drivers', 'e2e']
+const SUITES = ['unit', 'integration', 'kernel', 'differential', 'drivers', 'e2e']
 
 const totals = { passed: 0, failed: 0, skipped: 0 }
 const reasons = []

@@ -200,7 +200,9 @@ export class SessionMemory {
     const ok = this.isPlain(payload) ? undefined : this.learnState(parseOk(payload), afterError)
     if (ok === undefined) this.status = (payload[3] as number) & KEPT_STATUS
     // Behind the variables, so that a blob is known to say what this OK says (A10).
-    for (const [type, bytes] of blobs) this.learnBlob(type, bytes)
+    // After an error inside a routine the blob has the routine's variables, not the session's.
+    for (const [type, bytes] of blobs)
+      if (!afterError || type !== SYSTEM_BLOB) this.learnBlob(type, bytes)
     if (ok?.schema !== undefined) delivered.schema = this.schema
     if (wasCurrent) this.delivered(delivered)
     return ok

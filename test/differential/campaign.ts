@@ -40,6 +40,19 @@ export async function campaign(
   return tally
 }
 
+/** What to put into the corpus, and what was answered otherwise in it; texts for a reader. */
+export function reported({ differences }: Tally): readonly string[] {
+  return differences.map(({ sequence, step, direct, proxied }) => {
+    const at = direct.findIndex((packet, index) => packet !== proxied[index])
+    return [
+      JSON.stringify(sequence),
+      `answered otherwise: ${JSON.stringify(step)}`,
+      `${direct.length} packets of the kernel: ${JSON.stringify(direct[Math.max(at, 0)])}`,
+      `${proxied.length} packets of the proxy: ${JSON.stringify(proxied[Math.max(at, 0)])}`,
+    ].join('\n')
+  })
+}
+
 class Lane {
   private readonly stack: Stack
   private readonly ground: Ground

@@ -14,6 +14,11 @@ const IGNORE_SPACE = 0x100
 
 const ALL = Object.values(THEMES)
 
+/** Sequences of `count` seeds from `from` on. */
+export function* generated(from: number, count: number): Generator<Sequence, void, undefined> {
+  for (let seed = from; seed < from + count; seed++) yield generate(seed)
+}
+
 export function generate(seed: number): Sequence {
   const dice = new Dice(seed)
   const themes = Array.from({ length: THEMES_A_SEQUENCE }, () => dice.pick(ALL))
