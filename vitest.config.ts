@@ -28,6 +28,7 @@ export default defineConfig({
       suite('differential', 300_000, false),
       suite('drivers', 180_000, false),
       suite('e2e', 300_000, false),
+      suite('long', 3_600_000, false),
     ],
   },
 })

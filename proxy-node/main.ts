@@ -2,9 +2,10 @@
  * The executable `obproxy`: OBProxy's command line, and the workers it starts of itself. The only
  * place of the node that reads the environment and ends the process.
  */
-import { closeSync, fstatSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs'
+import { closeSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { PROXY_VERSION } from '#contract/version'
+import { boundAddress } from './config/bound-address.ts'
 import {
   EXIT,
   exitCodeOf,
@@ -14,10 +15,17 @@ import {
   VERSION_TEXT,
 } from './config/command-line.ts'
 import { ConfigStore } from './config/store.ts'
-import { lockFile, openListeningSocket } from './net/listening-socket.ts'
+import { adoptListeningSocket, openListeningSocket } from './net/listening-socket.ts'
 import { Log } from './observe/log.ts'
 import type { Message } from './process/channel.ts'
-import { spawnDaemon, spawnWorker } from './process/spawn.ts'
+import { handedOn, type Inherited, takeInherited } from './process/inherited.ts'
+import { ownPath, spawnDaemon, spawnSuccessor, spawnWorker } from './process/spawn.ts'
+import {
+  lockDirectory,
+  publishPid,
+  type StateDirectory,
+  withdrawPid,
+} from './process/state-directory.ts'
 import { Supervisor } from './process/supervisor.ts'
 import { runWorker } from './process/worker.ts'
 
@@ -61,14 +69,24 @@ async function startProxy(given: readonly string[]): Promise<void> {
     return process.exit(0)
   }
   if (line.kind === 'wrong') return fail(line.line, EXIT.usage)
-  if (!line.inForeground) {
+  const inherited = takeInherited(process.env, process.ppid)
+  if (!line.inForeground && inherited === undefined) {
     process.env[BACKGROUND_VARIABLE] = '1'
     return process.exit(await spawnDaemon([...given, '-N'], process.cwd()))
   }
   const workdir = resolve(process.env['OBPROXY_ROOT'] || process.cwd())
-  const parity = lockDirectory(workdir)
-  const config = openConfig(workdir, withPasswords(line.overrides))
-  supervise(config, listen(config), { parity, log: openLog(workdir, config) })
+  const directory = lock(workdir, inherited)
+  // A successor goes on with what is stored; what came with the first start is long in there.
+  const overrides = inherited === undefined ? withPasswords(line.overrides) : line.overrides
+  const config = openConfig(workdir, overrides)
+  await supervise({
+    workdir,
+    directory,
+    config,
+    inherited,
+    listenDescriptor: inherited === undefined ? listen(config) : adopt(config, inherited),
+    log: openLog(workdir, config),
+  })
 }
 
 function say(text: string, code: number): void {
@@ -91,33 +109,12 @@ function withPasswords(overrides: ReadonlyMap<string, string>): ReadonlyMap<stri
   return all
 }
 
-/** One proxy a directory; tells which of the two id generations this start is. */
-function lockDirectory(workdir: string): 0 | 1 {
+function lock(workdir: string, inherited: Inherited | undefined): StateDirectory {
   try {
-    const folder = join(workdir, 'etc')
-    mkdirSync(folder, { recursive: true, mode: 0o700 })
-    const descriptor = openSync(join(folder, '.lock'), 'a', 0o600)
-    if (!lockFile(descriptor)) {
-      closeSync(descriptor)
-      return fail(`another obproxy runs in ${workdir}`, EXIT.stateDirectory)
-    }
-    // Held, not closed: the lock ends with this process.
-    fstatSync(descriptor)
-    const file = join(folder, '.generation')
-    const last = Number(readOr(file, '0'))
-    const parity = last === 0 ? 1 : 0
-    writeFileSync(file, String(parity), { mode: 0o600 })
-    return parity
+    const directory = lockDirectory(workdir, inherited)
+    return directory ?? fail(`another obproxy runs in ${workdir}`, EXIT.stateDirectory)
   } catch (error) {
     return fail(`${workdir} cannot be used: ${(error as Error).message}`, EXIT.stateDirectory)
-  }
-}
-
-function readOr(file: string, otherwise: string): string {
-  try {
-    return readFileSync(file, 'utf8')
-  } catch {
-    return otherwise
   }
 }
 
@@ -134,10 +131,29 @@ function openConfig(workdir: string, overrides: ReadonlyMap<string, string>): Co
 }
 
 function listen(config: ConfigStore): number {
+  const { host, isDual } = boundAddress(config)
+  const [four, six] = ['local_bound_ip', 'local_bound_ipv6_ip'].map(name => config.get(name))
+  if (isDual && (four !== '0.0.0.0' || six !== '::'))
+    return fail('ip_listen_mode=3 binds every address, 0.0.0.0 and ::', EXIT.configuration)
   try {
-    return openListeningSocket(config.get('local_bound_ip'), config.number('listen_port'))
+    return openListeningSocket(host, config.number('listen_port'), isDual)
   } catch (error) {
     return fail((error as Error).message, EXIT.portInUse)
+  }
+}
+
+/** The socket of the process before, unless the proxy is to listen elsewhere from now on. */
+function adopt(config: ConfigStore, { listenDescriptor }: Inherited): number {
+  try {
+    const at = adoptListeningSocket(listenDescriptor)
+    const isSame =
+      at?.host === config.get('local_bound_ip') && at.port === config.number('listen_port')
+    if (at === undefined || isSame) return listenDescriptor
+    // Kept open, it would take clients whom nobody answers.
+    closeSync(listenDescriptor)
+    return listen(config)
+  } catch (error) {
+    return fail((error as Error).message, EXIT.internal)
   }
 }
 
@@ -155,26 +171,77 @@ function openLog(workdir: string, config: ConfigStore): Log {
   })
 }
 
-function supervise(
-  config: ConfigStore,
-  listenDescriptor: number,
-  { parity, log }: { readonly parity: 0 | 1; readonly log: Log },
-): void {
+type Parts = {
+  readonly workdir: string
+  readonly directory: StateDirectory
+  readonly config: ConfigStore
+  readonly inherited: Inherited | undefined
+  readonly listenDescriptor: number
+  readonly log: Log
+}
+
+async function supervise(parts: Parts): Promise<void> {
+  const { config, inherited, log, workdir } = parts
+  const path = ownPath(process.cwd())
+  const { lockDescriptor, generation } = parts.directory
+  const { listenDescriptor } = parts
   const supervisor = new Supervisor({
     config,
-    parity,
+    generation,
     spawn: (take, lost) => spawnWorker({ flag: WORKER_FLAG, listenDescriptor, take, lost }),
+    spawnSuccessor: ended => {
+      const { descriptors, env } = handedOn({ listenDescriptor, lockDescriptor, generation })
+      return spawnSuccessor({
+        path,
+        args: ['-N'],
+        descriptors,
+        env: { ...process.env, ...env },
+        ended,
+      })
+    },
+    predecessor:
+      inherited === undefined
+        ? undefined
+        : { pid: inherited.predecessor, isGone: () => process.ppid !== inherited.predecessor },
+    serving: () => publish(workdir, log),
+    exit: how => {
+      withdrawPid(workdir, process.pid)
+      log.inform(`obproxy ${how}, pid ${process.pid}`)
+      process.exit(how === 'ended' ? 0 : EXIT.internal)
+    },
     log,
   })
-  supervisor.start()
+  listenToSignals(supervisor, config, log)
+  if (!(await supervisor.start())) return
   log.inform(`obproxy ${PROXY_VERSION} started, pid ${process.pid}`)
+  // Whoever it is that took the place of a parent that is gone, is not to be told.
+  if (inherited !== undefined && process.ppid === inherited.predecessor)
+    process.kill(inherited.predecessor, 'SIGUSR1')
+}
+
+/** A disk that refuses costs who looks for the pid, not the proxy. */
+function publish(workdir: string, log: Log): void {
+  try {
+    publishPid(workdir, process.pid)
+  } catch (error) {
+    log.error(`the pid could not be written: ${(error as Error).message}`)
+  }
+}
+
+/** What signals mean: proxy-admin.md §1.7. Of USR1 and HUP the default would end the process. */
+function listenToSignals(supervisor: Supervisor, config: ConfigStore, log: Log): void {
   let asked = false
   const end = () => {
     // The second signal does not wait.
     if (asked) process.exit(0)
     asked = true
-    void supervisor.stop(config.timeMs('delay_exit_time')).then(() => process.exit(0))
+    supervisor.stop(config.timeMs('delay_exit_time'))
   }
   process.on('SIGTERM', end)
   process.on('SIGINT', end)
+  process.on('SIGUSR1', () => supervisor.successorReady())
+  // OBProxy tells so that the process before has gone; ours is noticed by itself.
+  process.on('SIGUSR2', () => {})
+  process.on('SIGHUP', () => log.close())
+  process.on('message', message => supervisor.heard(message))
 }

@@ -1,4 +1,6 @@
 /** The shape of admin answers and the small grammar pieces that every family of statements shares. */
+import type { Fault } from '#contract/fault'
+import type { Certificates } from '../config/certificates.ts'
 import type { ConfigStore } from '../config/store.ts'
 import { type Cell, type Column, varchar } from '../wire/resultset.ts'
 
@@ -13,10 +15,14 @@ export type SessionRow = {
   readonly state: string
   readonly worker: number
   readonly pid: number
+  readonly usesSsl: boolean
 }
 
 /** Who asks: an account of tenant proxysys, and the connection it asks on. */
 export type AdminSession = { readonly user: string; readonly connectionId: number }
+
+/** What load balancers are told: BE_INACTIVE sends new connections elsewhere, INACTIVE is left by all. */
+export type Availability = 'ACTIVE' | 'BE_INACTIVE' | 'INACTIVE'
 
 export type AdminPorts = {
   readonly config: ConfigStore
@@ -24,9 +30,21 @@ export type AdminPorts = {
   readonly sessions: () => Promise<readonly SessionRow[]>
   /** Ends a client session wherever it is; false when no worker has it. */
   readonly kill: (connectionId: number) => Promise<boolean>
-  readonly isDraining: () => boolean
+  readonly availability: () => Promise<Availability>
+  /** What SHOW PROXYINFO UPGRADE tells, line by line. */
+  readonly upgrade: () => Promise<readonly string[]>
+  readonly certificates: CertificateView
   /** Of an error that is no fault of the catalogue; never called with statement text. */
   readonly failed: (error: unknown) => void
+}
+
+/** Certificates as the node uses them. */
+export type CertificateView = {
+  readonly current: Certificates
+  /** When they were taken, milliseconds since the epoch; 0: never. */
+  readonly since: number
+  /** Why the files as they are cannot be used. */
+  readonly failure: Fault | undefined
 }
 
 export type AdminRows = {
@@ -37,6 +55,8 @@ export type AdminRows = {
 
 export type AdminResult =
   | { readonly kind: 'ok' }
+  /** No answer: the connection is closed. */
+  | { readonly kind: 'close' }
   | AdminRows
   | {
       readonly kind: 'error'
@@ -57,6 +77,7 @@ export type Rule = {
 }
 
 export const OK: AdminResult = { kind: 'ok' }
+export const CLOSE: AdminResult = { kind: 'close' }
 
 /** Quoted text in either quote, as a group of two: the quote and what is inside. */
 export const QUOTED = `(['"])(.*?)`

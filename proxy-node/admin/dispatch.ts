@@ -15,9 +15,16 @@ import { NODE_RULES } from './node.ts'
 import { PARAMETER_RULES } from './parameters.ts'
 import { PREAMBLE } from './preamble.ts'
 import { SESSION_RULES } from './sessions.ts'
+import { SSL_RULES } from './ssl.ts'
 
 /** The preamble is last: its SELECT takes whatever the others leave. */
-const RULES: readonly Rule[] = [...NODE_RULES, ...PARAMETER_RULES, ...SESSION_RULES, ...PREAMBLE]
+const RULES: readonly Rule[] = [
+  ...NODE_RULES,
+  ...PARAMETER_RULES,
+  ...SESSION_RULES,
+  ...SSL_RULES,
+  ...PREAMBLE,
+]
 
 /** Answers one statement of `session`; what goes wrong is an error answer, never an exception. */
 export async function runAdmin(

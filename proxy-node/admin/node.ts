@@ -1,21 +1,32 @@
 /** Statements about this node itself: version, status, probe. Source: proxy-admin.md §2.4. */
 import { release } from 'node:os'
 import { BUILD_NUMBER, PROXY_VERSION } from '#contract/version'
-import { OK, type Rule, textRows } from './answer.ts'
+import { CLOSE, OK, type Rule, textRows } from './answer.ts'
 
 export const NODE_RULES: readonly Rule[] = [
-  { grammar: /^ping\s+proxy$/is, answer: () => OK },
+  {
+    // A probe that is cut off takes the node out, as one that is refused does (§4.4).
+    grammar: /^ping\s+proxy$/is,
+    answer: async (_found, { availability }) => ((await availability()) === 'ACTIVE' ? OK : CLOSE),
+  },
   {
     grammar: /^select\s+proxy_version\s*\(\s*\)$/is,
     answer: () => textRows(['proxy_version()'], [[PROXY_VERSION]]),
   },
   {
-    // Load balancers read it: BE_INACTIVE sends new connections elsewhere.
     grammar: /^select\s+proxy_status\s*(?:\(\s*\))?$/is,
-    answer: (_found, { isDraining }) =>
-      textRows(['proxy_status()'], [[isDraining() ? 'BE_INACTIVE' : 'ACTIVE']]),
+    answer: async (_found, { availability }) =>
+      textRows(['proxy_status()'], [[await availability()]]),
   },
   { grammar: /^show\s+proxyinfo\s+binary$/is, answer: () => binaryRows() },
+  {
+    grammar: /^show\s+proxyinfo\s+upgrade$/is,
+    answer: async (_found, { upgrade }) =>
+      textRows(
+        ['name', 'info'],
+        (await upgrade()).map(line => ['hot upgrade info', line]),
+      ),
+  },
   {
     // Ours: what a manager compares over a proxy cluster to see who lags behind.
     grammar: /^show\s+proxyinfo\s+config$/is,

@@ -75,7 +75,7 @@ function processCells(row: SessionRow): readonly Cell[] {
 function sessionCells(row: SessionRow, cluster: string): readonly Cell[] {
   const [id, ...others] = processCells(row)
   const own = row.tenant === 'proxysys' ? '' : cluster
-  return [row.id, id ?? row.id, own, ...others, 0]
+  return [row.id, id ?? row.id, own, ...others, row.usesSsl ? 1 : 0]
 }
 
 /** Its own connection is told 1317 by KILL's answer; the client closes it then. */

@@ -5,11 +5,13 @@
 import type { Clock } from '../base/clock.ts'
 import type { Address, Transport } from '../net/transport.ts'
 import { QueryClient, QueryError, type Rows } from './query-client.ts'
+import type { ServerTlsPort } from './server-tls.ts'
 
 export type MetadataLogin = {
   /** SHA1 of the password and of the one in the second slot, null when empty. */
   readonly passwords: () => readonly (Uint8Array | null)[]
   readonly timeoutMs: number
+  readonly tls?: ServerTlsPort
 }
 
 type Answer = readonly Readonly<Record<string, string | null>>[]
@@ -54,7 +56,13 @@ export class MetadataConnections {
     let last: unknown = new QueryError(ACCESS_DENIED, 'no password of proxyro is set')
     for (const stage1 of this.login.passwords()) {
       const client = new QueryClient(
-        { address: server, user: 'proxyro@sys', stage1, timeoutMs: this.login.timeoutMs },
+        {
+          address: server,
+          user: 'proxyro@sys',
+          stage1,
+          timeoutMs: this.login.timeoutMs,
+          tls: this.login.tls,
+        },
         this.clock,
       )
       try {

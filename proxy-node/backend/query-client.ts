@@ -11,6 +11,7 @@ import { parseError } from '../wire/ok.ts'
 import { CAPABILITY, COMMAND, NATIVE_PLUGIN } from '../wire/protocol.ts'
 import { CLIENT_CAPABILITIES, parseColumnName, parseTextRow } from '../wire/resultset.ts'
 import { packet, Writer } from '../wire/writer.ts'
+import { NO_TLS_OFFERED, type ServerTlsPort, sendLogin } from './server-tls.ts'
 
 const PACKET_LIMIT_BYTES = 1024 * 1024
 const ROW_LIMIT = 100_000
@@ -28,6 +29,8 @@ export type QueryClientOptions = {
   readonly stage1: Uint8Array | null
   readonly database?: string
   readonly timeoutMs: number
+  /** Absent: without TLS. */
+  readonly tls?: ServerTlsPort | undefined
 }
 
 /** An ERR of the server, or a failure to reach it (`errno` 0). */
@@ -76,7 +79,11 @@ export class QueryClient {
           received: (_connection, bytes) => this.received(bytes),
           drained: () => {},
           ended: connection => connection.destroy(),
-          closed: (_connection, error) => this.fail(0, error?.message ?? 'connection closed'),
+          closed: ({ isSecure }, error) => {
+            if (isSecure && error !== undefined && this.state === 'login')
+              this.withoutTls(error.message)
+            this.fail(0, error?.message ?? 'connection closed')
+          },
         },
       )
     })
@@ -141,7 +148,16 @@ export class QueryClient {
       plugin: NATIVE_PLUGIN,
       attributes: new Map(),
     })
-    this.connection?.write(packet(1, login))
+    const { connection } = this
+    const { address, tls, timeoutMs } = this.options
+    if (connection === undefined) return
+    const place = { connection, server: address, greeting, tls: tls?.current(), timeoutMs }
+    if (sendLogin(login, place) === 'refused') this.withoutTls(NO_TLS_OFFERED)
+  }
+
+  private withoutTls(reason: string): void {
+    this.options.tls?.failed(this.options.address, reason)
+    this.fail(0, reason)
   }
 
   private ended(): void {

@@ -16,6 +16,7 @@ import type { Baseline } from './baseline.ts'
 import { Delivered } from './delivered.ts'
 import { type Framing, framingOf, Ob20Framing, PLAIN_FRAMING } from './framing.ts'
 import { agreedCapabilities, type ProxyLogin, serverLogin } from './login.ts'
+import { NO_TLS_OFFERED, type ServerTlsPort, sendLogin } from './server-tls.ts'
 
 /** Bound of a greeting or a login answer; OceanBase's login OK is about 25 KB. */
 const LOGIN_LIMIT_BYTES = 1024 * 1024
@@ -30,8 +31,8 @@ export type ServerSessionOwner = {
   readonly ready: (session: ServerSession, ok: Uint8Array, sequence: number) => void
   /** The server said no: payload of its ERR and its sequence number. */
   readonly refused: (session: ServerSession, error: Uint8Array, sequence: number) => void
-  /** MySQL mode only: a login packet that is neither OK nor ERR, framed as it came. */
-  readonly asked: (session: ServerSession, framed: Uint8Array) => void
+  /** MySQL mode only: a login packet that is neither OK nor ERR, and its sequence number. */
+  readonly asked: (session: ServerSession, sequence: number, payload: Uint8Array) => void
   /** Bytes of a response for the client. */
   readonly forward: (session: ServerSession, bytes: Uint8Array) => void
   /** The response is complete; see RelaySink. */
@@ -78,6 +79,9 @@ export class ServerSession implements Ob20Sink, RelaySink {
   private collector: PacketCollector | undefined = new PacketCollector(LOGIN_LIMIT_BYTES)
   private connection: Connection | undefined
   private clock: Clock | undefined
+  private tls: ServerTlsPort | undefined
+  private timeoutMs = 0
+  private greeting: Greeting | undefined
   private phase: Phase = 'connecting'
   private framing: Framing = PLAIN_FRAMING
   /** A command's first bytes were written and its last were not. */
@@ -109,8 +113,10 @@ export class ServerSession implements Ob20Sink, RelaySink {
   }
 
   /** Connects and logs in, both within `timeoutMs`; in MySQL mode the client sets the pace of the login. */
-  start(transport: Transport, clock: Clock, timeoutMs: number): void {
+  start(transport: Transport, clock: Clock, timeoutMs: number, tls?: ServerTlsPort): void {
     this.clock = clock
+    this.tls = tls
+    this.timeoutMs = timeoutMs
     this.deadline = clock.after(timeoutMs, () => this.drop())
     this.connect(transport, timeoutMs)
   }
@@ -135,8 +141,10 @@ export class ServerSession implements Ob20Sink, RelaySink {
         },
         drained: () => this.owner.drained(this),
         ended: connection => connection.destroy(),
-        closed: connection => {
-          if (connection === this.connection) this.lost()
+        closed: (connection, error) => {
+          if (connection !== this.connection) return
+          if (connection.isSecure && error !== undefined) this.tlsFailed(error.message)
+          this.lost()
         },
       },
     )
@@ -149,6 +157,10 @@ export class ServerSession implements Ob20Sink, RelaySink {
 
   get isClosed(): boolean {
     return this.phase === 'closed'
+  }
+
+  get isSecure(): boolean {
+    return this.connection?.isSecure ?? false
   }
 
   /** Bytes of a command, `isLast` when it ends with them; false when the server does not take them fast enough. */
@@ -296,7 +308,10 @@ export class ServerSession implements Ob20Sink, RelaySink {
       const next = collector.next()
       if (next === undefined) return
       if (this.phase === 'greeting') this.greeted(next.payload, next.sequence)
-      else this.loginAnswered(next.payload, next.sequence, reconnect)
+      else {
+        const sequence = (next.sequence - Number(this.isSecure)) & 0xff
+        this.loginAnswered(next.payload, sequence, reconnect)
+      }
       if (collector !== this.collector) return
     }
   }
@@ -307,12 +322,33 @@ export class ServerSession implements Ob20Sink, RelaySink {
       return
     }
     const greeting = parseGreeting(payload)
+    this.greeting = greeting
     this.threadId = greeting.connectionId
     this.phase = 'authenticating'
     if (this.login === undefined) {
       this.deadline?.cancel()
       this.owner.greeted(this, greeting)
-    } else this.writeLogin(packet(1, this.loginFor(this.login, greeting)))
+    } else this.relayLogin(this.loginFor(this.login, greeting))
+  }
+
+  /** Sends a login; in MySQL mode the client's own, after `greeted`. */
+  relayLogin(payload: Uint8Array): void {
+    const { connection, greeting, timeoutMs } = this
+    if (connection === undefined || greeting === undefined) return
+    const tls = this.tls?.current()
+    const place = { connection, server: this.address, greeting, tls, timeoutMs }
+    if (sendLogin(payload, place) === 'sent') return
+    this.tlsFailed(NO_TLS_OFFERED)
+    this.drop()
+  }
+
+  /** MySQL mode: the client's login goes on; numbers are those of a login without TLS, both ways. */
+  relayMore(sequence: number, payload: Uint8Array): void {
+    this.writeLogin(packet((sequence + Number(this.isSecure)) & 0xff, payload))
+  }
+
+  private tlsFailed(reason: string): void {
+    if (this.phase === 'authenticating') this.tls?.failed(this.address, reason)
   }
 
   private loginFor(login: ProxyLogin, greeting: Greeting): Uint8Array {
@@ -326,7 +362,7 @@ export class ServerSession implements Ob20Sink, RelaySink {
     } else if (payload[0] === 0x00) {
       this.loggedIn(payload, sequence, reconnect)
     } else if (this.login === undefined) {
-      this.owner.asked(this, packet(sequence, payload))
+      this.owner.asked(this, sequence, payload)
     } else {
       this.connection?.destroy()
     }

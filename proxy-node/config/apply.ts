@@ -6,6 +6,8 @@
 import { Fault } from '#contract/fault'
 import { HASHED_PASSWORDS, OBSOLETE_NAMES, PARAMETERS, type Parameter } from '#contract/parameters'
 import { stage1FromStored, storedPassword } from '../auth/passwords.ts'
+import { AddressList } from '../base/address.ts'
+import { parseSslAttributes, SERVER_SSL_MODES } from './ssl-settings.ts'
 import { magnitude, normalise } from './values.ts'
 
 export type Assignment = readonly [name: string, text: string]
@@ -15,7 +17,8 @@ export type PasswordForm = 'clear' | 'hashed'
 
 const ROUTING_MODES = ['oceanbase', 'random', 'mock', 'mysql']
 const SERVICE_MODES = ['client', 'server']
-const SERVER_LIST = /^\s*[^;:\s]+:\d{1,5}\s*(;\s*[^;:\s]+:\d{1,5}\s*)*;?\s*$/
+const SERVER = '\\s*(?:[^;:\\s[\\]]+|\\[[0-9a-fA-F:.]+\\]):\\d{1,5}\\s*'
+const SERVER_LIST = new RegExp(`^${SERVER}(;${SERVER})*;?\\s*$`)
 const MAX_NAME_CHARS = 127
 const MAX_LOCAL_PROXY_ID = 255
 
@@ -60,6 +63,21 @@ function invalid(name: string, detail: string): Fault {
   return new Fault('config.invalid-value', { name, detail })
 }
 
+/** Rules of TLS and of whose word is taken for an address. */
+function checkTrust(
+  of: (name: string) => string,
+  wants: (name: string, holds: boolean, detail: string) => void,
+): void {
+  const attributes = parseSslAttributes(of('ssl_attributes'))
+  wants('ssl_attributes', attributes !== undefined, 'is {"using_ssl":…,"min_tls_version":…}')
+  for (const name of ['ssl_certificate_file', 'ssl_private_key_file', 'ssl_ca_file'])
+    wants(name, of(name) === '' || of(name).startsWith('/'), 'is an absolute path')
+  for (const name of ['proxy_protocol_sources', 'client_ip_sources'])
+    wants(name, AddressList.parse(of(name)) !== undefined, 'is address;address/bits')
+  const verifies = of('enable_server_ssl') === 'True' && of('server_ssl_mode').startsWith('verify')
+  wants('ssl_ca_file', !verifies || of('ssl_ca_file') !== '', 'is needed by server_ssl_mode')
+}
+
 /** Rules over several parameters and over texts with a form of their own; also run at start. */
 function checkTogether(values: ReadonlyMap<string, string>): void {
   const of = (name: string) => values.get(name) ?? knownParameter(name).default
@@ -73,8 +91,10 @@ function checkTogether(values: ReadonlyMap<string, string>): void {
     wants(name, of(name) === '' || SERVER_LIST.test(of(name)), 'is ip:port;ip:port')
   isOneOf('server_routing_mode', ROUTING_MODES)
   isOneOf('proxy_service_mode', SERVICE_MODES)
+  isOneOf('server_ssl_mode', SERVER_SSL_MODES)
   isServerList('rootservice_list')
   isServerList('test_server_addr')
+  checkTrust(of, wants)
   wants('app_name', of('app_name') !== '', 'must not be empty')
   wants(
     'username_separator',

@@ -30,6 +30,7 @@ export class ConfigStore {
   private configured: ReadonlyMap<string, string>
   private readonly listeners: Listener[] = []
   private storedVersion: number
+  private isFrozen = false
 
   private constructor(workdir: string, configured: ReadonlyMap<string, string>, version: number) {
     this.workdir = workdir
@@ -114,9 +115,11 @@ export class ConfigStore {
 
   /**
    * ALTER PROXYCONFIG SET: all assignments or none, passwords in clear.
-   * @throws config.read-only, config.unknown-parameter, config.invalid-value, config.proxy-id, config.not-written
+   * @throws config.frozen, config.read-only, config.unknown-parameter, config.invalid-value,
+   *   config.proxy-id, config.not-written
    */
   alter(assignments: readonly Assignment[]): void {
+    if (this.isFrozen) throw new Fault('config.frozen')
     const names = assignments.map(([name]) => name)
     if (names.includes('app_name')) throw new Fault('config.read-only', { name: 'app_name' })
     const before = this.configured
@@ -129,6 +132,17 @@ export class ConfigStore {
       this.tell(names)
       throw error
     }
+  }
+
+  /** No change from here on: another process has read the store and is going to write it. */
+  freeze(): void {
+    this.isFrozen = true
+  }
+
+  /** That process is gone; what it wrote has only ever grown the version. @throws config.damaged */
+  thaw(): void {
+    this.isFrozen = false
+    this.storedVersion = Math.max(this.storedVersion, readStored(this.workdir).version)
   }
 
   private tell(names: readonly string[]): void {

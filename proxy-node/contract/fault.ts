@@ -208,6 +208,13 @@ export const FAULTS = {
     says: "Not supported feature or function: '{name}' cannot be changed",
     remedy: 'set it at start',
   },
+  'config.frozen': {
+    blame: 'operator',
+    retryable: true,
+    mysql: { errno: 1290, state: 'HY000' },
+    says: 'parameters cannot be changed while another process of this proxy takes over',
+    remedy: 'connect again and repeat it; SHOW PROXYINFO UPGRADE tells how far it is',
+  },
   'config.proxy-id': {
     blame: 'operator',
     retryable: false,
@@ -227,6 +234,34 @@ export const FAULTS = {
     mysql: { errno: 1026, state: 'HY000' },
     says: 'configuration under {folder} could not be written, the old values are kept: {reason}',
     remedy: 'make room or mend the permissions, then try again',
+  },
+  'tls.required': {
+    blame: 'client',
+    retryable: false,
+    mysql: { errno: 3159, state: 'HY000' },
+    says: 'Connections using insecure transport are prohibited: ssl_attributes demands TLS',
+    remedy: 'connect with TLS',
+  },
+  'tls.unreadable': {
+    blame: 'operator',
+    retryable: true,
+    mysql: { errno: 4147, state: 'HY000' },
+    says: "Invalid config: '{name}' file {file} cannot be read: {reason}",
+    remedy: 'put the file in place, readable for the proxy, then set the parameter again',
+  },
+  'tls.unusable': {
+    blame: 'operator',
+    retryable: false,
+    mysql: { errno: 4147, state: 'HY000' },
+    says: "Invalid config: '{name}' file {file} {reason}",
+    remedy: 'put a valid PEM file in place, then set the parameter again',
+  },
+  'tls.mismatch': {
+    blame: 'operator',
+    retryable: false,
+    mysql: { errno: 4147, state: 'HY000' },
+    says: 'Invalid config: the key in {key} is not of the certificate in {certificate}',
+    remedy: 'set ssl_certificate_file and ssl_private_key_file to a pair, in one statement',
   },
   'admin.no-tables': {
     blame: 'client',

@@ -48,5 +48,7 @@ export const METRIC = {
   workers: 'odp_workers',
   configVersion: 'odp_config_version',
   draining: 'odp_draining',
+  certificateExpiry: 'odp_certificate_expiry_timestamp_seconds',
+  certificateBroken: 'odp_certificate_broken',
   build: 'odp_build_info',
 } as const

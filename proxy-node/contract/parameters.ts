@@ -1,6 +1,6 @@
 /**
- * Every parameter of OBProxy 4.3.1: name, type, default, range, whether a restart is needed, who sees
- * it, at which level it may be set, meaning. A pure table; managers set any of these names, so all
+ * Every parameter of OBProxy 4.3.1, and our few own: name, type, default, range, whether a restart is
+ * needed, who sees it, at which level it may be set, meaning. A pure table; managers set any of these names, so all
  * are known, also those that this proxy keeps without using. Source: proxy-admin.md §3.2.
  */
 
@@ -340,12 +340,26 @@ const ROWS: readonly Row[] = [
   ['xflush_log_level', 'log-level', 'ERROR', '', false, 'USER', 'LEVEL_GLOBAL', 'level of the alarm log'],
 ]
 
+// biome-ignore format: one row a parameter reads as a table.
+/** Parameters of this proxy that OBProxy does not have. */
+const OWN_ROWS: readonly Row[] = [
+  ['client_ip_sources', 'list', '', '', false, 'SYS', 'LEVEL_GLOBAL', 'addresses and networks whose clients may name another address in attribute __client_ip; empty believes nobody'],
+  ['proxy_protocol_sources', 'list', '', '', false, 'SYS', 'LEVEL_GLOBAL', 'addresses and networks that may send a PROXY protocol v2 header; empty believes nobody'],
+  ['server_ssl_mode', 'text', 'preferred', '', false, 'SYS', 'LEVEL_GLOBAL', 'with enable_server_ssl: preferred, required, verify_ca, verify_identity'],
+  ['ssl_ca_file', 'text', '', '', false, 'SYS', 'LEVEL_GLOBAL', 'PEM file of the authorities that may vouch for observers'],
+  ['ssl_certificate_check_interval', 'time', '10s', '[100ms,1h]', false, 'USER', 'LEVEL_GLOBAL', 'period of looking for changes of the certificate files; a change is taken when it has held for one period'],
+  ['ssl_certificate_file', 'text', '', '', false, 'SYS', 'LEVEL_GLOBAL', 'PEM file of the certificate, and its chain, that clients are shown'],
+  ['ssl_private_key_file', 'text', '', '', false, 'SYS', 'LEVEL_GLOBAL', 'PEM file of the key of ssl_certificate_file'],
+]
+
 /** Name → parameter, in alphabetical order. */
 export const PARAMETERS: ReadonlyMap<string, Parameter> = new Map(
-  ROWS.map(([name, type, standard, range, needsRestart, visibility, level, meaning]) => [
-    name,
-    { name, type, default: standard, range, needsRestart, visibility, level, meaning },
-  ]),
+  [...ROWS, ...OWN_ROWS]
+    .sort(([left], [right]) => (left < right ? -1 : 1))
+    .map(([name, type, standard, range, needsRestart, visibility, level, meaning]) => [
+      name,
+      { name, type, default: standard, range, needsRestart, visibility, level, meaning },
+    ]),
 )
 
 /** Given in clear text by ALTER and kept as SHA1 (proxy-admin.md §1.6). */

@@ -23,7 +23,7 @@ import { type Paths, rooted } from './paths.ts'
 const MARKER = '.obfleet-node.json'
 const UNPACKING = '.obfleet-new'
 /** The proxy keeps its state there; no package brings files of these names. */
-const OF_THE_PROXY: ReadonlySet<string> = new Set(['etc', 'log', 'logs', 'minidump'])
+const OF_THE_PROXY: ReadonlySet<string> = new Set(['etc', 'log', 'logs', 'minidump', 'run'])
 
 const markerSchema = z.object({
   schema: z.int().min(0).max(1),

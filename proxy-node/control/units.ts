@@ -1,6 +1,7 @@
 /**
  * The unit files of a node, as text. The proxy's unit starts it in the foreground and starts it again
- * whenever it ends (its watchdog); it is not enabled itself: at boot `node boot` starts it if it
+ * whenever it ends (its watchdog), but not when it has handed over to the process its pid file names,
+ * which then is the main one; it is not enabled itself: at boot `node boot` starts it if it
  * should run. Pure. Source: management.md §2.2, §6; proxy-admin.md §1.1.
  */
 import { join } from 'node:path'
@@ -37,6 +38,7 @@ StartLimitIntervalSec=0
 [Service]
 Type=simple
 WorkingDirectory=${desired.home}
+PIDFile=${join(desired.home, 'run/obproxy.pid')}
 EnvironmentFile=${paths.proxyEnvironment}
 ExecStart=${proxyCommand(desired, address).map(word).join(' ')}
 Restart=always

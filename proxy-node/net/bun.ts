@@ -4,6 +4,7 @@
  */
 import type { Socket, TCPSocketListenOptions } from 'bun'
 import { systemClock } from '../base/clock.ts'
+import { type RawEnd, TlsLayer, type TlsSetup } from './tls.ts'
 import type { Address, Connection, ConnectionEvents, Listener, Transport } from './transport.ts'
 
 const NOTHING = new Uint8Array(0)
@@ -20,6 +21,7 @@ class BunConnection implements Connection {
   private dropping = false
   private closed = false
   private paused = false
+  private tls: TlsLayer | undefined
   remoteAddress = ''
   remotePort = 0
 
@@ -41,7 +43,26 @@ class BunConnection implements Connection {
     if (this.paused) socket.pause()
   }
 
+  get isSecure(): boolean {
+    return this.tls !== undefined
+  }
+
+  startTls(setup: TlsSetup): void {
+    if (this.tls !== undefined || this.ending || this.closed) return
+    this.tls = new TlsLayer(this.rawEnd(), setup, {
+      received: bytes => this.events.received(this, bytes),
+      drained: () => this.events.drained(this),
+      ended: () => this.events.ended(this),
+      closed: error => this.tellClosed(error),
+    })
+    if (this.paused) this.tls.pause()
+  }
+
   write(bytes: Uint8Array): boolean {
+    return this.tls === undefined ? this.writeRaw(bytes) : this.tls.write(bytes)
+  }
+
+  private writeRaw(bytes: Uint8Array): boolean {
     if (this.socket === undefined || this.closed || this.ending) return true
     if (this.pending.length > 0) {
       this.keep(bytes)
@@ -54,20 +75,27 @@ class BunConnection implements Connection {
   }
 
   pendingBytes(): number {
-    return this.pending.length - this.pendingAt
+    return this.tls === undefined ? this.pending.length - this.pendingAt : this.tls.pendingBytes()
   }
 
   pause(): void {
     this.paused = true
-    if (!this.closed) this.socket?.pause()
+    if (this.tls !== undefined) this.tls.pause()
+    else if (!this.closed) this.socket?.pause()
   }
 
   resume(): void {
     this.paused = false
-    if (!this.closed) this.socket?.resume()
+    if (this.tls !== undefined) this.tls.resume()
+    else if (!this.closed) this.socket?.resume()
   }
 
   end(): void {
+    if (this.tls === undefined) this.endRaw()
+    else this.tls.end()
+  }
+
+  private endRaw(): void {
     this.ending = true
     if (this.socket === undefined) this.destroy()
     else if (this.pending.length === 0 && !this.closed) this.socket.end()
@@ -78,6 +106,7 @@ class BunConnection implements Connection {
     this.ending = true
     this.dropping = true
     this.pending = NOTHING
+    this.tls?.destroy()
     this.socket?.terminate()
     // Never from within: an owner that destroys a connection is in the middle of something.
     queueMicrotask(() => this.tellClosed(undefined))
@@ -94,19 +123,37 @@ class BunConnection implements Connection {
     this.pending = NOTHING
     this.pendingAt = 0
     if (this.ending) this.socket.end()
-    else this.events.drained(this)
+    else if (this.tls === undefined) this.events.drained(this)
+    else this.tls.rawDrained()
   }
 
   peerEnded(): void {
-    if (!this.closed && !this.dropping) this.events.ended(this)
+    if (this.closed || this.dropping) return
+    if (this.tls === undefined) this.events.ended(this)
+    else this.tls.rawEnded()
   }
 
   bytes(bytes: Uint8Array): void {
-    if (!this.dropping) this.events.received(this, bytes)
+    if (this.dropping) return
+    if (this.tls === undefined) this.events.received(this, bytes)
+    else this.tls.rawReceived(bytes)
   }
 
   finished(error: Error | undefined): void {
-    if (!this.dropping) this.tellClosed(error)
+    if (this.dropping) return
+    if (this.tls === undefined) this.tellClosed(error)
+    else this.tls.rawClosed(error)
+  }
+
+  private rawEnd(): RawEnd {
+    return {
+      write: bytes => this.writeRaw(bytes),
+      pendingBytes: () => this.pending.length - this.pendingAt,
+      pause: () => void this.socket?.pause(),
+      resume: () => void this.socket?.resume(),
+      end: () => this.endRaw(),
+      destroy: () => void this.socket?.terminate(),
+    }
   }
 
   private tellClosed(error: Error | undefined): void {

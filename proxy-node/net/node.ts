@@ -1,36 +1,46 @@
 /** The transport over node:net, for tests in process and for tools that do not run on Bun. */
 import { createServer, connect as netConnect, type Socket } from 'node:net'
+import { plain, type RawEnd, TlsLayer, type TlsSetup } from './tls.ts'
 import type { Address, Connection, ConnectionEvents, Listener, Transport } from './transport.ts'
 
 /** Idle time after which a silent peer is probed (proxy-protocol.md §9). */
 const KEEP_ALIVE_MS = 5_000
 
-/** As Bun gives them: `slice` of a Buffer would be a view, and views of what arrives do not last. */
-function plain(bytes: Buffer): Uint8Array {
-  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length)
-}
-
 class NodeConnection implements Connection {
   private readonly socket: Socket
+  private readonly events: ConnectionEvents
   private blocked = false
+  private tls: TlsLayer | undefined
+  private isDropped = false
 
   constructor(socket: Socket, events: ConnectionEvents) {
     this.socket = socket
+    this.events = events
     let failure: Error | undefined
     socket.setNoDelay(true)
     socket.setKeepAlive(true, KEEP_ALIVE_MS)
     socket.on('connect', () => events.opened(this))
-    socket.on('data', bytes => events.received(this, plain(bytes as Buffer)))
+    socket.on('data', bytes => {
+      if (this.tls === undefined) events.received(this, plain(bytes as Buffer))
+      else this.tls.rawReceived(bytes as Uint8Array)
+    })
     socket.on('drain', () => {
       this.blocked = false
-      events.drained(this)
+      if (this.tls === undefined) events.drained(this)
+      else this.tls.rawDrained()
     })
-    socket.on('end', () => events.ended(this))
+    socket.on('end', () => {
+      if (this.tls === undefined) events.ended(this)
+      else this.tls.rawEnded()
+    })
     socket.on('timeout', () => socket.destroy(new Error('connect timed out')))
     socket.on('error', error => {
       failure = error
     })
-    socket.on('close', () => events.closed(this, failure))
+    socket.on('close', () => {
+      if (this.tls === undefined || this.isDropped) events.closed(this, failure)
+      else this.tls.rawClosed(failure)
+    })
   }
 
   get remoteAddress(): string {
@@ -41,7 +51,27 @@ class NodeConnection implements Connection {
     return this.socket.remotePort ?? 0
   }
 
+  get isSecure(): boolean {
+    return this.tls !== undefined
+  }
+
+  startTls(setup: TlsSetup): void {
+    if (this.tls !== undefined || this.socket.destroyed) return
+    const isPaused = this.socket.isPaused()
+    this.tls = new TlsLayer(this.rawEnd(), setup, {
+      received: bytes => this.events.received(this, bytes),
+      drained: () => this.events.drained(this),
+      ended: () => this.events.ended(this),
+      closed: error => this.events.closed(this, error),
+    })
+    if (isPaused) this.tls.pause()
+  }
+
   write(bytes: Uint8Array): boolean {
+    return this.tls === undefined ? this.writeRaw(bytes) : this.tls.write(bytes)
+  }
+
+  private writeRaw(bytes: Uint8Array): boolean {
     if (this.socket.destroyed || this.socket.writableEnded) return true
     // node keeps the view it is given; the caller's bytes are valid during the call only.
     const taken = this.socket.write(bytes.slice())
@@ -50,23 +80,39 @@ class NodeConnection implements Connection {
   }
 
   pendingBytes(): number {
-    return this.socket.writableLength
+    return this.tls === undefined ? this.socket.writableLength : this.tls.pendingBytes()
   }
 
   pause(): void {
-    this.socket.pause()
+    if (this.tls === undefined) this.socket.pause()
+    else this.tls.pause()
   }
 
   resume(): void {
-    this.socket.resume()
+    if (this.tls === undefined) this.socket.resume()
+    else this.tls.resume()
   }
 
   end(): void {
-    this.socket.destroySoon()
+    if (this.tls === undefined) this.socket.destroySoon()
+    else this.tls.end()
   }
 
   destroy(): void {
+    this.isDropped = true
+    this.tls?.destroy()
     this.socket.destroy()
+  }
+
+  private rawEnd(): RawEnd {
+    return {
+      write: bytes => this.writeRaw(bytes),
+      pendingBytes: () => this.socket.writableLength,
+      pause: () => void this.socket.pause(),
+      resume: () => void this.socket.resume(),
+      end: () => void this.socket.end(),
+      destroy: () => void this.socket.destroy(),
+    }
   }
 }
 

@@ -2,6 +2,7 @@
  * What the proxy needs of a TCP socket, and nothing else of any runtime. `bun.ts` is the production
  * adapter, `node.ts` serves tests in process; both pass the contract suite in test/support.
  */
+import type { TlsSetup } from './tls.ts'
 
 /** Called by the adapter; never after `closed`, and `closed` never from within `destroy`. */
 export type ConnectionEvents = {
@@ -30,6 +31,12 @@ export type Connection = {
   /** No `received` until `resume`; the peer is slowed down by TCP. */
   readonly pause: () => void
   readonly resume: () => void
+  /**
+   * Goes on under TLS, once; everything above then means the bytes inside. A handshake that fails or
+   * takes too long ends in `closed` with an error.
+   */
+  readonly startTls: (setup: TlsSetup) => void
+  readonly isSecure: boolean
   /** Sends what is pending, then closes. */
   readonly end: () => void
   /** Closes at once and drops what is pending; while connecting, gives up: `opened` will not come. */

@@ -26,6 +26,14 @@ export type ExporterView = {
   /** The OB cluster has answered, or there is none to ask. */
   readonly isLoaded: boolean
   readonly isDraining: boolean
+  readonly certificates: readonly {
+    readonly use: string
+    readonly subject: string
+    readonly serial: string
+    readonly notAfter: number
+  }[]
+  /** The certificate files cannot be used as they are; earlier ones serve, or none. */
+  readonly isCertificateBroken: boolean
 }
 
 type Answer = { readonly status: number; readonly type: string; readonly body: string }
@@ -102,6 +110,20 @@ function nodeFamilies(view: ExporterView): readonly Family[] {
     one(METRIC.workers, 'Workers that accept clients.', view.workersListening),
     one(METRIC.configVersion, 'Grows with each change of the configuration.', view.configVersion),
     one(METRIC.draining, '1 while clients are sent elsewhere.', view.isDraining ? 1 : 0),
+    {
+      name: METRIC.certificateExpiry,
+      kind: 'gauge',
+      meaning: 'When certificates in use expire, seconds since the epoch.',
+      series: view.certificates.map(({ use, subject, serial, notAfter }) => [
+        { use, subject, serial },
+        Math.floor(notAfter / 1000),
+      ]),
+    },
+    one(
+      METRIC.certificateBroken,
+      '1 while the certificate files cannot be used as they are.',
+      view.isCertificateBroken ? 1 : 0,
+    ),
     one(METRIC.build, 'Always 1; the version is a label.', 1),
   ]
 }

@@ -6,6 +6,8 @@
 import type { TenantSnapshot } from '#contract/telemetry'
 import type { SessionRow } from '../admin/answer.ts'
 import type { Clock, TimerHandle } from '../base/clock.ts'
+import type { ServerSslMode, TlsVersion } from '../config/ssl-settings.ts'
+import type { DrainReport } from '../session/drain.ts'
 import type {
   AdminAnswer,
   KillOutcome,
@@ -30,6 +32,17 @@ export type WorkerSettings = {
     readonly inspector: string
     readonly allowsPublicAddresses: boolean
   }
+  readonly ssl: {
+    /** PEM texts; empty: clients are offered no TLS. */
+    readonly cert: string
+    readonly key: string
+    readonly minVersion: TlsVersion
+    readonly isForced: boolean
+    /** Towards servers; null: none. `ca` is PEM text. */
+    readonly server: { readonly mode: ServerSslMode; readonly ca: string } | null
+  }
+  /** Lists of networks: who may bring a PROXY header, who may name a client's address. */
+  readonly trust: { readonly proxyHeaders: string; readonly clientIps: string }
 }
 
 export type IdRange = {
@@ -59,6 +72,7 @@ export type Question =
     }
   | { readonly ask: 'sessions' }
   | { readonly ask: 'traffic' }
+  | { readonly ask: 'guests' }
 
 export type AnswerOf = {
   tenant: readonly ServerAddress[]
@@ -70,15 +84,21 @@ export type AnswerOf = {
   killFor: KillOutcome
   sessions: readonly SessionRow[]
   traffic: readonly TenantSnapshot[]
+  /** Who is still there, and why. */
+  guests: DrainReport
 }
 
 export type Message =
   | { readonly kind: 'start'; readonly settings: WorkerSettings; readonly ids: IdRange }
   | { readonly kind: 'settings'; readonly settings: WorkerSettings }
   | { readonly kind: 'listening' }
-  | { readonly kind: 'drain' }
+  /** Lets clients go; who leaves also accepts no more, and ends behind the last of them. */
+  | { readonly kind: 'drain'; readonly timeoutMs: number; readonly leaves: boolean }
+  /** Nobody has to go any more. */
+  | { readonly kind: 'stay' }
   | { readonly kind: 'missed'; readonly names: readonly [string, string, string] }
   | { readonly kind: 'connectFailed'; readonly server: ServerAddress }
+  | { readonly kind: 'tlsFailed'; readonly server: ServerAddress; readonly reason: string }
   | { readonly kind: 'question'; readonly number: number; readonly question: Question }
   | { readonly kind: 'answer'; readonly number: number; readonly value: unknown }
   | { readonly kind: 'failed'; readonly number: number; readonly message: string }

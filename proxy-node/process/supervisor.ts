@@ -1,55 +1,59 @@
 /**
  * The supervisor: owns the listening socket, configuration, discovery, the metadata logins, admin
- * answers and the exporter; starts a worker a core and replaces a lost one within a second (N2).
+ * answers and the exporter; keeps a worker a core (N2), and hands all of it over to its successor.
  */
 import { availableParallelism } from 'node:os'
 import { BUILD_NUMBER, PROXY_VERSION } from '#contract/version'
-import type { AdminSession, SessionRow } from '../admin/answer.ts'
+import type { AdminSession, Availability, SessionRow } from '../admin/answer.ts'
 import { runAdmin } from '../admin/dispatch.ts'
 import { MetadataConnections } from '../backend/metadata.ts'
+import { hostPort } from '../base/address.ts'
 import { systemClock } from '../base/clock.ts'
+import { boundAddress } from '../config/bound-address.ts'
+import { CertificateWatch } from '../config/certificate-watch.ts'
 import type { ConfigStore } from '../config/store.ts'
 import { bunTransport } from '../net/bun.ts'
-import { serveHttp } from '../net/http.ts'
 import { type ExporterView, exporterAnswer } from '../observe/exporter.ts'
 import type { Log } from '../observe/log.ts'
 import { NodeTraffic } from '../observe/metrics.ts'
+import { type DrainReport, summed } from '../session/drain.ts'
 import type { AdminAnswer, KillOutcome } from '../session/ports.ts'
 import { Cluster, parseRootservices } from '../topology/cluster.ts'
-import {
-  Channel,
-  type IdRange,
-  type Message,
-  type Question,
-  type WorkerSettings,
-} from './channel.ts'
+import type { ServerAddress } from '../topology/locations.ts'
+import type { Message, Question, WorkerSettings } from './channel.ts'
+import { ExporterPort } from './exporter-port.ts'
+import { Handover, type Successor, type SuccessorEnd } from './handover.ts'
+import type { Generation } from './inherited.ts'
+import { type LocalCommand, takeLocalCommands } from './local-command.ts'
 import { sessionSettings } from './session-settings.ts'
+import { serverTlsOf, sslSettings, tryCertificates } from './tls-contexts.ts'
+import { type PredecessorReport, predecessorReport, upgradeLines } from './upgrade-view.ts'
+import { type WorkerProcess, Workers } from './workers.ts'
 
 const METADATA_TIMEOUT_MS = 5_000
-const RESPAWN_MS = 200
 const MAX_WORKERS = 16
-const EXIT_GRACE_MS = 500
+/** A successor accepts clients when it knows its OB cluster, or when that cannot be waited for. */
+const DISCOVERY_WAIT_MS = 5_000
+const BEAT_MS = 1_000
+const END_POLL_MS = 20
+/** How far behind the deadline a worker may be before it is killed. */
+const KILL_GRACE_MS = 2_000
 
-/** A spawned worker as the runtime hands it over. */
-export type WorkerProcess = {
-  readonly pid: number
-  readonly post: (message: Message) => void
-  readonly kill: () => void
-}
+export type SuccessorLink = Successor & { readonly tell: (report: PredecessorReport) => void }
 
 export type SupervisorPort = {
   readonly config: ConfigStore
-  /** 0 or 1, changes with each start on this directory. */
-  readonly parity: 0 | 1
+  /** Changes with each start on this directory. */
+  readonly generation: Generation
   readonly spawn: (take: (message: Message) => void, lost: () => void) => WorkerProcess
+  /** @throws Error when the file cannot be started. */
+  readonly spawnSuccessor: (ended: (end: SuccessorEnd) => void) => SuccessorLink
+  /** The process that hands over to this one. */
+  readonly predecessor: { readonly pid: number; readonly isGone: () => boolean } | undefined
+  /** This process is the proxy of the directory now: says so where others look. */
+  readonly serving: () => void
+  readonly exit: (code: 'ended' | 'failed') => void
   readonly log: Log
-}
-
-type Slot = {
-  readonly index: number
-  process: WorkerProcess
-  channel: Channel
-  isListening: boolean
 }
 
 export class Supervisor {
@@ -57,51 +61,104 @@ export class Supervisor {
   private readonly config: ConfigStore
   private readonly metadata: MetadataConnections
   private readonly cluster: Cluster | undefined
-  private readonly slots: Slot[] = []
-  private readonly workers: number
-  private idStart = 0
-  private stopping = false
-  private exporter: { readonly stop: () => void } | undefined
+  private readonly workers: Workers
+  private readonly handover: Handover
+  private readonly exporter: ExporterPort
   private readonly traffic = new NodeTraffic()
+  private isServing = false
+  private isEnding = false
+  /** Epoch milliseconds when clients are cut off; null: never; undefined: nobody has to go. */
+  private deadline: number | null | undefined
+  private successor: SuccessorLink | undefined
+  private report: PredecessorReport | undefined
+  private readonly certificates: CertificateWatch
 
   constructor(port: SupervisorPort) {
     this.port = port
     this.config = port.config
-    const ceiling = Math.min(MAX_WORKERS, this.config.number('work_thread_num'))
-    const isAutomatic = this.config.isOn('automatic_match_work_thread')
-    this.workers = isAutomatic ? Math.min(ceiling, availableParallelism()) : ceiling
+    this.certificates = new CertificateWatch(this.config, systemClock, {
+      attempt: tryCertificates,
+      changed: () => {
+        this.port.log.inform('other certificates are in use')
+        this.workers.apply()
+      },
+      broke: fault => this.port.log.error(`${fault.code}: ${fault.message}`),
+    })
     this.metadata = new MetadataConnections(bunTransport, systemClock, {
       passwords: () =>
         ['observer_sys_password', 'observer_sys_password1'].flatMap(name => this.stage1(name)),
       timeoutMs: METADATA_TIMEOUT_MS,
+      tls: {
+        current: () => serverTlsOf(this.settings().ssl),
+        failed: (server, reason) => this.tlsFailed(server, reason),
+      },
     })
     this.cluster = this.isMysql() ? undefined : this.makeCluster()
-  }
-
-  /** Starts the workers, discovery and the exporter. */
-  start(): void {
-    for (let index = 0; index < this.workers; index++) this.slots.push(this.spawn(index))
-    void this.cluster?.start()
-    this.startExporter()
-    this.config.onChange(names => {
-      this.port.log.inform(`parameters changed: ${names.join(', ')}`)
-      for (const slot of this.slots)
-        slot.channel.send({ kind: 'settings', settings: this.settings() })
+    this.workers = this.makeWorkers()
+    this.handover = this.makeHandover()
+    this.exporter = new ExporterPort({
+      address: () => ({
+        host: boundAddress(this.config).host,
+        port: this.config.number('prometheus_listen_port'),
+      }),
+      answer: path => exporterAnswer(path, this.view()),
+      clock: systemClock,
+      log: port.log,
     })
-    systemClock.every(1_000, () => this.collectTraffic())
   }
 
-  /** Accepts no more, gives clients `graceMs` to reach the end of a transaction, then resolves. */
-  async stop(graceMs: number): Promise<void> {
-    this.stopping = true
-    this.cluster?.stop()
-    for (const slot of this.slots) slot.channel.send({ kind: 'drain' })
-    const deadline = systemClock.now() + graceMs
-    while (this.slots.length > 0 && systemClock.now() < deadline) await systemClock.sleep(20)
-    for (const slot of this.slots) slot.process.kill()
-    this.metadata.stop()
-    this.exporter?.stop()
-    await systemClock.sleep(this.slots.length > 0 ? EXIT_GRACE_MS : 0)
+  /**
+   * Starts discovery, the workers and the exporter; true when clients are accepted, false when this
+   * process was told to end before.
+   */
+  async start(): Promise<boolean> {
+    const isSuccessor = this.port.predecessor !== undefined
+    this.certificates.start()
+    this.config.onChange(names => {
+      this.certificates.apply(names)
+      this.port.log.inform(`parameters changed: ${names.join(', ')}`)
+      this.workers.apply()
+    })
+    takeLocalCommands({
+      config: this.config,
+      clock: systemClock,
+      refusal: command => this.refusal(command),
+      carryOut: command => this.carryOut(command),
+    })
+    systemClock.every(BEAT_MS, () => this.beat())
+    const loaded = this.cluster?.start()
+    if (isSuccessor) await Promise.race([loaded, systemClock.sleep(DISCOVERY_WAIT_MS)])
+    else this.port.serving()
+    if (this.isEnding) return false
+    this.workers.start()
+    this.exporter.open(isSuccessor)
+    await this.workers.whenListening()
+    if (this.isEnding) return false
+    this.isServing = true
+    if (isSuccessor) this.port.serving()
+    return true
+  }
+
+  /** The successor says that it serves. */
+  successorReady(): void {
+    this.handover.ready()
+  }
+
+  /** What the process before says of its clients. */
+  heard(message: unknown): void {
+    this.report = predecessorReport(message) ?? this.report
+  }
+
+  /** Accepts no more, gives clients `graceMs` to reach the end of a transaction, then ends. */
+  stop(graceMs: number): void {
+    this.handover.leave()
+    this.leave(graceMs)
+  }
+
+  // --- parts
+
+  private tlsFailed(server: ServerAddress, reason: string): void {
+    this.port.log.error(`no TLS with server ${hostPort(server.host, server.port)}: ${reason}`)
   }
 
   private isMysql(): boolean {
@@ -125,6 +182,57 @@ export class Supervisor {
     )
   }
 
+  private makeWorkers(): Workers {
+    const ceiling = Math.min(MAX_WORKERS, this.config.number('work_thread_num'))
+    const isAutomatic = this.config.isOn('automatic_match_work_thread')
+    return new Workers({
+      count: isAutomatic ? Math.min(ceiling, availableParallelism()) : ceiling,
+      spawn: this.port.spawn,
+      ids: () => ({ proxyId: this.config.number('proxy_id'), parity: this.port.generation }),
+      settings: () => this.settings(),
+      respond: question => this.respond(question),
+      heard: message => this.workerSays(message),
+      lost: (key, isExpected) => {
+        this.traffic.workerLost(key)
+        // A successor whose workers end is none; the process before goes on instead.
+        if (!isExpected && !this.isServing && this.port.predecessor !== undefined)
+          this.port.exit('failed')
+      },
+      log: this.port.log,
+      clock: systemClock,
+    })
+  }
+
+  private makeHandover(): Handover {
+    const { config, port } = this
+    return new Handover({
+      clock: systemClock,
+      spawn: ended => {
+        this.successor = port.spawnSuccessor(ended)
+        return this.successor
+      },
+      limits: () => ({
+        readyMs: config.timeMs('hot_upgrade_rollback_timeout'),
+        attempts: config.number('hot_upgrade_failure_retries'),
+        pauseMs: config.timeMs('proxy_hot_upgrade_check_interval'),
+      }),
+      isAlone: () => port.predecessor?.isGone() ?? true,
+      begun: () => config.freeze(),
+      undone: () => {
+        config.thaw()
+        // It may have come as far as to say that it was the proxy.
+        port.serving()
+      },
+      committed: () => {
+        this.exporter.close()
+        this.leave(config.timeMs('hot_upgrade_exit_timeout'))
+        this.tellSuccessor()
+      },
+      resumed: () => this.resume(),
+      say: (line, isFailure) => (isFailure ? port.log.error(line) : port.log.inform(line)),
+    })
+  }
+
   private settings(): WorkerSettings {
     const [server] = this.isMysql() ? parseRootservices(this.config.get('test_server_addr')) : []
     return {
@@ -135,7 +243,7 @@ export class Supervisor {
       serverVersion: this.config.get('mysql_version'),
       // Limits are per node (N2): the kernel spreads connections, so each worker takes its share.
       maxSessions:
-        Math.ceil(this.config.number('client_max_connections') / this.workers) ||
+        Math.ceil(this.config.number('client_max_connections') / this.workers.count) ||
         Number.MAX_SAFE_INTEGER,
       sessions: sessionSettings(this.config),
       drainMs: this.config.timeMs('hot_upgrade_exit_timeout'),
@@ -145,49 +253,103 @@ export class Supervisor {
         inspector: this.config.get('inspector_password'),
         allowsPublicAddresses: this.config.isOn('skip_proxy_sys_private_check'),
       },
+      ssl: sslSettings(this.config, this.certificates.current),
+      trust: {
+        proxyHeaders: this.config.get('proxy_protocol_sources'),
+        clientIps: this.config.get('client_ip_sources'),
+      },
     }
   }
 
-  private spawn(index: number): Slot {
-    const worker = this.port.spawn(
-      message => this.take(slot, message),
-      () => this.workerLost(slot),
-    )
-    const channel = new Channel(worker.post, systemClock)
-    const slot: Slot = { index, process: worker, channel, isListening: false }
-    // A replaced worker begins elsewhere in its range: clients of the old one may still be remembered.
-    this.idStart += 1021
-    const ids: IdRange = {
-      proxyId: this.config.number('proxy_id'),
-      parity: this.port.parity,
-      worker: index,
-      workers: this.workers,
-      start: this.idStart,
-    }
-    channel.send({ kind: 'start', settings: this.settings(), ids })
-    return slot
+  // --- commands to this process
+
+  private refusal(command: LocalCommand): string | undefined {
+    if (command !== 'restart') return undefined
+    if (process.pid === 1)
+      return '2 would end this container: the proxy is its first process and cannot be replaced'
+    return this.handover.mayRestart ? undefined : `2 is under way: ${this.handover.state}`
   }
 
-  private workerLost(slot: Slot): void {
-    slot.channel.close()
-    const at = this.slots.indexOf(slot)
-    if (this.stopping) {
-      if (at >= 0) this.slots.splice(at, 1)
-      return
+  private carryOut(command: LocalCommand): void {
+    this.port.log.inform(`proxy_local_cmd: ${command}`)
+    const exitTimeoutMs = this.config.timeMs('hot_upgrade_exit_timeout')
+    if (command === 'restart') this.handover.restart()
+    else if (command === 'exit') this.stop(this.config.timeMs('delay_exit_time'))
+    else if (command === 'offline') {
+      this.setDeadline(exitTimeoutMs)
+      this.workers.drain(exitTimeoutMs)
+    } else {
+      this.deadline = undefined
+      this.workers.stay()
     }
-    this.port.log.error(`worker ${slot.index} (pid ${slot.process.pid}) is gone, starting another`)
-    slot.isListening = false
-    this.traffic.workerLost(slot.index)
-    systemClock.after(RESPAWN_MS, () => {
-      if (!this.stopping && at >= 0) this.slots[at] = this.spawn(slot.index)
+  }
+
+  // --- the end, and back from it
+
+  private setDeadline(timeoutMs: number): void {
+    this.deadline = timeoutMs < 0 ? null : systemClock.now() + timeoutMs
+  }
+
+  private leave(timeoutMs: number): void {
+    this.setDeadline(timeoutMs)
+    this.workers.leave(timeoutMs)
+    if (this.isEnding) return
+    this.isEnding = true
+    void this.endBehindWorkers()
+  }
+
+  private async endBehindWorkers(): Promise<void> {
+    while (!this.workers.isGone && this.isEnding) {
+      const isLate = systemClock.now() > (this.deadline ?? Number.POSITIVE_INFINITY) + KILL_GRACE_MS
+      if (isLate) this.workers.kill()
+      await systemClock.sleep(END_POLL_MS)
+    }
+    if (!this.isEnding) return
+    this.handover.drained()
+    this.cluster?.stop()
+    this.metadata.stop()
+    this.exporter.close()
+    this.port.exit('ended')
+  }
+
+  /** The successor was lost after it had taken over: a new set of workers beside those that leave. */
+  private resume(): void {
+    this.isEnding = false
+    this.deadline = undefined
+    this.successor = undefined
+    this.config.thaw()
+    this.workers.start()
+    this.exporter.open(true)
+    this.port.serving()
+  }
+
+  // --- what happens meanwhile
+
+  private beat(): void {
+    void this.workers.ask({ ask: 'traffic' }).then(answers => {
+      for (const { key, answer } of answers) this.traffic.take(key, answer)
     })
+    if (this.handover.state === 'HU_STATE_WAIT_CR_FINISH') this.tellSuccessor()
   }
 
-  private take(slot: Slot, message: Message): void {
-    if (slot.channel.take(message, question => this.respond(question))) return
-    if (message.kind === 'listening') slot.isListening = true
-    else if (message.kind === 'missed') this.cluster?.locations.missed(...message.names)
+  /** The first time it says too that no worker of this process accepts clients any more. */
+  private tellSuccessor(): void {
+    const { deadline, successor } = this
+    if (deadline === undefined) return
+    void this.guests().then(guests =>
+      successor?.tell({ status: this.handover.view().status, deadline, guests }),
+    )
+  }
+
+  private async guests(): Promise<DrainReport> {
+    const answers = await this.workers.ask({ ask: 'guests' })
+    return summed(answers.map(({ answer }) => answer))
+  }
+
+  private workerSays(message: Message): void {
+    if (message.kind === 'missed') this.cluster?.locations.missed(...message.names)
     else if (message.kind === 'connectFailed') this.cluster?.connectFailed(message.server)
+    else if (message.kind === 'tlsFailed') this.tlsFailed(message.server, message.reason)
   }
 
   private async respond(question: Question): Promise<unknown> {
@@ -203,87 +365,77 @@ export class Supervisor {
   private admin(sql: string, session: AdminSession): Promise<AdminAnswer> {
     return runAdmin(sql, session, {
       config: this.config,
+      certificates: this.certificates,
       sessions: () => this.allSessions(),
       kill: connectionId => this.kill(connectionId),
-      isDraining: () => this.stopping,
+      availability: () => this.availability(),
+      upgrade: () => this.upgrade(),
       failed: error => this.port.log.error(`admin statement failed: ${String(error)}`),
     })
   }
 
   private async kill(connectionId: number): Promise<boolean> {
-    const asked = this.listening.map(({ channel }) =>
-      channel.ask({ ask: 'kill', connectionId }).catch(() => false),
-    )
-    return (await Promise.all(asked)).includes(true)
-  }
-
-  private get listening(): readonly Slot[] {
-    return this.slots.filter(slot => slot.isListening)
+    const answers = await this.workers.ask({ ask: 'kill', connectionId })
+    return answers.some(({ answer }) => answer)
   }
 
   private async allSessions(): Promise<readonly SessionRow[]> {
-    const lists = await Promise.all(
-      this.listening.map(({ channel }) => channel.ask({ ask: 'sessions' }).catch(() => [])),
-    )
-    return lists.flat()
+    const answers = await this.workers.ask({ ask: 'sessions' })
+    return answers.flatMap(({ answer }) => answer)
   }
 
   /** The clients of all workers that the one who asks may see. */
   private async processList(question: Extract<Question, { ask: 'processList' }>) {
-    const lists = await Promise.all(
-      this.listening.map(({ channel }) => channel.ask(question).catch(() => [])),
-    )
-    return lists.flat()
+    return (await this.workers.ask(question)).flatMap(({ answer }) => answer)
   }
 
   private async killFor(question: Extract<Question, { ask: 'killFor' }>): Promise<KillOutcome> {
-    const outcomes = await Promise.all(
-      this.listening.map(({ channel }) =>
-        channel.ask(question).catch((): KillOutcome => 'unknown'),
-      ),
-    )
+    const outcomes = (await this.workers.ask(question)).map(({ answer }) => answer)
     return outcomes.find(outcome => outcome !== 'unknown') ?? 'unknown'
   }
 
-  private collectTraffic(): void {
-    for (const { channel, index } of this.listening)
-      channel.ask({ ask: 'traffic' }).then(
-        snapshot => this.traffic.take(index, snapshot),
-        // A worker that is gone is told by `workerLost`; a slow one keeps its last counts.
-        () => {},
-      )
+  private async availability(): Promise<Availability> {
+    const { deadline } = this
+    if (deadline === undefined) return 'ACTIVE'
+    // Who ends is never left by all: it ends then.
+    if (this.isEnding) return 'BE_INACTIVE'
+    if (deadline !== null && systemClock.now() >= deadline) return 'INACTIVE'
+    return (await this.guests()).ordinary === 0 ? 'INACTIVE' : 'BE_INACTIVE'
   }
 
-  private startExporter(): void {
-    const address = {
-      host: this.config.get('local_bound_ip'),
-      port: this.config.number('prometheus_listen_port'),
-    }
-    try {
-      this.exporter = serveHttp(address, path => exporterAnswer(path, this.view()))
-    } catch (error) {
-      // The exporter's failure does not stop the start (proxy-admin.md §1.3).
-      this.port.log.error(
-        `exporter on ${address.host}:${address.port} did not start: ${String(error)}`,
-      )
-    }
+  private async upgrade(): Promise<readonly string[]> {
+    const { predecessor } = this.port
+    return upgradeLines({
+      ...this.handover.view(),
+      pid: process.pid,
+      attempts: this.config.number('hot_upgrade_failure_retries'),
+      availability: await this.availability(),
+      deadline: this.deadline,
+      guests: await this.guests(),
+      predecessor:
+        predecessor === undefined
+          ? undefined
+          : { pid: predecessor.pid, isGone: predecessor.isGone(), report: this.report },
+    })
   }
 
   private view(): ExporterView {
     return {
-      address: this.config.get('local_bound_ip'),
+      address: boundAddress(this.config).host,
       version: `${PROXY_VERSION}_${BUILD_NUMBER}`,
       application: this.config.get('app_name'),
       tenants: this.traffic.totals(),
       costsInMs: this.config.isOn('prometheus_cost_ms_unit'),
       showsExtra: this.config.isOn('enable_extra_prometheus_metric'),
       maxSeries: this.config.number('monitor_item_limit'),
-      workersListening: this.listening.length,
+      workersListening: this.workers.listeningCount,
       locationEntries: this.cluster?.locations.size ?? 0,
       configVersion: this.config.version,
       logLines: this.port.log.lines,
       isLoaded: this.cluster?.isLoaded ?? true,
-      isDraining: this.stopping,
+      isDraining: this.deadline !== undefined,
+      certificates: this.certificates.current.facts,
+      isCertificateBroken: this.certificates.failure !== undefined,
     }
   }
 }

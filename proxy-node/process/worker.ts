@@ -5,9 +5,13 @@
 import { PROXY_VERSION } from '#contract/version'
 import { acceptsAdmin } from '../admin/accounts.ts'
 import type { SessionRow } from '../admin/answer.ts'
+import type { ServerTls } from '../backend/server-tls.ts'
+import { AddressList } from '../base/address.ts'
 import { systemClock } from '../base/clock.ts'
 import { bunTransport } from '../net/bun.ts'
+import type { TlsContext } from '../net/tls.ts'
 import type { Listener } from '../net/transport.ts'
+import { drainPlan } from '../session/drain.ts'
 import type { Directory, Mode } from '../session/ports.ts'
 import { Sessions } from '../session/sessions.ts'
 import { LOCATION_LIMITS, Locations, type ServerAddress } from '../topology/locations.ts'
@@ -19,11 +23,12 @@ import {
   type WorkerSettings,
 } from './channel.ts'
 import { connectionIds } from './connection-ids.ts'
+import { clientTlsOf, serverTlsOf } from './tls-contexts.ts'
 
 const TENANT_AGE_MS = 5_000
 const MAX_TENANTS = 10_000
 const MAX_LOCATIONS = 20_000
-const DRAIN_STEP_MS = 100
+const LEAVE_STEP_MS = 25
 
 type Tenant = { readonly servers: readonly ServerAddress[]; readonly fetchedAt: number }
 
@@ -67,14 +72,32 @@ function readThrough(channel: Channel, cluster: () => string): Directory {
   }
 }
 
+/** What settings of TLS and trust are made into, once a change. */
+type Trust = {
+  readonly client: TlsContext | undefined
+  readonly server: ServerTls | undefined
+  readonly proxyHeaders: AddressList | undefined
+  readonly clientIps: AddressList | undefined
+}
+
+function trustOf({ ssl, trust }: WorkerSettings): Trust {
+  return {
+    client: clientTlsOf(ssl),
+    server: serverTlsOf(ssl),
+    proxyHeaders: AddressList.parse(trust.proxyHeaders),
+    clientIps: AddressList.parse(trust.clientIps),
+  }
+}
+
 class Worker {
   private readonly channel: Channel
   private readonly exit: (code: number) => void
   private readonly listenDescriptor: number
   private settings: WorkerSettings
+  private trust: Trust
   private readonly sessions: Sessions
   private listener: Listener | undefined
-  private draining = false
+  private isLeaving = false
   private readonly index: number
 
   constructor(
@@ -87,6 +110,7 @@ class Worker {
     this.exit = exit
     this.listenDescriptor = listenDescriptor
     this.settings = start.settings
+    this.trust = trustOf(start.settings)
     this.index = start.ids.worker
     this.sessions = new Sessions({
       transport: bunTransport,
@@ -105,9 +129,18 @@ class Worker {
         kill: (id, by, onlyQuery) => channel.ask({ ask: 'killFor', id, by, onlyQuery }),
       },
       random: Math.random,
-      isDraining: () => this.draining,
       nextConnectionId: connectionIds(start.ids),
       maxSessions: () => this.settings.maxSessions,
+      entry: {
+        tls: () => this.trust.client,
+        isTlsForced: () => this.settings.ssl.isForced,
+        mayBringHeader: address => this.trust.proxyHeaders?.contains(address) ?? false,
+        mayNameClient: address => this.trust.clientIps?.contains(address) ?? false,
+      },
+      serverTls: {
+        current: () => this.trust.server,
+        failed: (server, reason) => channel.send({ kind: 'tlsFailed', server, reason }),
+      },
     })
     this.sessions.traffic.slowMs = start.settings.slowQueryMs
   }
@@ -116,11 +149,14 @@ class Worker {
     this.listener = await bunTransport.listen({ fd: this.listenDescriptor }, () =>
       this.sessions.accept(),
     )
-    this.channel.send({ kind: 'listening' })
+    // Told to leave before it had begun.
+    if (this.isLeaving) this.listener.stop()
+    else this.channel.send({ kind: 'listening' })
   }
 
   apply(settings: WorkerSettings): void {
     this.settings = settings
+    this.trust = trustOf(settings)
     this.sessions.traffic.slowMs = settings.slowQueryMs
   }
 
@@ -131,20 +167,28 @@ class Worker {
     if (question.ask === 'killFor')
       return Promise.resolve(this.sessions.killFor(question.id, question.by, question.onlyQuery))
     if (question.ask === 'kill') return Promise.resolve(this.sessions.kill(question.connectionId))
+    if (question.ask === 'guests') return Promise.resolve(this.sessions.report())
     return Promise.resolve(this.sessions.traffic.snapshot(this.sessions.list()))
   }
 
-  /** Accepts no more; sessions end between transactions, all of them at the deadline. */
-  drain(): void {
-    if (this.draining) return
-    this.draining = true
-    this.listener?.stop()
-    const deadline = systemClock.now() + this.settings.drainMs
-    systemClock.every(DRAIN_STEP_MS, () => {
-      const late = systemClock.now() >= deadline
-      this.sessions.drain(late)
-      if (this.sessions.size === 0 || late) this.exit(0)
+  /** Lets the clients go; when it `leaves`, accepts no more and ends behind the last of them. */
+  drain(timeoutMs: number, leaves: boolean): void {
+    if (leaves) this.listener?.stop()
+    this.sessions.drain(drainPlan(timeoutMs), !leaves)
+    if (!leaves || this.isLeaving) return
+    this.isLeaving = true
+    systemClock.every(LEAVE_STEP_MS, () => {
+      if (this.sessions.haveLeft) this.exit(0)
     })
+  }
+
+  /** The supervisor is gone (N3). */
+  orphaned(): void {
+    this.drain(this.settings.drainMs, true)
+  }
+
+  stay(): void {
+    if (!this.isLeaving) this.sessions.stay()
   }
 
   private mode(): Mode {
@@ -167,6 +211,7 @@ class Worker {
       state: session.state === 'idle' ? 'MCS_KEEP_ALIVE' : 'MCS_ACTIVE_READER',
       worker: this.index,
       pid: process.pid,
+      usesSsl: session.isSecure,
     }))
   }
 }
@@ -188,12 +233,13 @@ export function runWorker(port: WorkerPort): void {
       worker = new Worker(message, channel, port.listenDescriptor, port.exit)
       worker.listen().catch(() => port.exit(6))
     } else if (message.kind === 'settings') worker?.apply(message.settings)
-    else if (message.kind === 'drain') worker?.drain()
+    else if (message.kind === 'drain') worker?.drain(message.timeoutMs, message.leaves)
+    else if (message.kind === 'stay') worker?.stay()
     else channel.take(message, question => worker?.respond(question) ?? Promise.resolve(undefined))
   })
   port.onSupervisorLost(() => {
     channel.close()
     if (worker === undefined) port.exit(0)
-    else worker.drain()
+    else worker.orphaned()
   })
 }

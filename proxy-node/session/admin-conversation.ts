@@ -61,22 +61,25 @@ export class AdminConversation {
 
   private take(payload: Uint8Array): void {
     const code = payload[0] ?? 0
-    if (code === COMMAND.quit) {
-      this.hasLeft = true
-      this.client.end()
-    } else if (code === COMMAND.query) this.query(Buffer.from(payload.subarray(1)).toString())
+    if (code === COMMAND.quit) this.close()
+    else if (code === COMMAND.query) this.query(Buffer.from(payload.subarray(1)).toString())
     else this.write(ACCEPTED.has(code) ? packet(1, buildOk()) : unknownStatement())
   }
 
   private query(sql: string): void {
     this.isRunning = true
     this.run(sql).then(
-      answer => this.answered(framed(answer)),
+      answer => (answer.kind === 'close' ? this.close() : this.answered(framed(answer))),
       (error: unknown) =>
         this.answered(
           packet(1, errorOfFault(error instanceof Fault ? error : new Fault('proxy.internal'))),
         ),
     )
+  }
+
+  private close(): void {
+    this.hasLeft = true
+    this.client.end()
   }
 
   private answered(bytes: Uint8Array): void {
@@ -99,7 +102,7 @@ function unknownStatement(): Uint8Array {
   return packet(1, errorOfFault(new Fault('admin.unknown-statement')))
 }
 
-function framed(answer: AdminAnswer): Uint8Array {
+function framed(answer: Exclude<AdminAnswer, { kind: 'close' }>): Uint8Array {
   if (answer.kind === 'rows') return concat(buildResultset(1, answer.columns, answer.rows))
   if (answer.kind === 'ok') return packet(1, buildOk())
   return packet(1, buildError(answer.errno, answer.state, answer.message))

@@ -11,7 +11,7 @@ import type { SessionDeps } from './ports.ts'
 /** When many clients vanish at once, statements beyond this end by the server's own time-outs. */
 const MAX_AT_ONCE = 64
 
-type Deps = Pick<SessionDeps, 'transport' | 'clock' | 'settings' | 'nextConnectionId'>
+type Deps = Pick<SessionDeps, 'transport' | 'clock' | 'settings' | 'nextConnectionId' | 'serverTls'>
 
 export class Canceller {
   private readonly deps: Deps
@@ -25,7 +25,7 @@ export class Canceller {
   cancel(login: ProxyLogin, victim: ServerSession): void {
     if (this.underWay >= MAX_AT_ONCE) return
     this.underWay += 1
-    const { clock, transport } = this.deps
+    const { clock, transport, serverTls } = this.deps
     const { connectTimeoutMs } = this.deps.settings()
     const deadline = clock.after(connectTimeoutMs * 2, () => server.drop())
     const over = () => {
@@ -58,7 +58,7 @@ export class Canceller {
         scratch: undefined,
       },
     )
-    server.start(transport, clock, connectTimeoutMs)
+    server.start(transport, clock, connectTimeoutMs, serverTls)
   }
 }
 

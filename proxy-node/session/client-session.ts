@@ -10,6 +10,7 @@ import type { Address, Connection, ConnectionEvents } from '../net/transport.ts'
 import { PacketCollector } from '../wire/framing.ts'
 import {
   buildGreeting,
+  type Greeting,
   type Login,
   maskGreeting,
   maskLogin,
@@ -20,12 +21,15 @@ import { DEFAULT_STATUS } from '../wire/protocol.ts'
 import { malformed } from '../wire/reader.ts'
 import { packet } from '../wire/writer.ts'
 import { AdminConversation } from './admin-conversation.ts'
+import { ClientEntry } from './client-entry.ts'
 import type { CourseHost } from './course.ts'
+import type { Guest } from './drain.ts'
 import type { IdentityOwner } from './identity-commands.ts'
 import { type Credentials, credentialsOf, isAdminLogin, readLogin } from './login.ts'
 import { SessionMemory } from './memory.ts'
 import { MysqlCourse } from './mysql-course.ts'
 import { OceanbaseCourse } from './oceanbase-course.ts'
+import { lostWith } from './pins.ts'
 import { Pipeline, type PipelineHost } from './pipeline.ts'
 import type { Directory, ProcessRow, SessionDeps } from './ports.ts'
 import { Servers, type ServersOwner } from './servers.ts'
@@ -39,16 +43,24 @@ const IDENTITY_RULES = { isFullNameRequired: false, isMetadataUserAllowed: false
 /** How long a client that was told the end may take to read it and close. */
 const LINGER_MS = 10_000
 
-export class ClientSession implements PipelineHost {
+/** Who keeps the sessions. */
+export type SessionKeeper = {
+  readonly closed: (session: ClientSession) => void
+  /** A command has ended outside a transaction. */
+  readonly settled: (session: ClientSession) => void
+}
+
+export class ClientSession implements PipelineHost, Guest {
   readonly id: number
   readonly startedAt: number
   readonly events: ConnectionEvents
   readonly memory: SessionMemory
   credentials: Credentials | undefined
   private readonly deps: SessionDeps
-  private readonly onClosed: (session: ClientSession) => void
+  private readonly keeper: SessionKeeper
   private readonly collector = new PacketCollector(LOGIN_LIMIT_BYTES)
   private readonly servers: Servers
+  private readonly entry: ClientEntry
   /** What the client answers: our own, in MySQL mode the server's. */
   private scramble: Uint8Array
   private client: Connection | undefined
@@ -61,15 +73,17 @@ export class ClientSession implements PipelineHost {
   private relayedLoginBytes = 0
   /** Where it counts: under no name until it is logged in. */
   traffic: TenantTraffic
+  transactionSince = 0
 
-  constructor(deps: SessionDeps, onClosed: (session: ClientSession) => void) {
+  constructor(deps: SessionDeps, keeper: SessionKeeper) {
     this.deps = deps
-    this.onClosed = onClosed
+    this.keeper = keeper
     this.id = deps.nextConnectionId()
     this.startedAt = deps.clock.now()
     this.traffic = deps.traffic.of('', '')
     this.memory = new SessionMemory(deps.settings().maxMemoryBytes)
     this.scramble = deps.mode.kind === 'mysql' ? EMPTY_SCRAMBLE : randomScramble()
+    this.entry = new ClientEntry(deps.entry)
     this.servers = new Servers(deps, this.memory, this.serversOwner())
     this.events = {
       opened: connection => this.opened(connection),
@@ -93,7 +107,11 @@ export class ClientSession implements PipelineHost {
   }
 
   get clientAddress(): string {
-    return `${this.client?.remoteAddress ?? ''}:${this.client?.remotePort ?? 0}`
+    return this.entry.hostPort
+  }
+
+  get isSecure(): boolean {
+    return this.entry.isSecure
   }
 
   get serverSessionCount(): number {
@@ -126,13 +144,42 @@ export class ClientSession implements PipelineHost {
     }
   }
 
+  get isLeaving(): boolean {
+    return this.current === 'closing' || this.current === 'closed'
+  }
+
+  get isAdmin(): boolean {
+    return this.adminTalk !== undefined
+  }
+
+  get pinned(): string {
+    return lostWith(this.memory.pins)
+  }
+
+  get standing(): string {
+    if (this.adminTalk !== undefined) return 'administrator'
+    if (this.pipeline === undefined) return 'logging in'
+    if (this.memory.inTransaction) return 'transaction'
+    if (this.current !== 'idle') return 'statement'
+    return lostWith(this.memory.pins) || 'waiting for its turn'
+  }
+
   move(event: SessionEvent): void {
     this.current = nextSessionState(this.current, event)
+    if (event === 'resultEnded') this.settled()
+  }
+
+  private settled(): void {
+    if (!this.memory.inTransaction) {
+      this.transactionSince = 0
+      this.keeper.settled(this)
+    } else if (this.transactionSince === 0) this.transactionSince = this.deps.clock.now()
   }
 
   /** Refuses a client before it is greeted, as servers do. */
   turnAway(connection: Connection, code: FaultCode): void {
     this.client = connection
+    this.entry.opened(connection)
     this.giveUp(new Fault(code))
   }
 
@@ -167,6 +214,7 @@ export class ClientSession implements PipelineHost {
   private opened(connection: Connection): void {
     this.client = connection
     const { loginTimeoutMs } = this.deps.settings()
+    this.entry.opened(connection)
     this.deadline = this.deps.clock.after(loginTimeoutMs, () =>
       this.giveUp(new Fault('login.timeout', { seconds: loginTimeoutMs / 1000 })),
     )
@@ -174,13 +222,13 @@ export class ClientSession implements PipelineHost {
       this.servers.relayLogin(this.deps.mode.server)
       return
     }
-    this.greet(buildGreeting(proxyGreeting(this.deps.serverVersion(), this.id, this.scramble)))
+    this.greet(proxyGreeting(this.deps.serverVersion(), this.id, this.scramble))
   }
 
-  private greet(payload: Uint8Array): void {
+  private greet(greeting: Greeting): void {
     this.move('greeted')
     this.sequence = 1
-    this.client?.write(packet(0, payload))
+    this.client?.write(packet(0, buildGreeting(this.entry.offer(greeting))))
   }
 
   private received(bytes: Uint8Array): void {
@@ -218,33 +266,44 @@ export class ClientSession implements PipelineHost {
   // --- login
 
   private receivedLogin(bytes: Uint8Array): void {
-    if (this.deps.mode.kind === 'mysql' && this.current === 'authenticating') {
-      this.relayedLoginBytes += bytes.length
-      if (this.relayedLoginBytes > LOGIN_LIMIT_BYTES) throw malformed('login above the limit')
-      this.servers.current?.writeLogin(bytes)
+    const entered = this.entry.take(bytes)
+    if (entered.kind === 'probe') {
+      this.quit()
       return
     }
-    this.collector.push(bytes)
+    if (this.current === 'login' && this.credentials === undefined)
+      this.sequence = this.entry.sequence
+    this.collector.push(entered.bytes)
     for (let next = this.collector.next(); next !== undefined; next = this.collector.next()) {
+      if (this.deps.mode.kind === 'mysql' && this.current === 'authenticating') {
+        this.relayedLoginBytes += next.payload.length
+        if (this.relayedLoginBytes > LOGIN_LIMIT_BYTES) throw malformed('login above the limit')
+        this.servers.current?.relayMore(next.sequence - this.shift, next.payload)
+        continue
+      }
       if (this.current !== 'login')
         throw new Fault('protocol.malformed', { detail: 'bytes during login' })
       this.sequence = (next.sequence + 1) & 0xff
-      this.loginPacket(next.payload, next.sequence)
+      this.loginPacket(next.payload)
     }
   }
 
-  private loginPacket(payload: Uint8Array, sequence: number): void {
+  private loginPacket(payload: Uint8Array): void {
     if (
       this.deps.mode.kind === 'mysql' &&
       this.credentials === undefined &&
       !isAdminLogin(payload)
     ) {
+      this.entry.demandTls()
       this.move('credentialsRead')
-      this.servers.current?.writeLogin(packet(sequence, maskLogin(payload)))
+      this.servers.current?.relayLogin(maskLogin(payload))
       return
     }
     const step = readLogin(payload, this.credentials, this.scramble)
     this.credentials = step.credentials
+    // The node itself stays reachable: its managers come from private addresses without TLS.
+    if (step.credentials.identity.tenant !== 'proxysys') this.entry.demandTls()
+    this.entry.named(step.credentials.login.attributes)
     if (step.kind === 'switch') {
       this.client?.write(packet(this.sequence, step.request))
       return
@@ -253,12 +312,16 @@ export class ClientSession implements PipelineHost {
     this.authenticate(step.credentials)
   }
 
+  /** MySQL mode: the client's request for TLS was a packet that the server's side does not count. */
+  private get shift(): number {
+    return Number(this.entry.isSecure)
+  }
+
   private authenticate(credentials: Credentials): void {
     const { admin, mode } = this.deps
     const { identity, login } = credentials
     if (identity.tenant === 'proxysys') {
-      const from = this.client?.remoteAddress ?? ''
-      if (admin.accepts(identity.user, login.authResponse, this.scramble, from))
+      if (admin.accepts(identity.user, login.authResponse, this.scramble, this.entry.address))
         this.acceptAdmin(identity.user)
       else this.deny(credentials)
       return
@@ -288,8 +351,8 @@ export class ClientSession implements PipelineHost {
       return
     }
     const login = credentials.proxyLogin({
-      address: this.client?.remoteAddress ?? '',
-      port: this.client?.remotePort ?? 0,
+      address: this.entry.address,
+      port: this.entry.port,
       connectionId: this.id,
       proxyVersion: this.deps.proxyVersion,
       scramble: this.scramble,
@@ -301,7 +364,7 @@ export class ClientSession implements PipelineHost {
     this.giveUp(
       new Fault('login.access-denied', {
         user: credentials.login.user,
-        host: this.client?.remoteAddress ?? '',
+        host: this.entry.address,
         using: credentials.login.authResponse.length > 0 ? 'YES' : 'NO',
       }),
     )
@@ -326,7 +389,7 @@ export class ClientSession implements PipelineHost {
     const { client, deps, memory } = this
     if (client === undefined || this.current !== 'authenticating') return
     const isRelayed = deps.mode.kind === 'mysql'
-    if (isRelayed) this.sequence = sequence
+    if (isRelayed) this.sequence = (sequence + this.shift) & 0xff
     // After COM_CHANGE_USER nothing of the old session is left.
     if (this.pipeline !== undefined) memory.forget()
     const learned = isRelayed ? memory.learnStatus(ok) : memory.learnLogin(ok, deps.baselines)
@@ -399,12 +462,14 @@ export class ClientSession implements PipelineHost {
         this.guarded(() => {
           if (this.current !== 'greeting') return
           this.scramble = greeting.scramble
-          this.greet(buildGreeting(maskGreeting(greeting)))
+          this.greet(maskGreeting(greeting))
         }),
-      asked: framed => this.client?.write(framed),
+      asked: (sequence, payload) =>
+        this.client?.write(packet((sequence + this.shift) & 0xff, payload)),
       loggedIn: (ok, sequence) => this.guarded(() => this.loggedIn(ok, sequence)),
       refused: (error, sequence) => {
-        if (this.deps.mode.kind === 'mysql') this.sequence = sequence
+        if (this.deps.mode.kind === 'mysql' && sequence > 0)
+          this.sequence = (sequence + this.shift) & 0xff
         this.abandon(error)
       },
       reached: server => this.guarded(() => this.pipeline?.course.reached(server)),
@@ -472,7 +537,7 @@ export class ClientSession implements PipelineHost {
     this.deadline?.cancel()
     this.stopStatement()
     this.servers.release()
-    this.onClosed(this)
+    this.keeper.closed(this)
   }
 
   private stopStatement(): void {

@@ -2,10 +2,12 @@
 import type { Baselines } from '../backend/baseline.ts'
 import type { ProxyLogin } from '../backend/login.ts'
 import type { ServerSession } from '../backend/server-session.ts'
+import type { ServerTlsPort } from '../backend/server-tls.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Address, Transport } from '../net/transport.ts'
 import type { FrameScratch } from '../wire/ob20.ts'
 import type { Cell, Column } from '../wire/resultset.ts'
+import type { EntryRules } from './client-entry.ts'
 import type { WorkerTraffic } from './traffic.ts'
 
 /** Where statements of one tenant can go. Both answers may be immediate or a promise. */
@@ -27,6 +29,8 @@ export type Directory = {
 
 export type AdminAnswer =
   | { readonly kind: 'ok' }
+  /** No answer: the connection is closed. */
+  | { readonly kind: 'close' }
   | {
       readonly kind: 'rows'
       readonly columns: readonly Column[]
@@ -121,6 +125,10 @@ export type SessionDeps = {
   readonly nextConnectionId: () => number
   readonly maxSessions: () => number
   readonly traffic: WorkerTraffic
+  /** Absent: no TLS is offered, nobody is believed. */
+  readonly entry?: EntryRules
+  /** Absent: servers are spoken to without TLS. */
+  readonly serverTls?: ServerTlsPort
   /** Ends what `victim`, a server session of `login`, is executing. */
   readonly cancel: (login: ProxyLogin, victim: ServerSession) => void
 }

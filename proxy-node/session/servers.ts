@@ -21,7 +21,7 @@ const ELSEWHERE: ReadonlySet<number> = new Set([4124, 5150, 8001, 8002])
 export type ServersOwner = {
   /** MySQL mode: the server's greeting, and login packets that are neither OK nor ERR. */
   readonly greeted: (greeting: Greeting) => void
-  readonly asked: (framed: Uint8Array) => void
+  readonly asked: (sequence: number, payload: Uint8Array) => void
   /** The client's own login succeeded or was refused. */
   readonly loggedIn: (ok: Uint8Array, sequence: number) => void
   readonly refused: (error: Uint8Array, sequence: number) => void
@@ -168,8 +168,8 @@ export class Servers implements ServerSessionOwner {
     this.owner.greeted(greeting)
   }
 
-  asked(_server: ServerSession, framed: Uint8Array): void {
-    this.owner.asked(framed)
+  asked(_server: ServerSession, sequence: number, payload: Uint8Array): void {
+    this.owner.asked(sequence, payload)
   }
 
   forward(server: ServerSession, bytes: Uint8Array): void {
@@ -231,7 +231,8 @@ export class Servers implements ServerSessionOwner {
       scratch: usesOb20 ? this.deps.scratch : undefined,
     })
     this.current = server
-    server.start(this.deps.transport, this.deps.clock, connectTimeoutMs)
+    const { transport, clock, serverTls } = this.deps
+    server.start(transport, clock, connectTimeoutMs, serverTls)
   }
 
   ready(server: ServerSession, ok: Uint8Array, sequence: number): void {

@@ -6,24 +6,42 @@ import type { ConnectionEvents } from '../net/transport.ts'
 import { FrameScratch } from '../wire/ob20.ts'
 import { Canceller } from './cancel.ts'
 import { ClientSession } from './client-session.ts'
+import { Drain, type DrainPlan, type DrainReport, drainReport } from './drain.ts'
 import type { KillOutcome, ProcessRow, Requester, SessionDeps } from './ports.ts'
 import { WorkerTraffic } from './traffic.ts'
 
 const BEAT_MS = 1_000
+const DRAIN_STEP_MS = 25
+/** How long a client that was told the end may take to read it before its process ends. */
+const LINGER_MS = 500
 
 export class Sessions {
   private readonly deps: SessionDeps
   private readonly open = new Map<number, ClientSession>()
   private beat: TimerHandle | undefined
+  private draining: Drain | undefined
+  private drainSteps: TimerHandle | undefined
+  /** When the last client that was not told the end was seen. */
+  private lastGuestAt = 0
   accepted = 0
   private finishedStatements = 0
 
   readonly traffic = new WorkerTraffic()
 
-  constructor(deps: Omit<SessionDeps, 'cancel' | 'traffic' | 'baselines' | 'scratch'>) {
-    const canceller = new Canceller(deps)
+  constructor(
+    deps: Omit<SessionDeps, 'cancel' | 'traffic' | 'baselines' | 'scratch' | 'isDraining'>,
+  ) {
+    // An id of a client that is still here is not given again, however long it stays (N4).
+    const nextConnectionId = () => {
+      let id = deps.nextConnectionId()
+      while (this.open.has(id)) id = deps.nextConnectionId()
+      return id
+    }
+    const canceller = new Canceller({ ...deps, nextConnectionId })
     this.deps = {
       ...deps,
+      nextConnectionId,
+      isDraining: () => this.draining !== undefined,
       traffic: this.traffic,
       baselines: new Baselines(),
       scratch: new FrameScratch(),
@@ -48,7 +66,10 @@ export class Sessions {
     this.beat ??= this.deps.clock.every(BEAT_MS, () => {
       for (const session of this.open.values()) session.beat()
     })
-    const session = new ClientSession(this.deps, closed => this.closed(closed))
+    const session = new ClientSession(this.deps, {
+      closed: closed => this.closed(closed),
+      settled: settled => this.settled(settled),
+    })
     const isFull = this.open.size >= this.deps.maxSessions()
     this.open.set(session.id, session)
     if (!isFull) return session.events
@@ -91,10 +112,48 @@ export class Sessions {
       .map(session => session.processRow())
   }
 
-  /** Closes sessions that are between transactions; the rest when `force`. */
-  drain(force: boolean): void {
-    for (const session of this.open.values())
-      if (force || session.isIdle) session.giveUp(new Fault('proxy.draining'))
+  /**
+   * Lets the clients go as `plan` says, what is accepted meanwhile too. A second call begins anew
+   * with its own plan.
+   */
+  drain(plan: DrainPlan, sparesAdmins = false): void {
+    const { clock } = this.deps
+    const startedAt = clock.now()
+    const drain = new Drain({ ...plan, startedAt, sparesAdmins })
+    this.stay()
+    this.draining = drain
+    this.lastGuestAt = startedAt
+    const step = () => {
+      drain.step(this.open.values(), clock.now())
+      if (drain.isOver && sparesAdmins) this.stay()
+    }
+    step()
+    if (this.draining === drain) this.drainSteps = clock.every(DRAIN_STEP_MS, step)
+  }
+
+  /** Nobody has to go any more. */
+  stay(): void {
+    this.drainSteps?.cancel()
+    this.drainSteps = undefined
+    this.draining = undefined
+  }
+
+  /** Nobody is there but clients that have had time to read that it is over. */
+  get haveLeft(): boolean {
+    if (this.open.size === 0) return true
+    const now = this.deps.clock.now()
+    for (const session of this.open.values()) if (!session.isLeaving) this.lastGuestAt = now
+    return now - this.lastGuestAt >= LINGER_MS
+  }
+
+  report(): DrainReport {
+    return drainReport(this.open.values(), this.deps.clock.now())
+  }
+
+  /** Why not at once: the command's end is still being worked off, and may begin the next one. */
+  private settled(session: ClientSession): void {
+    const { draining } = this
+    if (draining !== undefined) queueMicrotask(() => draining.settled(session))
   }
 
   private closed(session: ClientSession): void {

@@ -70,6 +70,8 @@ export class Ground {
       password,
       multipleStatements: true,
     })
+    // A client that left in a transaction holds its rows until the kernel has noticed.
+    await this.run('SET ob_query_timeout = 60000000, ob_trx_timeout = 60000000')
     for (const side of SIDES) {
       const { a, b } = this.names(side)
       if (await this.exists(a)) {

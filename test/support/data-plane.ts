@@ -5,9 +5,13 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { resolve } from 'node:path'
 import { createInterface } from 'node:readline'
+import { acceptsAdmin } from '../../proxy-node/admin/accounts.ts'
+import { AddressList } from '../../proxy-node/base/address.ts'
 import { systemClock } from '../../proxy-node/base/clock.ts'
 import { nodeTransport } from '../../proxy-node/net/node.ts'
+import { type TlsVerification, tlsContext } from '../../proxy-node/net/tls.ts'
 import type { Address, Transport } from '../../proxy-node/net/transport.ts'
+import type { EntryRules } from '../../proxy-node/session/client-entry.ts'
 import { DEFAULT_SETTINGS, peersOf } from '../../proxy-node/session/peers.ts'
 import type { Mode, SessionSettings } from '../../proxy-node/session/ports.ts'
 import { Sessions } from '../../proxy-node/session/sessions.ts'
@@ -24,6 +28,19 @@ export type Plan = {
   readonly connectTimeoutMs?: number
   readonly maxSessions?: number
   readonly settings?: Partial<SessionSettings>
+  /** Where it listens; 127.0.0.1 when absent. */
+  readonly host?: string
+  /** PEM texts; clients are offered TLS. */
+  readonly tls?: { readonly cert: string; readonly key: string }
+  readonly isTlsForced?: boolean
+  /** Lists of networks that may claim addresses. */
+  readonly proxyHeaders?: string
+  readonly clientIps?: string
+  readonly serverTls?: {
+    readonly isRequired: boolean
+    readonly verification: TlsVerification
+    readonly ca?: string
+  }
 }
 
 export type DataPlane = {
@@ -58,14 +75,40 @@ function modeOf(plan: Plan): Mode {
   }
 }
 
+const ACCOUNTS = { root: '', inspector: '', allowsPublicAddresses: false }
+const OLDEST = { minVersion: 'TLSv1.2' } as const
+
+function entryOf(plan: Plan): EntryRules {
+  const context = plan.tls === undefined ? undefined : tlsContext({ ...plan.tls, ...OLDEST })
+  const [headers, ips] = [plan.proxyHeaders, plan.clientIps].map(list =>
+    AddressList.parse(list ?? ''),
+  )
+  return {
+    tls: () => context,
+    isTlsForced: () => plan.isTlsForced ?? false,
+    mayBringHeader: address => headers?.contains(address) ?? false,
+    mayNameClient: address => ips?.contains(address) ?? false,
+  }
+}
+
+function serverTlsOf({ serverTls }: Plan) {
+  if (serverTls === undefined) return {}
+  const { ca } = serverTls
+  const context = tlsContext(ca === undefined ? OLDEST : { ca, ...OLDEST })
+  return { serverTls: { current: () => ({ ...serverTls, context }), failed: () => {} } }
+}
+
 export async function startHere(transport: Transport, plan: Plan): Promise<DataPlane> {
   let id = 1000
   const sessions: Sessions = new Sessions({
     transport,
     clock: systemClock,
     mode: modeOf(plan),
+    entry: entryOf(plan),
+    ...serverTlsOf(plan),
     admin: {
-      accepts: user => user === 'root',
+      accepts: (user, token, scramble, from) =>
+        acceptsAdmin(ACCOUNTS, { user, token, scramble, from }),
       run: (_user, sql) =>
         Promise.resolve({
           kind: 'rows',
@@ -83,11 +126,12 @@ export async function startHere(transport: Transport, plan: Plan): Promise<DataP
     }),
     peers: peersOf(() => sessions),
     random: Math.random,
-    isDraining: () => false,
     nextConnectionId: () => id++,
     maxSessions: () => plan.maxSessions ?? 8192,
   })
-  const listener = await transport.listen({ host: '127.0.0.1', port: 0 }, () => sessions.accept())
+  const listener = await transport.listen({ host: plan.host ?? '127.0.0.1', port: 0 }, () =>
+    sessions.accept(),
+  )
   return {
     port: listener.port,
     size: () => Promise.resolve(sessions.size),
@@ -98,12 +142,12 @@ export async function startHere(transport: Transport, plan: Plan): Promise<DataP
     },
     residentBytes: () => Promise.resolve(process.memoryUsage().rss),
     drain: force => {
-      sessions.drain(force)
+      sessions.drain({ paceMs: 0, deadlineMs: force ? 0 : Number.POSITIVE_INFINITY })
       return Promise.resolve()
     },
     stop: () => {
       listener.stop()
-      sessions.drain(true)
+      sessions.drain({ paceMs: 0, deadlineMs: 0 })
       return Promise.resolve()
     },
   }

@@ -49,7 +49,7 @@ function parentOf(pid: string): number {
   }
 }
 
-/** Starts a proxy on `host`:2883/2884 and waits until `/health` answers and a worker listens. */
+/** Starts a proxy on `host` (IPv6 in brackets), ports 2883 and 2884, and waits until `/health` answers and a worker listens. */
 export async function startNode(
   host: string,
   options: string,
@@ -58,7 +58,7 @@ export async function startNode(
 ): Promise<Node> {
   const child = spawn(
     EXECUTABLE,
-    ['-N', '-p', '2883', '-l', '2884', '-n', 'suite', '-o', `local_bound_ip=${host},${options}`],
+    ['-N', '-p', '2883', '-l', '2884', '-n', 'suite', '-o', `${boundTo(host)},${options}`],
     { cwd: workdir, stdio: ['ignore', 'ignore', 'ignore'], env: { ...process.env, ...env } },
   )
   const pid = child.pid ?? 0
@@ -84,6 +84,13 @@ export async function startNode(
       rmSync(workdir, { recursive: true, force: true })
     },
   }
+}
+
+function boundTo(host: string): string {
+  const six = /^\[(.*)\]$/.exec(host)?.[1]
+  return six === undefined
+    ? `local_bound_ip=${host}`
+    : `ip_listen_mode=2,local_bound_ipv6_ip=${six}`
 }
 
 export async function metrics(host: string, path = '/metrics'): Promise<string> {

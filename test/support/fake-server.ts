@@ -4,6 +4,7 @@
  * `protocol: 'ob20'` in frames behind the login, as strict as the real server is.
  */
 import { createServer, type Socket } from 'node:net'
+import { TLSSocket } from 'node:tls'
 import {
   errorPacket,
   frame,
@@ -30,10 +31,16 @@ const CAPABILITIES = 0x809f_f7df
 /** What the kernel agrees to when asked for everything. */
 const KERNEL_CAPABILITIES = 16_646_127
 const OB20_BIT = 0x100
+const SSL = 0x800
+const SSL_REQUEST_BYTES = 36
 
 /** One connection to the server, as the test's script sees it. */
 export class FakeConnection {
-  readonly socket: Socket
+  socket: Socket
+  /** The request for TLS, header included; empty when there was none. */
+  sslRequest: Buffer = Buffer.alloc(0)
+  /** Sequence number of the login. */
+  loginSequence = 0
   readonly extraOk: boolean
   readonly threadId: number
   /** Payload of the login, byte for byte. */
@@ -133,6 +140,8 @@ export type FakeScript = {
   readonly host?: string
   /** OceanBase's extra OK; false is a MySQL server. */
   readonly extraOk?: boolean
+  /** PEM texts; TLS is offered. */
+  readonly tls?: { readonly cert: string; readonly key: string }
   /** What the login OK says of `ob_capability_flag`; absent when undefined. */
   readonly capabilities?: number
   /** Offers OB 2.0; it is spoken where the login asks for it. */
@@ -186,9 +195,10 @@ function serve(connection: FakeConnection, script: FakeScript, server: FakeServe
   const packets = new PacketStream()
   let phase: 'login' | 'more' | 'commands' = 'login'
   let parts: Buffer[] = []
-  connection.socket.write(frame(0, greeting(connection.threadId)))
+  connection.socket.write(frame(0, greeting(connection.threadId, script.tls !== undefined)))
   const take = (packet: Packet) => {
     if (phase === 'login') {
+      connection.loginSequence = packet.sequence
       connection.login = Buffer.from(packet.payload)
       connection.schema = databaseOf(connection)
       connection.replySequence = packet.sequence + 1
@@ -212,11 +222,30 @@ function serve(connection: FakeConnection, script: FakeScript, server: FakeServe
     parts = []
     answer(connection, command, script, server)
   }
-  connection.socket.on('data', bytes => {
-    if (phase === 'commands' && script.onBytes?.(connection, bytes as Buffer) === true) return
-    if (connection.framing === undefined) for (const one of packets.push(bytes as Buffer)) take(one)
-    else unframe(connection, bytes as Buffer, packets, take)
-  })
+  let head: Buffer | undefined = script.tls === undefined ? undefined : Buffer.alloc(0)
+  /** What is behind a request for TLS belongs to TLS. */
+  const takenFirst = (bytes: Buffer): Buffer | undefined => {
+    head = Buffer.concat([head ?? bytes, bytes])
+    if (head.length < SSL_REQUEST_BYTES) return undefined
+    const whole = head
+    head = undefined
+    if (whole[0] !== SSL_REQUEST_BYTES - 4) return whole
+    connection.sslRequest = whole.subarray(0, SSL_REQUEST_BYTES)
+    connection.socket.removeAllListeners('data').pause()
+    connection.socket.unshift(whole.subarray(SSL_REQUEST_BYTES))
+    connection.socket = new TLSSocket(connection.socket, { isServer: true, ...script.tls })
+    connection.socket.on('error', () => {})
+    connection.socket.on('data', taken)
+    return undefined
+  }
+  const taken = (given: Buffer | string) => {
+    const bytes = head === undefined ? (given as Buffer) : takenFirst(given as Buffer)
+    if (bytes === undefined) return
+    if (phase === 'commands' && script.onBytes?.(connection, bytes) === true) return
+    if (connection.framing === undefined) for (const one of packets.push(bytes)) take(one)
+    else unframe(connection, bytes, packets, take)
+  }
+  connection.socket.on('data', taken)
 }
 
 /** Frames begin behind the login OK, when both sides have agreed to them. */
@@ -275,11 +304,11 @@ function useDatabase(connection: FakeConnection, name: string): void {
   connection.ok(0x4022, schemaState(name))
 }
 
-function greeting(threadId: number): Buffer {
+function greeting(threadId: number, offersTls: boolean): Buffer {
   const bytes = Buffer.alloc(4)
   bytes.writeUInt32LE(threadId)
   const low = Buffer.alloc(2)
-  low.writeUInt16LE(CAPABILITIES & 0xffff)
+  low.writeUInt16LE((CAPABILITIES & 0xffff & ~SSL) | (offersTls ? SSL : 0))
   const high = Buffer.alloc(2)
   high.writeUInt16LE((CAPABILITIES >>> 16) & 0xffff)
   return Buffer.concat([

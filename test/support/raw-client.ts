@@ -1,11 +1,21 @@
 /** A MySQL client of bytes: what drivers never do, suites of bad clients must. */
 import { connect, type Socket } from 'node:net'
-import { frame, type Packet, PacketStream } from '../../infra/local/front/codec.ts'
+import { Duplex } from 'node:stream'
+import { connect as connectTls, type TLSSocket } from 'node:tls'
+import {
+  frame,
+  lenenc,
+  lenencText,
+  type Packet,
+  PacketStream,
+} from '../../infra/local/front/codec.ts'
 
 const DEADLINE_MS = 15_000
 /** PROTOCOL_41, SECURE_CONNECTION, PLUGIN_AUTH, TRANSACTIONS, MULTI_STATEMENTS and results. */
 const CAPABILITIES = 0x000f_a201
 const WITH_DATABASE = 0x8
+const SSL = 0x800
+const CONNECT_ATTRS = 0x10_0000
 
 /** What lies around the MySQL stream; nothing, unless a suite puts something there. */
 export type Wire = {
@@ -14,7 +24,7 @@ export type Wire = {
 }
 
 export class RawClient {
-  readonly socket: Socket
+  socket: Socket
   readonly packets: Packet[] = []
   isClosed = false
   wire: Wire | undefined
@@ -25,15 +35,52 @@ export class RawClient {
     this.socket = connect(port, host)
     this.socket.setNoDelay(true)
     this.socket.on('error', () => {})
-    this.socket.on('data', bytes => {
-      for (const packet of this.stream.push(this.decoded(bytes as Buffer)))
-        this.packets.push({ sequence: packet.sequence, payload: Buffer.from(packet.payload) })
-      this.wake()
-    })
+    this.socket.on('data', this.took)
     this.socket.on('close', () => {
       this.isClosed = true
       this.wake()
     })
+  }
+
+  /**
+   * Goes on under TLS behind `request`: `send` puts request and first flight on the wire, as one
+   * segment when absent.
+   */
+  async secure(
+    request: Buffer = sslRequest(),
+    send: (socket: Socket, first: Buffer) => void = (socket, first) => socket.write(first),
+  ): Promise<TLSSocket> {
+    const plain = this.socket
+    let isFirst = true
+    const wire = new Duplex({
+      read() {},
+      write(bytes: Buffer, _encoding, done) {
+        if (isFirst) {
+          isFirst = false
+          send(plain, Buffer.concat([request, bytes]))
+          done()
+        } else if (plain.write(bytes)) done()
+        else plain.once('drain', () => done())
+      },
+      final(done) {
+        plain.end()
+        done()
+      },
+    })
+    plain.off('data', this.took)
+    plain.on('data', bytes => wire.push(bytes))
+    plain.on('close', () => wire.push(null))
+    const secure = connectTls({ socket: wire, rejectUnauthorized: false })
+    secure.on('error', () => this.wake())
+    secure.on('data', this.took)
+    let isOver = false
+    secure.once('secureConnect', () => {
+      isOver = true
+      this.wake()
+    })
+    this.socket = secure
+    await this.until(() => isOver || this.isClosed, 'the handshake')
+    return secure
   }
 
   /** The next packet. @throws Error at the deadline, or when the connection ends before it. */
@@ -62,6 +109,12 @@ export class RawClient {
       }
       check()
     })
+  }
+
+  private readonly took = (bytes: Buffer | string): void => {
+    for (const packet of this.stream.push(this.decoded(bytes as Buffer)))
+      this.packets.push({ sequence: packet.sequence, payload: Buffer.from(packet.payload) })
+    this.wake()
   }
 
   /** Reads the greeting and logs in without a password; the packet that answers. */
@@ -112,6 +165,32 @@ export class RawClient {
     this.waiters = []
     for (const waiter of waiters) waiter()
   }
+}
+
+/** The head of a login with the SSL flag, as a packet. */
+export function sslRequest(): Buffer {
+  const head = Buffer.alloc(32)
+  head.writeUInt32LE(CAPABILITIES | SSL, 0)
+  head.writeUInt32LE(1 << 24, 4)
+  head.writeUInt8(45, 8)
+  return frame(1, head)
+}
+
+/** The same as old JDBC drivers send it: flags alone. */
+export function shortSslRequest(): Buffer {
+  return frame(1, sslRequest().subarray(4, 8))
+}
+
+/** A login with attributes. */
+export function loginWith(user: string, attributes: Readonly<Record<string, string>>): Buffer {
+  const login = loginPayload(user)
+  login.writeUInt32LE(login.readUInt32LE(0) | CONNECT_ATTRS, 0)
+  const pairs = Object.entries(attributes).flatMap(([key, value]) => [
+    lenencText(key),
+    lenencText(value),
+  ])
+  const block = Buffer.concat(pairs)
+  return Buffer.concat([login, lenenc(block.length), block])
 }
 
 export function loginPayload(user: string, database = ''): Buffer {

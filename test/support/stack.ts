@@ -49,7 +49,6 @@ export async function startProxy(
     settings: () => ({ ...DEFAULT_SETTINGS, connectTimeoutMs: 2_000, ...limits.settings }),
     peers: peersOf(() => sessions),
     random: limits.random ?? Math.random,
-    isDraining: () => false,
     nextConnectionId: () => id++,
     maxSessions: () => limits.maxSessions ?? 8192,
   })
@@ -61,7 +60,7 @@ export async function startProxy(
     sessions,
     stop: () => {
       listener.stop()
-      sessions.drain(true)
+      sessions.drain({ paceMs: 0, deadlineMs: 0 })
     },
   }
 }

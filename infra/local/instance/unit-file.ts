@@ -17,6 +17,8 @@ export type ServiceUnit = {
   /** Paths; one with a leading `-` may be missing. */
   readonly environmentFiles: readonly string[]
   readonly workingDirectory: string | undefined
+  /** Where a process that takes over from the main one says so. */
+  readonly pidFile: string | undefined
   readonly wantedBy: readonly string[]
 }
 
@@ -77,6 +79,7 @@ function serviceUnit(name: string, entries: Sections, wantedBy: readonly string[
     ),
     environmentFiles: entries.get('Service.EnvironmentFile') ?? [],
     workingDirectory: last('Service.WorkingDirectory'),
+    pidFile: last('Service.PIDFile'),
     wantedBy,
   }
 }

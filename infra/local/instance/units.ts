@@ -29,6 +29,8 @@ const UNIT_NAME = /^[A-Za-z0-9@:_.-]{1,200}\.(service|timer)$/
 const UNIT_VARIABLE = 'OBFLEET_UNIT'
 const MAX_LOG_BYTES = 5_000_000
 const KILL_DEADLINE_MS = 5_000
+/** How soon the end of a main process is noticed that is nobody's child here. */
+const WATCH_MS = 50
 
 export type UnitStatus = {
   readonly active: boolean
@@ -41,6 +43,8 @@ type Running = {
   readonly unit: ServiceUnit | TimerUnit
   state: 'active' | 'stopping' | 'dead' | 'failed'
   child: ChildProcess | undefined
+  /** The process that took over from `child`. */
+  heir: number | undefined
   readonly starts: number[]
   timer: NodeJS.Timeout | undefined
 }
@@ -76,6 +80,7 @@ export class Units {
       unit,
       state: 'active',
       child: undefined,
+      heir: undefined,
       starts: [],
       timer: undefined,
     }
@@ -107,7 +112,7 @@ export class Units {
 
   status(name: string): UnitStatus {
     const entry = this.running.get(name)
-    const pid = entry?.child?.pid
+    const pid = entry === undefined ? undefined : this.mainPid(entry)
     const isActive = entry?.state === 'active'
     return {
       active: isActive,
@@ -171,15 +176,49 @@ export class Units {
     const [command] = unit.execStart
     const child = this.spawn(entry.name, unit, command ?? [])
     entry.child = child
+    entry.heir = undefined
     entry.starts.push(Date.now())
     let isOver = false
     const over = (code: number | null) => {
       if (isOver) return
       isOver = true
-      this.ended(entry, unit, code)
+      this.mainEnded(entry, unit, code)
     }
     child.once('error', () => over(203))
     child.once('exit', code => over(code))
+  }
+
+  /** As systemd: one that has written its successor's pid before its end has handed over. */
+  private mainEnded(entry: Running, unit: ServiceUnit, code: number | null): void {
+    const heir = entry.state === 'active' ? this.heirOf(entry) : undefined
+    entry.heir = heir
+    if (heir === undefined) this.ended(entry, unit, code)
+    else this.watch(entry, unit, heir)
+  }
+
+  private watch(entry: Running, unit: ServiceUnit, heir: number): void {
+    entry.timer = setTimeout(() => {
+      if (entry.state !== 'active') return
+      if (isAlive(heir)) this.watch(entry, unit, heir)
+      else this.mainEnded(entry, unit, null)
+    }, WATCH_MS)
+  }
+
+  /** The living process of the unit that its pid file names, unless it is the one started here. */
+  private heirOf(entry: Running): number | undefined {
+    const { unit } = entry
+    if (unit.kind !== 'service' || unit.pidFile === undefined) return undefined
+    try {
+      const pid = Number(readFileSync(this.rooted(unit.pidFile), 'utf8'))
+      const isHeir = pid !== entry.child?.pid && isAlive(pid) && this.pidsOf(entry).includes(pid)
+      return isHeir ? pid : undefined
+    } catch {
+      return undefined
+    }
+  }
+
+  private mainPid(entry: Running): number | undefined {
+    return this.heirOf(entry) ?? entry.heir ?? entry.child?.pid
   }
 
   /** The main process is gone: start it again, if the unit says so and it is not hopeless. */
@@ -222,7 +261,7 @@ export class Units {
       })
     }
     const pids = () => this.pidsOf(entry)
-    const main = pids().filter(pid => pid === entry.child?.pid)
+    const main = pids().filter(pid => pid === this.mainPid(entry))
     for (const pid of unit.killsGroup ? pids() : main) signal(pid, 'SIGTERM')
     if (await gone(pids, Math.min(unit.stopTimeoutMs, 600_000))) return
     for (const pid of pids()) signal(pid, 'SIGKILL')

@@ -51,6 +51,26 @@ describe('a service', () => {
     expect(lines('b')).toHaveLength(5)
   })
 
+  test('that hands over to the process in its pid file is not started again until that one ends', async () => {
+    unit(
+      'h.service',
+      service(
+        'echo $$ >> $OBFLEET_ROOT/h; sleep 1000 & echo $! > $OBFLEET_ROOT/run/h.pid; sleep 0.2',
+        'Restart=always\nPIDFile=/run/h.pid',
+      ),
+    )
+    await region.ask(1, 'start', 'h.service')
+    await until('the first one ends', () => lines('h').some(pid => !isAlive(Number(pid))))
+    const [heir] = lines('run/h.pid').map(Number)
+    expect(await region.ask(1, 'status', 'h.service')).toMatchObject({ active: true, pid: heir })
+    expect(lines('h')).toHaveLength(1)
+    process.kill(heir ?? 0, 'SIGKILL')
+    await until('another start', () => lines('h').length === 2)
+    await region.ask(1, 'stop', 'h.service')
+    expect(await region.ask(1, 'status', 'h.service')).toMatchObject({ active: false, pid: null })
+    expect(lines('run/h.pid').map(Number).some(isAlive)).toBe(false)
+  })
+
   test('stops with all its processes, those of other groups too', async () => {
     unit('c.service', service('setsid sleep 1000 & echo $! > $OBFLEET_ROOT/c; exec sleep 1000'))
     await region.ask(1, 'start', 'c.service')

@@ -3,13 +3,15 @@ import { resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { nodeTransport } from '../../../../proxy-node/net/node.ts'
+import { TLS_CASES } from '../../../support/tls-contract.ts'
 import { TRANSPORT_CASES } from '../../../support/transport-contract.ts'
 
 const ROOT = resolve(import.meta.dirname, '../../../..')
-const NAMES = TRANSPORT_CASES.map(({ name }) => name)
+const CASES = [...TRANSPORT_CASES, ...TLS_CASES]
+const NAMES = CASES.map(({ name }) => name)
 
 describe('the transport over node:net', () => {
-  test.each(TRANSPORT_CASES)('$name', async ({ run }) => {
+  test.each(CASES)('$name', async ({ run }) => {
     await run(nodeTransport)
   })
 })

@@ -2,9 +2,10 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import type { AdminPorts, SessionRow } from '../../../../proxy-node/admin/answer.ts'
+import type { AdminPorts, Availability, SessionRow } from '../../../../proxy-node/admin/answer.ts'
 import { runAdmin } from '../../../../proxy-node/admin/dispatch.ts'
 import { ConfigStore } from '../../../../proxy-node/config/store.ts'
+import { Fault } from '../../../../proxy-node/contract/fault.ts'
 import { PARAMETERS } from '../../../../proxy-node/contract/parameters.ts'
 import { PROXY_VERSION } from '../../../../proxy-node/contract/version.ts'
 
@@ -19,17 +20,18 @@ const SESSION: SessionRow = {
   state: 'MCS_ACTIVE_READER',
   worker: 1,
   pid: 4711,
+  usesSsl: true,
 }
 
 let folder = ''
 let open: number[] = []
-let draining = false
+let availability: Availability = 'ACTIVE'
 let failures: unknown[] = []
 let ports: AdminPorts
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'obfleet-admin-'))
   open = [12, 7]
-  draining = false
+  availability = 'ACTIVE'
   failures = []
   ports = {
     config: ConfigStore.open(folder, new Map([['rootservice_cluster_name', 'obcluster']])),
@@ -39,7 +41,13 @@ beforeEach(() => {
       open = open.filter(other => other !== id)
       return isHere
     },
-    isDraining: () => draining,
+    availability: async () => availability,
+    upgrade: async () => ['state:HU_STATE_WAIT_HU_CMD', 'clients left:2'],
+    certificates: {
+      current: { cert: '', key: '', ca: '', facts: [] },
+      since: 0,
+      failure: undefined,
+    },
     failed: error => failures.push(error),
   }
 })
@@ -352,10 +360,23 @@ describe('the node', () => {
     expect(/\d+\.\d+\.\d+\.\d+-\d+/.exec(lines)?.[0]).toMatch(new RegExp(`^${PROXY_VERSION}-`))
   })
 
-  test('says that it drains', async () => {
-    draining = true
+  test.each(['BE_INACTIVE', 'INACTIVE'] as const)(
+    'while %s says so, and cuts probes off',
+    async status => {
+      availability = status
 
-    expect(await cells('select proxy_status()')).toEqual([['BE_INACTIVE']])
+      expect(await cells('select proxy_status()')).toEqual([[status]])
+      expect(await run('PING PROXY')).toEqual({ kind: 'close' })
+      expect(await run('ping proxy', 'inspector')).toEqual({ kind: 'close' })
+    },
+  )
+
+  test('tells how far a hot restart is', async () => {
+    expect(await names('SHOW PROXYINFO UPGRADE')).toEqual(['name', 'info'])
+    expect(await cells('show proxyinfo upgrade')).toEqual([
+      ['hot upgrade info', 'state:HU_STATE_WAIT_HU_CMD'],
+      ['hot upgrade info', 'clients left:2'],
+    ])
   })
 
   test('reports an error that nobody foresaw without its text', async () => {
@@ -381,5 +402,62 @@ describe('account inspector', () => {
   ])('%s: %s', async (sql, outcome) => {
     expect(await errno(sql, 'inspector')).toBe(outcome)
     expect(open).toEqual([12, 7])
+  })
+})
+
+describe('TLS', () => {
+  test('sessions say whether they use it', async () => {
+    expect((await cells('show proxysession'))[0]?.at(-1)).toBe(1)
+  })
+
+  test('the node says which certificates serve, until when, and what is wrong', async () => {
+    const facts = {
+      use: 'client' as const,
+      subject: 'CN=a',
+      issuer: 'CN=b',
+      serial: '0A',
+      names: 'DNS:a',
+      notBefore: 1_000,
+      notAfter: Date.now() + 86_400_000 * 3.5,
+    }
+    ports = {
+      ...ports,
+      certificates: {
+        current: { cert: 'c', key: 'k', ca: '', facts: [facts] },
+        since: 2_000,
+        failure: new Fault('tls.mismatch', { key: '/k', certificate: '/c' }),
+      },
+    }
+    const rows = new Map((await cells('SHOW PROXYINFO SSL')).map(([name, info]) => [name, info]))
+
+    expect(Object.fromEntries(rows)).toMatchObject({
+      'client ssl': 'optional',
+      'server ssl': 'off',
+      'minimum version': 'TLSv1.2',
+      'loaded at': '1970-01-01T00:00:02.000Z',
+      failure: expect.stringContaining('/k is not of the certificate in /c'),
+      'client certificate': 'CN=a',
+      'client not after': new Date(facts.notAfter).toISOString(),
+      'client days left': '3',
+    })
+  })
+
+  test.each([
+    ['ssl_attributes = \'{"using_ssl":"maybe"}\''],
+    ["server_ssl_mode = 'perhaps'"],
+    ["proxy_protocol_sources = '10.0.0.0/33'"],
+    ["client_ip_sources = 'anybody'"],
+    ["ssl_certificate_file = 'relative.pem'"],
+    ["enable_server_ssl = true, server_ssl_mode = 'verify_ca'"],
+  ])('refuses %s', async assignment => {
+    expect(await run(`alter proxyconfig set ${assignment}`)).toMatchObject({ errno: 4147 })
+  })
+
+  test.each([
+    ['ssl_attributes = \'{"using_ssl":"ENABLE_FORCE"}\''],
+    ["proxy_protocol_sources = '10.0.0.0/8;fd00::/8', client_ip_sources = '::1'"],
+    ["rootservice_list = '[::1]:2881;[fd00::2]:2881;10.0.0.1:2881'"],
+  ])('takes %s', async assignment => {
+    expect(await run(`alter proxyconfig set ${assignment}`)).toEqual({ kind: 'ok' })
   })
 })

@@ -22,6 +22,8 @@ const view = (changes: Partial<ExporterView> = {}): ExporterView => ({
   logLines: { error: 1, warn: 2 },
   isLoaded: true,
   isDraining: false,
+  certificates: [],
+  isCertificateBroken: false,
   ...changes,
 })
 
@@ -253,5 +255,19 @@ describe('probes', () => {
     ['/metrics/', {}, 404, 'not found\n'],
   ] as const)('%s of %j is %i', (path, changes, status, body) => {
     expect(exporterAnswer(path, view(changes))).toMatchObject({ status, body })
+  })
+})
+
+describe('certificates', () => {
+  test('show when they expire, and whether newer ones are kept out', () => {
+    const certificates = [
+      { use: 'client', subject: 'CN=a "b"', serial: '0A', notAfter: 1_900_000_000_500 },
+    ]
+    const { body } = exporterAnswer('/metrics', view({ certificates, isCertificateBroken: true }))
+
+    expect(series(body, 'odp_certificate_expiry_timestamp_seconds')).toMatchObject([
+      { labels: { use: 'client', serial: '0A' }, value: 1_900_000_000 },
+    ])
+    expect(series(body, 'odp_certificate_broken')).toMatchObject([{ value: 1 }])
   })
 })

@@ -17,6 +17,7 @@ StartLimitIntervalSec=0
 [Service]
 Type=simple
 WorkingDirectory=/home/a
+PIDFile=/home/a/run/a.pid
 Environment=A=1 "B=two words"
 EnvironmentFile=-/etc/a.env
 ExecStart=/bin/a -n 'x y' \\
@@ -39,6 +40,7 @@ WantedBy=multi-user.target
       environment: { A: '1', B: 'two words' },
       environmentFiles: ['-/etc/a.env'],
       workingDirectory: '/home/a',
+      pidFile: '/home/a/run/a.pid',
       wantedBy: ['multi-user.target'],
       startLimit: { burst: 5, intervalMs: 0 },
     })

@@ -1,0 +1,39 @@
+/** SHOW PROXYINFO SSL, ours: which certificates serve, until when, and what keeps newer ones out. */
+import { parseSslAttributes } from '../config/ssl-settings.ts'
+import { type Rule, textRows } from './answer.ts'
+
+const DAY_MS = 86_400_000
+
+export const SSL_RULES: readonly Rule[] = [
+  {
+    grammar: /^show\s+proxyinfo\s+ssl$/is,
+    answer: (_found, { config, certificates }) => {
+      const { current, since, failure } = certificates
+      const attributes = parseSslAttributes(config.get('ssl_attributes'))
+      const offered = current.cert === '' ? 'off' : 'optional'
+      return textRows(
+        ['name', 'info'],
+        [
+          ['client ssl', attributes?.isForced ? 'required' : offered],
+          ['server ssl', config.isOn('enable_server_ssl') ? config.get('server_ssl_mode') : 'off'],
+          ['minimum version', attributes?.minVersion ?? ''],
+          ['loaded at', timeText(since)],
+          ['failure', failure?.message ?? ''],
+          ...current.facts.flatMap(facts => [
+            [`${facts.use} certificate`, facts.subject],
+            [`${facts.use} issuer`, facts.issuer],
+            [`${facts.use} serial`, facts.serial],
+            [`${facts.use} names`, facts.names],
+            [`${facts.use} not before`, timeText(facts.notBefore)],
+            [`${facts.use} not after`, timeText(facts.notAfter)],
+            [`${facts.use} days left`, String(Math.floor((facts.notAfter - Date.now()) / DAY_MS))],
+          ]),
+        ],
+      )
+    },
+  },
+]
+
+function timeText(ms: number): string {
+  return ms === 0 ? '' : new Date(ms).toISOString()
+}
