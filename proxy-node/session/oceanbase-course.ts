@@ -140,10 +140,11 @@ export class OceanbaseCourse implements Course {
       this.hold(head)
       return
     }
-    if (TEXT_VERBS[meaning.verb] === true) this.statements.text(head, memory.lexerMode)
+    const executed =
+      TEXT_VERBS[meaning.verb] === true ? this.statements.text(head, memory.lexerMode) : undefined
     if ((meaning.flags & FLAG.multiple) !== 0) this.statements.several()
-    this.pin(meaning)
-    errand.route(head, meaning)
+    this.pin(executed ?? meaning)
+    errand.route(head, executed ?? meaning)
   }
 
   /** A first BEGIN is kept until the statement behind it says where the transaction belongs (§5.2). */
@@ -204,6 +205,7 @@ export class OceanbaseCourse implements Course {
 
   private wasReset(server: ServerSession | undefined): void {
     this.memory.reset()
+    this.errand.forgetRows()
     this.statementCommands?.clear()
     if (server === undefined) return
     server.delivered.wasReset(this.memory.resets)
@@ -249,6 +251,7 @@ export class OceanbaseCourse implements Course {
       errand.again(server)
       return
     }
+    errand.answeredBy(server)
     this.settle(server, errno)
     if (ok !== undefined && !swallowed)
       this.host.showOk(shownOk(ok, learned, this.tracksSession), sequence)
@@ -290,6 +293,7 @@ export class OceanbaseCourse implements Course {
   }
 
   userChanged(): void {
+    this.errand.forgetRows()
     this.statementCommands?.clear()
     this.loss.forget()
   }
@@ -299,19 +303,21 @@ export class OceanbaseCourse implements Course {
     const { course, errand } = this
     if (course >= COURSE.prepare && course <= COURSE.fetch)
       this.statements.settle(course, server, errno)
+    if (course === COURSE.query) this.settleText(server, errno)
     if (errno !== 0) return
     if (course === COURSE.resetConnection) this.wasReset(server)
     else if (course === COURSE.setOption) {
       this.memory.option = errand.option
       server.delivered.option = errand.option
-    } else if (course === COURSE.query) this.settleText(server)
+    }
   }
 
-  private settleText(server: ServerSession): void {
+  private settleText(server: ServerSession, errno: number): void {
     const { meaning } = this.errand
     if (meaning === undefined) return
-    if (TEXT_VERBS[meaning.verb] === true) this.statements.settleText(server, meaning.verb)
-    else if (meaning.verb === 'unlock') this.memory.setPin(PINS.tableLocks.bit, false)
+    if (TEXT_VERBS[meaning.verb] === true) this.statements.settleText(server, meaning.verb, errno)
+    else if (meaning.verb === 'unlock' && errno === 0)
+      this.memory.setPin(PINS.tableLocks.bit, false)
   }
 }
 

@@ -235,7 +235,9 @@ export class Restorer {
       return
     }
     server.begin(step.payload[0] as number)
-    if (server.isOb20) server.bring(stateFor(memory, server, this.client.clientAddress), 0)
+    // A reset would take back what came beside it.
+    if (server.isOb20 && step.kind !== 'reset')
+      server.bring(stateFor(memory, server, this.client.clientAddress), 0)
     server.write(packet(0, step.payload), true)
   }
 }

@@ -118,6 +118,7 @@ export class StatementCommands {
     if (bytes[HEADER_BYTES] !== 0) return
     const answer = parsePrepareOk(bytes.subarray(HEADER_BYTES))
     current.parameterCount = answer.parameterCount
+    this.statements.hasNever = false
     server.delivered.prepared(current.id, answer.statementId)
     setStatementId(bytes, HEADER_BYTES, current.id)
   }
@@ -251,23 +252,24 @@ export class StatementCommands {
     this.errand.needs.texts = this.statements.allTexts()
   }
 
-  /** Before PREPARE, EXECUTE and DEALLOCATE are routed: what the server must have. */
-  text(head: Uint8Array, mode: number): void {
+  /** Before PREPARE, EXECUTE and DEALLOCATE are routed: what the server must have; the meaning to route by, if another. */
+  text(head: Uint8Array, mode: number): Statement | undefined {
     this.textUnderWay = undefined
-    if (this.host.isIncomplete) return
+    if (this.host.isIncomplete) return undefined
     const meaning = textPrepared(head, HEADER_BYTES + 1, head.length, mode)
-    if (meaning === undefined) return
+    if (meaning === undefined) return undefined
     if (meaning.verb === 'prepare') {
       const statement = this.textOf(meaning)
       if (statement !== undefined) this.textUnderWay = { meaning, statement }
-      return
+      return undefined
     }
     this.textUnderWay = { meaning, statement: undefined }
     const { name } = meaning
     const entry = this.statements.text(name)
-    if (entry === undefined) return
+    if (entry === undefined) return undefined
     const isKnown = meaning.verb === 'deallocate' && entry.statement !== undefined
     this.errand.needs.texts = [{ name, entry: isKnown ? { ...entry, statement: STAND_IN } : entry }]
+    return meaning.verb === 'execute' ? entry.meaning : undefined
   }
 
   /** The statement as it is now: a variable may have another value later. */
@@ -278,16 +280,21 @@ export class StatementCommands {
   }
 
   /** What another server would not know of is known here only: the session stays. */
-  settleText(server: ServerSession, verb: Statement['verb']): void {
+  settleText(server: ServerSession, verb: Statement['verb'], errno: number): void {
     const done = this.textUnderWay
     this.textUnderWay = undefined
     if (done === undefined) {
-      if (verb !== 'execute') this.memory.pin(PINS.untracked.bit)
+      if (verb !== 'execute' && errno === 0) this.memory.pin(PINS.untracked.bit)
       return
     }
     const { meaning, statement } = done
-    if (meaning.verb === 'execute') return
-    const entry = this.statements.setText(meaning.name, statement)
+    if (meaning.verb === 'execute' || (meaning.verb === 'deallocate' && errno !== 0)) return
+    // A PREPARE that fails has taken the name from the statement before it.
+    if (errno !== 0 && this.statements.text(meaning.name) === undefined) return
+    const kept = errno === 0 ? statement : undefined
+    const { lexerMode } = this.memory
+    const says = kept === undefined ? undefined : classify(kept, 0, kept.length, lexerMode)
+    const entry = this.statements.setText(meaning.name, kept, says)
     server.delivered.tookText(meaning.name, entry.version)
   }
 

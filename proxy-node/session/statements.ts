@@ -35,7 +35,12 @@ export type Prepared = {
  * A text statement, in the client's character set, as no sql_mode escapes it; undefined: it was
  * deallocated, servers that have it must forget it.
  */
-export type TextPrepared = { readonly statement: Uint8Array | undefined; readonly version: number }
+export type TextPrepared = {
+  readonly statement: Uint8Array | undefined
+  /** What executing it means. */
+  readonly meaning: Statement | undefined
+  readonly version: number
+}
 
 export type NamedText = { readonly name: string; readonly entry: TextPrepared }
 
@@ -69,10 +74,8 @@ export class Statements {
     return made
   }
 
-  /** Nothing was prepared since the session began, or was reset: servers then name another error. */
-  get hasNever(): boolean {
-    return this.lastId === 0 && this.texts === undefined
-  }
+  /** Nothing was ever prepared: servers then name another error. */
+  hasNever = true
 
   get(id: number): Prepared | undefined {
     return this.binary?.get(id)
@@ -99,12 +102,17 @@ export class Statements {
   }
 
   /** `statement` undefined: DEALLOCATE. */
-  setText(name: string, statement: Uint8Array | undefined): TextPrepared {
+  setText(
+    name: string,
+    statement: Uint8Array | undefined,
+    meaning: Statement | undefined,
+  ): TextPrepared {
     const before = this.texts?.get(name)
     this.memory.keep((statement?.length ?? 0) - (before?.statement?.length ?? 0))
     this.texts ??= new Map()
-    const made = { statement, version: ++this.textVersion }
+    const made = { statement, meaning, version: ++this.textVersion }
     this.texts.set(name, made)
+    this.hasNever = false
     return made
   }
 

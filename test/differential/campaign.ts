@@ -9,6 +9,9 @@ import { shrink } from './shrink.ts'
 import type { Sequence } from './steps.ts'
 import { EPILOGUE } from './themes.ts'
 
+/** A busy machine is no reason to try another server. */
+const PATIENT = { connectTimeoutMs: 30_000, loginTimeoutMs: 60_000 } as const
+
 export type Tally = {
   sequences: number
   steps: number
@@ -75,7 +78,7 @@ class Lane {
       this.proxies.set(
         usesOb20,
         await startProxy(directoryOf(this.stack.cluster), {
-          settings: { routesAtRandom: true, usesOb20 },
+          settings: { routesAtRandom: true, usesOb20, ...PATIENT },
           random: () => this.random(),
         }),
       )

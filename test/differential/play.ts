@@ -1,8 +1,8 @@
 /** One sequence on both sides, and where the second is told from the first. */
-import { excused } from './excused.ts'
+import { ERROR, excused } from './excused.ts'
 import type { Ground, Side } from './ground.ts'
 import { sideless } from './ground.ts'
-import { type Heard, Speaker } from './speaker.ts'
+import { Speaker } from './speaker.ts'
 import type { Sequence, Step } from './steps.ts'
 import { EPILOGUE } from './themes.ts'
 
@@ -56,20 +56,26 @@ async function perform(stage: Stage, part: Part): Promise<readonly (readonly str
   try {
     await speaker.logIn(part.sequence.capabilities)
     if (part.steps.some(step => step.kind === 'rival')) await rival.logIn(0)
+    let isAfterError = false
     for (const step of part.steps) {
       const answer = await (step.kind === 'rival' ? rival : speaker).says(step)
-      heard.push(comparable(step, answer, part.sequence))
-      if (typeof answer === 'string') return heard
+      if (typeof answer === 'string') {
+        heard.push([answer])
+        return heard
+      }
+      const packets = answer.map(({ sequence, payload }) => ({
+        sequence,
+        payload: sideless(payload),
+      }))
+      const scene = { sequence: part.sequence, isAfterError }
+      heard.push(
+        excused(step, packets, scene).map(({ sequence, payload }) => `${sequence} ${payload}`),
+      )
+      isAfterError = packets.at(-1)?.payload.startsWith(ERROR) === true
     }
     return heard
   } finally {
     speaker.leave()
     rival.leave()
   }
-}
-
-function comparable(step: Step, heard: Heard, sequence: Sequence): readonly string[] {
-  if (typeof heard === 'string') return [heard]
-  const packets = heard.map(({ sequence, payload }) => ({ sequence, payload: sideless(payload) }))
-  return excused(step, packets, sequence).map(seen => `${seen.sequence} ${seen.payload}`)
 }

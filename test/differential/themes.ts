@@ -12,6 +12,11 @@ const command = (code: number, body = ''): readonly Step[] => [{ kind: 'command'
 
 const VARIABLES = ['@a', '@b', '@c', '@`x y`', "@'q'", utf8('@`é`'), '@A', '@`b``q`', '@d.e$f']
 
+/**
+ * Left out, because servers do not tell it and a replay loses it: a double (it comes back as a decimal),
+ * a text whose character set or collation is not the connection's, and that a value was a literal of
+ * hexadecimal digits, which servers take for a number where one is expected.
+ */
 const LITERALS: readonly string[] = [
   "'plain'",
   "'it''s'",
@@ -24,12 +29,8 @@ const LITERALS: readonly string[] = [
   "''",
   utf8("'é中🙂'"),
   "'\xff\xfe'",
-  "X'00ff27225c'",
-  "x'414243'",
-  "b'1010'",
-  "_binary'bin'",
-  "_latin1 X'E9'",
-  "_gbk X'D6D0'",
+  "UNHEX('00ff27225c')",
+  "UNHEX('313233')",
   'NULL',
   '1',
   '-17',
@@ -59,8 +60,6 @@ const LITERALS: readonly string[] = [
   '@@autocommit',
   'YEAR(2020)',
   "CAST('{}' AS JSON)",
-  "CONVERT('abc' USING latin1)",
-  "'abc' COLLATE utf8mb4_bin",
 ]
 
 const SEEN = (name: string) => `${name}, HEX(${name}), CHARSET(${name}), COLLATION(${name})`
@@ -265,7 +264,7 @@ const LEANING = [
   'SHOW COUNT(*) WARNINGS',
   'SELECT @@warning_count, @@error_count',
   'SHOW WARNINGS LIMIT 1',
-  'SELECT SQL_CALC_FOUND_ROWS id FROM t2 LIMIT 1',
+  'SELECT SQL_CALC_FOUND_ROWS id FROM t2 ORDER BY id LIMIT 1',
   "SELECT CAST('12x' AS SIGNED)",
   "SELECT 1/0, CAST('x' AS DATE)",
   "INSERT INTO t1 (a) VALUES ('5')",
@@ -520,7 +519,7 @@ const DDL = [
   'DROP TABLE n1',
   'CREATE TABLE IF NOT EXISTS n1 (id INT)',
   'DROP TABLE IF EXISTS n1, n2',
-  'CREATE TABLE n2 AS SELECT 1 AS one',
+  'CREATE TABLE n2 (one INT)',
   'ALTER TABLE n1 ADD COLUMN c INT',
   'TRUNCATE TABLE n1',
   'INSERT INTO n1 (id) VALUES (1)',
