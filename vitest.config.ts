@@ -25,6 +25,7 @@ export default defineConfig({
       },
       suite('integration', 60_000, true),
       suite('kernel', 180_000, false),
+      suite('differential', 300_000, false),
       suite('drivers', 180_000, false),
       suite('e2e', 300_000, false),
       suite('long', 3_600_000, false),

@@ -10,7 +10,7 @@ import { counted } from './report.mjs'
 
 const ROOT = resolve(import.meta.dirname, '..')
 const SCRATCH = resolve(ROOT, '.obfleet/test')
-const SUITES = ['unit', 'integration', 'kernel', 'drivers', 'e2e']
+const SUITES = ['unit', 'integration', 'kernel', 'differential', 'drivers', 'e2e']
 
 const totals = { passed: 0, failed: 0, skipped: 0 }
 const reasons = []

@@ -154,10 +154,10 @@ export const FAULTS = {
     blame: 'client',
     retryable: false,
     mysql: { errno: 1243, state: 'HY000' },
-    says: 'Unknown prepared statement handler ({id}) given to EXECUTE',
+    says: 'Unknown prepared statement handle',
     remedy: 'prepare it on this connection',
   },
-  'statement.unknown-reset': {
+  'statement.none': {
     blame: 'client',
     retryable: false,
     mysql: { errno: 4201, state: 'HY000' },

@@ -4,7 +4,6 @@
  */
 import type { Fault } from '#contract/fault'
 import type { ServerSession } from '../backend/server-session.ts'
-import type { OkPacket } from '../wire/ok.ts'
 import type { Cell, Column } from '../wire/resultset.ts'
 import type { SessionState } from './states.ts'
 
@@ -61,7 +60,8 @@ export type CourseHost = {
   readonly giveUp: (fault: Fault) => void
   readonly infile: (server: ServerSession) => void
   readonly forward: (server: ServerSession, bytes: Uint8Array) => void
-  readonly showOk: (payload: Uint8Array, sequence: number, learned: OkPacket | undefined) => void
+  /** The OK that ends the answer, as the client gets it. */
+  readonly showOk: (payload: Uint8Array, sequence: number) => void
   readonly settle: (server: ServerSession, hasMissed: boolean) => void
   readonly endWith: (fault: Fault) => void
   readonly unblocked: () => void

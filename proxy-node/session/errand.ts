@@ -29,7 +29,7 @@ import {
   reactionTo,
 } from './retry.ts'
 import { isSameAddress } from './servers.ts'
-import type { Prepared, TextPrepared } from './statements.ts'
+import type { NamedText, Prepared } from './statements.ts'
 
 /** ER_BAD_DB_ERROR. */
 const UNKNOWN_DATABASE = 1049
@@ -40,7 +40,7 @@ const NO_BLOBS: [number, Uint8Array][] = []
 
 type MutableNeeds = {
   prepared: Prepared | undefined
-  text: { readonly name: string; readonly entry: TextPrepared } | undefined
+  texts: readonly NamedText[] | undefined
 }
 
 export class Errand implements RestoreOwner {
@@ -49,7 +49,7 @@ export class Errand implements RestoreOwner {
   private readonly memory: SessionMemory
   private readonly loss: LossNotice
   private readonly restorer: Restorer
-  readonly needs: MutableNeeds = { prepared: undefined, text: undefined }
+  readonly needs: MutableNeeds = { prepared: undefined, texts: undefined }
   meaning: Statement | undefined
   /** COM_SET_OPTION under way. */
   option = 0
@@ -57,6 +57,8 @@ export class Errand implements RestoreOwner {
   rewrite: ((server: ServerSession, head: Uint8Array) => Uint8Array | undefined) | undefined
   /** The command has no answer (CLOSE, SEND_LONG_DATA): what goes wrong is told by a later one. */
   failedSilently: ((error: Uint8Array) => void) | undefined
+  /** Where the last query ran. */
+  private rowsOn: ServerSession | undefined
   /** A copy of the command's beginning while it waits or may be sent again. */
   private request: Uint8Array | undefined
   /** The BEGIN that was sent with it. */
@@ -98,7 +100,7 @@ export class Errand implements RestoreOwner {
   begin(): void {
     this.turn += 1
     this.needs.prepared = undefined
-    this.needs.text = undefined
+    this.needs.texts = undefined
     this.meaning = undefined
     this.rewrite = undefined
     this.failedSilently = undefined
@@ -119,7 +121,11 @@ export class Errand implements RestoreOwner {
   route(head: Uint8Array, meaning: Statement): void {
     const { memory, parts } = this
     const current = parts.servers.current
-    const leans = (meaning.flags & FLAG.leans) !== 0
+    const leans = (meaning.flags & (FLAG.leans | FLAG.foundRows)) !== 0
+    if ((meaning.flags & (FLAG.leans | FLAG.foundRows)) === FLAG.foundRows && memory.mayMove) {
+      this.goWhereRowsWere(head)
+      return
+    }
     if (!memory.mayMove || leans || (meaning.flags & FLAG.locks) !== 0) {
       if (current !== undefined) this.deliver(current, head)
       else if (leans)
@@ -132,6 +138,14 @@ export class Errand implements RestoreOwner {
     else if (meaning.table !== undefined && database !== undefined)
       this.goByTable(head, database, meaning.table)
     else this.stay(head)
+  }
+
+  /** FOUND_ROWS() is known where the last query ran, and nowhere else (A11). */
+  private goWhereRowsWere(head: Uint8Array): void {
+    const server = this.rowsOn ?? this.parts.servers.current
+    if (server === undefined || server.isClosed)
+      this.host.answerFault(new Fault('session.state-lost', { what: PINS.lastStatement.lost }))
+    else this.goOnlyTo(server, head)
   }
 
   /** To the session in use, to any server if there is none. */
@@ -331,6 +345,16 @@ export class Errand implements RestoreOwner {
       const holds = lockSessionOf(bytes)
       if (holds !== undefined) this.memory.setPin(PINS.userLocks.bit, holds)
     }
+  }
+
+  /** The answer of a command is whole. */
+  answeredBy(server: ServerSession): void {
+    if (server.tracker.hasRows) this.rowsOn = server
+  }
+
+  /** The session is another, or begins anew. */
+  forgetRows(): void {
+    this.rowsOn = undefined
   }
 
   learn(server: ServerSession, ok: Uint8Array | undefined, errno: number): OkPacket | undefined {

@@ -14,6 +14,7 @@ const NUMBER = /^-?\d+(\.\d+)?$/
 /** Printable and neither a quote nor a backslash: such a text needs no escape in any mode. */
 const SIMPLE = /^[ !#-&(-[\]-~]*$/
 const QUOTE = 0x27
+const HEX = 0x58
 const FIRST_BEYOND_ASCII = 0x80
 const SEPARATOR_BYTES = 4
 
@@ -38,7 +39,12 @@ export function systemLiteral(name: string, value: string): Uint8Array {
 
 /** A user variable's value from an OK; `connection` is what was in force when the OK came. */
 export function userValue(literal: Uint8Array, connection: Connection): UserValue {
-  // Numbers, NULL and X'…' say the same everywhere.
+  // Alone, X'…' would be a number where one is expected; the value is bytes.
+  if (literal[0] === HEX) {
+    const hex = Buffer.from(literal).toString('latin1').toLowerCase().slice(1)
+    return { literal: Buffer.from(`CAST(X${hex} AS BINARY)`), charset: undefined }
+  }
+  // Numbers and NULL say the same everywhere.
   if (literal.length < 2 || literal[0] !== QUOTE)
     return { literal: Uint8Array.from(literal), charset: undefined }
   // Escaped byte by byte, with backslashes whatever the sql_mode is (A9).

@@ -7,6 +7,7 @@
 import { Fault } from '#contract/fault'
 import type { Baseline, Baselines } from '../backend/baseline.ts'
 import type { Delivered } from '../backend/delivered.ts'
+import { lexerMode } from '../sql/lexer.ts'
 import { type OkPacket, parseOk, parseServerOk } from '../wire/ok.ts'
 import { STATUS } from '../wire/protocol.ts'
 import { type Connection, type UserValue, userValue } from './literals.ts'
@@ -72,6 +73,8 @@ export class SessionMemory {
   private system: Map<string, Versioned<string>> | undefined
   private user: Map<string, Versioned<UserValue>> | undefined
   private blobs: Map<number, Versioned<Uint8Array>> | undefined
+  private mode = 0
+  private modeVersion = -1
   /** Bytes of all the above and of statements; bounded by `client_max_memory_size`. */
   private bytes = 0
   readonly limitBytes: number
@@ -92,6 +95,20 @@ export class SessionMemory {
   /** The session's value of a system variable, display text; undefined before login. */
   variable(name: string): string | undefined {
     return this.system?.get(name)?.value ?? this.baseline?.value(name)
+  }
+
+  /** Bits of LEXER_MODE: how statements of this session are read. */
+  get lexerMode(): number {
+    if (this.modeVersion !== this.systemVersion) this.learnMode()
+    return this.mode
+  }
+
+  private learnMode(): void {
+    this.mode = lexerMode(
+      this.variable('sql_mode') ?? '',
+      this.variable('character_set_client') ?? '',
+    )
+    this.modeVersion = this.systemVersion
   }
 
   /** In which character set and collation texts of this session are. */
@@ -189,7 +206,9 @@ export class SessionMemory {
     if (ok === undefined)
       this.status = ((payload[3] as number) | ((payload[4] as number) << 8)) & KEPT_STATUS
     // Behind the variables, so that a blob is known to say what this OK says (A10).
-    for (const [type, bytes] of blobs) this.learnBlob(type, bytes)
+    // After an error inside a routine the blob has the routine's variables, not the session's.
+    for (const [type, bytes] of blobs)
+      if (!afterError || type !== SYSTEM_BLOB) this.learnBlob(type, bytes)
     if (ok?.schema !== undefined) delivered.schema = this.schema
     if (wasCurrent) this.delivered(delivered)
     return ok
@@ -248,6 +267,7 @@ export class SessionMemory {
     this.pins = 0
     this.option = 0
     this.bytes = 0
+    this.modeVersion = -1
     this.version += 1
     this.systemVersion = 0
     this.userVersion = 0

@@ -4,7 +4,7 @@
  */
 import { Fault } from '#contract/fault'
 import type { ServerSession } from '../backend/server-session.ts'
-import { parseOk } from '../wire/ok.ts'
+import { parseOk, rebuildOk } from '../wire/ok.ts'
 import { HEADER_BYTES } from '../wire/protocol.ts'
 import { COURSE, courseOf } from './commands.ts'
 import type { Course, CourseHost } from './course.ts'
@@ -50,7 +50,7 @@ export class MysqlCourse implements Course {
   finished(server: ServerSession, ok: Uint8Array | undefined, sequence: number): void {
     // A server of this kind tells its status in each answer.
     this.memory.status = server.tracker.status
-    if (ok !== undefined) this.host.showOk(ok, sequence, parseOk(ok))
+    if (ok !== undefined) this.host.showOk(rebuildOk(parseOk(ok)), sequence)
     this.host.settle(server, false)
   }
 

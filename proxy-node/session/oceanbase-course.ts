@@ -6,11 +6,17 @@
 import { Fault } from '#contract/fault'
 import type { ServerSession } from '../backend/server-session.ts'
 import { classify, type Statement } from '../sql/classify.ts'
-import { lexerMode } from '../sql/lexer.ts'
 import { FLAG } from '../sql/words.ts'
 import { lengthAt } from '../wire/framing.ts'
-import { buildOk } from '../wire/ok.ts'
-import { COMMAND, DEFAULT_STATUS, HEADER_BYTES, MAX_PAYLOAD, STATUS } from '../wire/protocol.ts'
+import { buildOk, shownOk } from '../wire/ok.ts'
+import {
+  CAPABILITY,
+  COMMAND,
+  DEFAULT_STATUS,
+  HEADER_BYTES,
+  MAX_PAYLOAD,
+  STATUS,
+} from '../wire/protocol.ts'
 import { COURSE, courseOf } from './commands.ts'
 import type { Course, CourseHost } from './course.ts'
 import { Errand } from './errand.ts'
@@ -61,15 +67,14 @@ export class OceanbaseCourse implements Course {
   private ownCommands: OwnCommands | undefined
   private identityCommands: IdentityCommands | undefined
   private readonly loss: LossNotice
-  /** Bits of LEXER_MODE, as of `modeVersion` of the system variables. */
-  private mode = 0
-  private modeVersion = -1
+  private readonly client: { readonly clientCapabilities: number }
   private course = 0
 
   constructor(host: CourseHost, parts: CourseParts) {
     this.host = host
     this.memory = parts.memory
     this.servers = parts.servers
+    this.client = parts.identity
     this.loss = new LossNotice(parts.memory)
     this.errand = new Errand(host, parts, this.loss)
     this.parts = parts
@@ -126,8 +131,7 @@ export class OceanbaseCourse implements Course {
 
   private query(head: Uint8Array): void {
     const { memory, errand } = this
-    if (this.modeVersion !== memory.systemVersion) this.learnMode()
-    const meaning = classify(head, HEADER_BYTES + 1, head.length, this.mode)
+    const meaning = classify(head, HEADER_BYTES + 1, head.length, memory.lexerMode)
     errand.meaning = meaning
     const mayBeOwn =
       meaning.table === undefined && OWN_VERBS[meaning.verb] === true && head.length < OWN_BYTES
@@ -136,19 +140,11 @@ export class OceanbaseCourse implements Course {
       this.hold(head)
       return
     }
-    if (TEXT_VERBS[meaning.verb] === true && !this.host.isIncomplete)
-      this.statements.text(head, this.mode)
-    this.pin(meaning)
-    errand.route(head, meaning)
-  }
-
-  private learnMode(): void {
-    const { memory } = this
-    this.mode = lexerMode(
-      memory.variable('sql_mode') ?? '',
-      memory.variable('character_set_client') ?? '',
-    )
-    this.modeVersion = memory.systemVersion
+    const executed =
+      TEXT_VERBS[meaning.verb] === true ? this.statements.text(head, memory.lexerMode) : undefined
+    if ((meaning.flags & FLAG.multiple) !== 0) this.statements.several()
+    this.pin(executed ?? meaning)
+    errand.route(head, executed ?? meaning)
   }
 
   /** A first BEGIN is kept until the statement behind it says where the transaction belongs (§5.2). */
@@ -209,10 +205,15 @@ export class OceanbaseCourse implements Course {
 
   private wasReset(server: ServerSession | undefined): void {
     this.memory.reset()
+    this.errand.forgetRows()
     this.statementCommands?.clear()
     if (server === undefined) return
     server.delivered.wasReset(this.memory.resets)
     if (server.baseline === this.memory.baseline) this.memory.delivered(server.delivered)
+  }
+
+  private get tracksSession(): boolean {
+    return (this.client.clientCapabilities & CAPABILITY.sessionTrack) !== 0
   }
 
   // --- from servers
@@ -250,8 +251,10 @@ export class OceanbaseCourse implements Course {
       errand.again(server)
       return
     }
+    errand.answeredBy(server)
     this.settle(server, errno)
-    if (ok !== undefined && !swallowed) this.host.showOk(ok, sequence, learned)
+    if (ok !== undefined && !swallowed)
+      this.host.showOk(shownOk(ok, learned, this.tracksSession), sequence)
     if (server.isClosed) this.loss.note()
     if (CLOSES_CLIENT.has(errno)) this.host.giveUp(new Fault('session.killed'))
     else this.host.settle(server, errand.isRouted && memory.missed)
@@ -294,6 +297,7 @@ export class OceanbaseCourse implements Course {
   }
 
   userChanged(): void {
+    this.errand.forgetRows()
     this.statementCommands?.clear()
     this.loss.forget()
   }
@@ -303,19 +307,21 @@ export class OceanbaseCourse implements Course {
     const { course, errand } = this
     if (course >= COURSE.prepare && course <= COURSE.fetch)
       this.statements.settle(course, server, errno)
+    if (course === COURSE.query) this.settleText(server, errno)
     if (errno !== 0) return
     if (course === COURSE.resetConnection) this.wasReset(server)
     else if (course === COURSE.setOption) {
       this.memory.option = errand.option
       server.delivered.option = errand.option
-    } else if (course === COURSE.query) this.settleText(server)
+    }
   }
 
-  private settleText(server: ServerSession): void {
+  private settleText(server: ServerSession, errno: number): void {
     const { meaning } = this.errand
     if (meaning === undefined) return
-    if (TEXT_VERBS[meaning.verb] === true) this.statements.settleText(server)
-    else if (meaning.verb === 'unlock') this.memory.setPin(PINS.tableLocks.bit, false)
+    if (TEXT_VERBS[meaning.verb] === true) this.statements.settleText(server, meaning.verb, errno)
+    else if (meaning.verb === 'unlock' && errno === 0)
+      this.memory.setPin(PINS.tableLocks.bit, false)
   }
 }
 

@@ -7,7 +7,7 @@ import type { Fault } from '#contract/fault'
 import { BYTES, OUTCOME } from '#contract/names'
 import type { ServerSession } from '../backend/server-session.ts'
 import type { Connection } from '../net/transport.ts'
-import { buildOk, errorOfFault, rebuildOk } from '../wire/ok.ts'
+import { buildOk, errorOfFault } from '../wire/ok.ts'
 import { COMMAND, DEFAULT_STATUS, HEADER_BYTES } from '../wire/protocol.ts'
 import { buildResultset, type Cell, type Column } from '../wire/resultset.ts'
 import { packet } from '../wire/writer.ts'
@@ -333,13 +333,8 @@ export class Pipeline implements CourseHost {
     if (!this.client.write(bytes)) this.block(server)
   }
 
-  /** The answer of a server is complete; an OK that is part of it is shown rebuilt, `learned` its content. */
-  showOk(
-    payload: Uint8Array,
-    sequence: number,
-    learned: Parameters<typeof rebuildOk>[0] | undefined,
-  ): void {
-    this.reply(packet(sequence, learned === undefined ? payload : rebuildOk(learned)))
+  showOk(payload: Uint8Array, sequence: number): void {
+    this.reply(packet(sequence, payload))
   }
 
   settle(server: ServerSession, hasMissed: boolean): void {

@@ -4,19 +4,20 @@
  * Source: proxy-protocol.md §4.5, with the corrections of proxy-protocol-tried.md A7, A9, A10.
  */
 import type { ServerSession } from '../backend/server-session.ts'
+import { prepareText } from '../sql/text-prepare.ts'
 import { buildRequestExtra, type RequestExtra } from '../wire/extra-info.ts'
 import { COMMAND, HEADER_BYTES, OB20_CAPABILITY } from '../wire/protocol.ts'
 import { parsePrepareOk } from '../wire/statement.ts'
 import { packet, Writer } from '../wire/writer.ts'
 import { setStatements, setUserStatements } from './literals.ts'
 import type { SessionMemory } from './memory.ts'
-import type { Prepared, TextPrepared } from './statements.ts'
+import type { NamedText, Prepared } from './statements.ts'
 import { isReplayable } from './system-variables.ts'
 
 /** What the command needs besides the session's state. */
 export type Needs = {
   readonly prepared: Prepared | undefined
-  readonly text: { readonly name: string; readonly entry: TextPrepared } | undefined
+  readonly texts: readonly NamedText[] | undefined
 }
 
 export type StepKind =
@@ -33,6 +34,7 @@ type Step = {
   readonly kind: StepKind
   /** Payload with its command byte. */
   readonly payload: Uint8Array
+  readonly text: NamedText | undefined
 }
 
 const utf8 = new TextEncoder()
@@ -41,7 +43,7 @@ const utf8 = new TextEncoder()
 export function isUpToDate(
   memory: SessionMemory,
   server: ServerSession,
-  { prepared, text }: Needs,
+  { prepared, texts }: Needs,
 ): boolean {
   const { delivered } = server
   return (
@@ -49,7 +51,8 @@ export function isUpToDate(
     delivered.resets === memory.resets &&
     memory.heldBegin === undefined &&
     (prepared === undefined || delivered.serverStatement(prepared.id) !== undefined) &&
-    (text === undefined || delivered.texts?.get(text.name) === text.entry.version)
+    (texts === undefined ||
+      texts.every(({ name, entry }) => delivered.texts?.get(name) === entry.version))
   )
 }
 
@@ -57,7 +60,8 @@ export function isUpToDate(
 export function missingSteps(memory: SessionMemory, server: ServerSession, needs: Needs): Step[] {
   const { delivered } = server
   const steps: Step[] = []
-  const add = (kind: StepKind, payload: Uint8Array) => steps.push({ kind, payload })
+  const add = (kind: StepKind, payload: Uint8Array) =>
+    steps.push({ kind, payload, text: undefined })
   if (delivered.resets !== memory.resets) {
     add('reset', Uint8Array.of(COMMAND.resetConnection))
     delivered.wasReset(memory.resets)
@@ -72,7 +76,8 @@ export function missingSteps(memory: SessionMemory, server: ServerSession, needs
     for (const text of texts) add('user', command(COMMAND.query, text))
   }
   if (memory.heldBegin !== undefined) add('begin', memory.heldBegin)
-  addStatements(steps, server, needs)
+  addPrepared(steps, server, needs)
+  for (const text of needs.texts ?? []) addText(steps, memory, server, text)
   return steps
 }
 
@@ -112,19 +117,28 @@ export function stateFor(
   return buildRequestExtra({ clientAddress: told, sessionState, fullTrace: memory.fullTrace })
 }
 
-function addStatements(steps: Step[], server: ServerSession, { prepared, text }: Needs): void {
-  const { delivered } = server
-  if (prepared !== undefined && delivered.serverStatement(prepared.id) === undefined)
-    steps.push({ kind: 'prepare', payload: prepared.payload })
-  if (text === undefined) return
-  const has = delivered.texts?.get(text.name)
-  if (has === text.entry.version) return
-  if (text.entry.payload !== undefined) steps.push({ kind: 'text', payload: text.entry.payload })
-  else if (has !== undefined)
-    steps.push({
-      kind: 'text',
-      payload: command(COMMAND.query, utf8.encode(`DEALLOCATE PREPARE \`${text.name}\``)),
-    })
+function addPrepared(steps: Step[], server: ServerSession, { prepared }: Needs): void {
+  if (prepared !== undefined && server.delivered.serverStatement(prepared.id) === undefined)
+    steps.push({ kind: 'prepare', payload: prepared.payload, text: undefined })
+}
+
+/** Written for the sql_mode that is in force now: it may be another than when the client prepared. */
+function addText(
+  steps: Step[],
+  memory: SessionMemory,
+  { delivered }: ServerSession,
+  text: NamedText,
+): void {
+  const { name, entry } = text
+  const has = delivered.texts?.get(name)
+  if (has === entry.version) return
+  if (entry.statement !== undefined) {
+    const sql = prepareText(name, entry.statement, memory.lexerMode)
+    steps.push({ kind: 'text', payload: command(COMMAND.query, sql), text })
+  } else if (has !== undefined) {
+    const sql = utf8.encode(`DEALLOCATE PREPARE \`${name.replaceAll('`', '``')}\``)
+    steps.push({ kind: 'text', payload: command(COMMAND.query, sql), text })
+  }
 }
 
 export type RestoreOwner = {
@@ -201,8 +215,7 @@ export class Restorer {
     } else if (step.kind === 'prepare' && needs?.prepared !== undefined) {
       delivered.prepared(needs.prepared.id, this.serverId)
       this.serverId = 0
-    } else if (step.kind === 'text' && needs?.text !== undefined)
-      delivered.tookText(needs.text.name, needs.text.entry.version)
+    } else if (step.text !== undefined) delivered.tookText(step.text.name, step.text.entry.version)
   }
 
   private next(): void {

@@ -4,8 +4,8 @@
  */
 import { Fault } from '#contract/fault'
 import type { ServerSession } from '../backend/server-session.ts'
-import { classify } from '../sql/classify.ts'
-import { prepareText, type TextPrepared, textPrepared } from '../sql/text-prepare.ts'
+import { classify, type Statement } from '../sql/classify.ts'
+import { type TextPrepared, textPrepared } from '../sql/text-prepare.ts'
 import { buildOk } from '../wire/ok.ts'
 import { COMMAND, DEFAULT_STATUS, HEADER_BYTES, STATUS } from '../wire/protocol.ts'
 import { parsePrepareOk, setStatementId, statementId } from '../wire/statement.ts'
@@ -29,7 +29,13 @@ import {
 } from './statements.ts'
 
 /** What a text statement under way does when it succeeds. */
-type TextUnderWay = { readonly meaning: TextPrepared; readonly payload: Uint8Array }
+type TextUnderWay = {
+  readonly meaning: TextPrepared
+  readonly statement: Uint8Array | undefined
+}
+
+/** What is prepared where a statement is only to be deallocated: its own text may not be valid any more. */
+const STAND_IN = Buffer.from('SELECT 1')
 
 export class StatementCommands {
   private readonly host: CourseHost
@@ -85,8 +91,9 @@ export class StatementCommands {
   private unknown(course: number, id: number): void {
     if (course === COURSE.close || course === COURSE.longData) this.host.answerNothing()
     else if (course === COURSE.fetch) this.host.answerFault(new Fault('cursor.unknown', { id }))
-    else if (course === COURSE.reset) this.host.answerFault(new Fault('statement.unknown-reset'))
-    else this.host.answerFault(new Fault('statement.unknown', { id }))
+    else if (course === COURSE.reset || this.statements.hasNever)
+      this.host.answerFault(new Fault('statement.none'))
+    else this.host.answerFault(new Fault('statement.unknown'))
   }
 
   // --- PREPARE
@@ -111,6 +118,7 @@ export class StatementCommands {
     if (bytes[HEADER_BYTES] !== 0) return
     const answer = parsePrepareOk(bytes.subarray(HEADER_BYTES))
     current.parameterCount = answer.parameterCount
+    this.statements.hasNever = false
     server.delivered.prepared(current.id, answer.statementId)
     setStatementId(bytes, HEADER_BYTES, current.id)
   }
@@ -239,45 +247,54 @@ export class StatementCommands {
 
   // --- text statements
 
-  /** Before PREPARE, EXECUTE and DEALLOCATE are routed: what the server must have. */
-  text(head: Uint8Array, mode: number): void {
-    const meaning = textPrepared(head, HEADER_BYTES + 1, head.length, mode)
+  /** A text of several statements may execute any of them. */
+  several(): void {
+    this.errand.needs.texts = this.statements.allTexts()
+  }
+
+  /** Before PREPARE, EXECUTE and DEALLOCATE are routed: what the server must have; the meaning to route by, if another. */
+  text(head: Uint8Array, mode: number): Statement | undefined {
     this.textUnderWay = undefined
-    if (meaning === undefined) return
+    if (this.host.isIncomplete) return undefined
+    const meaning = textPrepared(head, HEADER_BYTES + 1, head.length, mode)
+    if (meaning === undefined) return undefined
     if (meaning.verb === 'prepare') {
-      const payload = this.textPayload(meaning, head, mode)
-      if (payload !== undefined) this.textUnderWay = { meaning, payload }
-      return
+      const statement = this.textOf(meaning)
+      if (statement !== undefined) this.textUnderWay = { meaning, statement }
+      return undefined
     }
-    this.textUnderWay = { meaning, payload: head }
-    const entry = this.statements.text(meaning.name)
-    if (entry !== undefined) this.errand.needs.text = { name: meaning.name, entry }
+    this.textUnderWay = { meaning, statement: undefined }
+    const { name } = meaning
+    const entry = this.statements.text(name)
+    if (entry === undefined) return undefined
+    const isKnown = meaning.verb === 'deallocate' && entry.statement !== undefined
+    this.errand.needs.texts = [{ name, entry: isKnown ? { ...entry, statement: STAND_IN } : entry }]
+    return meaning.verb === 'execute' ? entry.meaning : undefined
   }
 
-  /** The PREPARE as it means the same later: a variable may have another value by then. */
-  private textPayload(
-    meaning: Extract<TextPrepared, { verb: 'prepare' }>,
-    head: Uint8Array,
-    mode: number,
-  ): Uint8Array | undefined {
-    const { source, name } = meaning
-    if (source.kind === 'literal') return head.slice(HEADER_BYTES)
+  /** The statement as it is now: a variable may have another value later. */
+  private textOf({ source }: Extract<TextPrepared, { verb: 'prepare' }>): Uint8Array | undefined {
+    if (source.kind === 'literal') return source.bytes
     const value = this.memory.userValue(source.name)
-    const text = value === undefined ? undefined : textOfValue(value)
-    if (text === undefined) return undefined
-    return Buffer.concat([Uint8Array.of(COMMAND.query), prepareText(name, text, mode)])
+    return value === undefined ? undefined : textOfValue(value)
   }
 
-  settleText(server: ServerSession): void {
+  /** What another server would not know of is known here only: the session stays. */
+  settleText(server: ServerSession, verb: Statement['verb'], errno: number): void {
     const done = this.textUnderWay
     this.textUnderWay = undefined
-    if (done === undefined) return
-    const { meaning, payload } = done
-    if (meaning.verb === 'execute') return
-    const entry = this.statements.setText(
-      meaning.name,
-      meaning.verb === 'prepare' ? payload : undefined,
-    )
+    if (done === undefined) {
+      if (verb !== 'execute' && errno === 0) this.memory.pin(PINS.untracked.bit)
+      return
+    }
+    const { meaning, statement } = done
+    if (meaning.verb === 'execute' || (meaning.verb === 'deallocate' && errno !== 0)) return
+    // A PREPARE that fails has taken the name from the statement before it.
+    if (errno !== 0 && this.statements.text(meaning.name) === undefined) return
+    const kept = errno === 0 ? statement : undefined
+    const { lexerMode } = this.memory
+    const says = kept === undefined ? undefined : classify(kept, 0, kept.length, lexerMode)
+    const entry = this.statements.setText(meaning.name, kept, says)
     server.delivered.tookText(meaning.name, entry.version)
   }
 

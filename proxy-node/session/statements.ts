@@ -31,8 +31,18 @@ export type Prepared = {
   longDataError: Uint8Array | undefined
 }
 
-/** A text statement; `payload` undefined: it was deallocated, servers that have it must forget it. */
-export type TextPrepared = { readonly payload: Uint8Array | undefined; readonly version: number }
+/**
+ * A text statement, in the client's character set, as no sql_mode escapes it; undefined: it was
+ * deallocated, servers that have it must forget it.
+ */
+export type TextPrepared = {
+  readonly statement: Uint8Array | undefined
+  /** What executing it means. */
+  readonly meaning: Statement | undefined
+  readonly version: number
+}
+
+export type NamedText = { readonly name: string; readonly entry: TextPrepared }
 
 export class Statements {
   private readonly memory: SessionMemory
@@ -64,6 +74,9 @@ export class Statements {
     return made
   }
 
+  /** Nothing was ever prepared: servers then name another error. */
+  hasNever = true
+
   get(id: number): Prepared | undefined {
     return this.binary?.get(id)
   }
@@ -83,13 +96,23 @@ export class Statements {
     return this.texts?.get(name)
   }
 
-  /** `payload` is the COM_QUERY that makes it anywhere; undefined for DEALLOCATE. */
-  setText(name: string, payload: Uint8Array | undefined): TextPrepared {
+  /** All that a text of several statements may execute. */
+  allTexts(): readonly NamedText[] | undefined {
+    return this.texts && [...this.texts].map(([name, entry]) => ({ name, entry }))
+  }
+
+  /** `statement` undefined: DEALLOCATE. */
+  setText(
+    name: string,
+    statement: Uint8Array | undefined,
+    meaning: Statement | undefined,
+  ): TextPrepared {
     const before = this.texts?.get(name)
-    this.memory.keep((payload?.length ?? 0) - (before?.payload?.length ?? 0))
+    this.memory.keep((statement?.length ?? 0) - (before?.statement?.length ?? 0))
     this.texts ??= new Map()
-    const made = { payload, version: ++this.textVersion }
+    const made = { statement, meaning, version: ++this.textVersion }
     this.texts.set(name, made)
+    this.hasNever = false
     return made
   }
 

@@ -101,11 +101,13 @@ export const FLAG = {
   variables: 0x100,
   /** LAST_INSERT_ID(), @@last_insert_id or @@identity. */
   insertId: 0x200,
+  /** FOUND_ROWS(): of the last query, whatever ran after it. */
+  foundRows: 0x400,
 } as const
 
 /** Functions that tie a statement to a session: what calling one sets. */
 export const FUNCTIONS = new WordTable<number>({
-  found_rows: FLAG.leans,
+  found_rows: FLAG.foundRows,
   row_count: FLAG.leans,
   sys_context: FLAG.leans,
   last_trace_id: FLAG.leans,

@@ -6,7 +6,7 @@
 import { FAULTS, type Fault } from '#contract/fault'
 import { DEFAULT_STATUS, STATUS } from './protocol.ts'
 import { malformed, Reader } from './reader.ts'
-import { Writer } from './writer.ts'
+import { concat, Writer } from './writer.ts'
 
 export type OkPacket = {
   readonly affectedRows: number | bigint
@@ -28,6 +28,8 @@ const SEPARATOR = '__NULL'
 const NO_VARIABLES: ReadonlyMap<string, string> = new Map()
 const NO_USER_VARIABLES: ReadonlyMap<string, Uint8Array> = new Map()
 const EMPTY = new Uint8Array(0)
+/** Header byte, two counts below 251, status, warnings. */
+const SHORT_OK_BYTES = 7
 const BLANK = 0x20
 
 /** @throws protocol.malformed when the payload is no OK packet. */
@@ -65,6 +67,26 @@ export function variablesOfOk(payload: Uint8Array): Uint8Array {
 /** The OK that a client gets: what the statement did, without the proxy's session state (§2.6). */
 export function rebuildOk(ok: OkPacket): Uint8Array {
   return buildOk(ok.status & ~STATUS.sessionStateChanged, ok)
+}
+
+/**
+ * The OK as an OBServer itself writes it for this client: nothing of the session's state, and the text
+ * with its length only where the client tracks sessions, else with a blank in front and no length.
+ * `ok` is what `payload` says, where that is known already; an OK without a text costs nothing.
+ */
+export function shownOk(
+  payload: Uint8Array,
+  ok: OkPacket | undefined,
+  tracksSession: boolean,
+): Uint8Array {
+  if (ok === undefined && payload.length <= SHORT_OK_BYTES + 1 && !payload[SHORT_OK_BYTES])
+    return payload.subarray(0, SHORT_OK_BYTES)
+  const whole = ok ?? parseOk(payload)
+  const { message } = whole
+  if (message.length === 0) return rebuildOk(whole)
+  const isBlank = message[0] === BLANK
+  if (tracksSession) return rebuildOk(isBlank ? { ...whole, message: message.subarray(1) } : whole)
+  return concat([rebuildOk({ ...whole, message: EMPTY }), message])
 }
 
 /** Payload of an OK; `status` defaults to autocommit. */

@@ -45,6 +45,8 @@ export class ResponseTracker {
   private definitionsLeft = 0
   /** Of the last ERR of this response, 0 if none. */
   errorCode = 0
+  /** The response has a result set. */
+  hasRows = false
   /** Status bits of the last EOF or OK that had any. */
   status = 0
 
@@ -68,6 +70,7 @@ export class ResponseTracker {
     this.command = command
     this.definitionsLeft = 0
     this.errorCode = 0
+    this.hasRows = false
     this.phase =
       command === COMMAND.stmtFetch || command === COMMAND.fieldList ? PHASE.rows : PHASE.first
   }
@@ -118,6 +121,7 @@ export class ResponseTracker {
     if (first === 0xfe) return ACTION.forwardLast
     if (first === 0xfb && this.command === COMMAND.query) return ACTION.infile
     this.phase = PHASE.columns
+    this.hasRows = true
     return ACTION.forward
   }
 

@@ -160,6 +160,22 @@ export const PAIR_CASES: readonly {
     },
   },
   {
+    name: 'hands out bytes of which a slice is a copy',
+    run: async pair => {
+      const { client, server, stop } = await pair()
+      let copy: Uint8Array = new Uint8Array(0)
+      server.onBytes = bytes => {
+        copy = bytes.slice()
+        bytes.fill(0)
+      }
+      client.open.write(Uint8Array.of(7))
+      await server.until(() => server.received === 1, 'the byte')
+
+      assert.deepEqual([...copy], [7])
+      stop()
+    },
+  },
+  {
     name: 'finishes a write that the kernel takes in parts, in order',
     run: async pair => {
       const { client, server, stop } = await pair()

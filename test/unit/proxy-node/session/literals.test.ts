@@ -60,9 +60,13 @@ describe("a system variable's value", () => {
 })
 
 describe("a user variable's value", () => {
-  test.each(['12', '-1.50', '1e300', 'NULL', "X'00FF'", '', "'"])('%s stays as it is', literal => {
+  test.each(['12', '-1.50', '1e300', 'NULL', '', "'"])('%s stays as it is', literal => {
     expect(text(user(literal).literal)).toBe(literal)
     expect(user(literal).charset).toBeUndefined()
+  })
+
+  test('of bytes is no number where one is expected', () => {
+    expect(text(user("X'00FF'").literal)).toBe("CAST(X'00ff' AS BINARY)")
   })
 
   test.each([

@@ -102,13 +102,33 @@ function has(sql: string, flag: number, mode?: number): boolean {
 /** Statements that have a flag, and ones that look alike and have it not. */
 const FLAGGED: readonly (readonly [string, number, readonly string[], readonly string[]])[] = [
   [
+    'asks how many rows the last query found',
+    FLAG.foundRows,
+    [
+      'select found_rows()',
+      'select found_rows /* x */ ()',
+      'select `found_rows` ()',
+      'select /*!50000 found_rows() */',
+      '(select found_rows())',
+      'select 1; select found_rows()',
+    ],
+    [
+      'select sql_calc_found_rows * from t',
+      'select found_rows from t',
+      "select 'found_rows()'",
+      'select /* found_rows() */ 1',
+      'select 1 -- found_rows()',
+      'select 1 # found_rows()',
+      'select /*+ found_rows() */ 1',
+      'select `found_rows`',
+      'select row_count()',
+    ],
+  ],
+  [
     'leans on the statement before',
     FLAG.leans,
     [
-      'select found_rows()',
       'select row_count() from t',
-      'select found_rows /* x */ ()',
-      'select `found_rows` ()',
       'set @a = row_count()',
       'show warnings',
       'show warnings limit 1',
@@ -125,27 +145,16 @@ const FLAGGED: readonly (readonly [string, number, readonly string[], readonly s
       "select sys_context('userenv', 'sid')",
       'select last_trace_id()',
       'select dbms_xplan.display_cursor()',
-      'select /*!50000 found_rows() */',
-      '(select found_rows())',
-      'select 1; select found_rows()',
       'select 1; show warnings',
     ],
     [
-      'select sql_calc_found_rows * from t',
       'select last_insert_id(), connection_id()',
-      'select found_rows from t',
       'select row_count, (1) from t',
       'select warning_count, @a from t',
       'show variables',
       "show tables like 'warnings'",
       'show columns from warnings',
       'select get, diagnostics from t',
-      "select 'found_rows()'",
-      'select /* found_rows() */ 1',
-      'select 1 -- found_rows()',
-      'select 1 # found_rows()',
-      'select /*+ found_rows() */ 1',
-      'select `found_rows`',
       'select * from t where show_warnings = 1',
     ],
   ],
@@ -366,8 +375,8 @@ describe('modes of reading', () => {
     const sql = 'select "a\\", `b` from "d"."x""y" -- "'
 
     expect(judge(sql, LEXER_MODE.ansiQuotes)).toMatchObject({ database: 'd', table: 'x"y' })
-    expect(judge('select "found_rows"()', LEXER_MODE.ansiQuotes).flags & FLAG.leans).not.toBe(0)
-    expect(judge('select "found_rows"()').flags & FLAG.leans).toBe(0)
+    expect(judge('select "row_count"()', LEXER_MODE.ansiQuotes).flags & FLAG.leans).not.toBe(0)
+    expect(judge('select "row_count"()').flags & FLAG.leans).toBe(0)
   })
 
   test('a character of two bytes hides a back-tick outside of quotes, and no quote', () => {

@@ -9,6 +9,7 @@ import {
   parseOk,
   parseServerOk,
   rebuildOk,
+  shownOk,
 } from '../../../../proxy-node/wire/ok.ts'
 import { STATUS } from '../../../../proxy-node/wire/protocol.ts'
 import { Writer } from '../../../../proxy-node/wire/writer.ts'
@@ -97,6 +98,26 @@ describe('an OK', () => {
     // Only the blank that servers put before it goes: they send proxies one more than clients.
     expect(Buffer.from(clean.message).toString()).toBe('Rows matched: 1')
     expect(clean.schema).toBeUndefined()
+  })
+
+  test.each([
+    [false, '\0\x02\0"\0\x01\0 Rows matched: 2'],
+    [true, '\0\x02\0"\0\x01\0\x0fRows matched: 2'],
+  ])('is shown to a client that tracks sessions (%s) as a server writes it', (tracks, shown) => {
+    const message = Buffer.from(' Rows matched: 2')
+    const payload = buildOk(0x22, { affectedRows: 2, warnings: 1, message })
+
+    expect(Buffer.from(shownOk(payload, undefined, tracks)).toString('latin1')).toBe(shown)
+    expect(shownOk(payload, parseOk(payload), tracks)).toEqual(shownOk(payload, undefined, tracks))
+  })
+
+  test('is shown without an empty text, as the bytes it came in', () => {
+    const payload = Uint8Array.of(0, 0, 0, 0x22, 0, 0, 0, 0)
+
+    const shown = shownOk(payload, undefined, false)
+
+    expect([...shown]).toEqual([0, 0, 0, 0x22, 0, 0, 0])
+    expect(shown.buffer).toBe(payload.buffer)
   })
 
   test('keeps counts of 64 bits', () => {

@@ -1,0 +1,148 @@
+/** What may differ between a session with the kernel and one behind the proxy; each with its reason. */
+import { okStatus } from '../support/front-answer.ts'
+import type { Sequence, Step } from './steps.ts'
+
+/** A packet of an answer, its payload one byte a character. */
+export type Seen = { readonly sequence: number; readonly payload: string }
+
+type Scene = {
+  readonly sequence: Sequence
+  /** The command before was answered with an error. */
+  readonly isAfterError: boolean
+}
+
+type Excuse = {
+  readonly because: string
+  readonly hides: (step: Step, packets: readonly Seen[], scene: Scene) => readonly Seen[]
+}
+
+export const SESSION_TRACK = 0x80_0000
+/** First byte of an ERR. */
+export const ERROR = '\u00ff'
+const MORE_RESULTS = 0x8
+const STATE_CHANGED = 0x4000
+
+/** Rows of SHOW SESSION VARIABLES that are about the connection, not about the client's session. */
+const OF_CONNECTION: Readonly<Record<string, string>> = {
+  ob_last_schema_version: 'what a server has seen of the schema, told by each server for itself',
+}
+
+const EXCUSES: readonly Excuse[] = [
+  {
+    because: 'variables that tell of the connection',
+    hides: (step, packets) =>
+      step.kind === 'query' && /^SHOW SESSION VARIABLES/.test(step.sql)
+        ? packets
+            .filter(({ payload }) => OF_CONNECTION[firstCell(payload)] === undefined)
+            .map(({ payload }) => ({ sequence: 0, payload }))
+        : packets,
+  },
+  {
+    because: 'the kernel always asks for the token of COM_CHANGE_USER once more',
+    hides: (step, packets) =>
+      step.kind === 'changeUser'
+        ? packets.map(({ payload }) => ({ sequence: 0, payload }))
+        : packets,
+  },
+  {
+    because: 'statement ids are only names; the kernel counts its text statements, too',
+    hides: (step, packets) =>
+      step.kind === 'prepare'
+        ? packets.map(seen => {
+            const { payload } = seen
+            const isOk = seen === packets[0] && payload.charCodeAt(0) === 0
+            return isOk ? { ...seen, payload: `prepared ${payload.slice(5)}` } : seen
+          })
+        : packets,
+  },
+  {
+    because: 'the proxy logs in anew for COM_CHANGE_USER, and a login is refused in more words',
+    hides: (step, packets) =>
+      step.kind === 'changeUser'
+        ? packets.map(seen => ({
+            ...seen,
+            payload: seen.payload.replace(/(denied for user).*/s, '$1'),
+          }))
+        : packets,
+  },
+  {
+    because: 'what EXPLAIN estimates differs from one run to the next',
+    hides: (step, packets) =>
+      step.kind === 'query' && /^EXPLAIN/.test(step.sql)
+        ? packets.map(seen => ({ ...seen, payload: seen.payload.replace(/[ \d]+/g, '?') }))
+        : packets,
+  },
+  {
+    because:
+      'of which type a number was is lost when a variable is replayed; the kernel guesses it for PREPARE',
+    hides: (step, packets) =>
+      packets.map(seen => ({
+        ...seen,
+        payload: withoutWidth(seen.payload, step.kind === 'prepare'),
+      })),
+  },
+  {
+    because: 'an error does not always change ROW_COUNT(), and nothing tells when',
+    hides: (step, packets, { isAfterError }) =>
+      isAfterError && step.kind === 'query' && step.sql.includes('ROW_COUNT')
+        ? packets.filter(({ payload }) => payload.startsWith(ERROR))
+        : packets,
+  },
+  {
+    because: 'session state goes to the proxy, which does not show it to clients that track theirs',
+    hides: (_step, packets, { sequence }) =>
+      (sequence.capabilities & SESSION_TRACK) === 0 ? packets : plainOks(packets, false),
+  },
+  {
+    because: 'a text in an OK that does not end its answer stands there with its length',
+    hides: (_step, packets) => plainOks(packets, true),
+  },
+]
+
+export function excused(step: Step, packets: readonly Seen[], scene: Scene): readonly Seen[] {
+  return EXCUSES.reduce((left, { hides }) => hides(step, left, scene), packets)
+}
+
+/** How the definition of a column begins that belongs to no table. */
+const OF_NO_TABLE = '\u0003def\0\0\0'
+const FIXED_PART = 0x0c
+/** TINY, SHORT, LONG, FLOAT, DOUBLE, LONGLONG, INT24, NEWDECIMAL. */
+const NUMBERS: ReadonlySet<number> = new Set([1, 2, 3, 4, 5, 8, 9, 0xf6])
+
+/** A definition without what is said of a number; the kernel leaves out a last byte, too, here and there. */
+function withoutWidth(payload: string, isGuess: boolean): string {
+  if (!payload.startsWith(OF_NO_TABLE)) return payload
+  // Name, empty name of the table's column, length of the fixed part, character set, width, type.
+  const fixed = OF_NO_TABLE.length + 1 + payload.charCodeAt(OF_NO_TABLE.length) + 1
+  if (payload.charCodeAt(fixed) !== FIXED_PART) return payload
+  if (isGuess) return payload.slice(0, fixed)
+  if (NUMBERS.has(payload.charCodeAt(fixed + 7))) return `${payload.slice(0, fixed)} number`
+  return payload.replace(/\0+$/, '')
+}
+
+function firstCell(payload: string): string {
+  return payload.slice(1, 1 + payload.charCodeAt(0))
+}
+
+/** OKs as their counts, status, warnings and text; only those that are not the last, or all. */
+function plainOks(packets: readonly Seen[], onlyInner: boolean): readonly Seen[] {
+  let ends = 0
+  return packets.map((seen, index) => {
+    const { payload } = seen
+    const isEof = payload.charCodeAt(0) === 0xfe && payload.length < 9
+    if (isEof) ends += 1
+    const mayBeOk = ends % 2 === 0 && !isEof && payload.charCodeAt(0) === 0 && payload.length >= 7
+    if (!mayBeOk || (onlyInner && index === packets.length - 1)) return seen
+    return { ...seen, payload: plainOk(Buffer.from(payload, 'latin1')) }
+  })
+}
+
+function plainOk(payload: Buffer): string {
+  const status = okStatus(payload) & ~STATE_CHANGED
+  const isInner = (status & MORE_RESULTS) !== 0
+  const text = /Rows matched.*?Warnings: \d+|Records: .*?Warnings: \d+/.exec(
+    payload.toString('latin1'),
+  )
+  const counts = payload.subarray(1, 3).toString('hex')
+  return `OK ${counts} ${status} ${text?.[0] ?? ''}${isInner ? ' and more' : ''}`
+}
