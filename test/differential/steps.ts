@@ -53,6 +53,6 @@ export function utf8(text: string): string {
 }
 
 /** The step as a reader wants it. */
-export function shown(step: Step): string {
+function shown(step: Step): string {
   return JSON.stringify(step)
 }
