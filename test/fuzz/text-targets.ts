@@ -1,0 +1,374 @@
+/** Parsers of texts: SQL, names, addresses, values, orders; and of package archives. */
+
+import { Fault } from '#contract/fault'
+import { PARAMETERS } from '#contract/parameters'
+import { bareStatement, isLike, literalText, splitList } from '../../proxy-node/admin/answer.ts'
+import { NODE_RULES } from '../../proxy-node/admin/node.ts'
+import { PARAMETER_RULES } from '../../proxy-node/admin/parameters.ts'
+import { PREAMBLE } from '../../proxy-node/admin/preamble.ts'
+import { SESSION_RULES } from '../../proxy-node/admin/sessions.ts'
+import { SSL_RULES } from '../../proxy-node/admin/ssl.ts'
+import {
+  completeIdentity,
+  DEFAULT_LOGIN_RULES,
+  parseIdentity,
+  refusalOf,
+} from '../../proxy-node/auth/identity.ts'
+import { canonicalIp, parseIp } from '../../proxy-node/base/address.ts'
+import { isSameValue, normalise } from '../../proxy-node/config/values.ts'
+import { readOrder } from '../../proxy-node/control/order.ts'
+import { DamagedArchive, TarReader, UnsafeArchive } from '../../proxy-node/control/tar.ts'
+import { textOfValue, userValue } from '../../proxy-node/session/literals.ts'
+import { statementType } from '../../proxy-node/session/statement-type.ts'
+import { classify } from '../../proxy-node/sql/classify.ts'
+import { LEXER_MODE } from '../../proxy-node/sql/lexer.ts'
+import { ownStatement } from '../../proxy-node/sql/own-statements.ts'
+import { prepareText, textPrepared } from '../../proxy-node/sql/text-prepare.ts'
+import { quotedText, unescaped } from '../../proxy-node/sql/texts.ts'
+import { parseRootservices } from '../../proxy-node/topology/cluster.ts'
+import { bytesOf, demand, inPieces, type Target } from './target.ts'
+
+const SQL_BYTES = 4096
+const texts = (list: readonly string[]): readonly Uint8Array[] => list.map(text => bytesOf(text))
+
+const SQL = [
+  'select a, b from shop.t1 where id = 1 for update',
+  'insert into t (a) values (1), (2) on duplicate key update a = 2',
+  "update `t` set a = 'x\\'y' where b = \"z\" limit 1",
+  'delete from t1 using t1 join t2 on t1.a = t2.a',
+  'with recursive c as (select 1 union all select a + 1 from c) select * from c',
+  '/*+ parallel(4) */ select /*!40001 sql_no_cache */ * from (t1) -- end',
+  'explain extended select last_insert_id(), @@identity, found_rows()',
+  'set @a = 1, @@session.autocommit = 0, global b = 2',
+  'start transaction with consistent snapshot, read only',
+  'create temporary table t (a int) # comment',
+  'begin; select 1; commit',
+  "call p(@a, 'b')",
+  'lock tables a read, b write',
+  'xa start 0x31, 0x32',
+  "load data local infile 'f' into table t",
+]
+const SQL_WORDS = texts([
+  ...[
+    '(',
+    ')',
+    "'",
+    '"',
+    '`',
+    '\\',
+    '/*',
+    '*/',
+    '/*!',
+    '/*+',
+    '--',
+    '-- ',
+    '#',
+    ';',
+    ',',
+    '.',
+    '@',
+  ],
+  ...['@@', '\n', ' ', ' for update', ' union ', ' select ', ' from ', ' into ', ' values ', '?'],
+  ...[
+    '1e9',
+    "x'41'",
+    "n'a'",
+    '_utf8mb4',
+    ' with ',
+    ' as ',
+    ' get_lock(',
+    ' last_insert_id()',
+    '\0',
+  ],
+])
+const mode = (bytes: Uint8Array): number => (bytes[0] ?? 0) & 0x0f
+const isMode = (bytes: Uint8Array, flag: number): boolean => (mode(bytes) & flag) !== 0
+
+/** The first byte of an input is the lexer's mode. */
+const withMode = (list: readonly string[]): readonly Uint8Array[] =>
+  list.map((text, index) => bytesOf([index % 16], text))
+
+const CLASSIFY: Target = {
+  name: 'sql/classify',
+  seeds: withMode(SQL),
+  words: SQL_WORDS,
+  maxBytes: SQL_BYTES,
+  run: bytes => {
+    const statement = classify(bytes, Math.min(1, bytes.length), bytes.length, mode(bytes))
+    const type = statementType(bytes, Math.min(1, bytes.length))
+    return statement.flags * 64 + type
+  },
+}
+
+const TEXT_PREPARE: Target = {
+  name: 'sql/text-prepare',
+  seeds: withMode([
+    "prepare s from 'select ''a'''",
+    'prepare `s``t` from @v',
+    'execute s using @a, @b',
+    'deallocate prepare s',
+    'drop prepare s;',
+    'prepare s from "select \\"1\\""',
+  ]),
+  words: SQL_WORDS,
+  run: bytes => {
+    const found = textPrepared(bytes, Math.min(1, bytes.length), bytes.length, mode(bytes))
+    const text = bytes.subarray(1)
+    const sql = prepareText('s', text, mode(bytes))
+    const again = textPrepared(sql, 0, sql.length, mode(bytes))
+    const literal =
+      again?.verb === 'prepare' && again.name === 's' && again.source.kind === 'literal'
+        ? again.source.bytes
+        : undefined
+    demand(literal !== undefined, 'a built PREPARE is one')
+    const isSame = literal !== undefined && Buffer.compare(literal, text) === 0
+    demand(isSame, 'a built PREPARE has its statement')
+    return found === undefined ? 0 : found.verb.length
+  },
+}
+
+const OWN_STATEMENTS: Target = {
+  name: 'sql/own-statements',
+  seeds: texts([
+    'kill query 12',
+    'kill 4294967296',
+    'show full processlist',
+    'ping proxy',
+    'select proxy_version()',
+    'show proxysession',
+  ]),
+  words: SQL_WORDS,
+  run: bytes => ownStatement(bytes, 0, bytes.length)?.kind.length ?? 0,
+}
+
+const TEXTS: Target = {
+  name: 'sql/texts',
+  seeds: withMode(["it's", 'a\\b\\0\\Z', '\0\r\n\x1a"', 'plain', '\\']),
+  words: SQL_WORDS,
+  run: bytes => {
+    const text = bytes.subarray(1)
+    const quoted = quotedText(text, mode(bytes))
+    const whole = { start: 1, end: quoted.length - 1, quote: 0x27 }
+    const again = unescaped(quoted, whole, mode(bytes))
+    demand(Buffer.compare(again, text) === 0, 'a quoted text is itself')
+    unescaped(text, { start: 0, end: text.length, quote: 0x22 }, mode(bytes))
+    return isMode(bytes, LEXER_MODE.doubleByte) ? 1 : 0
+  },
+}
+
+const LITERALS: Target = {
+  name: 'session/literals',
+  seeds: texts(["'text'", "'it\\'s'", 'NULL', '12.5', "X'41'", "'\u00e4\u4e2d'"]),
+  words: SQL_WORDS,
+  run: bytes => {
+    const connection = { charset: 'utf8mb4', collation: 'utf8mb4_general_ci' }
+    const value = userValue(bytes, connection)
+    return textOfValue(value) === undefined ? 0 : 1
+  },
+}
+
+const decoded = (bytes: Uint8Array): string => Buffer.from(bytes).toString('utf8')
+
+const IDENTITY: Target = {
+  name: 'auth/identity',
+  seeds: texts(['u@t#c', 'u@t', 'u#c', 'c:t:u', 'c-t-u', 'c.t.u', 'u', '@t#c', 'u@t#c:12', '']),
+  words: texts(['@', '#', ':', '-', '.', ';']),
+  run: bytes => {
+    const name = decoded(bytes)
+    const identity = parseIdentity(name)
+    const { user, tenant, cluster } = identity
+    const parts = user.length + (tenant?.length ?? 0) + (cluster?.length ?? 0)
+    demand(parts <= name.length, 'an identity is part of its name')
+    completeIdentity(identity, DEFAULT_LOGIN_RULES)
+    return refusalOf(identity, DEFAULT_LOGIN_RULES)?.length ?? 0
+  },
+}
+
+const ADDRESS: Target = {
+  name: 'base/address',
+  seeds: texts(['10.0.0.1', '::1', 'fe80::1%eth0', '::ffff:10.0.0.1', '2001:db8::8:800:200c:417a']),
+  words: texts([':', '::', '.', '%', '255', 'ffff', '0']),
+  run: bytes => {
+    const text = decoded(bytes)
+    const parsed = parseIp(text)
+    const canonical = canonicalIp(text)
+    demand(canonicalIp(canonical) === canonical, 'a canonical address is canonical')
+    return parsed?.length ?? 0
+  },
+}
+
+const ALL_PARAMETERS = [...PARAMETERS.values()]
+
+/** The first byte of an input tells the parameter. */
+const VALUES: Target = {
+  name: 'config/values',
+  seeds: ALL_PARAMETERS.map((parameter, index) => bytesOf([index & 0xff], parameter.default)),
+  words: texts([
+    '-',
+    '+',
+    '0x',
+    '1',
+    '0',
+    's',
+    'ms',
+    'K',
+    'GB',
+    '.',
+    ':',
+    ',',
+    'ERROR',
+    'True',
+    '%',
+  ]),
+  run: bytes => {
+    const parameter = ALL_PARAMETERS[(bytes[0] ?? 0) % ALL_PARAMETERS.length]
+    if (parameter === undefined) return 0
+    const text = decoded(bytes.subarray(1))
+    const value = normalise(parameter, text)
+    if (value === undefined) return 1
+    demand(normalise(parameter, value) === value, 'a normal value is normal')
+    demand(isSameValue(parameter, value, text), 'a normal value is what was given')
+    return 2
+  },
+}
+
+const ROOTSERVICES: Target = {
+  name: 'topology/cluster rootservices',
+  seeds: texts(['10.0.0.1:2881;10.0.0.2:2881', '[::1]:2881', '::1:2881', ' a:1 ; ;b:65535']),
+  words: texts([';', ':', '[', ']', '0.0.0.0', ' ', '65536']),
+  maxBytes: SQL_BYTES,
+  allows: error => error instanceof Error && error.message.endsWith('is no ip:port'),
+  run: bytes => {
+    const servers = parseRootservices(decoded(bytes))
+    for (const { port } of servers) demand(port > 0 && port < 65_536, 'a server has a port')
+    return Math.min(servers.length, 4)
+  },
+}
+
+const RULES = [...NODE_RULES, ...PARAMETER_RULES, ...SESSION_RULES, ...SSL_RULES, ...PREAMBLE]
+
+const ADMIN: Target = {
+  name: 'admin/answer',
+  seeds: texts([
+    'alter proxyconfig set a = 1, b=\'x,y\', c = "z"',
+    "show proxyconfig like 'a%_b'",
+    'show proxyconfig diff user',
+    "show proxysession like 'a'",
+    'show full processlist',
+    'kill proxysession 12;',
+    'select @@version_comment, 1 as `a` /* c */ limit 1',
+    'show proxyinfo binary -- c',
+    "show session variables where variable_name = 'a' or variable_name='b'",
+    'set names utf8mb4',
+  ]),
+  words: SQL_WORDS,
+  maxBytes: SQL_BYTES,
+  run: bytes => {
+    const bare = bareStatement(decoded(bytes))
+    splitList(bare)
+    literalText(bare)
+    isLike(bare, 'proxy_config_name')
+    isLike('%a%_b%', bare)
+    for (let rule = 0; rule < RULES.length; rule++)
+      if (RULES[rule]?.grammar.exec(bare) != null) return 1 + rule
+    return 0
+  },
+}
+
+const ORDER = {
+  schema: 1,
+  verb: 'start',
+  expiresAt: 1_900_000_000_000,
+  nodes: { 'i-1': { operationId: 'op-1', step: 's', attempt: 1, fence: 1 } },
+}
+
+const ORDERS: Target = {
+  name: 'control/order',
+  seeds: texts([
+    JSON.stringify(ORDER),
+    JSON.stringify({ ...ORDER, schema: 9 }),
+    '{}',
+    '[]',
+    'null',
+  ]),
+  words: texts(['{', '}', '[', ']', '"', ':', ',', 'null', '1e999', '"__proto__":', '\\u0000']),
+  allows: error => error instanceof Fault && /^order\.(malformed|schema)$/.test(error.code),
+  run: bytes => readOrder(Buffer.from(bytes).toString('base64url')).schema,
+}
+
+const LIMITS = { maxBytes: 1 << 20, maxEntries: 100 }
+const BLOCK = 512
+
+const tarHeader = (path: string, type: string, size: number, target = ''): Uint8Array => {
+  const block = Buffer.alloc(BLOCK)
+  block.write(path, 0)
+  block.write('0000644\0', 100)
+  block.write(`${size.toString(8).padStart(11, '0')}\0`, 124)
+  block.write(type, 156)
+  block.write(target, 157)
+  block.write('ustar\x0000', 257)
+  return block
+}
+const padded = (text: string): Uint8Array => {
+  const block = Buffer.alloc(BLOCK)
+  block.write(text)
+  return block
+}
+const END = new Uint8Array(BLOCK)
+
+/** Headers get the checksum they should have, or nothing behind it would be reached. */
+function withChecksums(bytes: Uint8Array): Uint8Array {
+  const copy = bytes.slice()
+  for (let at = 0; at + BLOCK <= copy.length; at += BLOCK) {
+    if (copy[at + 257] !== 0x75) continue
+    let sum = 0
+    for (let index = 0; index < BLOCK; index++)
+      sum += index >= 148 && index < 156 ? 0x20 : (copy[at + index] as number)
+    for (let digit = 0; digit < 6; digit++)
+      copy[at + 148 + digit] = 0x30 + ((sum >> (3 * (5 - digit))) & 7)
+    copy[at + 154] = 0
+    copy[at + 155] = 0x20
+  }
+  return copy
+}
+
+const TAR: Target = {
+  name: 'control/tar',
+  seeds: [
+    bytesOf([0], tarHeader('a/b', '0', 5), padded('hello'), END),
+    bytesOf([9], tarHeader('a/', '5', 0), tarHeader('a/l', '2', 0, '../a/b'), END),
+    bytesOf([9], tarHeader('x', 'x', 16), padded('16 path=long/na\n'), tarHeader('s', '0', 0), END),
+    bytesOf([9], tarHeader('x', 'L', 9), padded('long/name'), tarHeader('s', '0', 0), END),
+  ],
+  words: texts(['../', '/', './', '\0', '\\', '7', '0', ' size=9999999999\n']),
+  maxBytes: 1 + 5 * BLOCK,
+  allows: error => error instanceof UnsafeArchive || error instanceof DamagedArchive,
+  run: bytes => {
+    const reader = new TarReader(LIMITS)
+    let events = 0
+    inPieces(withChecksums(bytes.subarray(1)), (bytes[0] ?? 0) % 61, piece => {
+      for (const event of reader.push(piece)) {
+        events += 1
+        if (event.kind === 'file')
+          demand(!event.path.split('/').includes('..'), 'a path stays inside')
+      }
+    })
+    reader.end()
+    return Math.min(events, 6)
+  },
+}
+
+export const TEXT_TARGETS: readonly Target[] = [
+  CLASSIFY,
+  TEXT_PREPARE,
+  OWN_STATEMENTS,
+  TEXTS,
+  LITERALS,
+  IDENTITY,
+  ADDRESS,
+  VALUES,
+  ROOTSERVICES,
+  ADMIN,
+  ORDERS,
+  TAR,
+]
