@@ -27,6 +27,7 @@ const DOCUMENT = {
     version: '1',
     description: 'Fleets of OceanBase proxies. Every error is an RFC 9457 problem with a code.',
   },
+  servers: [{ url: '/', description: 'Where this document was read' }],
   security: [{ bearer: [] }],
 }
 

@@ -24,11 +24,19 @@ export type DepsSettings = {
   readonly cursorKey: string
   readonly queue: Queue
   readonly log: Log
+  /** Name in this executor's leases, for the only one there is; else one that nobody else has. */
+  readonly owner?: string
   /** Elsewhere than AWS, with keys of one's own. */
   readonly dynamodbEndpoint?: string
   readonly ssmEndpoint?: string
   readonly credentials?: { readonly accessKeyId: string; readonly secretAccessKey: string }
+  /** How long one request may stay without an answer. */
+  readonly requestMs?: number
 }
+
+/** Three attempts of it stay within an operation's lease. */
+const REQUEST_MS = 8_000
+const CONNECT_MS = 3_000
 
 export type Deps = {
   readonly plane: Plane
@@ -47,19 +55,14 @@ const systemClock: Clock = {
 }
 
 export function makeDeps(settings: DepsSettings): Deps {
-  const { region, table, document, cursorKey, queue, log, credentials } = settings
-  const common = { region, ...(credentials === undefined ? {} : { credentials }) }
-  const dynamodb = new DynamoDBClient({ ...common, ...endpointOf(settings.dynamodbEndpoint) })
-  const ssm = { ...common, ...endpointOf(settings.ssmEndpoint) }
-  const patient = new SSMClient(ssm)
-  // A SendCommand that the SDK repeats by itself would run twice without anybody knowing (PL3).
-  const once = new SSMClient({ ...ssm, maxAttempts: 1 })
+  const { table, document, cursorKey, queue, log } = settings
+  const clock = systemClock
+  const { dynamodb, patient, once } = makeClients(settings)
   const documents = DynamoDBDocumentClient.from(dynamodb, {
     marshallOptions: { removeUndefinedValues: true },
   })
-  const store = new DynamoStore(documents, table)
+  const store = new DynamoStore(documents, table, clock.sleep)
   const runCommand = ssmRunCommand(once, patient, document)
-  const clock = systemClock
   const engine = new Engine({
     store,
     runCommand,
@@ -67,11 +70,37 @@ export function makeDeps(settings: DepsSettings): Deps {
     clock,
     queue,
     log,
-    owner: randomUUID(),
+    owner: settings.owner ?? randomUUID(),
   })
   const hosts = ssmHosts(patient)
   const plane = makePlane({ store, hosts, runCommand, clock, queue, cursorKey })
   return { plane, engine, store, clock, dynamodb }
+}
+
+/**
+ * Clients that give every request up in time: an operation whose executor waits for ever would be
+ * nobody's until the process ends.
+ */
+export function makeClients(settings: DepsSettings) {
+  const { region, credentials, requestMs = REQUEST_MS } = settings
+  const common = {
+    region,
+    ...(credentials === undefined ? {} : { credentials }),
+    requestHandler: {
+      connectionTimeout: Math.min(CONNECT_MS, requestMs),
+      requestTimeout: requestMs,
+      throwOnRequestTimeout: true,
+      // An answer that stops in its middle.
+      socketTimeout: requestMs,
+    },
+  }
+  const ssm = { ...common, ...endpointOf(settings.ssmEndpoint) }
+  return {
+    dynamodb: new DynamoDBClient({ ...common, ...endpointOf(settings.dynamodbEndpoint) }),
+    patient: new SSMClient(ssm),
+    // A SendCommand that the SDK repeats by itself would run twice without anybody knowing (PL3).
+    once: new SSMClient({ ...ssm, maxAttempts: 1 }),
+  }
 }
 
 function endpointOf(endpoint: string | undefined) {

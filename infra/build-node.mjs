@@ -44,8 +44,10 @@ if (existsSync(EXECUTABLE) && existsSync(stamp) && readFileSync(stamp, 'utf8') =
   process.exit(0)
 }
 
+process.stdout.write('building the node executable\n')
 mkdirSync(DIST, { recursive: true })
-const folder = join(DIST, '.build')
+// Of this process alone: two stacks may start at the same time.
+const folder = join(DIST, `.build-${process.pid}`)
 rmSync(folder, { recursive: true, force: true })
 mkdirSync(join(folder, 'bin'), { recursive: true })
 try {
@@ -72,13 +74,14 @@ const arch = process.arch === 'arm64' ? 'aarch64' : 'x86_64'
 const name = `obproxy-${version}-${build}.linux.${arch}.tar.gz`
 execFileSync('tar', [
   '-czf',
-  join(DIST, name),
+  join(folder, name),
   '--owner=0',
   '--group=0',
   '-C',
   folder,
   'bin/obproxy',
 ])
+renameSync(join(folder, name), join(DIST, name))
 renameSync(join(folder, 'bin/obproxy'), EXECUTABLE)
 rmSync(folder, { recursive: true, force: true })
 writeFileSync(stamp, hash)

@@ -6,6 +6,7 @@
 import { spawn } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { resolve } from 'node:path'
+import { counted } from './report.mjs'
 
 const ROOT = resolve(import.meta.dirname, '..')
 const SCRATCH = resolve(ROOT, '.obfleet/test')
@@ -38,21 +39,13 @@ async function step(name, command, args) {
   return code === 0
 }
 
-function count(report) {
-  for (const file of report.testResults) {
-    if (file.status === 'failed' && file.assertionResults.length === 0) {
-      totals.failed += 1
-      console.log(`FAILED: ${file.name}: ${file.message}`)
-    }
-    for (const result of file.assertionResults) {
-      if (result.status === 'passed') totals.passed += 1
-      else if (result.status === 'failed') totals.failed += 1
-      else {
-        totals.skipped += 1
-        reasons.push(`${result.fullName}`)
-      }
-    }
-  }
+function count(name, report) {
+  const { passed, failed, failures, reasons: skipped } = counted(name, report)
+  totals.passed += passed
+  totals.failed += failed
+  totals.skipped += skipped.length
+  reasons.push(...skipped)
+  for (const failure of failures) console.log(`FAILED: ${failure}`)
 }
 
 async function suite(name) {
@@ -64,21 +57,26 @@ async function suite(name) {
     'run',
     '--project',
     name,
-    '--passWithNoTests',
     '--reporter=default',
     '--reporter=json',
     `--outputFile.json=${output}`,
   ])
   const before = totals.failed
-  if (existsSync(output)) count(JSON.parse(readFileSync(output, 'utf8')))
+  if (existsSync(output)) count(name, JSON.parse(readFileSync(output, 'utf8')))
+  else if (code === 0) count(name, { testResults: [] })
   if (code !== 0 && totals.failed === before) {
     totals.failed += 1
     console.log(`FAILED: suite ${name} ended with exit ${code}`)
   }
 }
 
-mkdirSync(SCRATCH, { recursive: true })
 const only = process.argv.slice(2)
+const unknown = only.filter(name => !SUITES.includes(name))
+if (unknown.length > 0) {
+  console.log(`no suite ${unknown.join(', ')}; there are ${SUITES.join(', ')}`)
+  process.exit(2)
+}
+mkdirSync(SCRATCH, { recursive: true })
 const chosen = only.length > 0 ? SUITES.filter(name => only.includes(name)) : SUITES
 if (only.length === 0) {
   await step('types', process.execPath, [

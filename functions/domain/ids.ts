@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto'
 import { ulid } from 'ulid'
 
-export const ID_PREFIXES = {
+const ID_PREFIXES = {
   cluster: 'clu_',
   node: 'nod_',
   operation: 'op_',
@@ -29,6 +29,16 @@ export function derivedId(kind: IdKind, seed: string, index: number): string {
   let random = ''
   for (let at = 0; at < RANDOM_CHARS; at++) random += ALPHABET[(hash[at] ?? 0) % ALPHABET.length]
   return ID_PREFIXES[kind] + time + random
+}
+
+/** An id of this kind as a whole. */
+export function idForm(kind: IdKind): RegExp {
+  return new RegExp(`^${ID_PREFIXES[kind]}[0-9A-Z]{26}$`)
+}
+
+/** Whether a name could be taken for an id of some kind. */
+export function beginsLikeId(name: string): boolean {
+  return Object.values(ID_PREFIXES).some(prefix => name.startsWith(prefix))
 }
 
 /** Whether a reference is an id of this kind; anything else is taken for a name. */

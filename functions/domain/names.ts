@@ -5,8 +5,14 @@ export function sysSecretOf(clusterName: string): string {
   return `/obfleet/clusters/${clusterName}/proxysys`
 }
 
-const PACKAGE =
-  /^obproxy-(\d{1,4}(?:\.\d{1,4}){3}-[A-Za-z0-9_]{1,20})\.([a-z0-9]{1,20})\.(x86_64|aarch64)\.tar\.gz$/
+const VERSION = '\\d{1,4}(?:\\.\\d{1,4}){3}-[A-Za-z0-9_]{1,20}'
+
+/** Version and build of a proxy: `4.3.2.0-1`. */
+export const VERSION_FORM = new RegExp(`^${VERSION}$`)
+
+const PACKAGE = new RegExp(
+  `^obproxy-(${VERSION})\\.([a-z0-9]{1,20})\\.(x86_64|aarch64)\\.tar\\.gz$`,
+)
 
 /** `obproxy-4.3.2.0-1.linux.x86_64.tar.gz` → version `4.3.2.0-1`, os `linux`, arch `x86_64` (PL11). */
 export function parsePackageName(

@@ -59,27 +59,37 @@ export function orderEntry(
   }
 }
 
-export type Addressed = { readonly hostId: string; readonly entry: OrderEntry }
+export type Addressed = {
+  readonly hostId: string
+  readonly entry: OrderEntry
+  /** Deadline of the step: the node may not begin after it, its lock may be another's then. */
+  readonly expiresAt: number
+}
 
 /** Encodes as many of the first entries as one order carries, at least one; how many. */
 export function packOrder(
   verb: Verb,
   entries: readonly Addressed[],
-  expiresAt: number,
 ): { readonly order: string; readonly count: number } {
   for (let count = Math.min(entries.length, MAX_WAVE); count > 1; count -= 1) {
-    const order = tryEncode(verb, entries.slice(0, count), expiresAt)
+    const order = tryEncode(verb, entries.slice(0, count))
     if (order !== null) return { order, count }
   }
-  const order = tryEncode(verb, entries.slice(0, 1), expiresAt)
+  const order = tryEncode(verb, entries.slice(0, 1))
   if (order === null) throw new RangeError(`an order for one node exceeds ${ORDER_MAX_CHARS}`)
   return { order, count: 1 }
 }
 
-function tryEncode(verb: Verb, entries: readonly Addressed[], expiresAt: number): string | null {
-  const nodes = Object.fromEntries(entries.map(({ hostId, entry }) => [hostId, entry]))
+function tryEncode(verb: Verb, entries: readonly Addressed[]): string | null {
+  const latest = Math.max(...entries.map(({ expiresAt }) => expiresAt))
+  const nodes = Object.fromEntries(
+    entries.map(({ hostId, entry, expiresAt }) => [
+      hostId,
+      expiresAt < latest ? { ...entry, expiresAt } : entry,
+    ]),
+  )
   try {
-    return encodeOrder({ schema: ORDER_SCHEMA, verb, expiresAt, nodes })
+    return encodeOrder({ schema: ORDER_SCHEMA, verb, expiresAt: latest, nodes })
   } catch (error) {
     if (error instanceof RangeError) return null
     throw error

@@ -12,8 +12,12 @@ export type StepOutcome =
 
 const MAX_OUTPUT = 2000
 const MAX_DETAIL = 600
-/** 128 + SIGKILL, and the shell's own words for it: the verb was killed, not answered. */
-const KILLED = /exit status (?:137|143)|Killed|Terminated/
+/**
+ * The verb was killed, not answered: 128 + signal, the shell's and the agent's own words for it, and
+ * what an agent says of a worker or a machine that died under it (ssm-run-command.md §9).
+ */
+const KILLED =
+  /exit status (?:137|143)|signal: (?:killed|terminated)|Killed|Terminated|document process failed unexpectedly/
 
 export type ExpectedResult = {
   readonly operationId: string
@@ -40,6 +44,7 @@ export function outcomeOf(
       : { kind: 'lost', detail: 'the node answered for another step' }
   const code = result.code ?? 'node.failed'
   const detail = `${code}: ${result.message ?? 'no reason given'}`
+  if (code === 'node.going-down') return { kind: 'lost', detail }
   const isLate = code === 'order.expired'
   return failed(isLate ? 'node-timeout' : 'node-command-failed', detail, summaryOf(result))
 }

@@ -123,7 +123,8 @@ export type Plane = {
     /** Answers when the operation has ended or `revision` is outdated, at the latest after `waitMs` (0..25 000). */
     wait(id: string, waitMs: number, revision?: number): Promise<Operation>
     steps(id: string): Promise<readonly Step[]>
-    cancel(asked: Asked, id: string): Promise<Operation>
+    /** Done once it is written down; the operation ends when what runs on its nodes has. */
+    cancel(asked: Asked, id: string): Promise<Outcome<Operation>>
     retry(asked: Asked, id: string): Promise<Outcome<Operation>>
   }
   readonly obClusters: {
@@ -139,8 +140,8 @@ export type Plane = {
         readonly tags: Readonly<Record<string, string>>
       },
       revision?: number,
-    ): Promise<{ readonly value: ObCluster; readonly isCreated: boolean }>
-    remove(asked: Asked, name: string, revision: number): Promise<void>
+    ): Promise<Outcome<ObCluster>>
+    remove(asked: Asked, name: string, revision: number): Promise<Outcome<null>>
   }
   readonly hosts: {
     list(page: PageRequest): Promise<Page<Host>>
@@ -159,6 +160,6 @@ export type Plane = {
         readonly url: string
       },
     ): Promise<Outcome<Package>>
-    remove(asked: Asked, id: string): Promise<void>
+    remove(asked: Asked, id: string): Promise<Outcome<null>>
   }
 }

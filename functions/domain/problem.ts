@@ -51,6 +51,11 @@ export type ProblemDetails = {
   readonly retryAfterSec?: number
 }
 
+/** RFC 6901. */
+export function pointerOf(path: readonly string[]): string {
+  return path.map(part => `/${part.replaceAll('~', '~0').replaceAll('/', '~1')}`).join('')
+}
+
 export class Problem extends Error {
   readonly code: ProblemCode
   readonly details: ProblemDetails

@@ -33,6 +33,8 @@ export type ClusterRecord = Stored & {
   readonly conditions: readonly Condition[]
   /** Nodes ever named; the next is `<cluster>-<nodeSequence + 1>`. */
   readonly nodeSequence: number
+  /** The plane made the password under `spec.sysPasswordSecret`, and takes it along; else it is the caller's. */
+  readonly isSysPasswordOurs: boolean
 }
 
 export type NodeRecord = Stored & {
@@ -106,7 +108,7 @@ export type OperationRecord = Stored & {
   /** One a node; a node's operation has one. */
   readonly tasks: readonly NodeTask[]
   readonly package: PackageRef | null
-  /** Grows with each retry; children of an older round are opened again. */
+  /** Grows with each retry, a child's with its parent's: those of an older round are opened again. */
   readonly round: number
   /** Fence of the host while this operation holds its node. */
   readonly fence: number | null

@@ -59,4 +59,6 @@ export type Hosts = {
 export type Secrets = {
   /** Makes a password and stores it under `name`, replacing an older one. It is never returned. */
   generatePassword(name: string): Promise<void>
+  /** One that is not there is removed already. */
+  remove(name: string): Promise<void>
 }

@@ -89,7 +89,7 @@ export function clusterPhase(
 
 export const FAILED_CONDITION = 'LastOperationFailed'
 
-/** Conditions after an operation: a failed or cancelled one leaves its name, a good one clears it. */
+/** Conditions after an operation: a failed one leaves its name (PL2), a good one clears it, a cancelled one says nothing. */
 export function conditionsAfter(
   conditions: readonly Condition[],
   ended: {
@@ -100,6 +100,7 @@ export function conditionsAfter(
     readonly at: number
   },
 ): readonly Condition[] {
+  if (ended.phase === 'CANCELLED') return conditions
   const others = conditions.filter(one => one.type !== FAILED_CONDITION)
   if (ended.phase === 'SUCCEEDED') return others
   return [
@@ -107,7 +108,7 @@ export function conditionsAfter(
     {
       type: FAILED_CONDITION,
       status: true,
-      reason: ended.phase === 'FAILED' ? 'OperationFailed' : 'OperationCancelled',
+      reason: 'OperationFailed',
       message: `${ended.type} ${ended.operationId}: ${ended.detail}`.slice(0, 600),
       since: ended.at,
     },

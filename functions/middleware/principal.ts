@@ -24,7 +24,10 @@ export function principalMiddleware(tokenSha256: string) {
       .update(token ?? '')
       .digest()
     if (token === undefined || given.length !== wanted.length || !timingSafeEqual(given, wanted))
-      throw new Problem('unauthenticated', 'a valid bearer token is required')
+      throw new Problem(
+        'unauthenticated',
+        'a valid bearer token is required; /v1/openapi.json describes the API and is open to all',
+      )
     c.set('principal', { kind: 'user', name: 'local' })
     return next()
   })

@@ -2,7 +2,7 @@
 
 import type { z } from '@hono/zod-openapi'
 import { HTTPException } from 'hono/http-exception'
-import { PROBLEMS, Problem, type ProblemDetails } from '../domain/problem.ts'
+import { PROBLEMS, Problem, type ProblemDetails, pointerOf } from '../domain/problem.ts'
 
 type Wrong = NonNullable<ProblemDetails['errors']>[number]
 
@@ -48,15 +48,18 @@ export function knownProblem(error: unknown): Problem | undefined {
   return undefined
 }
 
-/** Every wrong place by its pointer; a field that nobody knows is wrong too. */
-export function invalid(error: z.core.$ZodError): Problem {
-  const errors = error.issues.flatMap(wrongOf).slice(0, MAX_ERRORS)
+/**
+ * Every wrong place by its pointer; a field that nobody knows is wrong too.
+ * @param given what was found invalid: a value that is not there is missing, whatever its type.
+ */
+export function invalid(error: z.core.$ZodError, given: unknown): Problem {
+  const errors = error.issues.flatMap(issue => wrongOf(issue, given)).slice(0, MAX_ERRORS)
   const [first] = errors
   const where = first === undefined ? '' : `: ${first.pointer} ${first.detail}`
   return new Problem('validation-failed', `the request is not valid${where}`, { errors })
 }
 
-function wrongOf(issue: z.core.$ZodIssue): readonly Wrong[] {
+function wrongOf(issue: z.core.$ZodIssue, given: unknown): readonly Wrong[] {
   const path = issue.path.map(String)
   if (issue.code === 'unrecognized_keys')
     return issue.keys.map(key => ({
@@ -64,13 +67,17 @@ function wrongOf(issue: z.core.$ZodIssue): readonly Wrong[] {
       code: 'unknown-field',
       detail: 'there is no such field',
     }))
-  const isMissing = issue.code === 'invalid_type' && issue.message.endsWith('received undefined')
+  const isMissing = valueAt(given, issue.path) === undefined
   const code = isMissing ? 'required' : issue.code.replaceAll('_', '-')
   const detail = isMissing ? 'is missing' : issue.message.slice(0, 300)
   return [{ pointer: pointerOf(path), code, detail }]
 }
 
-/** RFC 6901. */
-function pointerOf(path: readonly string[]): string {
-  return path.map(part => `/${part.replaceAll('~', '~0').replaceAll('/', '~1')}`).join('')
+function valueAt(given: unknown, path: readonly PropertyKey[]): unknown {
+  let value = given
+  for (const part of path) {
+    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, part)) return undefined
+    value = (value as Readonly<Record<PropertyKey, unknown>>)[part]
+  }
+  return value
 }

@@ -25,12 +25,17 @@ export function requestIdMiddleware(newRequestId: () => string) {
   })
 }
 
-/** @throws Problem unsupported-media-type */
+/**
+ * A body is JSON. An empty one is none, whatever type it claims: many clients name a type always.
+ * @throws Problem unsupported-media-type
+ */
 export const jsonOnlyMiddleware = createMiddleware<AppEnv>(async (c, next) => {
+  if (!WITH_BODY.includes(c.req.method)) return next()
   const length = c.req.header('content-length')
   const hasBody = c.req.header('transfer-encoding') !== undefined || Number(length ?? 0) > 0
   const type = c.req.header('content-type')?.split(';')[0]?.trim().toLowerCase()
-  if (WITH_BODY.includes(c.req.method) && hasBody && type !== 'application/json')
+  if (type !== undefined && (await c.req.text()) === '') c.req.raw.headers.delete('content-type')
+  else if (hasBody && type !== 'application/json')
     throw new Problem('unsupported-media-type', 'send application/json')
   return next()
 })

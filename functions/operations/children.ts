@@ -43,7 +43,10 @@ async function openChild(store: Store, opening: Opening): Promise<void> {
   const existing = await store.get('operation', { id: childId(parent, index) })
   if (existing !== null && (existing.round >= parent.round || existing.phase === 'SUCCEEDED'))
     return
-  const child = existing === null ? newChild(opening) : reopened(existing, parent.round)
+  const child =
+    existing === null
+      ? newChild(opening)
+      : { ...reopened(existing, parent.round), isSelfDriven: false }
   const node = await store.get('node', { clusterId: parent.clusterId, id: task.nodeId })
   // A node that is still to be made is locked by the step that makes it.
   if (node === null) return store.commit([put('operation', child)])

@@ -59,7 +59,7 @@ function freed<T extends ClusterRecord | NodeRecord>(
   { id, type }: OperationRecord,
   { phase, error, now }: Ending,
 ): T {
-  const detail = error?.detail ?? (phase === 'CANCELLED' ? 'cancelled by its caller' : '')
+  const detail = error?.detail ?? ''
   return {
     ...held,
     hold: null,

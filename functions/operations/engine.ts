@@ -3,7 +3,6 @@
  * takes the operation's lease and works from what is stored until nothing can be done now; an
  * executor may die between any two writes. Source: management-beyond.md §4, PL1-PL5.
  */
-import { sysSecretOf } from '../domain/names.ts'
 import type { OrderSource } from '../domain/order.ts'
 import { isClusterOperation, type StepName } from '../domain/plan.ts'
 import type { OperationRecord, StepRecord, WorkRecord } from '../domain/record.ts'
@@ -65,8 +64,19 @@ export class Engine {
 
   /** All that is due, by the sweeper. How many were found. */
   async sweep(limit: number): Promise<number> {
-    const { store, clock, log } = this.deps
-    const ids = await store.due(clock.now(), limit)
+    return this.look(await this.deps.store.due(this.now(), limit))
+  }
+
+  /**
+   * For an executor of a name that no other has, when it begins: what it held when it died is its own
+   * still, and is taken up before the lease ends. How many were found.
+   */
+  async resume(limit: number): Promise<number> {
+    return this.look(await this.deps.store.due(this.now() + LEASE_MS, limit))
+  }
+
+  private async look(ids: readonly string[]): Promise<number> {
+    const { log } = this.deps
     await Promise.all(
       ids.map(id =>
         this.advance(id).catch((error: Error) =>
@@ -171,7 +181,7 @@ export class Engine {
       const error = { code: 'not-found', detail: 'the cluster is gone' }
       return void (await this.endCluster(operation, { phase: 'FAILED', error, now: this.now() }))
     }
-    if (name === 'prepare' && cluster.spec.sysPasswordSecret === sysSecretOf(cluster.name))
+    if (name === 'prepare' && cluster.isSysPasswordOurs)
       await secrets.generatePassword(cluster.spec.sysPasswordSecret)
     if (name === 'children') await openChildren(store, operation, cluster.name, this.now())
     await this.pass(operation, null)
@@ -220,12 +230,14 @@ export class Engine {
     return [put('step', endStep(begun, phase, now, { error }))]
   }
 
-  /** The cluster leaves the inventory; its operations stay. */
+  /** The cluster leaves the inventory, and what was made for it; its operations stay. */
   private async forgetCluster(operation: OperationRecord): Promise<void> {
-    const { store } = this.deps
+    const { store, secrets } = this.deps
     const picture = await store.cluster(operation.clusterId)
     if (picture === null) return void (await this.endCluster(operation, succeeded(this.now())))
     const { cluster } = picture
+    // While its name is still taken: no other cluster can have a secret of that name.
+    if (cluster.isSysPasswordOurs) await secrets.remove(cluster.spec.sysPasswordSecret)
     const ending = succeeded(this.now())
     const [name, obCluster, work] = await Promise.all([
       store.get('clusterName', { name: cluster.name }),

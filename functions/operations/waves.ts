@@ -50,10 +50,10 @@ export async function intend(
         node,
       },
     )
-    return [{ hostId: node.hostId, entry, step: { ...step, sends, wave: number } }]
+    const expiresAt = step.deadlineAt ?? now
+    return [{ hostId: node.hostId, entry, expiresAt, step: { ...step, sends, wave: number } }]
   })
-  const expiresAt = Math.max(...addressed.map(({ step }) => step.deadlineAt ?? now))
-  const { order, count } = packOrder(first.verb, addressed, expiresAt)
+  const { order, count } = packOrder(first.verb, addressed)
   const carried = addressed.slice(0, count)
   const wave: WaveRecord = {
     operationId: driver.id,

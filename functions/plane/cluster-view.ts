@@ -6,7 +6,13 @@ import { clusterPhase, nodeStatus, nodeView } from '../domain/status.ts'
 import type { ClusterPicture, Store } from '../domain/store.ts'
 
 export function clusterView({ cluster, nodes, reports }: ClusterPicture, now: number): Cluster {
-  const { hold, version: _version, nodeSequence: _sequence, ...rest } = cluster
+  const {
+    hold,
+    version: _version,
+    nodeSequence: _sequence,
+    isSysPasswordOurs: _ours,
+    ...rest
+  } = cluster
   const statuses = nodes.map(node => nodeStatus(node, reports.get(node.id) ?? null, now))
   return {
     ...rest,

@@ -115,6 +115,7 @@ async function decideCreate(
     hold: null,
     conditions: [],
     nodeSequence: tasks.length,
+    isSysPasswordOurs: input.spec.sysPasswordSecret === undefined,
     version: 0,
   }
   const target = { kind: 'cluster' as const, id: bare.id, name: bare.name }

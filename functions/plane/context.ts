@@ -36,6 +36,8 @@ export type Decision =
       readonly kind: 'done'
       readonly action: string
       readonly ref: string
+      /** For the audit, where what was done is done to an operation. */
+      readonly operation?: OperationRecord
       readonly isCreated: boolean
       readonly changes: readonly Change[]
     }
@@ -54,28 +56,45 @@ export async function mutate<T>(
   view: (ref: string) => Promise<T>,
   decideOn: () => Promise<Decision>,
 ): Promise<Outcome<T>> {
-  return settled(async () => {
-    const earlier = await earlierRequest(deps, asked)
-    if (earlier !== null && earlier.expiresAt > deps.clock.now())
-      return replayed(deps, asked, earlier, view)
-    const decision = await decideOn()
-    await deps.store.commit([
-      ...decision.changes,
-      ...acceptance(decision, deps.clock.now()),
-      ...memoryOf(deps, asked, decision, earlier),
-      put('audit', auditOf(deps, asked, decision)),
-    ])
-    if (decision.kind === 'done') {
-      const value = await view(decision.ref)
-      return { kind: 'done', value, isCreated: decision.isCreated, isReplayed: false }
-    }
-    await deps.queue.nudge(decision.operation.id, 0)
-    const operation = operationView({
-      ...decision.operation,
-      version: decision.operation.version + 1,
-    })
-    return { kind: 'accepted', operation, isReplayed: false }
+  try {
+    return await settled(() => once(deps, asked, view, decideOn))
+  } catch (error) {
+    // What stands in the way may be this very request, sent twice at once.
+    const earlier = error instanceof Problem ? await earlierRequest(deps, asked) : null
+    if (!isKept(earlier, deps)) throw error
+    return replayed(deps, asked, earlier, view)
+  }
+}
+
+async function once<T>(
+  deps: PlaneDeps,
+  asked: Asked,
+  view: (ref: string) => Promise<T>,
+  decideOn: () => Promise<Decision>,
+): Promise<Outcome<T>> {
+  const earlier = await earlierRequest(deps, asked)
+  if (isKept(earlier, deps)) return replayed(deps, asked, earlier, view)
+  const decision = await decideOn()
+  await deps.store.commit([
+    ...decision.changes,
+    ...acceptance(decision, deps.clock.now()),
+    ...memoryOf(deps, asked, decision, earlier),
+    put('audit', auditOf(deps, asked, decision)),
+  ])
+  if (decision.kind === 'done') {
+    const value = await view(decision.ref)
+    return { kind: 'done', value, isCreated: decision.isCreated, isReplayed: false }
+  }
+  await deps.queue.nudge(decision.operation.id, 0)
+  const operation = operationView({
+    ...decision.operation,
+    version: decision.operation.version + 1,
   })
+  return { kind: 'accepted', operation, isReplayed: false }
+}
+
+function isKept(earlier: RequestRecord | null, { clock }: PlaneDeps): earlier is RequestRecord {
+  return earlier !== null && earlier.expiresAt > clock.now()
 }
 
 /** @throws Problem cluster-state-conflict when others change the same things all the time. */
@@ -157,17 +176,20 @@ function memoryOf(
 }
 
 function auditOf(deps: PlaneDeps, asked: Asked, decision: Decision): AuditRecord {
-  if (decision.kind === 'done') return auditEntry(deps, asked, decision.action, decision.ref)
+  if (decision.kind === 'done') {
+    const { action, ref, operation: touched } = decision
+    return auditEntry(deps, asked, action, touched?.target.id ?? ref, touched?.id)
+  }
   const { operation, action = operation.type } = decision
   return auditEntry(deps, asked, action, operation.target.id, operation.id)
 }
 
 /** The audit entry of a change; it goes into the change's own transaction. */
-export function auditEntry(
+function auditEntry(
   { clock }: PlaneDeps,
   asked: Asked,
   action: string,
-  ...[target, operationId]: readonly [target: string, operationId?: string]
+  ...[target, operationId]: readonly [target: string, operationId?: string | undefined]
 ): AuditRecord {
   const at = clock.now()
   return {

@@ -5,7 +5,7 @@ import { newId } from '../domain/ids.ts'
 import type { ClusterSpec } from '../domain/model.ts'
 import { sysSecretOf } from '../domain/names.ts'
 import type { ClusterInput, NodeInput } from '../domain/plane.ts'
-import { Problem, type ProblemDetails } from '../domain/problem.ts'
+import { Problem, type ProblemDetails, pointerOf } from '../domain/problem.ts'
 import type { NodeTask, ObClusterRecord, PackageRecord } from '../domain/record.ts'
 import type { Store } from '../domain/store.ts'
 import type { PlaneDeps } from './context.ts'
@@ -78,7 +78,7 @@ async function packageOf(store: Store, version: string): Promise<PackageRecord |
 
 function wrongParameters(parameters: Readonly<Record<string, string>>): readonly Wrong[] {
   return Object.keys(parameters).flatMap(name => {
-    const pointer = `/spec/parameters/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`
+    const pointer = pointerOf(['spec', 'parameters', name])
     if (!PARAMETERS.has(name) || OBSOLETE_NAMES.has(name))
       return [at(pointer, 'unknown-parameter', `OBProxy has no parameter ${name}`)]
     return isSecret(name)

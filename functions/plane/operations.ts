@@ -4,9 +4,9 @@ import type { Asked, Plane } from '../domain/plane.ts'
 import { Problem } from '../domain/problem.ts'
 import type { OperationRecord } from '../domain/record.ts'
 import { type Change, put, type Store } from '../domain/store.ts'
-import { lockNode, reopened } from '../operations/children.ts'
+import { childrenOf, lockNode, reopened } from '../operations/children.ts'
 import { hasEnded } from '../operations/member.ts'
-import { actorOf, auditEntry, type Decision, mutate, type PlaneDeps, settled } from './context.ts'
+import { actorOf, type Decision, mutate, type PlaneDeps } from './context.ts'
 import type { Cursors } from './cursor.ts'
 import { operationView, stepViews } from './operation-view.ts'
 import { held, requireFreeCluster, requireFreeNode } from './plans.ts'
@@ -17,6 +17,7 @@ const MAX_LOOKED_AT = 2_000
 
 export function operationUseCases(deps: PlaneDeps, cursors: Cursors): Plane['operations'] {
   const { store, clock } = deps
+  const view = async (id: string) => operationView(await recordOf(store, id))
   return {
     list: async ({ limit, cursor }, filter) => {
       const matches = ({ target, type, phase }: OperationRecord) =>
@@ -36,7 +37,7 @@ export function operationUseCases(deps: PlaneDeps, cursors: Cursors): Plane['ope
       }
       return { items, nextCursor: cursors.write('operations', after ?? null) }
     },
-    get: async id => operationView(await recordOf(store, id)),
+    get: view,
     wait: async (id, waitMs, revision) => {
       const until = clock.now() + waitMs
       for (;;) {
@@ -50,14 +51,12 @@ export function operationUseCases(deps: PlaneDeps, cursors: Cursors): Plane['ope
       const record = await recordOf(store, id)
       return stepViews(record, await store.steps(id))
     },
-    cancel: (asked, id) => settled(() => cancel(deps, asked, id)),
-    retry: (asked, id) =>
-      mutate(
-        deps,
-        asked,
-        async ref => operationView(await recordOf(store, ref)),
-        () => decideRetry(deps, asked, id),
-      ),
+    cancel: async (asked, id) => {
+      const outcome = await mutate(deps, asked, view, () => decideCancel(store, id))
+      if (!outcome.isReplayed) await deps.queue.nudge(id, 0)
+      return outcome
+    },
+    retry: (asked, id) => mutate(deps, asked, view, () => decideRetry(deps, asked, id)),
   }
 }
 
@@ -68,19 +67,16 @@ async function recordOf(store: Store, id: string): Promise<OperationRecord> {
 }
 
 /** No new step begins; what runs on a node is let run to its end. */
-async function cancel(deps: PlaneDeps, asked: Asked, id: string): Promise<Operation> {
-  const record = await recordOf(deps.store, id)
-  if (record.phase === 'CANCELLING' || record.phase === 'CANCELLED') return operationView(record)
+async function decideCancel(store: Store, id: string): Promise<Decision> {
+  const record = await recordOf(store, id)
+  const done = { kind: 'done', action: 'cancel', ref: id, isCreated: false } as const
+  if (record.phase === 'CANCELLING' || record.phase === 'CANCELLED')
+    return { ...done, operation: record, changes: [] }
   if (hasEnded(record))
     throw new Problem('operation-state-conflict', `${id} has ended: ${record.phase}`)
   requireOwnDriver(record)
   const cancelling: OperationRecord = { ...record, phase: 'CANCELLING' }
-  await deps.store.commit([
-    put('operation', cancelling),
-    put('audit', auditEntry(deps, asked, 'cancel', cancelling.target.id, id)),
-  ])
-  await deps.queue.nudge(id, 0)
-  return operationView({ ...cancelling, version: record.version + 1 })
+  return { ...done, operation: cancelling, changes: [put('operation', cancelling)] }
 }
 
 /** @throws Problem operation-state-conflict */
@@ -97,8 +93,10 @@ async function decideRetry(deps: PlaneDeps, asked: Asked, id: string): Promise<D
   if (record.phase !== 'FAILED' && record.phase !== 'CANCELLED')
     throw new Problem('operation-state-conflict', `${id} is ${record.phase}; retry needs FAILED`)
   await requireEndedParent(deps.store, record)
+  await requireEndedChildren(deps.store, record)
   const again: OperationRecord = {
-    ...reopened(record, record.round + 1),
+    // A child's round is its parent's: were it to grow by itself, the parent's next would pass it over.
+    ...reopened(record, record.parentId === null ? record.round + 1 : record.round),
     isSelfDriven: true,
     actor: actorOf(asked.principal),
     requestId: asked.requestId,
@@ -124,6 +122,16 @@ async function requireEndedParent(store: Store, { parentId }: OperationRecord): 
   if (parent !== null && !hasEnded(parent))
     throw new Problem('operation-state-conflict', `${parentId} still runs`, {
       remedy: `wait for ${parentId}`,
+    })
+}
+
+/** A child that was retried alone has a driver of its own, and no lock where its node is still to be made. */
+async function requireEndedChildren(store: Store, record: OperationRecord): Promise<void> {
+  if (record.target.kind !== 'cluster') return
+  const open = (await childrenOf(store, record)).find(child => !hasEnded(child))
+  if (open !== undefined)
+    throw new Problem('operation-state-conflict', `${open.id} still runs`, {
+      remedy: `wait for ${open.id}`,
     })
 }
 

@@ -6,8 +6,8 @@ import type { Plane } from '../domain/plane.ts'
 import { Problem } from '../domain/problem.ts'
 import type { ObClusterRecord, PackageRecord } from '../domain/record.ts'
 import type { HostFacts } from '../domain/remote.ts'
-import { put, remove, type Store } from '../domain/store.ts'
-import { auditEntry, type Decision, mutate, type PlaneDeps, settled } from './context.ts'
+import { type Change, put, remove, type Store } from '../domain/store.ts'
+import { type Decision, mutate, type PlaneDeps } from './context.ts'
 import type { Cursors } from './cursor.ts'
 
 /** Clusters that are read at a time when a package is to go. */
@@ -15,6 +15,7 @@ const CLUSTERS_AT_ONCE = 100
 
 export function obClusterUseCases(deps: PlaneDeps, cursors: Cursors): Plane['obClusters'] {
   const { store, clock } = deps
+  const view = async (name: string) => obClusterView(await obClusterOf(store, name))
   return {
     list: async ({ limit, cursor }) => {
       const page = await store.obClusters({ limit, ...cursors.read('ob-clusters', cursor) })
@@ -23,33 +24,39 @@ export function obClusterUseCases(deps: PlaneDeps, cursors: Cursors): Plane['obC
         nextCursor: cursors.write('ob-clusters', page.next),
       }
     },
-    get: async name => obClusterView(await obClusterOf(store, name)),
+    get: view,
     put: (asked, name, input, revision) =>
-      settled(async () => {
+      mutate(deps, asked, view, async () => {
         const earlier = await store.get('obCluster', { name })
         requireRevision(name, earlier, revision)
-        const record = obClusterAfter(earlier, name, input, clock.now())
         const isCreated = earlier === null
-        const action = isCreated ? 'create-ob-cluster' : 'replace-ob-cluster'
-        await store.commit([
-          put('obCluster', record),
-          put('audit', auditEntry(deps, asked, action, name)),
-        ])
-        return { value: obClusterView(record), isCreated }
+        return {
+          kind: 'done',
+          action: isCreated ? 'create-ob-cluster' : 'replace-ob-cluster',
+          ref: name,
+          isCreated,
+          changes: [put('obCluster', obClusterAfter(earlier, name, input, clock.now()))],
+        }
       }),
     remove: (asked, name, revision) =>
-      settled(async () => {
+      mutate(deps, asked, gone, async () => {
         const record = await obClusterOf(store, name)
         if (record.revision !== revision)
           throw new Problem('revision-stale', `${name} is at revision ${record.revision}`)
         if (record.linkCount > 0)
           throw new Problem('in-use', `${record.linkCount} proxy clusters are linked to ${name}`)
-        await store.commit([
-          remove('obCluster', record),
-          put('audit', auditEntry(deps, asked, 'delete-ob-cluster', name)),
-        ])
+        return removal('delete-ob-cluster', name, [remove('obCluster', record)])
       }),
   }
+}
+
+/** What is seen of what was removed. */
+async function gone(): Promise<null> {
+  return null
+}
+
+function removal(action: string, ref: string, changes: readonly Change[]): Decision {
+  return { kind: 'done', action, ref, isCreated: false, changes }
 }
 
 /** Without a revision it must not exist, with one it must be at it. @throws Problem revision-stale */
@@ -103,14 +110,13 @@ export function packageUseCases(deps: PlaneDeps, cursors: Cursors): Plane['packa
     get: view,
     create: (asked, input) => mutate(deps, asked, view, () => decidePackage(deps, input)),
     remove: (asked, id) =>
-      settled(async () => {
+      mutate(deps, asked, gone, async () => {
         const record = await packageOf(store, id)
         await requireUnused(store, record)
         const name = await store.get('packageName', { name: record.fileName })
-        await store.commit([
+        return removal('delete-package', id, [
           remove('package', record),
           ...(name?.id === id ? [remove('packageName', name)] : []),
-          put('audit', auditEntry(deps, asked, 'delete-package', id)),
         ])
       }),
   }

@@ -5,7 +5,8 @@ import {
   type SSMClient,
 } from '@aws-sdk/client-ssm'
 import type { HostFacts, Hosts } from '../domain/remote.ts'
-import { reading } from './run-command.ts'
+import { described } from './instances.ts'
+import { reading } from './reading.ts'
 
 /** The service takes 5 to 50. */
 const MIN_PAGE = 5
@@ -32,17 +33,7 @@ export function ssmHosts(client: SSMClient): Hosts {
         nextToken: answer.NextToken ?? null,
       }
     },
-    some: async ids => {
-      const found: HostFacts[] = []
-      for (let at = 0; at < ids.length; at += MAX_PAGE) {
-        const Filters = [{ Key: 'InstanceIds', Values: ids.slice(at, at + MAX_PAGE) }]
-        const answer = await reading(() =>
-          client.send(new DescribeInstanceInformationCommand({ Filters, MaxResults: MAX_PAGE })),
-        )
-        found.push(...(answer.InstanceInformationList ?? []).map(factsOf))
-      }
-      return found
-    },
+    some: async ids => (await described(client, ids)).map(factsOf),
   }
 }
 

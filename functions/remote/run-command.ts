@@ -1,14 +1,14 @@
 /** Lifecycle commands by Systems Manager. A send is never repeated in here: who sends decides what a lost answer means (PL3). */
 import {
   CancelCommandCommand,
-  DescribeInstanceInformationCommand,
   ListCommandInvocationsCommand,
   ListCommandsCommand,
   SendCommandCommand,
   type SSMClient,
 } from '@aws-sdk/client-ssm'
-import { Problem } from '../domain/problem.ts'
 import type { Invocation, InvocationState, RunCommand, SendOutcome } from '../domain/remote.ts'
+import { described } from './instances.ts'
+import { reading } from './reading.ts'
 
 const MAX_HOSTS = 50
 const PAGE = 50
@@ -66,21 +66,12 @@ async function onlineOf(
   client: SSMClient,
   hostIds: readonly string[],
 ): Promise<ReadonlySet<string>> {
-  const online = new Set<string>()
-  for (let at = 0; at < hostIds.length; at += PAGE) {
-    const Values = hostIds.slice(at, at + PAGE)
-    const answer = await reading(() =>
-      client.send(
-        new DescribeInstanceInformationCommand({
-          Filters: [{ Key: 'InstanceIds', Values }],
-          MaxResults: PAGE,
-        }),
-      ),
-    )
-    for (const { InstanceId, PingStatus } of answer.InstanceInformationList ?? [])
-      if (InstanceId !== undefined && PingStatus === 'Online') online.add(InstanceId)
-  }
-  return online
+  const known = await described(client, hostIds)
+  return new Set(
+    known.flatMap(({ InstanceId, PingStatus }) =>
+      InstanceId !== undefined && PingStatus === 'Online' ? [InstanceId] : [],
+    ),
+  )
 }
 
 async function send(
@@ -181,16 +172,4 @@ async function results(client: SSMClient, CommandId: string): Promise<readonly I
     NextToken = answer.NextToken
   } while (NextToken !== undefined)
   return found
-}
-
-export async function reading<T>(act: () => Promise<T>): Promise<T> {
-  try {
-    return await act()
-  } catch (error) {
-    const name = error instanceof Error ? error.name : 'unknown error'
-    throw Object.assign(
-      new Problem('remote-unavailable', `Systems Manager does not answer: ${name}`),
-      { cause: error },
-    )
-  }
 }

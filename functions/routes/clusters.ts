@@ -1,9 +1,27 @@
 /** Proxy clusters: create, read, delete, add nodes, start, stop, restart. */
 import { createRoute, z } from '@hono/zod-openapi'
+import {
+  clusterNameSchema,
+  homeSchema,
+  portSchema,
+  secretReferenceSchema,
+} from '#contract/node-state'
+import { beginsLikeId } from '../domain/ids.ts'
 import { CLUSTER_PHASES, type Cluster } from '../domain/model.ts'
+import { VERSION_FORM } from '../domain/names.ts'
 import type { ClusterInput, NodeInput, NodesInput, Outcome, Plane } from '../domain/plane.ts'
 import type { AppContext } from '../middleware/env.ts'
 import { askedOf, entityTag, isKnown, replayHeaders } from '../middleware/requests.ts'
+import {
+  IF_MATCH,
+  IF_NONE_MATCH,
+  KEY_OPTIONAL,
+  KEY_REQUIRED,
+  NOT_CHANGED,
+  named,
+  REPLAYABLE,
+  TAGGED,
+} from './headers.ts'
 import {
   DESIRED_STATES,
   deleteInput,
@@ -19,6 +37,7 @@ import {
   conditionsJson,
   holdSchema,
   json,
+  nothingSchema,
   pageOf,
   pageQuerySchema,
   pageRequest,
@@ -35,17 +54,9 @@ const MAX_NODES = 100
 const DEFAULT_PORTS = { sql: 2883, exporter: 2884 }
 const DEFAULT_INSTALL = { path: '/home/admin/obproxy' }
 
-const nameSchema = z
-  .string()
-  .regex(/^[A-Za-z][A-Za-z0-9_]{0,62}$/, 'a letter, then letters, digits and _, at most 63')
-  .refine(name => !/^(clu|nod|op|pkg|aud)_/.test(name), 'a name may not begin like an id')
+const nameSchema = clusterNameSchema
+  .refine(name => !beginsLikeId(name), 'a name may not begin like an id')
   .openapi({ example: 'orders' })
-
-const portSchema = z.int().min(1025).max(65_535)
-
-const secretSchema = z
-  .string()
-  .regex(/^(\/|arn:aws[a-z-]*:ssm:)[A-Za-z0-9_./:-]{1,1000}$/, 'a Parameter Store name or ARN')
 
 const hostIdSchema = z.string().regex(/^m?i-[0-9a-f]{8,17}$/, 'an instance id')
 
@@ -69,15 +80,7 @@ const parametersSchema = z
     `at most ${MAX_PARAMETERS_CHARS} characters in all`,
   )
 
-const pathSchema = z
-  .string()
-  .max(200)
-  .regex(/^\/[A-Za-z0-9._/-]+$/, 'an absolute path')
-  .refine(path => !path.split('/').includes('..'), 'without ..')
-
-const versionSchema = z
-  .string()
-  .regex(/^\d{1,4}(\.\d{1,4}){3}-[A-Za-z0-9_]{1,20}$/, 'like 4.3.2.0-1')
+const versionSchema = z.string().regex(VERSION_FORM, 'like 4.3.2.0-1')
 
 const portsSchema = z.strictObject({
   sql: portSchema.default(DEFAULT_PORTS.sql),
@@ -92,11 +95,11 @@ const clusterInputSchema = z
       workMode: z.enum(['RS_LIST', 'CONFIG_URL']),
       version: versionSchema,
       ports: portsSchema.default(DEFAULT_PORTS),
-      install: z.strictObject({ path: pathSchema }).default(DEFAULT_INSTALL),
+      install: z.strictObject({ path: homeSchema }).default(DEFAULT_INSTALL),
       nodes: z.array(nodeInputSchema).max(MAX_NODES).default([]),
       links: z.array(linkSchema).max(100),
       parameters: parametersSchema.default({}),
-      sysPasswordSecret: secretSchema.optional(),
+      sysPasswordSecret: secretReferenceSchema.optional(),
       deletionProtection: z.boolean().default(false),
     }),
   })
@@ -129,7 +132,10 @@ const clusterSchema = z
       deletionProtection: z.boolean(),
     }),
     status: z.object({
-      phase: z.enum(CLUSTER_PHASES),
+      phase: z.enum(CLUSTER_PHASES).openapi({
+        description:
+          'What of it serves, whatever was wanted: DEGRADED as soon as one node does not run, also when it was stopped on purpose; `desiredState` and status of its nodes tell which.',
+      }),
       observedGeneration: z.int(),
       parameterVersion: z.int(),
       nodeCount: z.int(),
@@ -171,6 +177,7 @@ function clusterJson(cluster: Cluster): z.infer<typeof clusterSchema> {
 }
 
 const list = createRoute({
+  ...named('listClusters', 'List proxy clusters'),
   method: 'get',
   path: '/',
   request: { query: pageQuerySchema },
@@ -178,29 +185,38 @@ const list = createRoute({
 })
 
 const get = createRoute({
+  ...named('getCluster', 'Read a proxy cluster'),
+  parameters: [IF_NONE_MATCH],
   method: 'get',
   path: '/{ref}',
   request: { params: refParams, query: z.strictObject({}) },
   responses: {
-    200: json(clusterSchema, 'The cluster'),
-    304: { description: 'Not changed' },
+    200: { ...json(clusterSchema, 'The cluster'), ...TAGGED },
+    304: NOT_CHANGED,
     default: problemResponse,
   },
 })
 
 const create = createRoute({
+  ...named('createCluster', 'Create a proxy cluster'),
+  parameters: [KEY_REQUIRED],
   method: 'post',
   path: '/',
   description: 'Work mode CONFIG_URL is refused until the config service exists.',
-  request: body(clusterInputSchema),
+  request: { query: nothingSchema, ...body(clusterInputSchema) },
   responses: {
-    201: json(clusterSchema, 'Made before, by a request with this key'),
+    201: {
+      ...json(clusterSchema, 'Made before, by a request with this key'),
+      ...REPLAYABLE,
+    },
     202: acceptedResponse,
     default: problemResponse,
   },
 })
 
 const remove = createRoute({
+  ...named('deleteCluster', 'Delete a proxy cluster'),
+  parameters: [IF_MATCH, KEY_OPTIONAL],
   method: 'delete',
   path: '/{ref}',
   description: 'Stops and uninstalls every node; needs `confirm` with the name.',
@@ -213,6 +229,7 @@ const remove = createRoute({
 })
 
 const nodes = createRoute({
+  ...named('listClusterNodes', 'List the nodes of a proxy cluster'),
   method: 'get',
   path: '/{ref}/nodes',
   request: { params: refParams, query: pageQuerySchema },
@@ -220,37 +237,49 @@ const nodes = createRoute({
 })
 
 const changed = {
-  200: json(clusterSchema, 'It is so already'),
+  200: { ...json(clusterSchema, 'It is so already'), ...REPLAYABLE },
   202: acceptedResponse,
   default: problemResponse,
 }
 
 const addNodes = createRoute({
+  ...named('addNodes', 'Add nodes to a proxy cluster'),
+  parameters: [KEY_REQUIRED],
   method: 'post',
   path: '/{ref}/nodes',
   request: {
     params: refParams,
+    query: nothingSchema,
     ...body(z.strictObject({ nodes: z.array(nodeInputSchema).min(1).max(MAX_NODES) })),
   },
   responses: changed,
 })
 
-function action<T extends z.ZodType>(path: string, schema: T, description: string) {
+function action<T extends z.ZodType>(
+  verb: 'start' | 'stop' | 'restart',
+  schema: T,
+  description: string,
+) {
   return createRoute({
+    ...named(
+      `${verb}Cluster`,
+      `${verb[0]?.toUpperCase()}${verb.slice(1)} nodes of a proxy cluster`,
+    ),
+    parameters: [KEY_REQUIRED],
     method: 'post',
-    path,
+    path: `/{ref}/${verb}`,
     description,
-    request: { params: refParams, ...body(schema, false) },
+    request: { params: refParams, query: nothingSchema, ...body(schema, false) },
     responses: changed,
   })
 }
 
 const restartNodesSchema = z.strictObject({ ...nodesSchema.shape, ...restartSchema.shape })
 
-const start = action('/{ref}/start', nodesSchema, 'Starts stopped nodes, all or those named.')
-const stop = action('/{ref}/stop', nodesSchema, 'Stops nodes; they stay stopped over a reboot.')
+const start = action('start', nodesSchema, 'Starts stopped nodes, all or those named.')
+const stop = action('stop', nodesSchema, 'Stops nodes; they stay stopped over a reboot.')
 const restart = action(
-  '/{ref}/restart',
+  'restart',
   restartNodesSchema,
   'Restarts nodes one after the other; `auto` is `force` until hot restart exists.',
 )

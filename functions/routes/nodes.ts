@@ -11,6 +11,16 @@ import {
   matchedRevision,
   replayHeaders,
 } from '../middleware/requests.ts'
+import {
+  IF_MATCH,
+  IF_NONE_MATCH,
+  KEY_OPTIONAL,
+  KEY_REQUIRED,
+  NOT_CHANGED,
+  named,
+  REPLAYABLE,
+  TAGGED,
+} from './headers.ts'
 import { accepted, acceptedResponse, router } from './operations.ts'
 import {
   body,
@@ -18,6 +28,7 @@ import {
   conditionsJson,
   holdSchema,
   json,
+  nothingSchema,
   pageOf,
   pageQuerySchema,
   pageRequest,
@@ -141,6 +152,7 @@ export async function deleteInput(
 }
 
 const list = createRoute({
+  ...named('listNodes', 'List the nodes of all clusters'),
   method: 'get',
   path: '/',
   request: { query: pageQuerySchema },
@@ -148,17 +160,21 @@ const list = createRoute({
 })
 
 const get = createRoute({
+  ...named('getNode', 'Read a node'),
+  parameters: [IF_NONE_MATCH],
   method: 'get',
   path: '/{ref}',
   request: { params: refParams, query: z.strictObject({}) },
   responses: {
-    200: json(nodeSchema, 'The node'),
-    304: { description: 'Not changed' },
+    200: { ...json(nodeSchema, 'The node'), ...TAGGED },
+    304: NOT_CHANGED,
     default: problemResponse,
   },
 })
 
 const remove = createRoute({
+  ...named('deleteNode', 'Delete a node'),
+  parameters: [IF_MATCH, KEY_OPTIONAL],
   method: 'delete',
   path: '/{ref}',
   description:
@@ -171,33 +187,40 @@ const remove = createRoute({
   },
 })
 
-function action(path: string, description: string) {
+function action(verb: 'start' | 'stop' | 'restart', summary: string, description: string) {
   return createRoute({
+    ...named(`${verb}Node`, summary),
+    parameters: [KEY_REQUIRED],
     method: 'post',
-    path,
+    path: `/{ref}/${verb}`,
     description,
-    request: { params: refParams },
+    request: { params: refParams, query: nothingSchema, ...body(nothingSchema, false) },
     responses: {
-      200: json(nodeSchema, 'It is so already'),
+      200: { ...json(nodeSchema, 'It is so already'), ...REPLAYABLE },
       202: acceptedResponse,
       default: problemResponse,
     },
   })
 }
 
-const start = action('/{ref}/start', 'Starts the proxy.')
-const stop = action('/{ref}/stop', 'Stops the proxy; it stays stopped over a reboot.')
+const start = action('start', 'Start a node', 'Starts the proxy.')
+const stop = action('stop', 'Stop a node', 'Stops the proxy; it stays stopped over a reboot.')
 
 const restart = createRoute({
-  ...action('/{ref}/restart', 'Restarts the proxy; `auto` is `force` until hot restart exists.'),
-  request: { params: refParams, ...body(restartSchema, false) },
+  ...action(
+    'restart',
+    'Restart a node',
+    'Restarts the proxy; `auto` is `force` until hot restart exists.',
+  ),
+  request: { params: refParams, query: nothingSchema, ...body(restartSchema, false) },
 })
 
 const report = createRoute({
+  ...named('reportNode', 'Take a report of a node'),
   method: 'post',
   path: '/{ref}/report',
   description: 'From the node itself, signed by its instance. An older sequence changes nothing.',
-  request: { params: refParams, ...body(nodeReportSchema) },
+  request: { params: refParams, query: nothingSchema, ...body(nodeReportSchema) },
   responses: { 204: { description: 'Taken' }, default: problemResponse },
 })
 
@@ -221,10 +244,10 @@ export function nodeRoutes({ nodes }: Plane) {
       return outcome.kind === 'accepted' ? accepted(c, outcome) : c.body(null, 204)
     })
     .openapi(start, async c =>
-      settled(c, await nodes.start(askedOf(c, null), c.req.valid('param').ref)),
+      settled(c, await nodes.start(askedOf(c, c.req.valid('json')), c.req.valid('param').ref)),
     )
     .openapi(stop, async c =>
-      settled(c, await nodes.stop(askedOf(c, null), c.req.valid('param').ref)),
+      settled(c, await nodes.stop(askedOf(c, c.req.valid('json')), c.req.valid('param').ref)),
     )
     .openapi(restart, async c => {
       const input = restartSchema.parse(c.req.valid('json'))

@@ -1,12 +1,22 @@
 /** Operations: list, long poll, steps, cancel, retry. */
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi'
+import { idForm } from '../domain/ids.ts'
 import { OPERATION_PHASES, OPERATION_TYPES, type Operation, type Step } from '../domain/model.ts'
 import type { Plane } from '../domain/plane.ts'
 import type { AppContext, AppEnv } from '../middleware/env.ts'
 import { invalid } from '../middleware/problems.ts'
-import { acceptedHeaders, askedOf, entityTag, isKnown } from '../middleware/requests.ts'
 import {
+  acceptedHeaders,
+  askedOf,
+  entityTag,
+  isKnown,
+  replayHeaders,
+} from '../middleware/requests.ts'
+import { ACCEPTED, IF_NONE_MATCH, KEY_REQUIRED, NOT_CHANGED, named, TAGGED } from './headers.ts'
+import {
+  body,
   json,
+  nothingSchema,
   pageOf,
   pageQuerySchema,
   pageRequest,
@@ -44,7 +54,10 @@ export const operationSchema = z
   })
   .openapi('Operation')
 
-export const acceptedResponse = json(operationSchema, 'Accepted; Location names the operation')
+export const acceptedResponse = {
+  ...json(operationSchema, 'Accepted; Location names the operation'),
+  ...ACCEPTED,
+}
 
 const stepSchema = z
   .object({
@@ -61,7 +74,7 @@ const stepSchema = z
   })
   .openapi('Step')
 
-const idParams = z.object({ id: z.string().regex(/^op_[0-9A-Z]{26}$/) })
+const idParams = z.object({ id: z.string().regex(idForm('operation')) })
 
 const waitSchema = z
   .string()
@@ -97,6 +110,7 @@ export function accepted(
 }
 
 const list = createRoute({
+  ...named('listOperations', 'List operations'),
   method: 'get',
   path: '/',
   request: {
@@ -114,6 +128,8 @@ const list = createRoute({
 })
 
 const get = createRoute({
+  ...named('getOperation', 'Read an operation, or wait for its end'),
+  parameters: [IF_NONE_MATCH],
   method: 'get',
   path: '/{id}',
   description: 'With `wait` the answer comes when the operation has ended, or is past `revision`.',
@@ -125,13 +141,14 @@ const get = createRoute({
     }),
   },
   responses: {
-    200: json(operationSchema, 'The operation'),
-    304: { description: 'Not changed' },
+    200: { ...json(operationSchema, 'The operation'), ...TAGGED },
+    304: NOT_CHANGED,
     default: problemResponse,
   },
 })
 
 const steps = createRoute({
+  ...named('listOperationSteps', 'List the steps of an operation'),
   method: 'get',
   path: '/{id}/steps',
   request: { params: idParams, query: z.strictObject({}) },
@@ -142,18 +159,22 @@ const steps = createRoute({
 })
 
 const cancel = createRoute({
+  ...named('cancelOperation', 'Cancel an operation'),
+  parameters: [KEY_REQUIRED],
   method: 'post',
   path: '/{id}/cancel',
   description: 'No new step begins; what runs on a node is let run to its end.',
-  request: { params: idParams },
+  request: { params: idParams, query: nothingSchema, ...body(nothingSchema, false) },
   responses: { 202: acceptedResponse, default: problemResponse },
 })
 
 const retry = createRoute({
+  ...named('retryOperation', 'Retry a failed operation'),
+  parameters: [KEY_REQUIRED],
   method: 'post',
   path: '/{id}/retry',
   description: 'Goes on at the failed step, with new locks.',
-  request: { params: idParams },
+  request: { params: idParams, query: nothingSchema, ...body(nothingSchema, false) },
   responses: {
     200: json(operationSchema, 'Done'),
     202: acceptedResponse,
@@ -189,13 +210,17 @@ export function operationRoutes({ operations }: Plane) {
     })
     .openapi(cancel, async c => {
       const { id } = c.req.valid('param')
-      const operation = await operations.cancel(askedOf(c, null, false), id)
-      return accepted(c, { operation, isReplayed: false })
+      const outcome = await operations.cancel(askedOf(c, c.req.valid('json')), id)
+      const operation = outcome.kind === 'accepted' ? outcome.operation : outcome.value
+      return accepted(c, { operation, isReplayed: outcome.isReplayed })
     })
     .openapi(retry, async c => {
-      const outcome = await operations.retry(askedOf(c, null), c.req.valid('param').id)
+      const outcome = await operations.retry(
+        askedOf(c, c.req.valid('json')),
+        c.req.valid('param').id,
+      )
       if (outcome.kind === 'accepted') return accepted(c, outcome)
-      return c.json(operationJson(outcome.value), 200)
+      return c.json(operationJson(outcome.value), 200, replayHeaders(outcome.isReplayed))
     })
 }
 
@@ -203,7 +228,7 @@ export function operationRoutes({ operations }: Plane) {
 export function router(): OpenAPIHono<AppEnv> {
   return new OpenAPIHono<AppEnv>({
     defaultHook: result => {
-      if (!result.success) throw invalid(result.error)
+      if (!result.success) throw invalid(result.error, 'data' in result ? result.data : undefined)
     },
   })
 }

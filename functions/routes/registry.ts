@@ -1,5 +1,7 @@
 /** OB clusters, hosts and packages. */
 import { createRoute, z } from '@hono/zod-openapi'
+import { packageRefSchema } from '#contract/command'
+import { secretReferenceSchema } from '#contract/node-state'
 import type { Host, ObCluster, Package } from '../domain/model.ts'
 import type { Plane } from '../domain/plane.ts'
 import type { AppContext } from '../middleware/env.ts'
@@ -10,10 +12,23 @@ import {
   matchedRevision,
   replayHeaders,
 } from '../middleware/requests.ts'
+import {
+  IF_MATCH,
+  IF_NONE_MATCH,
+  KEY_OPTIONAL,
+  KEY_REQUIRED,
+  MADE,
+  MADE_TAGGED,
+  NOT_CHANGED,
+  named,
+  PUT_CONDITIONS,
+  TAGGED,
+} from './headers.ts'
 import { router } from './operations.ts'
 import {
   body,
   json,
+  nothingSchema,
   pageOf,
   pageQuerySchema,
   pageRequest,
@@ -35,10 +50,6 @@ const rootServiceSchema = z
   .max(260)
   .regex(/^(\d{1,3}(\.\d{1,3}){3}|[A-Za-z0-9][A-Za-z0-9.-]*):\d{1,5}$/, 'address:sqlPort')
 
-const secretSchema = z
-  .string()
-  .regex(/^(\/|arn:aws[a-z-]*:ssm:)[A-Za-z0-9_./:-]{1,1000}$/, 'a Parameter Store name or ARN')
-
 const obClusterInputSchema = z
   .strictObject({
     rootservice: z
@@ -46,7 +57,7 @@ const obClusterInputSchema = z
       .min(1)
       .max(32)
       .refine(list => list.join(';').length <= 3_000, 'at most 3000 characters in all'),
-    proxyroSecret: secretSchema,
+    proxyroSecret: secretReferenceSchema,
     tags: tagsSchema.default({}),
   })
   .openapi('ObClusterInput')
@@ -78,7 +89,7 @@ const hostSchema = z
 const packageInputSchema = z
   .strictObject({
     fileName: z.string().min(1).max(200),
-    sha256: z.string().regex(/^[0-9a-f]{64}$/, '64 hexadecimal digits'),
+    sha256: packageRefSchema.shape.sha256,
     sizeBytes: z.int().min(1).max(MAX_PACKAGE_BYTES),
     url: z
       .string()
@@ -120,6 +131,7 @@ function packageJson(one: Package): z.infer<typeof packageSchema> {
 }
 
 const listObClusters = createRoute({
+  ...named('listObClusters', 'List OB clusters'),
   method: 'get',
   path: '/',
   request: { query: pageQuerySchema },
@@ -127,29 +139,36 @@ const listObClusters = createRoute({
 })
 
 const getObCluster = createRoute({
+  ...named('getObCluster', 'Read an OB cluster'),
+  parameters: [IF_NONE_MATCH],
   method: 'get',
   path: '/{name}',
   request: { params: obNameParams, query: z.strictObject({}) },
   responses: {
-    200: json(obClusterSchema, 'The OB cluster'),
-    304: { description: 'Not changed' },
+    200: { ...json(obClusterSchema, 'The OB cluster'), ...TAGGED },
+    304: NOT_CHANGED,
     default: problemResponse,
   },
 })
 
 const putObCluster = createRoute({
+  ...named('putObCluster', 'Create or replace an OB cluster'),
+  parameters: [...PUT_CONDITIONS, KEY_OPTIONAL],
   method: 'put',
   path: '/{name}',
-  description: 'Creates with `If-None-Match: *`, replaces with If-Match.',
-  request: { params: obNameParams, ...body(obClusterInputSchema) },
+  description:
+    'Creates with `If-None-Match: *`, replaces with If-Match. Neither `rootservice` nor `proxyroSecret` is tried here: nodes do so when they are started.',
+  request: { params: obNameParams, query: nothingSchema, ...body(obClusterInputSchema) },
   responses: {
-    200: json(obClusterSchema, 'Replaced'),
-    201: json(obClusterSchema, 'Created'),
+    200: { ...json(obClusterSchema, 'Replaced'), ...TAGGED },
+    201: { ...json(obClusterSchema, 'Created'), ...MADE_TAGGED },
     default: problemResponse,
   },
 })
 
 const removeObCluster = createRoute({
+  ...named('deleteObCluster', 'Delete an OB cluster'),
+  parameters: [IF_MATCH, KEY_OPTIONAL],
   method: 'delete',
   path: '/{name}',
   request: { params: obNameParams, query: z.strictObject({}) },
@@ -175,16 +194,18 @@ export function obClusterRoutes({ obClusters }: Plane) {
         ? undefined
         : await matchedRevision(c, () => obClusters.get(name))
       const asked = askedOf(c, input, false)
-      const { value, isCreated } = await obClusters.put(asked, name, input, revision)
-      const headers = { etag: entityTag(value.revision) }
+      const outcome = await obClusters.put(asked, name, input, revision)
+      if (outcome.kind !== 'done') throw new Error('keeping an OB cluster is no operation')
+      const { value, isCreated, isReplayed } = outcome
+      const headers = { etag: entityTag(value.revision), ...replayHeaders(isReplayed) }
       if (!isCreated) return c.json(obClusterJson(value), 200, headers)
       return c.json(obClusterJson(value), 201, { ...headers, location: `/v1/ob-clusters/${name}` })
     })
     .openapi(removeObCluster, async c => {
       const { name } = c.req.valid('param')
       const revision = await matchedRevision(c, () => obClusters.get(name))
-      await obClusters.remove(askedOf(c, null, false), name, revision)
-      return c.body(null, 204)
+      const outcome = await obClusters.remove(askedOf(c, null, false), name, revision)
+      return c.body(null, 204, replayHeaders(outcome.isReplayed))
     })
 }
 
@@ -193,6 +214,7 @@ function isCreation(c: AppContext): boolean {
 }
 
 const listHosts = createRoute({
+  ...named('listHosts', 'List hosts'),
   method: 'get',
   path: '/',
   request: { query: pageQuerySchema },
@@ -203,6 +225,7 @@ const listHosts = createRoute({
 })
 
 const getHost = createRoute({
+  ...named('getHost', 'Read a host'),
   method: 'get',
   path: '/{ref}',
   request: { params: refParams, query: z.strictObject({}) },
@@ -219,6 +242,7 @@ export function hostRoutes({ hosts }: Plane) {
 }
 
 const listPackages = createRoute({
+  ...named('listPackages', 'List packages'),
   method: 'get',
   path: '/',
   request: { query: pageQuerySchema },
@@ -226,6 +250,7 @@ const listPackages = createRoute({
 })
 
 const getPackage = createRoute({
+  ...named('getPackage', 'Read a package'),
   method: 'get',
   path: '/{ref}',
   request: { params: refParams, query: z.strictObject({}) },
@@ -233,16 +258,24 @@ const getPackage = createRoute({
 })
 
 const createPackage = createRoute({
+  ...named('createPackage', 'Register a package'),
+  parameters: [KEY_REQUIRED],
   method: 'post',
   path: '/',
   description: 'Registers a file that hosts can reach; its bytes never pass the API.',
-  request: body(packageInputSchema),
-  responses: { 201: json(packageSchema, 'Registered'), default: problemResponse },
+  request: { query: nothingSchema, ...body(packageInputSchema) },
+  responses: {
+    201: { ...json(packageSchema, 'Registered'), ...MADE },
+    default: problemResponse,
+  },
 })
 
 const removePackage = createRoute({
+  ...named('deletePackage', 'Delete a package'),
+  parameters: [KEY_OPTIONAL],
   method: 'delete',
   path: '/{ref}',
+  description: 'Needs no If-Match: a package never changes.',
   request: { params: refParams, query: z.strictObject({}) },
   responses: { 204: { description: 'Gone' }, default: problemResponse },
 })
@@ -267,7 +300,7 @@ export function packageRoutes({ packages }: Plane) {
       })
     })
     .openapi(removePackage, async c => {
-      await packages.remove(askedOf(c, null, false), c.req.valid('param').ref)
-      return c.body(null, 204)
+      const outcome = await packages.remove(askedOf(c, null, false), c.req.valid('param').ref)
+      return c.body(null, 204, replayHeaders(outcome.isReplayed))
     })
 }

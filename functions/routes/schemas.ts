@@ -54,6 +54,9 @@ export const pageQuerySchema = z.strictObject({
   cursor: z.string().min(1).max(2000).optional(),
 })
 
+/** Query, or body, of a request that has none: what comes all the same is refused, not ignored. */
+export const nothingSchema = z.strictObject({})
+
 export const refParams = z.object({
   ref: z.string().min(1).max(128).openapi({ description: 'Id or name' }),
 })

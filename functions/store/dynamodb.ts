@@ -1,5 +1,4 @@
 /** The store on DynamoDB: consistent reads, and one conditional transaction a commit. */
-import { setTimeout as delay } from 'node:timers/promises'
 import { TransactionCanceledException } from '@aws-sdk/client-dynamodb'
 import {
   BatchGetCommand,
@@ -10,6 +9,7 @@ import {
   TransactWriteCommand,
 } from '@aws-sdk/lib-dynamodb'
 import { z } from 'zod'
+import type { Clock } from '../domain/clock.ts'
 import { Problem } from '../domain/problem.ts'
 import {
   type Change,
@@ -47,10 +47,12 @@ const BUSY_MS = 25
 export class DynamoStore implements Store {
   private readonly client: DynamoDBDocumentClient
   private readonly table: string
+  private readonly sleep: Clock['sleep']
 
-  constructor(client: DynamoDBDocumentClient, table: string) {
+  constructor(client: DynamoDBDocumentClient, table: string, sleep: Clock['sleep']) {
     this.client = client
     this.table = table
+    this.sleep = sleep
   }
 
   async get<K extends Kind>(kind: K, key: KeyOf<K>): Promise<Records[K] | null> {
@@ -140,7 +142,7 @@ export class DynamoStore implements Store {
       if (kinds.length > 0) throw new Conflict(kinds)
       if (tried === BUSY_TRIES)
         throw new Problem('store-unavailable', `the table is busy: ${[...new Set(failure)]}`)
-      await delay(BUSY_MS * 2 ** tried * (0.5 + Math.random()))
+      await this.sleep(BUSY_MS * 2 ** tried * (0.5 + Math.random()))
     }
   }
 
@@ -223,7 +225,7 @@ export class DynamoStore implements Store {
     const items: Item[] = []
     let Keys: Record<string, unknown>[] = keys.map(key => ({ ...key }))
     for (let tried = 0; Keys.length > 0; tried++) {
-      if (tried > 0) await delay(BUSY_MS * 2 ** Math.min(tried, BUSY_TRIES))
+      if (tried > 0) await this.sleep(BUSY_MS * 2 ** Math.min(tried, BUSY_TRIES))
       const answer = await this.ask(() =>
         this.client.send(
           new BatchGetCommand({ RequestItems: { [this.table]: { Keys, ConsistentRead: true } } }),

@@ -37,6 +37,9 @@ const settingsSchema = z.strictObject({
 /** A minute in the cloud; here a user may sit and wait for what a kill left. */
 const SWEEP_MS = 5_000
 
+/** Operations that a start takes up at once; the sweeper comes to the others. */
+const MAX_RESUMED = 200
+
 /** As a queue delivers again what was not taken. */
 const AFTER_FAILURE_MS = 2_000
 
@@ -52,6 +55,8 @@ async function run(file: string): Promise<void> {
     table: settings.table,
     document: settings.document,
     cursorKey: settings.plane.secretAccessKey,
+    // Kept under the home, and no other API has it: this one's leases outlive its process.
+    owner: settings.plane.accessKeyId,
     queue,
     log,
     dynamodbEndpoint: settings.dynamodb,
@@ -96,7 +101,7 @@ async function run(file: string): Promise<void> {
   process.stdout.write(
     `${JSON.stringify({ url: `http://${settings.api.host}:${settings.api.port}` })}\n`,
   )
-  await sweep(engine).catch(failed('sweep'))
+  await engine.resume(MAX_RESUMED).catch(failed('resume'))
 }
 
 function instancesByKey(

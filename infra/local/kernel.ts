@@ -95,7 +95,7 @@ signal.pause()
 
 /** Starts the kernel on its data under `folder` and waits until it answers. @throws KernelFailed */
 export async function startKernel(python: string, folder: string): Promise<Kernel> {
-  mkdirSync(join(folder, 'data'), { recursive: true, mode: 0o700 })
+  const begun = beginData(folder)
   const port = await freePort()
   const args = ['-c', KERNEL_SCRIPT, join(folder, 'data'), String(port), String(process.pid)]
   const child = spawn(python, args, {
@@ -112,6 +112,7 @@ export async function startKernel(python: string, folder: string): Promise<Kerne
   const accounts = readAccounts(folder)
   const connection = await ready(child, port, accounts, () => complaint)
   await prepare(connection, accounts)
+  rmSync(begun, { force: true })
   return {
     port,
     accounts,
@@ -119,6 +120,22 @@ export async function startKernel(python: string, folder: string): Promise<Kerne
     tableEntry: (database, table) => tableEntry(connection, database, table),
     stop: () => stop(child, connection),
   }
+}
+
+/**
+ * The data directory, and the mark that is there until its first start has come to its end: what a
+ * kernel that was killed before that leaves never starts again, and holds nothing of anybody.
+ */
+function beginData(folder: string): string {
+  const data = join(folder, 'data')
+  const begun = join(folder, 'data.begun')
+  if (existsSync(begun)) rmSync(data, { recursive: true, force: true })
+  if (!existsSync(data)) {
+    mkdirSync(folder, { recursive: true, mode: 0o700 })
+    writeFileSync(begun, '', { mode: 0o600 })
+    mkdirSync(data, { mode: 0o700 })
+  }
+  return begun
 }
 
 /** The accounts under `folder`, made with random passwords the first time, 0600. */

@@ -3,57 +3,78 @@
  * `npm run dev -- reboot NODE` reboots the instance of a node of the running stack.
  */
 import { join } from 'node:path'
-import { askInit } from './instance/init-client.ts'
-import { readJson, writePrivately } from './stack/files.ts'
+import { readJson, writePrivately } from './files.ts'
+import { requireFreePorts } from './stack/ports.ts'
+import { reboot } from './stack/reboot.ts'
 import { readyScreen } from './stack/screen.ts'
 import { endLeftovers, startOf } from './stack/services.ts'
 import { type StackSettings, stackSettings } from './stack/settings.ts'
-import { type DevFile, instanceRoot, resetStack, Stack } from './stack/stack.ts'
+import { resetStack, Stack } from './stack/stack.ts'
+import { forgetTable } from './stack/table.ts'
 
-const USAGE = 'npm run dev [-- --reset] [-- --json] | npm run dev -- reboot NODE'
-const REBOOT_DEADLINE_MS = 120_000
+const USAGE = `usage:
+  npm run dev                   start the stack, up to a ready screen; Ctrl-C stops it
+  npm run dev -- --reset        forget data, nodes, keys and the API's token first
+  npm run -s dev -- --json      print one JSON line when ready, nothing else on standard output
+  npm run dev -- reboot NODE    reboot the instance of a node: its name, id or address, or an instance id
+  npm run dev -- --help         print this
+environment:
+  OBFLEET_STACK=1..100          another stack beside the first, on a loopback network of its own
+  OBFLEET_HOME=FOLDER           where a stack keeps everything (stack 0: .obfleet)
+  OBFLEET_KERNEL_VENV=FOLDER    a python environment that has the kernel
+  OBFLEET_DYNAMODB_ENDPOINT=URL another DynamoDB API
+`
+
+type Options = { readonly reset: boolean; readonly json: boolean }
 
 /** Runs until it is stopped; the exit code. */
 export async function main(args: readonly string[]): Promise<number> {
+  // A terminal that is gone takes no more lines; what was started must be stopped all the same.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
+  if (args.some(arg => arg === '--help' || arg === '-h')) {
+    process.stdout.write(USAGE)
+    return 0
+  }
   try {
     const settings = stackSettings(process.env)
     const [first, node, ...rest] = args
-    if (first === 'reboot' && node !== undefined && rest.length === 0)
-      return await reboot(settings, node)
+    if (first === 'reboot') {
+      if (node === undefined || rest.length > 0) return complain(`reboot takes one NODE\n${USAGE}`)
+      process.stdout.write(`${await reboot(settings, node)}\n`)
+      return 0
+    }
     const unknown = args.find(arg => arg !== '--reset' && arg !== '--json')
-    if (unknown !== undefined) return complain(`unknown argument ${unknown}; usage: ${USAGE}`)
+    if (unknown !== undefined) return complain(`unknown argument ${unknown}\n${USAGE}`)
     return await up(settings, { reset: args.includes('--reset'), json: args.includes('--json') })
   } catch (error) {
     return complain((error as Error).message)
   }
 }
 
-async function up(
-  settings: StackSettings,
-  { reset, json }: { readonly reset: boolean; readonly json: boolean },
-): Promise<number> {
-  const other = runningStack(settings.home)
+async function up(settings: StackSettings, { reset, json }: Options): Promise<number> {
+  const { home } = settings
+  const other = runningStack(home)
   if (other !== undefined)
-    return complain(`the stack is running already (process ${other}); stop it with Ctrl-C first`)
-  await endLeftovers(settings.home)
-  if (reset) resetStack(settings.home)
+    return complain(
+      `the stack of ${home} is running already (process ${other}); stop it with Ctrl-C first, or start another one with OBFLEET_STACK=1 (to 100) and an OBFLEET_HOME of its own`,
+    )
   const note = (line: string) => {
     if (!json) process.stdout.write(`  ${line}\n`)
   }
+  const left = await endLeftovers(home)
+  if (left.length > 0) note(`the last stack was killed; ended what it left: ${left.join(', ')}`)
+  await requireFreePorts(settings)
+  if (reset) {
+    await forgetTable(home, process.env['OBFLEET_DYNAMODB_ENDPOINT'])
+    resetStack(home)
+  }
   const stack = new Stack(settings, note)
-  writePrivately(join(settings.home, 'stack.json'), {
-    pid: process.pid,
-    started: startOf(process.pid),
-  })
-  const asked = new Promise<'asked'>(done => {
-    for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, () => done('asked'))
-  })
+  writePrivately(join(home, 'stack.json'), { pid: process.pid, started: startOf(process.pid) })
+  const asked = askedToStop()
   try {
-    const started = await Promise.race([stack.start(), asked])
-    if (started === 'asked') return 0
-    process.stdout.write(
-      json ? `${JSON.stringify(started.dev)}\n` : readyScreen(started, settings.home),
-    )
+    const shown = await Promise.race([stack.start(), asked])
+    if (shown === 'asked') return 0
+    process.stdout.write(json ? `${JSON.stringify(shown.dev)}\n` : readyScreen(shown, home))
     const end = await Promise.race([asked, stack.services.givenUp])
     return end === 'asked' ? 0 : complain(end)
   } finally {
@@ -62,19 +83,12 @@ async function up(
   }
 }
 
-async function reboot({ home }: StackSettings, wanted: string): Promise<number> {
-  const dev = readJson(join(home, 'dev.json')) as DevFile | undefined
-  if (dev === undefined) return complain('no stack was started here; run `npm run dev` first')
-  const node = dev.nodes.find(each => [each.id, each.name, each.host].includes(wanted))
-  if (node === undefined)
-    return complain(`no node "${wanted}"; there are ${dev.nodes.map(each => each.name).join(', ')}`)
-  const socket = join(instanceRoot(home, node.instanceId), 'run/init.sock')
-  const answer = await askInit(socket, { op: 'reboot' }, REBOOT_DEADLINE_MS).catch(
-    (error: Error) => error,
-  )
-  if (answer instanceof Error) return complain(`${node.name}: ${answer.message}; is the stack up?`)
-  process.stdout.write(`${node.name} has booted anew (boot id ${answer.bootId})\n`)
-  return 0
+/** A closed terminal (SIGHUP) is as good as Ctrl-C. */
+function askedToStop(): Promise<'asked'> {
+  return new Promise(done => {
+    for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+      process.on(name, () => done('asked'))
+  })
 }
 
 /** The process of a stack that lives in `home`, if one does. */
@@ -84,6 +98,6 @@ function runningStack(home: string): number | undefined {
 }
 
 function complain(line: string): number {
-  process.stderr.write(`obfleet: ${line}\n`)
+  process.stderr.write(`obfleet: ${line.trimEnd()}\n`)
   return 1
 }

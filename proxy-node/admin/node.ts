@@ -3,10 +3,13 @@ import { release } from 'node:os'
 import { BUILD_NUMBER, PROXY_VERSION } from '#contract/version'
 import { CLOSE, OK, type Rule, textRows } from './answer.ts'
 
+/** The probe of load balancers. */
+export const PING = /^ping\s+proxy$/is
+
 export const NODE_RULES: readonly Rule[] = [
   {
     // A probe that is cut off takes the node out, as one that is refused does (§4.4).
-    grammar: /^ping\s+proxy$/is,
+    grammar: PING,
     answer: async (_found, { availability }) => ((await availability()) === 'ACTIVE' ? OK : CLOSE),
   },
   {

@@ -6,7 +6,14 @@ import type { Cell } from '../wire/resultset.ts'
 import { isLike, literalText, OK, QUOTED, type Rule, splitList, textRows } from './answer.ts'
 
 const COLUMNS = ['name', 'value', 'info', 'need_reboot', 'visible_level', 'range', 'config_level']
-const STATE_COLUMNS = ['name', 'value', 'running_value', 'default_value', 'need_reboot']
+const STATE_COLUMNS = [
+  'name',
+  'value',
+  'running_value',
+  'default_value',
+  'need_reboot',
+  'takes_effect',
+]
 
 /** State of the config server that OBProxy lists behind its parameters; name and whether it needs a restart. */
 const VIRTUAL_ROWS: readonly (readonly [name: string, value: string, needsRestart: boolean])[] = [
@@ -48,7 +55,7 @@ export const PARAMETER_RULES: readonly Rule[] = [
     },
   },
   {
-    // Ours: what is set beside what runs; OBProxy shows the former only.
+    // Ours: what is set beside what runs, and whether it matters; OBProxy shows the first only.
     grammar: new RegExp(`^show\\s+proxyconfig\\s+state${LIKE}`, 'is'),
     answer: ([, , pattern], { config }) =>
       textRows(
@@ -62,6 +69,7 @@ export const PARAMETER_RULES: readonly Rule[] = [
             running,
             parameter.default,
             String(parameter.needsRestart),
+            String(parameter.takesEffect),
           ]),
       ),
   },

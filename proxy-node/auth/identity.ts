@@ -2,6 +2,7 @@
  * Who logs in: `user@tenant#cluster:id` and `cluster:tenant:user` in every spelling that OBProxy
  * accepts. Nothing is lower-cased. Source: proxy-protocol.md §1.2.
  */
+import { PARAMETERS } from '#contract/parameters'
 
 export type Identity = {
   readonly user: string
@@ -37,12 +38,35 @@ export type IdentityRules = {
   readonly isMetadataUserAllowed: boolean
 }
 
-const DEFAULT_SEPARATORS = [':', '-', '.'] as const
+/** All that decides how a login name is read and completed, and whether it may try. */
+export type LoginRules = IdentityRules &
+  IdentityDefaults & {
+    /** Parameter `username_separator`, in its order. */
+    readonly separators: readonly string[]
+  }
+
 const DEFAULT_TENANT = 'sys'
 const METADATA_USER = 'proxyro'
 /** OBProxy's default of `rootservice_cluster_name`, meaning none. */
 const UNSET_CLUSTER = 'undefined'
 const CLUSTER_ID = /^\d{1,10}$/
+
+/** The rules as parameters say them; `parameter` is a parameter's text by its name. */
+export function loginRulesOf(parameter: (name: string) => string): LoginRules {
+  return {
+    separators: parseSeparators(parameter('username_separator')),
+    tenantName: parameter('proxy_tenant_name'),
+    clusterName: parameter('rootservice_cluster_name'),
+    firstCluster: undefined,
+    isFullNameRequired: isTrue(parameter('enable_full_username')),
+    isMetadataUserAllowed: isTrue(parameter('skip_proxyro_check')),
+  }
+}
+
+/** With every parameter at its default. */
+export const DEFAULT_LOGIN_RULES: LoginRules = loginRulesOf(
+  name => PARAMETERS.get(name)?.default ?? '',
+)
 
 /** The separators in parameter `username_separator`, `:;-;.` by default. */
 export function parseSeparators(text: string): readonly string[] {
@@ -52,7 +76,7 @@ export function parseSeparators(text: string): readonly string[] {
 /** Parses a login name; a name without any mark is the user alone. */
 export function parseIdentity(
   name: string,
-  separators: readonly string[] = DEFAULT_SEPARATORS,
+  separators: readonly string[] = DEFAULT_LOGIN_RULES.separators,
 ): Identity {
   if (name.includes('@') || name.includes('#')) return parseStandard(name)
   for (const separator of separators) {
@@ -133,6 +157,10 @@ function splitCluster(text: string | undefined) {
   if (colon >= 0 && CLUSTER_ID.test(text.slice(colon + 1)))
     return { cluster: nonEmpty(text.slice(0, colon)), clusterId: Number(text.slice(colon + 1)) }
   return { cluster: nonEmpty(text), clusterId: 0 }
+}
+
+function isTrue(text: string): boolean {
+  return text.toLowerCase() === 'true'
 }
 
 function nonEmpty(text: string): string | undefined {

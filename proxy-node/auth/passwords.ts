@@ -6,7 +6,8 @@
 import { Fault } from '#contract/fault'
 import { stage1Of, verifyNative } from './scramble.ts'
 
-const HEX_SHA1 = /^[0-9a-f]{40}$/i
+/** A password as it is stored: its SHA1, hexadecimal. */
+export const STORED_FORM = /^[0-9a-f]{40}$/i
 
 /** What the configuration keeps for a password in clear; empty stays empty. */
 export function storedPassword(password: string): string {
@@ -16,7 +17,7 @@ export function storedPassword(password: string): string {
 /** Stage 1 from what is stored, null for no password. @throws config.invalid-value, which does not quote it. */
 export function stage1FromStored(stored: string, parameter: string): Uint8Array | null {
   if (stored === '') return null
-  if (!HEX_SHA1.test(stored))
+  if (!STORED_FORM.test(stored))
     throw new Fault('config.invalid-value', {
       name: parameter,
       detail: 'must be the SHA1 of a password, 40 hex digits',
@@ -26,6 +27,6 @@ export function stage1FromStored(stored: string, parameter: string): Uint8Array 
 
 /** Whether `token` answers `scramble` with the stored password; a stored value that is none lets nobody in. */
 export function verifyStored(token: Uint8Array, scramble: Uint8Array, stored: string): boolean {
-  if (stored !== '' && !HEX_SHA1.test(stored)) return false
+  if (stored !== '' && !STORED_FORM.test(stored)) return false
   return verifyNative(token, scramble, stored === '' ? null : Buffer.from(stored, 'hex'))
 }

@@ -1,21 +1,12 @@
 /**
- * The configuration on disk, under `<workdir>/etc`. A file is written beside, synced, renamed, and
- * the directory synced, so `kill -9` or a full disk at any moment leaves the old values or the new
- * ones, never a part. Source: proxy-admin.md §1.2.
+ * The configuration on disk, under `<workdir>/etc`: `kill -9` or a full disk at any moment leaves
+ * the old values or the new ones, never a part. Source: proxy-admin.md §1.2.
  */
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  writeSync,
-} from 'node:fs'
+import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { Fault } from '#contract/fault'
+import { replaceFile } from '../base/durable-file.ts'
 
 const STORE_SCHEMA = 1
 const FILE_NAME = 'proxyconfig_v1.db'
@@ -51,8 +42,9 @@ export function writeStored(workdir: string, { version, values }: Stored): void 
   const sorted = Object.fromEntries([...values].sort())
   const text = `${JSON.stringify({ schema: STORE_SCHEMA, version, values: sorted })}\n`
   attempt(folder, () => {
-    replaceFile(folder, FILE_NAME, text)
-    if (!existsSync(join(folder, MARKER_NAME))) replaceFile(folder, MARKER_NAME, 'obfleet\n')
+    replaceFile(join(folder, FILE_NAME), text)
+    const marker = join(folder, MARKER_NAME)
+    if (!existsSync(marker)) replaceFile(marker, 'obfleet\n')
   })
 }
 
@@ -62,27 +54,5 @@ function attempt(folder: string, act: () => void): void {
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause)
     throw new Fault('config.not-written', { folder, reason }, { cause })
-  }
-}
-
-function replaceFile(folder: string, name: string, text: string): void {
-  const file = join(folder, name)
-  const beside = `${file}.new`
-  withDescriptor(beside, 'w', descriptor => {
-    const bytes = Buffer.from(text)
-    // A disk that is almost full takes a part without an error; the next write then tells.
-    for (let sent = 0; sent < bytes.length; ) sent += writeSync(descriptor, bytes, sent)
-    fsyncSync(descriptor)
-  })
-  renameSync(beside, file)
-  withDescriptor(folder, 'r', fsyncSync)
-}
-
-function withDescriptor(path: string, flags: string, act: (descriptor: number) => void): void {
-  const descriptor = openSync(path, flags, 0o600)
-  try {
-    act(descriptor)
-  } finally {
-    closeSync(descriptor)
   }
 }

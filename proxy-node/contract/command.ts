@@ -29,7 +29,7 @@ export const packageRefSchema = z.object({
   fileName: z.string().min(1).max(200),
   /** `4.3.2.0-1`: what the node will report. */
   version: z.string().min(1).max(60),
-  sha256: z.string().regex(/^[0-9a-f]{64}$/),
+  sha256: z.string().regex(/^[0-9a-f]{64}$/, '64 hexadecimal digits'),
   sizeBytes: z.int().min(1),
   /** `spool:<file name>`, an https or an s3 URL. */
   url: z.string().min(1).max(1000),
@@ -45,6 +45,8 @@ export const orderEntrySchema = z.object({
   attempt: z.int().min(1),
   /** Grows for ever per host (PL1); a node refuses a smaller one than it has seen. */
   fence: z.int().min(1),
+  /** Epoch milliseconds after which this node may not begin, where that is before the order's own time. */
+  expiresAt: z.int().optional(),
   /** What the node should be afterwards; absent for status and report. */
   desired: desiredNodeSchema.optional(),
   /** For install only. */
@@ -64,6 +66,11 @@ export const orderSchema = z.object({
 })
 
 export type Order = z.infer<typeof orderSchema>
+
+/** When an entry expires: its step fails then, and whoever comes next may have the node. */
+export function expiryOf(order: Pick<Order, 'expiresAt'>, entry: OrderEntry): number {
+  return Math.min(order.expiresAt, entry.expiresAt ?? order.expiresAt)
+}
 
 /** Result of one verb, the one JSON line on stdout, at most 2,000 bytes (N7). */
 export const verbResultSchema = z.object({

@@ -24,6 +24,13 @@ export const FAULTS = {
     says: "Access denied for user '{user}'@'{host}' (using password: {using})",
     remedy: 'check user, tenant, cluster and password',
   },
+  'login.compression': {
+    blame: 'client',
+    retryable: false,
+    mysql: { errno: 1043, state: '08S01' },
+    says: 'Bad handshake: compression was asked for and not offered',
+    remedy: 'connect without compression, or with a driver that reads what is offered',
+  },
   'login.unknown-cluster': {
     blame: 'client',
     retryable: false,
@@ -73,6 +80,18 @@ export const FAULTS = {
     http: 503,
     says: 'Fail to build connection to observer: no server of tenant {tenant} could be reached',
     remedy: 'look at SHOW PROXYCONGESTION; bring an OBServer back',
+  },
+  'metadata.busy': {
+    blame: 'proxy',
+    retryable: true,
+    says: '{most} questions wait for an answer of {server} already',
+    remedy: 'look at the load of that server, and for logins to many tenants at once',
+  },
+  'metadata.late': {
+    blame: 'server',
+    retryable: true,
+    says: 'a question waited {seconds} s for its turn at {server}',
+    remedy: 'look at the load of that server',
   },
   'server.lost-reading': {
     blame: 'server',
@@ -392,6 +411,12 @@ export const FAULTS = {
     retryable: true,
     says: '{folder} has not enough room: {detail}',
     remedy: 'make room, then try again',
+  },
+  'node.going-down': {
+    blame: 'operator',
+    retryable: true,
+    says: 'the machine shuts down; the verb ended with {code}',
+    remedy: 'none: the order is sent again',
   },
   'node.init-failed': {
     blame: 'operator',

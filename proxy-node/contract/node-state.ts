@@ -6,33 +6,48 @@ import { z } from 'zod'
 
 export const NODE_STATE_SCHEMA = 1
 
+export const clusterNameSchema = z
+  .string()
+  .regex(/^[A-Za-z][A-Za-z0-9_]{0,62}$/, 'a letter, then letters, digits and _, at most 63')
+
+/** Of a listening socket that needs no privilege. */
+export const portSchema = z.int().min(1025).max(65_535)
+
+/** Home of the managed proxy under the node's root, absolute. */
+export const homeSchema = z
+  .string()
+  .max(200)
+  .regex(/^\/[A-Za-z0-9._/-]+$/, 'an absolute path')
+  .refine(path => !path.split('/').includes('..'), 'without ..')
+
+/** Reference of a Parameter Store SecureString, ARN or name; never the secret. */
+export const secretReferenceSchema = z
+  .string()
+  .regex(/^(\/|arn:aws[a-z-]*:ssm:)[A-Za-z0-9_./:-]{1,1000}$/, 'a Parameter Store name or ARN')
+
 export const desiredNodeSchema = z.object({
   schema: z.int(),
   clusterId: z.string().min(1).max(60),
-  clusterName: z.string().regex(/^[A-Za-z][A-Za-z0-9_]{0,62}$/),
+  clusterName: clusterNameSchema,
   nodeId: z.string().min(1).max(60),
   state: z.enum(['RUNNING', 'STOPPED', 'DELETED']),
   version: z.string().min(1).max(60),
   ports: z.object({
-    sql: z.int().min(1025).max(65_535),
-    exporter: z.int().min(1025).max(65_535),
+    sql: portSchema,
+    exporter: portSchema,
   }),
-  /** Home of the managed proxy under the node's root, absolute. */
-  home: z
-    .string()
-    .regex(/^\/[A-Za-z0-9._/-]+$/)
-    .refine(path => !path.split('/').includes('..')),
+  home: homeSchema,
   proxyId: z.int().min(0).max(8191),
   /** RS_LIST: exactly one OB cluster, given at creation. */
   link: z.object({
     obCluster: z.string().min(1).max(128),
     /** `ip:sqlPort;ip:sqlPort`. */
     rootserviceList: z.string().min(1).max(4000),
-    /** Reference of a Parameter Store SecureString (ARN or name) with proxyro's password. */
-    proxyroSecret: z.string().min(1).max(1011),
+    /** Of proxyro's password. */
+    proxyroSecret: secretReferenceSchema,
   }),
-  /** Reference of the password of root@proxysys. */
-  sysPasswordSecret: z.string().min(1).max(1011),
+  /** Of the password of root@proxysys. */
+  sysPasswordSecret: secretReferenceSchema,
   /** Proxy parameters of this cluster, name → value as `ALTER PROXYCONFIG` takes it. */
   parameters: z.record(z.string(), z.string()),
   parameterVersion: z.int().min(0),

@@ -20,7 +20,10 @@ export type Parameter = {
   readonly default: string
   /** `[a,b]`, `(a,b)`, open ends; empty for none. */
   readonly range: string
+  /** Whether a new value waits for the next start. */
   readonly needsRestart: boolean
+  /** False: kept and shown, for managers that set it, and nothing else. */
+  readonly takesEffect: boolean
   readonly visibility: 'USER' | 'SYS' | 'MEMORY'
   readonly level: 'LEVEL_GLOBAL' | 'LEVEL_VIP'
   readonly meaning: string
@@ -352,13 +355,87 @@ const OWN_ROWS: readonly Row[] = [
   ['ssl_private_key_file', 'text', '', '', false, 'SYS', 'LEVEL_GLOBAL', 'PEM file of the key of ssl_certificate_file'],
 ]
 
+/** What this proxy works by. A test compares it with what the node reads. */
+const TAKING_EFFECT: ReadonlySet<string> = new Set([
+  'app_name',
+  'automatic_match_work_thread',
+  'client_ip_sources',
+  'client_max_connections',
+  'client_max_memory_size',
+  'connect_observer_max_retries',
+  'delay_exit_time',
+  'enable_client_ssl',
+  'enable_extra_prometheus_metric',
+  'enable_full_username',
+  'enable_ob_protocol_v2',
+  'enable_server_ssl',
+  'hot_upgrade_exit_timeout',
+  'hot_upgrade_failure_retries',
+  'hot_upgrade_rollback_timeout',
+  'inspector_password',
+  'ip_listen_mode',
+  'listen_port',
+  'local_bound_ip',
+  'local_bound_ipv6_ip',
+  'max_log_file_size',
+  'monitor_item_limit',
+  'mysql_version',
+  'obproxy_sys_password',
+  'observer_query_timeout_delta',
+  'observer_sys_password',
+  'observer_sys_password1',
+  'prometheus_cost_ms_unit',
+  'prometheus_listen_port',
+  'proxy_hot_upgrade_check_interval',
+  'proxy_id',
+  'proxy_local_cmd',
+  'proxy_protocol_sources',
+  'proxy_tenant_name',
+  'rootservice_cluster_name',
+  'rootservice_list',
+  'server_routing_mode',
+  'server_ssl_mode',
+  'server_state_refresh_interval',
+  'short_async_task_timeout',
+  'skip_proxy_sys_private_check',
+  'skip_proxyro_check',
+  'slow_query_time_threshold',
+  'ssl_attributes',
+  'ssl_ca_file',
+  'ssl_certificate_check_interval',
+  'ssl_certificate_file',
+  'ssl_private_key_file',
+  'syslog_io_bandwidth_limit',
+  'syslog_level',
+  'test_server_addr',
+  'username_separator',
+  'work_thread_num',
+])
+
+/** Taken over at once by OBProxy, at the next start here: they are read when the parts are made. */
+const RESTARTED_HERE: ReadonlySet<string> = new Set([
+  'proxy_id',
+  'server_routing_mode',
+  'test_server_addr',
+])
+
 /** Name → parameter, in alphabetical order. */
 export const PARAMETERS: ReadonlyMap<string, Parameter> = new Map(
   [...ROWS, ...OWN_ROWS]
     .sort(([left], [right]) => (left < right ? -1 : 1))
     .map(([name, type, standard, range, needsRestart, visibility, level, meaning]) => [
       name,
-      { name, type, default: standard, range, needsRestart, visibility, level, meaning },
+      {
+        name,
+        type,
+        default: standard,
+        range,
+        needsRestart: needsRestart || RESTARTED_HERE.has(name),
+        takesEffect: TAKING_EFFECT.has(name),
+        visibility,
+        level,
+        meaning,
+      },
     ]),
 )
 

@@ -7,6 +7,7 @@ import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { Fault } from '#contract/fault'
 import type { DesiredNode } from '#contract/node-state'
+import { STORED_FORM } from '../auth/passwords.ts'
 import { stage1Of } from '../auth/scramble.ts'
 import type { Address } from '../net/transport.ts'
 import { readIfThere, reasonOf, writeDurably } from './durable-file.ts'
@@ -46,7 +47,7 @@ export async function logIn(
 /** What the proxy may have: the password it was given last, or none yet. */
 export function knownPasswords(paths: Paths): readonly Stage1[] {
   const hex = readIfThere(fileOf(paths))?.trim() ?? ''
-  return /^[0-9a-f]{40}$/.test(hex) ? [Buffer.from(hex, 'hex'), null] : [null]
+  return STORED_FORM.test(hex) ? [Buffer.from(hex, 'hex'), null] : [null]
 }
 
 /** Gives the proxy `password` unless it has it, and keeps its hash. */

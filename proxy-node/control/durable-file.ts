@@ -1,47 +1,17 @@
-/**
- * Small files that must never be half there: written beside, synced, renamed, and the directory
- * synced, so that after a crash or a loss of power either the old or the new one is read.
- */
-import {
-  closeSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
+/** The node's own small files: durable, with a fault that names the file. */
+import { mkdirSync, readFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { Fault } from '#contract/fault'
+import { replaceFile } from '../base/durable-file.ts'
 
 /** Creates the folder too, 0700. @throws node.not-written; the old file is then untouched. */
 export function writeDurably(file: string, text: string, mode = 0o600): void {
-  const beside = `${file}.${process.pid}.new`
   try {
     mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
-    const descriptor = openSync(beside, 'w', mode)
-    try {
-      writeFileSync(descriptor, text)
-      fsyncSync(descriptor)
-    } finally {
-      closeSync(descriptor)
-    }
-    renameSync(beside, file)
-    syncFolder(dirname(file))
+    // A verb and the timer of the reports may write one file at a time.
+    replaceFile(file, text, { mode, beside: `${file}.${process.pid}.new` })
   } catch (error) {
-    rmSync(beside, { force: true })
     throw new Fault('node.not-written', { file, reason: reasonOf(error) }, { cause: error })
-  }
-}
-
-/** Makes renames within `folder` last. */
-export function syncFolder(folder: string): void {
-  const descriptor = openSync(folder, 'r')
-  try {
-    fsyncSync(descriptor)
-  } finally {
-    closeSync(descriptor)
   }
 }
 

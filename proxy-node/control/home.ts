@@ -16,7 +16,8 @@ import { dirname, join } from 'node:path'
 import { z } from 'zod'
 import { Fault } from '#contract/fault'
 import type { DesiredNode } from '#contract/node-state'
-import { readIfThere, syncFolder, writeDurably } from './durable-file.ts'
+import { syncFolder } from '../base/durable-file.ts'
+import { readIfThere, writeDurably } from './durable-file.ts'
 import { type Paths, rooted } from './paths.ts'
 
 /** Marks the directory as ours, with the node it belongs to. */

@@ -12,6 +12,7 @@ import type { Paths } from './paths.ts'
 
 /** Longer than the units' TimeoutStopSec. */
 const ACTION_TIMEOUT_MS = 60_000
+const STATE_TIMEOUT_MS = 5_000
 
 export type UnitStatus = {
   readonly active: boolean
@@ -28,6 +29,8 @@ export type Init = {
   readonly status: (unit: string) => Promise<UnitStatus>
   /** Reads changed unit files. @throws node.init-failed */
   readonly reload: () => Promise<void>
+  /** Whether the machine shuts down: what fails then is no failure of the node. Never throws. */
+  readonly isGoingDown: () => Promise<boolean>
 }
 
 const answerSchema = z.object({
@@ -37,6 +40,9 @@ const answerSchema = z.object({
   enabled: z.boolean().default(false),
   error: z.string().optional(),
 })
+
+/** An instance that is up has a boot. */
+const machineSchema = z.object({ ok: z.literal(true), bootId: z.string() })
 
 /** The init process of this instance; systemd only where the root is the machine's own. */
 export function initOf(paths: Paths): Init {
@@ -64,6 +70,12 @@ function socketInit(socket: string): Init {
       return { active, pid, enabled }
     },
     reload: async () => void (await ask('daemon-reload')),
+    isGoingDown: () =>
+      askUnixSocket(socket, '{"op":"info"}', STATE_TIMEOUT_MS).then(
+        line => !machineSchema.safeParse(parsed(line)).success,
+        // An init process that is gone takes its instance with it.
+        () => true,
+      ),
   }
 }
 
@@ -82,6 +94,13 @@ const SYSTEMD: Init = {
     return parseUnitProperties(text)
   },
   reload: async () => void (await systemctl('daemon-reload')),
+  isGoingDown: () =>
+    new Promise(resolve => {
+      // Its exit code is 0 for `running` alone; the word is printed in any case.
+      execFile('systemctl', ['is-system-running'], { timeout: STATE_TIMEOUT_MS }, (_error, out) =>
+        resolve(out.trim() === 'stopping'),
+      )
+    }),
 }
 
 /** Output of `systemctl show`. A unit between two starts counts as active: systemd will start it. */

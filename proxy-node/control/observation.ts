@@ -3,6 +3,7 @@ import { Fault } from '#contract/fault'
 import type { DesiredNode } from '#contract/node-state'
 import type { NodeReport } from '#contract/report'
 import { knownPasswords, logIn } from './access.ts'
+import { bootFailure } from './boot-failure.ts'
 import { linkChecksum, parameterChecksum } from './checksum.ts'
 import { reasonOf } from './durable-file.ts'
 import type { Host } from './host.ts'
@@ -38,9 +39,10 @@ const NOTHING_SEEN = {
 export async function observe(desired: DesiredNode | null, host: Host): Promise<Observation> {
   let pid: number | null = null
   try {
-    if (desired === null || !unitExists(host.settings.paths, PROXY_UNIT)) return absent(desired)
+    if (desired === null || !unitExists(host.settings.paths, PROXY_UNIT))
+      return absent(desired, host)
     pid = (await host.init.status(PROXY_UNIT)).pid
-    return pid === null ? absent(desired) : await running(desired, pid, host)
+    return pid === null ? absent(desired, host) : await running(desired, pid, host)
   } catch (error) {
     const reason = (error instanceof Fault ? error.message : reasonOf(error)).slice(
       0,
@@ -51,11 +53,12 @@ export async function observe(desired: DesiredNode | null, host: Host): Promise<
   }
 }
 
-function absent(desired: DesiredNode | null): Observation {
-  const isWanted = desired?.state === 'RUNNING'
-  return isWanted
-    ? { ...NOTHING_SEEN, status: 'UNAVAILABLE', reason: 'the proxy does not run', pid: null }
-    : { ...NOTHING_SEEN, status: 'STOPPED', pid: null }
+function absent(desired: DesiredNode | null, { settings }: Host): Observation {
+  if (desired?.state !== 'RUNNING') return { ...NOTHING_SEEN, status: 'STOPPED', pid: null }
+  const failure = bootFailure(settings)
+  const why = failure === undefined ? '' : `; its start at boot failed: ${failure}`
+  const reason = `the proxy does not run${why}`.slice(0, MAX_REASON_CHARS)
+  return { ...NOTHING_SEEN, status: 'UNAVAILABLE', reason, pid: null }
 }
 
 async function running(desired: DesiredNode, pid: number, host: Host): Promise<Observation> {

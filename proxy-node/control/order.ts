@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import {
   decodeOrder,
+  expiryOf,
   ORDER_SCHEMA,
   type Order,
   type OrderEntry,
@@ -96,6 +97,9 @@ async function onceOnly(order: Order, entry: OrderEntry, host: Host): Promise<Ve
   const memory = readMemory(paths)
   admit(order, entry, memory.fence, host.clock.now())
   const result = await attempt(order.verb, entry, memory, host)
+  // Nothing that the ledger should know: after the boot the same order is carried out.
+  if (!result.ok && (await host.init.isGoingDown()))
+    return failureOf(order.verb, new Fault('node.going-down', { code: result.code ?? 'unknown' }))
   try {
     storeResult(paths, entry, result, host.clock.now())
   } catch (error) {
@@ -107,11 +111,13 @@ async function onceOnly(order: Order, entry: OrderEntry, host: Host): Promise<Ve
 
 /** Refuses what a newer operation or the time has overtaken. @throws order.fenced, order.expired */
 export function admit(
-  { expiresAt }: Order,
-  { fence }: OrderEntry,
+  order: Pick<Order, 'expiresAt'>,
+  entry: OrderEntry,
   seenFence: number,
   now: number,
 ): void {
+  const { fence } = entry
+  const expiresAt = expiryOf(order, entry)
   if (fence < seenFence) throw new Fault('order.fenced', { fence, seen: seenFence })
   if (now > expiresAt)
     throw new Fault('order.expired', { seconds: Math.ceil((now - expiresAt) / 1000) })
@@ -144,13 +150,42 @@ function checkIdentity({ desired: here }: NodeMemory, { nodeId }: DesiredNode, h
     throw new Fault('node.other-node', { found: marker.nodeId, wanted: nodeId })
 }
 
-const STATE_AFTER = {
-  install: undefined,
-  start: 'RUNNING',
-  restart: 'RUNNING',
-  stop: 'STOPPED',
-  uninstall: 'DELETED',
-} as const
+type Change = {
+  readonly memory: NodeMemory
+  readonly desired: DesiredNode
+  readonly entry: OrderEntry
+  readonly host: Host
+}
+
+/** Verbs that change the node: what they do, and the state they leave it in. */
+const CHANGES: Readonly<
+  Record<
+    Exclude<Verb, 'status' | 'report'>,
+    {
+      readonly leaves: DesiredNode['state'] | undefined
+      readonly act: (change: Change) => Promise<Facts>
+    }
+  >
+> = {
+  install: {
+    leaves: undefined,
+    act: async ({ memory, desired, entry, host }) => {
+      if (entry.package === undefined)
+        throw new Fault('order.incomplete', { verb: 'install', part: 'package' })
+      return install(memory, desired, entry.package, host)
+    },
+  },
+  start: { leaves: 'RUNNING', act: ({ memory, desired, host }) => start(memory, desired, host) },
+  stop: { leaves: 'STOPPED', act: ({ memory, desired, host }) => stop(memory, desired, host) },
+  restart: {
+    leaves: 'RUNNING',
+    act: ({ memory, desired, host }) => restart(memory, desired, host),
+  },
+  uninstall: {
+    leaves: 'DELETED',
+    act: ({ memory, desired, host }) => uninstall(memory, desired, host),
+  },
+}
 
 async function perform(
   verb: Verb,
@@ -160,25 +195,13 @@ async function perform(
 ): Promise<Facts> {
   if (verb === 'status') return status(before, host)
   if (verb === 'report') return report(host)
+  const { leaves, act } = CHANGES[verb]
   const given = entry.desired ?? desiredOf(before, verb)
   // The verb is the state: a stopped node stays stopped at the next boot, whatever was planned.
-  const desired: DesiredNode = { ...given, state: STATE_AFTER[verb] ?? given.state }
+  const desired: DesiredNode = { ...given, state: leaves ?? given.state }
   const memory = { ...before, fence: entry.fence, lastOperationId: entry.operationId }
   checkIdentity(before, desired, host)
   // Before anything else: from here on older orders are refused, also if this one fails.
   writeMemory(host.settings.paths, memory)
-  switch (verb) {
-    case 'install':
-      if (entry.package === undefined)
-        throw new Fault('order.incomplete', { verb, part: 'package' })
-      return install(memory, desired, entry.package, host)
-    case 'start':
-      return start(memory, desired, host)
-    case 'stop':
-      return stop(memory, desired, host)
-    case 'restart':
-      return restart(memory, desired, host)
-    case 'uninstall':
-      return uninstall(memory, desired, host)
-  }
+  return act({ memory, desired, entry, host })
 }

@@ -64,7 +64,7 @@ async function compose(memory: NodeMemory, nodeId: string, host: Host): Promise<
   }
 }
 
-/** On disk before it is used. After damage it goes on from the time, beyond every number given before. */
+/** On disk before it is used. Without the file it goes on from the time, beyond every number given before. */
 function nextSequence(paths: Paths): number {
   const file = join(paths.state, 'report.json')
   const sequence = lastSequence(file) + 1
@@ -74,11 +74,10 @@ function nextSequence(paths: Paths): number {
 
 function lastSequence(file: string): number {
   const text = readIfThere(file)
-  if (text === undefined) return 0
   try {
-    return counterSchema.parse(JSON.parse(text)).sequence
+    return counterSchema.parse(JSON.parse(text ?? '')).sequence
   } catch {
-    return Math.floor(Date.now() / 1000)
+    return Date.now()
   }
 }
 

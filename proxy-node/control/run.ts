@@ -84,6 +84,8 @@ async function byHand(command: string, host: Host): Promise<number> {
     return 0
   }
   if (command !== 'boot') throw new Fault('node.usage', { command })
+  // What was told before the boot is no longer so. Not waited for: the plane may be away.
+  const told = reportQuietly(host)
   try {
     const facts = await whileLocked(nodeLock(host), BOOT_LOCK_WAIT_MS, host, () => boot(host))
     host.log(`boot: ${JSON.stringify(facts)}`)
@@ -92,6 +94,7 @@ async function byHand(command: string, host: Host): Promise<number> {
     host.log(`boot failed: ${error instanceof Fault ? messageOf(error) : String(error)}`)
     return 1
   } finally {
+    await told
     await reportQuietly(host)
   }
 }

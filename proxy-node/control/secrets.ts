@@ -1,6 +1,6 @@
 /**
- * The only place of the node that knows AWS: secrets by reference and the instance's own identity.
- * The SDK is loaded when it is needed, not at the start of every verb.
+ * Secrets by reference and the instance's own identity: with `signing.ts`, which signs reports, all
+ * that the node knows of AWS. The SDK is loaded when it is needed, not at the start of every verb.
  */
 import { Fault } from '#contract/fault'
 import type { Clock } from '../base/clock.ts'

@@ -12,6 +12,9 @@ import { NODE_UNIT, type Paths, PROXY_UNIT, REPORT_TIMER, REPORT_UNIT } from './
 /** Verbs run from their own copy of the executable, which no upgrade of the proxy replaces (N5). */
 const VERBS_EXECUTABLE = '/opt/obfleet/current/obproxy'
 
+/** A boot that failed is tried again after so long. */
+const BOOT_RETRY_SEC = 15
+
 export type UnitSettings = {
   readonly paths: Paths
   readonly address: string | undefined
@@ -22,8 +25,8 @@ export type UnitSettings = {
 export function unitTexts(desired: DesiredNode, settings: UnitSettings): Map<string, string> {
   return new Map([
     [PROXY_UNIT, proxyUnit(desired, settings)],
-    [NODE_UNIT, verbUnit('state of this proxy node after a boot', 'boot', 'multi-user.target')],
-    [REPORT_UNIT, verbUnit('report of this proxy node', 'report')],
+    [NODE_UNIT, bootUnit()],
+    [REPORT_UNIT, reportUnit()],
     [REPORT_TIMER, timerUnit(settings.reportPeriodSec)],
   ])
 }
@@ -105,19 +108,41 @@ function word(text: string): string {
   return `"${literal.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`
 }
 
-function verbUnit(description: string, command: string, wantedBy?: string): string {
-  const isBoot = wantedBy !== undefined
+/**
+ * The verb at boot, again and again until it succeeds: a port or a disk that was taken may be free by
+ * then. Why not Type=oneshot: with Restart= it is refused by systemd before version 244.
+ */
+function bootUnit(): string {
   return `[Unit]
-Description=obfleet: ${description}
+Description=obfleet: state of this proxy node after a boot
+After=network-online.target local-fs.target
+Wants=network-online.target
+StartLimitIntervalSec=0
+
+[Service]
+Type=simple
+EnvironmentFile=-/etc/obfleet/node.env
+ExecStart=${VERBS_EXECUTABLE} node boot
+Restart=on-failure
+RestartSec=${BOOT_RETRY_SEC}
+
+[Install]
+WantedBy=multi-user.target
+`
+}
+
+function reportUnit(): string {
+  return `[Unit]
+Description=obfleet: report of this proxy node
 After=network-online.target local-fs.target
 Wants=network-online.target
 
 [Service]
 Type=oneshot
-${isBoot ? 'RemainAfterExit=yes\n' : ''}EnvironmentFile=-/etc/obfleet/node.env
-ExecStart=${VERBS_EXECUTABLE} node ${command}
-TimeoutStartSec=${isBoot ? 300 : 60}
-${isBoot ? `\n[Install]\nWantedBy=${wantedBy}\n` : ''}`
+EnvironmentFile=-/etc/obfleet/node.env
+ExecStart=${VERBS_EXECUTABLE} node report
+TimeoutStartSec=60
+`
 }
 
 function timerUnit(periodSec: number): string {

@@ -1,6 +1,6 @@
 /** The transport over node:net, for tests in process and for tools that do not run on Bun. */
 import { createServer, connect as netConnect, type Socket } from 'node:net'
-import { plain, type RawEnd, TlsLayer, type TlsSetup } from './tls.ts'
+import { plainBytes, type RawEnd, TlsLayer, type TlsSetup } from './tls.ts'
 import type { Address, Connection, ConnectionEvents, Listener, Transport } from './transport.ts'
 
 /** Idle time after which a silent peer is probed (proxy-protocol.md §9). */
@@ -21,8 +21,9 @@ class NodeConnection implements Connection {
     socket.setKeepAlive(true, KEEP_ALIVE_MS)
     socket.on('connect', () => events.opened(this))
     socket.on('data', bytes => {
-      if (this.tls === undefined) events.received(this, plain(bytes as Buffer))
-      else this.tls.rawReceived(bytes as Uint8Array)
+      const chunk = plainBytes(bytes as Buffer)
+      if (this.tls === undefined) events.received(this, chunk)
+      else this.tls.rawReceived(chunk)
     })
     socket.on('drain', () => {
       this.blocked = false
@@ -74,7 +75,7 @@ class NodeConnection implements Connection {
   private writeRaw(bytes: Uint8Array): boolean {
     if (this.socket.destroyed || this.socket.writableEnded) return true
     // node keeps the view it is given; the caller's bytes are valid during the call only.
-    const taken = this.socket.write(bytes.slice())
+    const taken = this.socket.write(new Uint8Array(bytes))
     if (!taken) this.blocked = true
     return !this.blocked
   }

@@ -201,7 +201,7 @@ export class TlsLayer {
       secured()
     })
     stream.on('data', (bytes: Buffer) => {
-      if (this.state === 'open') this.events.received(plain(bytes))
+      if (this.state === 'open') this.events.received(plainBytes(bytes))
     })
     stream.on('drain', () => this.drained())
     this.wire.on('drain', () => this.drained())
@@ -289,7 +289,7 @@ function isName(host: string): boolean {
   return !/^[\d.]+$/.test(host) && !host.includes(':')
 }
 
-/** `slice` of a Buffer is a view, and views of what arrives do not last: a plain array's is a copy. */
-export function plain(bytes: Buffer): Uint8Array {
+/** A chunk as the port promises it: a Buffer's `slice` is a view, and who keeps a copy must get one. */
+export function plainBytes(bytes: Buffer): Uint8Array {
   return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length)
 }

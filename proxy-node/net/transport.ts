@@ -8,7 +8,7 @@ import type { TlsSetup } from './tls.ts'
 export type ConnectionEvents = {
   /** The connection is established; before it only `closed` can be called. */
   readonly opened: (connection: Connection) => void
-  /** A chunk arrived. The bytes are valid during the call only. */
+  /** A chunk arrived. The bytes are valid during the call only, and no Buffer: `slice` makes a copy. */
   readonly received: (connection: Connection, bytes: Uint8Array) => void
   /** Everything written is with the kernel, after a `write` that answered false. */
   readonly drained: (connection: Connection) => void

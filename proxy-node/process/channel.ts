@@ -5,6 +5,7 @@
 
 import type { TenantSnapshot } from '#contract/telemetry'
 import type { SessionRow } from '../admin/answer.ts'
+import type { LoginRules } from '../auth/identity.ts'
 import type { Clock, TimerHandle } from '../base/clock.ts'
 import type { ServerSslMode, TlsVersion } from '../config/ssl-settings.ts'
 import type { DrainReport } from '../session/drain.ts'
@@ -15,6 +16,7 @@ import type {
   Requester,
   SessionSettings,
 } from '../session/ports.ts'
+import { QUESTION_MS } from '../topology/cluster.ts'
 import type { ServerAddress } from '../topology/locations.ts'
 
 /** What a worker needs to know of the configuration; sent at start and after each change. */
@@ -25,6 +27,7 @@ export type WorkerSettings = {
   readonly serverVersion: string
   readonly maxSessions: number
   readonly sessions: SessionSettings
+  readonly login: LoginRules
   readonly drainMs: number
   readonly slowQueryMs: number
   readonly accounts: {
@@ -105,7 +108,6 @@ export type Message =
 
 /** Bound of questions under way on one channel. */
 const MAX_OPEN = 10_000
-const DEADLINE_MS = 10_000
 
 type Open = {
   readonly resolve: (value: unknown) => void
@@ -133,9 +135,9 @@ export class Channel {
     if (this.open.size >= MAX_OPEN) return Promise.reject(new Error('too many questions under way'))
     const number = this.next++
     return new Promise((resolve, reject) => {
-      const timer = this.clock.after(DEADLINE_MS, () => {
+      const timer = this.clock.after(QUESTION_MS, () => {
         this.open.delete(number)
-        reject(new Error(`no answer to ${question.ask} within ${DEADLINE_MS / 1000} s`))
+        reject(new Error(`no answer to ${question.ask} within ${QUESTION_MS / 1000} s`))
       })
       this.open.set(number, {
         resolve: value => resolve(value as AnswerOf[Q['ask']]),

@@ -1,6 +1,8 @@
 /** Starts this same program again: as a worker, as the successor, or in the background. */
+
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
+import { systemClock } from '../base/clock.ts'
 import type { Message } from './channel.ts'
 import type { Successor, SuccessorEnd } from './handover.ts'
 import type { WorkerProcess } from './workers.ts'
@@ -100,7 +102,10 @@ export async function spawnDaemon(args: readonly string[], cwd: string): Promise
     stdio: ['ignore', 'ignore', 'inherit'],
     detached: true,
   })
-  const early = await Promise.race([child.exited, Bun.sleep(DAEMON_WATCH_MS).then(() => undefined)])
+  const early = await Promise.race([
+    child.exited,
+    systemClock.sleep(DAEMON_WATCH_MS).then(() => undefined),
+  ])
   child.unref()
   return early ?? 0
 }

@@ -6,6 +6,7 @@ import { availableParallelism } from 'node:os'
 import { BUILD_NUMBER, PROXY_VERSION } from '#contract/version'
 import type { AdminSession, Availability, SessionRow } from '../admin/answer.ts'
 import { runAdmin } from '../admin/dispatch.ts'
+import { loginRulesOf } from '../auth/identity.ts'
 import { MetadataConnections } from '../backend/metadata.ts'
 import { hostPort } from '../base/address.ts'
 import { systemClock } from '../base/clock.ts'
@@ -175,7 +176,7 @@ export class Supervisor {
       {
         name: this.config.get('rootservice_cluster_name'),
         rootservices: parseRootservices(this.config.get('rootservice_list')),
-        refreshIntervalMs: this.config.timeMs('server_state_refresh_interval'),
+        refreshIntervalMs: () => this.config.timeMs('server_state_refresh_interval'),
       },
       (server, sql) => this.metadata.query(server, sql),
       systemClock,
@@ -246,6 +247,7 @@ export class Supervisor {
         Math.ceil(this.config.number('client_max_connections') / this.workers.count) ||
         Number.MAX_SAFE_INTEGER,
       sessions: sessionSettings(this.config),
+      login: loginRulesOf(name => this.config.get(name)),
       drainMs: this.config.timeMs('hot_upgrade_exit_timeout'),
       slowQueryMs: this.config.timeMs('slow_query_time_threshold'),
       accounts: {

@@ -15,6 +15,7 @@ import { drainPlan } from '../session/drain.ts'
 import type { Directory, Mode } from '../session/ports.ts'
 import { Sessions } from '../session/sessions.ts'
 import { LOCATION_LIMITS, Locations, type ServerAddress } from '../topology/locations.ts'
+import { TENANT_LIMITS, Tenants } from '../topology/tenants.ts'
 import {
   Channel,
   type IdRange,
@@ -25,16 +26,17 @@ import {
 import { connectionIds } from './connection-ids.ts'
 import { clientTlsOf, serverTlsOf } from './tls-contexts.ts'
 
+/** A worker asks the supervisor, whose picture is fresher and as cheap. */
 const TENANT_AGE_MS = 5_000
-const MAX_TENANTS = 10_000
 const MAX_LOCATIONS = 20_000
 const LEAVE_STEP_MS = 25
 
-type Tenant = { readonly servers: readonly ServerAddress[]; readonly fetchedAt: number }
-
 /** What the worker remembers of the supervisor's picture. */
 function readThrough(channel: Channel, cluster: () => string): Directory {
-  const tenants = new Map<string, Tenant>()
+  const tenants = new Tenants(tenant => channel.ask({ ask: 'tenant', tenant }), systemClock, {
+    ...TENANT_LIMITS,
+    maxAgeMs: TENANT_AGE_MS,
+  })
   const locations = new Locations(
     async (...names) => ({ leader: (await channel.ask({ ask: 'location', names })) ?? undefined }),
     systemClock,
@@ -48,14 +50,8 @@ function readThrough(channel: Channel, cluster: () => string): Directory {
   return {
     resolveCluster: name => (name === undefined || name === cluster() ? cluster() : undefined),
     tenantServers: tenant => {
-      const known = tenants.get(tenant)
-      if (known !== undefined && systemClock.now() - known.fetchedAt < TENANT_AGE_MS)
-        return turned(known.servers)
-      return channel.ask({ ask: 'tenant', tenant }).then(servers => {
-        if (tenants.size >= MAX_TENANTS) tenants.clear()
-        if (servers.length > 0) tenants.set(tenant, { servers, fetchedAt: systemClock.now() })
-        return servers
-      })
+      const found = tenants.find(tenant)
+      return found instanceof Promise ? found.then(turned) : turned(found)
     },
     leaderOf: (...names) => {
       const found = locations.find(...names)
@@ -124,6 +120,7 @@ class Worker {
       serverVersion: () => this.settings.serverVersion,
       proxyVersion: PROXY_VERSION,
       settings: () => this.settings.sessions,
+      loginRules: () => this.settings.login,
       peers: {
         list: by => channel.ask({ ask: 'processList', by }),
         kill: (id, by, onlyQuery) => channel.ask({ ask: 'killFor', id, by, onlyQuery }),

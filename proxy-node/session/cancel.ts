@@ -4,7 +4,7 @@
  */
 import type { ProxyLogin } from '../backend/login.ts'
 import { ServerSession } from '../backend/server-session.ts'
-import { COMMAND, PROXY_CAPABILITY } from '../wire/protocol.ts'
+import { COMMAND } from '../wire/protocol.ts'
 import { packet, Writer } from '../wire/writer.ts'
 import type { SessionDeps } from './ports.ts'
 
@@ -39,7 +39,8 @@ export class Canceller {
         asked: () => {},
         ready: session => {
           session.begin(COMMAND.query)
-          const text = `KILL QUERY ${victimId(login, victim)}`
+          // Never the client's id, though servers take it: another session of this client may have it, too.
+          const text = `KILL QUERY ${victim.threadId}`
           session.write(packet(0, new Writer(32).u8(COMMAND.query).text(text).payload()), true)
         },
         refused: over,
@@ -60,10 +61,4 @@ export class Canceller {
     )
     server.start(transport, clock, connectTimeoutMs, serverTls)
   }
-}
-
-/** The client's id where the server took it over, else the server's own (§2.7). */
-function victimId(login: ProxyLogin, victim: ServerSession): number {
-  const isShared = (victim.capabilities & PROXY_CAPABILITY.clientSessionIdV2) !== 0
-  return isShared ? login.connectionId : victim.threadId
 }

@@ -31,6 +31,8 @@ export type Course = {
   readonly spareLost: (server: ServerSession) => void
   /** One beat a second while a command waits `waitedMs` for its server. */
   readonly beat: (waitedMs: number) => void
+  /** KILL QUERY of this client, by another one. */
+  readonly cancelled: () => void
   /** The session that executes a statement of this client at this moment. */
   readonly runningOn: () => ServerSession | undefined
   /** Beginning of the statement under way, for SHOW PROCESSLIST. */

@@ -9,6 +9,9 @@ import { Fault } from '#contract/fault'
 const ENDLESS_PACE_MS = 30_000
 /** Bound of different reasons in a report; the rest is counted as one. */
 const MAX_REASONS = 20
+/** How long a client that has just come may take to its first command, at most a part of the slope. */
+const NEWCOMER_MS = 1_000
+const NEWCOMER_PART = 0.25
 
 export type DrainPlan = {
   /** Over how long the slope goes down to no client. */
@@ -60,7 +63,8 @@ export class Drain {
   private most = 0
   /** So many are too many and were working when it was their turn. */
   private owed = 0
-  private commands = new Map<Guest, number>()
+  /** Of who was there at the last step: its commands by then, and since when it has no more. */
+  private quiet = new Map<Guest, { readonly statements: number; readonly since: number }>()
   isOver = false
 
   constructor(options: DrainOptions) {
@@ -87,13 +91,30 @@ export class Drain {
     }
     const tooMany = present.length - allowedClients(this.most, paceMs, elapsedMs)
     const isLate = elapsedMs >= paceMs
-    const ready = present.filter(
-      guest => guest.isIdle && (isLate || this.commands.get(guest) === guest.statements),
-    )
+    const ready = present.filter(guest => guest.isIdle && (isLate || this.isQuiet(guest, now)))
     const chosen = ready.toSorted(leastLossFirst).slice(0, Math.max(0, tooMany))
     for (const guest of chosen) letGo(guest)
     this.owed = Math.max(0, tooMany - chosen.length)
-    this.commands = new Map(present.map(guest => [guest, guest.statements]))
+    this.remember(present, now)
+  }
+
+  /** Since the last step; who has not asked for anything yet is given time to. */
+  private isQuiet(guest: Guest, now: number): boolean {
+    const seen = this.quiet.get(guest)
+    if (seen === undefined || seen.statements !== guest.statements) return false
+    const newcomerMs = Math.min(NEWCOMER_MS, this.options.paceMs * NEWCOMER_PART)
+    return guest.statements > 0 || now - seen.since >= newcomerMs
+  }
+
+  private remember(present: readonly Guest[], now: number): void {
+    const before = this.quiet
+    this.quiet = new Map(
+      present.map(guest => {
+        const seen = before.get(guest)
+        const { statements } = guest
+        return [guest, seen?.statements === statements ? seen : { statements, since: now }]
+      }),
+    )
   }
 
   /** A command of `guest` has ended: it leaves now if the slope is behind. */

@@ -11,7 +11,7 @@ import { unescaped } from '../sql/texts.ts'
 import { FLAG } from '../sql/words.ts'
 import { EXTRA, eachEntry, lockSessionOf } from '../wire/extra-info.ts'
 import { FRAME_FLAG } from '../wire/ob20.ts'
-import { type OkPacket, parseError } from '../wire/ok.ts'
+import { errorOfFault, type OkPacket, parseError } from '../wire/ok.ts'
 import { COMMAND, HEADER_BYTES, STATUS } from '../wire/protocol.ts'
 import { parseReroute } from '../wire/reroute.ts'
 import type { CourseHost } from './course.ts'
@@ -72,6 +72,8 @@ export class Errand implements RestoreOwner {
   private database = ''
   /** Empty: the command was not routed by a table. */
   private table = ''
+  /** KILL QUERY came for the command under way. */
+  private isCancelled = false
   /** Counts commands: an answer about an earlier one is of no interest. */
   private turn = 0
 
@@ -109,6 +111,7 @@ export class Errand implements RestoreOwner {
     this.refusal = undefined
     this.better = undefined
     this.wasRerouted = false
+    this.isCancelled = false
     this.table = ''
   }
 
@@ -250,6 +253,10 @@ export class Errand implements RestoreOwner {
   }
 
   private dispatch(server: ServerSession, head: Uint8Array): void {
+    if (this.isCancelled) {
+      this.refuse(errorOfFault(new Fault('session.killed')))
+      return
+    }
     // A whole command may be tried again where the server says it was not executed.
     if (this.mayRepeat) this.keep(head)
     else this.request = undefined
@@ -266,7 +273,7 @@ export class Errand implements RestoreOwner {
   private bring(server: ServerSession): void {
     if (!server.isOb20) return
     const flags = this.mayRepeat && this.isRouted && !this.wasRerouted ? FRAME_FLAG.reroute : 0
-    server.bring(stateFor(this.memory, server, this.parts.identity.clientAddress), flags)
+    server.bring(stateFor(this.memory, server, this.parts.identity.clientIp), flags)
   }
 
   private get mayRepeat(): boolean {
@@ -424,13 +431,26 @@ export class Errand implements RestoreOwner {
     if (!server.serverEnded()) this.endWith(server, 'server.lost-reading')
   }
 
+  /** KILL QUERY: a command that no server has seen yet is not sent; one that runs is killed until it ends. */
+  cancelled(): void {
+    this.isCancelled = true
+    this.cancelOnServer()
+  }
+
+  /** Once is not enough: a KILL that overtakes its statement finds nothing to end. */
+  private cancelOnServer(): void {
+    const server = this.host.answering
+    if (server?.login !== undefined && !server.isClosed)
+      this.parts.deps.cancel(server.login, server)
+  }
+
   /** A server that has not answered in `ob_query_timeout` and its grace is as good as lost. */
   beat(waitedMs: number): void {
     const server = this.host.answering
-    if (server === undefined || waitedMs < this.patienceMs()) return
-    const { deps, servers } = this.parts
-    if (server.login !== undefined) deps.cancel(server.login, server)
-    servers.dropCurrent()
+    const isOver = waitedMs >= this.patienceMs()
+    if (isOver || this.isCancelled) this.cancelOnServer()
+    if (server === undefined || !isOver) return
+    this.parts.servers.dropCurrent()
     this.endWith(server, 'server.timeout')
   }
 

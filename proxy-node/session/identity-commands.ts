@@ -17,7 +17,7 @@ export type IdentityOwner = {
   readonly user: string
   readonly tenant: string
   readonly cluster: string
-  readonly clientAddress: string
+  readonly clientIp: string
   readonly traffic: TenantTraffic
   readonly isDraining: boolean
   readonly clientCapabilities: number

@@ -8,7 +8,7 @@ import { Fault } from '#contract/fault'
 import type { Baseline, Baselines } from '../backend/baseline.ts'
 import type { Delivered } from '../backend/delivered.ts'
 import { lexerMode } from '../sql/lexer.ts'
-import { type OkPacket, parseOk } from '../wire/ok.ts'
+import { type OkPacket, parseOk, parseServerOk } from '../wire/ok.ts'
 import { STATUS } from '../wire/protocol.ts'
 import { type Connection, type UserValue, userValue } from './literals.ts'
 import { mayMove, PINS } from './pins.ts'
@@ -32,6 +32,9 @@ const PARTITION_HIT = 'ob_proxy_partition_hit'
 
 /** What of a status word is the session's and not one answer's; bit 0x0020 is always set by OceanBase. */
 const KEPT_STATUS = STATUS.inTransaction | STATUS.autocommit | STATUS.noBackslashEscapes | 0x0020
+
+/** An OK that says nothing, with the length of an empty message. */
+const PLAIN_OK_BYTES = 8
 
 /** Extra-info blob of system variables (§3.3.1). */
 export const SYSTEM_BLOB = 4
@@ -173,7 +176,7 @@ export class SessionMemory {
   /** The client's own login: every variable is listed, none is a change of this session. */
   learnLogin(payload: Uint8Array, baselines: Baselines): OkPacket {
     this.baseline = baselines.of(payload)
-    const ok = parseOk(payload)
+    const ok = parseServerOk(payload)
     this.status = ok.status & KEPT_STATUS
     this.schema = ok.schema || undefined
     return ok
@@ -197,8 +200,11 @@ export class SessionMemory {
   ): OkPacket | undefined {
     this.missed = false
     const wasCurrent = this.isCurrent(delivered, afterError)
-    const ok = this.isPlain(payload) ? undefined : this.learnState(parseOk(payload), afterError)
-    if (ok === undefined) this.status = (payload[3] as number) & KEPT_STATUS
+    const ok = this.isPlain(payload)
+      ? undefined
+      : this.learnState(parseServerOk(payload), afterError)
+    if (ok === undefined)
+      this.status = ((payload[3] as number) | ((payload[4] as number) << 8)) & KEPT_STATUS
     // Behind the variables, so that a blob is known to say what this OK says (A10).
     // After an error inside a routine the blob has the routine's variables, not the session's.
     for (const [type, bytes] of blobs)
@@ -317,8 +323,9 @@ export class SessionMemory {
     this.pins = isOn ? this.pins | bit : this.pins & ~bit
   }
 
-  /** No rows, no insert id, no state: the usual end of a result set, read without allocation. */
+  /** No rows, no insert id, no state, no message: the usual end of a result set, read without allocation. */
   private isPlain(payload: Uint8Array): boolean {
-    return payload[1] === 0 && payload[2] === 0 && ((payload[4] as number) & 0x40) === 0
+    if (payload[1] !== 0 || payload[2] !== 0 || payload.length > PLAIN_OK_BYTES) return false
+    return ((payload[4] as number) & 0x40) === 0
   }
 }

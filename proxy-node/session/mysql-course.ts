@@ -73,6 +73,9 @@ export class MysqlCourse implements Course {
 
   beat(): void {}
 
+  /** A client's id is the server's own here: who kills asks the server. */
+  cancelled(): void {}
+
   runningOn(): ServerSession | undefined {
     return this.host.answering
   }

@@ -284,6 +284,10 @@ export class OceanbaseCourse implements Course {
     this.errand.beat(waitedMs)
   }
 
+  cancelled(): void {
+    this.errand.cancelled()
+  }
+
   runningOn(): ServerSession | undefined {
     return this.host.answering
   }

@@ -1,4 +1,5 @@
 /** What a client session needs of the rest of the node, as narrow ports the composition root fills. */
+import type { LoginRules } from '../auth/identity.ts'
 import type { Baselines } from '../backend/baseline.ts'
 import type { ProxyLogin } from '../backend/login.ts'
 import type { ServerSession } from '../backend/server-session.ts'
@@ -113,6 +114,7 @@ export type SessionDeps = {
   readonly serverVersion: () => string
   readonly proxyVersion: string
   readonly settings: () => SessionSettings
+  readonly loginRules: () => LoginRules
   readonly baselines: Baselines
   /** Frames of OB 2.0 are built here, one at a time. */
   readonly scratch: FrameScratch

@@ -151,7 +151,7 @@ export type RestoreOwner = {
 /** Runs the steps on one server session at a time. */
 export class Restorer {
   private readonly memory: SessionMemory
-  private readonly client: { readonly clientAddress: string }
+  private readonly client: { readonly clientIp: string }
   private readonly owner: RestoreOwner
   private steps: Step[] = []
   private needs: Needs | undefined
@@ -160,11 +160,7 @@ export class Restorer {
   /** The session that is being restored. */
   server: ServerSession | undefined
 
-  constructor(
-    memory: SessionMemory,
-    client: { readonly clientAddress: string },
-    owner: RestoreOwner,
-  ) {
+  constructor(memory: SessionMemory, client: { readonly clientIp: string }, owner: RestoreOwner) {
     this.memory = memory
     this.client = client
     this.owner = owner
@@ -235,9 +231,9 @@ export class Restorer {
       return
     }
     server.begin(step.payload[0] as number)
-    // A reset would take back what came beside it.
+    // A reset takes away what comes with it.
     if (server.isOb20 && step.kind !== 'reset')
-      server.bring(stateFor(memory, server, this.client.clientAddress), 0)
+      server.bring(stateFor(memory, server, this.client.clientIp), 0)
     server.write(packet(0, step.payload), true)
   }
 }

@@ -5,7 +5,7 @@ import type { TimerHandle } from '../base/clock.ts'
 import type { ConnectionEvents } from '../net/transport.ts'
 import { FrameScratch } from '../wire/ob20.ts'
 import { Canceller } from './cancel.ts'
-import { ClientSession } from './client-session.ts'
+import { ClientSession, type SessionKeeper } from './client-session.ts'
 import { Drain, type DrainPlan, type DrainReport, drainReport } from './drain.ts'
 import type { KillOutcome, ProcessRow, Requester, SessionDeps } from './ports.ts'
 import { WorkerTraffic } from './traffic.ts'
@@ -18,6 +18,10 @@ const LINGER_MS = 500
 export class Sessions {
   private readonly deps: SessionDeps
   private readonly open = new Map<number, ClientSession>()
+  private readonly keeper: SessionKeeper = {
+    closed: session => this.closed(session),
+    settled: session => this.settled(session),
+  }
   private beat: TimerHandle | undefined
   private draining: Drain | undefined
   private drainSteps: TimerHandle | undefined
@@ -66,10 +70,7 @@ export class Sessions {
     this.beat ??= this.deps.clock.every(BEAT_MS, () => {
       for (const session of this.open.values()) session.beat()
     })
-    const session = new ClientSession(this.deps, {
-      closed: closed => this.closed(closed),
-      settled: settled => this.settled(settled),
-    })
+    const session = new ClientSession(this.deps, this.keeper)
     const isFull = this.open.size >= this.deps.maxSessions()
     this.open.set(session.id, session)
     if (!isFull) return session.events

@@ -6,9 +6,13 @@
 import type { Clock, TimerHandle } from '../base/clock.ts'
 import { type Location, Locations, type ServerAddress } from './locations.ts'
 import { locationStatement, SERVERS_STATEMENT } from './statements.ts'
+import { Tenants } from './tenants.ts'
 
 /** Rows as text, columns by name. */
 export type Answer = readonly Readonly<Record<string, string | null>>[]
+
+/** After so long nobody waits for the answer to a question any more; what is old is not asked. */
+export const QUESTION_MS = 10_000
 
 /** Runs a metadata statement on a server as proxyro. @throws Error when it cannot be answered. */
 export type QueryPort = (server: ServerAddress, sql: string) => Promise<Answer>
@@ -16,19 +20,16 @@ export type QueryPort = (server: ServerAddress, sql: string) => Promise<Answer>
 export type ClusterSettings = {
   readonly name: string
   readonly rootservices: readonly ServerAddress[]
-  readonly refreshIntervalMs: number
+  /** As a function it is asked each time. */
+  readonly refreshIntervalMs: number | (() => number)
 }
 
 /** Failures after which a server is tried last, and for how long (§9.1). */
 const AVOID_AFTER_FAILURES = 5
 const AVOID_WINDOW_MS = 120_000
 const AVOID_MS = 20_000
-const TENANT_AGE_MS = 20_000
-const MAX_TENANTS = 10_000
 
 type Failures = { count: number; firstAt: number; avoidedUntil: number }
-
-type Tenant = { servers: readonly ServerAddress[]; fetchedAt: number; refreshing: boolean }
 
 export class Cluster {
   readonly settings: ClusterSettings
@@ -38,9 +39,10 @@ export class Cluster {
   private servers: readonly ServerAddress[]
   private readonly down = new Set<string>()
   private readonly failures = new Map<string, Failures>()
-  private readonly tenants = new Map<string, Tenant>()
+  private readonly tenants: Tenants
   private timer: TimerHandle | undefined
   private turn = 0
+  private isStopped = false
   /** True once a server has answered the first question. */
   isLoaded = false
 
@@ -49,6 +51,7 @@ export class Cluster {
     this.query = query
     this.clock = clock
     this.servers = settings.rootservices
+    this.tenants = new Tenants(tenant => this.fetchTenant(tenant), clock)
     this.locations = new Locations((...names) => this.fetchLocation(...names), clock)
   }
 
@@ -59,21 +62,16 @@ export class Cluster {
   }
 
   stop(): void {
+    this.isStopped = true
     this.timer?.cancel()
   }
 
   /** Servers of a tenant in the order to try, spread over callers; empty: no such tenant. */
   tenantServers(tenant: string): readonly ServerAddress[] | Promise<readonly ServerAddress[]> {
-    const known = this.tenants.get(tenant)
-    if (known === undefined) return this.fetchTenant(tenant).then(servers => this.spread(servers))
-    if (this.clock.now() - known.fetchedAt > TENANT_AGE_MS && !known.refreshing) {
-      known.refreshing = true
-      this.fetchTenant(tenant).catch(() => {
-        known.refreshing = false
-        known.fetchedAt = this.clock.now()
-      })
-    }
-    return this.spread(known.servers)
+    const found = this.tenants.find(tenant)
+    return found instanceof Promise
+      ? found.then(servers => this.spread(servers))
+      : this.spread(found)
   }
 
   leaderOf(tenant: string, database: string, table: string) {
@@ -114,7 +112,9 @@ export class Cluster {
   }
 
   private schedule(): void {
-    const { refreshIntervalMs } = this.settings
+    if (this.isStopped) return
+    const interval = this.settings.refreshIntervalMs
+    const refreshIntervalMs = typeof interval === 'number' ? interval : interval()
     const delayMs = this.isLoaded
       ? refreshIntervalMs / 2 + Math.random() * (refreshIntervalMs / 2)
       : Math.min(1_000, refreshIntervalMs)
@@ -141,13 +141,9 @@ export class Cluster {
 
   private async fetchTenant(name: string): Promise<readonly ServerAddress[]> {
     const answer = await this.ask(locationStatement(name, 'oceanbase', '__all_dummy'))
-    const servers = answer
+    return answer
       .map(row => addressOf(row['svr_ip'], row['sql_port']))
       .filter(server => server !== undefined)
-    if (servers.length > 0 && this.tenants.size < MAX_TENANTS)
-      this.tenants.set(name, { servers, fetchedAt: this.clock.now(), refreshing: false })
-    else this.tenants.delete(name)
-    return servers
   }
 
   private async fetchLocation(tenant: string, database: string, table: string): Promise<Location> {
@@ -160,9 +156,11 @@ export class Cluster {
   /** Asks any server that answers, the known ones first, then the root service list. */
   private async ask(sql: string): Promise<Answer> {
     const tried = new Set<string>()
+    const until = this.clock.now() + QUESTION_MS
     let last: unknown = new Error('no server to ask')
     for (const server of [...this.spread(this.servers), ...this.settings.rootservices]) {
       if (tried.has(keyOf(server))) continue
+      if (tried.size > 0 && this.clock.now() >= until) break
       tried.add(keyOf(server))
       try {
         return await this.query(server, sql)

@@ -4,6 +4,7 @@
  * Source: proxy-routing.md §4.6–4.8.
  */
 import type { Clock } from '../base/clock.ts'
+import { invariant } from '../base/invariant.ts'
 
 export type ServerAddress = { readonly host: string; readonly port: number }
 
@@ -12,21 +13,40 @@ export type Location = { readonly leader: ServerAddress | undefined }
 
 export type LocationFetch = (tenant: string, database: string, table: string) => Promise<Location>
 
-/** state → event → next. */
+/**
+ * state → event → next. An entry is in the map from its first state on until it is deleted; what is
+ * heard of a deleted one goes to those who asked and changes nothing.
+ */
 export const ENTRY_TABLE = {
-  building: { fetched: 'avail', failed: 'deleted' },
+  building: { fetched: 'avail', failed: 'deleted', missed: 'building', evicted: 'deleted' },
   avail: { missed: 'dirty', expired: 'dirty', evicted: 'deleted' },
-  dirty: { refreshStarted: 'updating', missed: 'dirty', expired: 'dirty', evicted: 'deleted' },
+  dirty: { refreshStarted: 'updating', missed: 'dirty', evicted: 'deleted' },
   updating: { fetched: 'avail', failed: 'dirty', missed: 'updating', evicted: 'deleted' },
   deleted: {},
-} as const
+} as const satisfies Record<string, Record<string, string>>
 
-type EntryState = keyof typeof ENTRY_TABLE
+export type EntryState = keyof typeof ENTRY_TABLE
+export type EntryEvent = {
+  [S in EntryState]: Extract<keyof (typeof ENTRY_TABLE)[S], string>
+}[EntryState]
+
+/** The state that `event` leads to from `state`; an event the table does not allow is a bug. */
+export function nextEntryState(state: EntryState, event: EntryEvent): EntryState {
+  const row: Partial<Record<EntryEvent, EntryState>> = ENTRY_TABLE[state]
+  const next = row[event]
+  invariant(next !== undefined, `location entry: ${event} while ${state}`)
+  return next
+}
+
+type Names = readonly [tenant: string, database: string, table: string]
 
 type Entry = {
+  readonly key: string
+  readonly names: Names
   state: EntryState
   location: Location
   updatedAt: number
+  /** While it is asked for. */
   waiting: Promise<Location> | undefined
 }
 
@@ -68,31 +88,35 @@ export class Locations {
     const key = keyOf(tenant, database, table)
     const entry = this.entries.get(key)
     if (entry === undefined) return this.build(key, [tenant, database, table])
-    if (entry.waiting !== undefined && entry.state === 'building') return entry.waiting
+    if (entry.state === 'building') return entry.waiting ?? entry.location
     this.entries.delete(key)
     this.entries.set(key, entry)
-    if (this.isDue(entry)) this.refresh(key, entry, [tenant, database, table])
+    if (this.isDue(entry)) {
+      move(entry, 'refreshStarted')
+      entry.waiting = this.ask(entry)
+    }
     return entry.location
   }
 
   /** A statement routed by this entry found the table elsewhere. */
   missed(tenant: string, database: string, table: string): void {
     const entry = this.entries.get(keyOf(tenant, database, table))
-    if (entry?.state === 'avail') entry.state = ENTRY_TABLE.avail.missed
+    if (entry !== undefined) move(entry, 'missed')
   }
 
   private isDue(entry: Entry): boolean {
+    const { refreshGapMs, maxAgeMs, missingAgeMs } = this.limits
+    const isMissing = entry.location.leader === undefined
     const age = this.clock.now() - entry.updatedAt
-    const limit =
-      entry.location.leader === undefined ? this.limits.missingAgeMs : this.limits.maxAgeMs
-    if (entry.state === 'avail' && age > limit) entry.state = ENTRY_TABLE.avail.expired
-    const gap =
-      entry.location.leader === undefined ? this.limits.missingAgeMs : this.limits.refreshGapMs
-    return entry.state === 'dirty' && age >= gap
+    if (entry.state === 'avail' && age > (isMissing ? missingAgeMs : maxAgeMs))
+      move(entry, 'expired')
+    return entry.state === 'dirty' && age >= (isMissing ? missingAgeMs : refreshGapMs)
   }
 
-  private build(key: string, names: readonly [string, string, string]): Promise<Location> {
+  private build(key: string, names: Names): Promise<Location> {
     const entry: Entry = {
+      key,
+      names,
       state: 'building',
       location: { leader: undefined },
       updatedAt: this.clock.now(),
@@ -100,45 +124,35 @@ export class Locations {
     }
     this.entries.set(key, entry)
     this.evict()
-    entry.waiting = this.fetch(...names).then(
-      location => this.fetched(entry, location),
-      () => {
-        entry.state = ENTRY_TABLE.building.failed
-        this.entries.delete(key)
-        return entry.location
-      },
-    )
+    entry.waiting = this.ask(entry)
     return entry.waiting
   }
 
-  private refresh(key: string, entry: Entry, names: readonly [string, string, string]): void {
-    entry.state = ENTRY_TABLE.dirty.refreshStarted
-    entry.waiting = this.fetch(...names).then(
-      location => this.fetched(entry, location),
-      () => {
-        // The old answer serves on; a refresh is tried again after the gap.
-        entry.state = ENTRY_TABLE.updating.failed
-        entry.updatedAt = this.clock.now()
-        entry.waiting = undefined
-        this.entries.set(key, entry)
-        return entry.location
-      },
-    )
-  }
-
-  private fetched(entry: Entry, location: Location): Location {
-    entry.state = 'avail'
-    entry.location = location
-    entry.updatedAt = this.clock.now()
+  /** Never rejects: without an answer the old one serves on, and the next question waits for the gap. */
+  private async ask(entry: Entry): Promise<Location> {
+    const heard = await this.fetch(...entry.names).catch(() => undefined)
     entry.waiting = undefined
-    return location
+    // Evicted meanwhile, and maybe another one has its key: the answer is for those who wait only.
+    if (this.entries.get(entry.key) !== entry) return heard ?? entry.location
+    move(entry, heard === undefined ? 'failed' : 'fetched')
+    entry.location = heard ?? entry.location
+    entry.updatedAt = this.clock.now()
+    if (entry.state === 'deleted') this.entries.delete(entry.key)
+    return entry.location
   }
 
   private evict(): void {
     if (this.entries.size <= this.limits.maxEntries) return
-    const oldest = this.entries.keys().next()
-    if (!oldest.done) this.entries.delete(oldest.value)
+    for (const oldest of this.entries.values()) {
+      move(oldest, 'evicted')
+      this.entries.delete(oldest.key)
+      return
+    }
   }
+}
+
+function move(entry: Entry, event: EntryEvent): void {
+  entry.state = nextEntryState(entry.state, event)
 }
 
 function keyOf(tenant: string, database: string, table: string): string {

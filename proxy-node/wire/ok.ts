@@ -44,6 +44,12 @@ export function parseOk(payload: Uint8Array): OkPacket {
   }
 }
 
+/** The same of an OBServer's OK to a proxy: a blank that is no part of the message stands before it (§2.5). */
+export function parseServerOk(payload: Uint8Array): OkPacket {
+  const ok = parseOk(payload)
+  return ok.message[0] === BLANK ? { ...ok, message: ok.message.subarray(1) } : ok
+}
+
 /**
  * The entry of system variables in an OK, as it stands there; empty when there is none. Two logins of
  * one tenant have the same bytes here. @throws protocol.malformed
@@ -75,12 +81,10 @@ export function shownOk(
 ): Uint8Array {
   if (ok === undefined && payload.length <= SHORT_OK_BYTES + 1 && !payload[SHORT_OK_BYTES])
     return payload.subarray(0, SHORT_OK_BYTES)
-  const whole = ok ?? parseOk(payload)
-  const { message } = whole
-  if (message.length === 0) return rebuildOk(whole)
-  const isBlank = message[0] === BLANK
-  if (tracksSession) return rebuildOk(isBlank ? { ...whole, message: message.subarray(1) } : whole)
-  return concat([rebuildOk({ ...whole, message: EMPTY }), message])
+  if (ok !== undefined && ok.message.length === 0) return rebuildOk(ok)
+  if (tracksSession) return rebuildOk(parseServerOk(payload))
+  const whole = parseOk(payload)
+  return concat([rebuildOk({ ...whole, message: EMPTY }), whole.message])
 }
 
 /** Payload of an OK; `status` defaults to autocommit. */

@@ -6,7 +6,7 @@ import { type Connection, createConnection, type QueryError } from 'mysql2/promi
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Node, startNode } from '../support/executable.ts'
 import { hasMariaDb, type MariaDb, startMariaDb } from '../support/mariadb.ts'
-import { connectorSees, installConnector } from '../support/mysql-connector.ts'
+import { installPythonDrivers, runScript } from '../support/python-drivers.ts'
 
 const SERVER = '127.17.3.1'
 const PROXY = '127.17.3.2'
@@ -22,7 +22,7 @@ const sqlLiteral = ACCOUNT.password.replace("'", "''")
 beforeAll(async () => {
   if (!hasMariaDb()) return
   mariadb = await startMariaDb(SERVER, { ...ACCOUNT, password: sqlLiteral })
-  python = await installConnector()
+  python = await installPythonDrivers()
   node = await startNode(
     PROXY,
     `server_routing_mode=mysql,test_server_addr=${SERVER}:3306,work_thread_num=2`,
@@ -226,9 +226,12 @@ describe.skipIf(!hasMariaDb())(
   'the MySQL 8.4 client library through MySQL mode as directly',
   () => {
     test('sees the same', async () => {
-      const seen = await onBoth(host =>
-        connectorSees(python, { host, port: host === PROXY ? 2883 : 3306, ...ACCOUNT }),
-      )
+      const { user, password, database } = ACCOUNT
+      const seen = await onBoth(async host => {
+        const port = host === PROXY ? '2883' : '3306'
+        const args = [host, port, user, password, database]
+        return (await runScript(python, 'connector.py', args, 60_000))[0]
+      })
       expect(seen).toMatchObject({ prepared: [['two']], big: 5_000_000, error: [1146, '42S02'] })
     })
   },

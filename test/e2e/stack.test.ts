@@ -7,6 +7,7 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import type { RowDataPacket } from 'mysql2/promise'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { askInit } from '../../infra/local/instance/init-client.ts'
 import { ApiError } from '../../infra/local/stack/api-client.ts'
 import { DevStack, type NodeJson, type OperationJson, until } from '../support/dev-stack.ts'
 
@@ -45,7 +46,18 @@ async function answers(address: string): Promise<boolean> {
   )
 }
 
+/** Deletes a cluster with all its nodes; the operation at its end. */
+async function forget(name: string): Promise<OperationJson> {
+  const { etag } = await stack.api.get(`/clusters/${name}`)
+  const answer = await stack.api.delete(`/clusters/${name}?confirm=${name}`, {
+    'if-match': etag ?? '',
+  })
+  return stack.ended((answer.body as OperationJson).id)
+}
+
 const statuses = async () => (await stack.nodes()).map(node => node.status.status)
+
+const SPARE = ['i-00000000000000004', 'i-00000000000000005']
 
 const free = async () => {
   const { items } = (await stack.api.get('/hosts')).body as {
@@ -88,6 +100,13 @@ describe('one command', () => {
     await sql.query('create table if not exists kept (id int primary key, v varchar(20))')
     await sql.query("replace into kept values (1, 'as it was')")
     sql.destroy()
+  })
+
+  test('its file has the password of admin SQL', async () => {
+    const admin = await stack.adminLogin(`${stack.network}.1.1`)
+    const [rows] = await admin.query<RowDataPacket[]>('show proxyinfo binary')
+    admin.destroy()
+    expect(rows.length).toBeGreaterThan(0)
   })
 
   test('no secret is in a table, a log or a command line', () => {
@@ -182,7 +201,7 @@ describe('lifecycle over the API', () => {
     expect(await stack.ended((answer.body as OperationJson).id)).toMatchObject({
       phase: 'SUCCEEDED',
     })
-    expect(await free()).toEqual(['i-00000000000000003'])
+    expect(await free()).toEqual(['i-00000000000000003', ...SPARE])
     expect(await answers(`${stack.network}.1.3`)).toBe(false)
     const id = await stack.accepted('/clusters/demo/nodes', {
       nodes: [{ host: 'i-00000000000000003', idc: 'z3' }],
@@ -194,14 +213,6 @@ describe('lifecycle over the API', () => {
 })
 
 describe('failure', () => {
-  const forget = async (name: string) => {
-    const { etag } = await stack.api.get(`/clusters/${name}`)
-    const answer = await stack.api.delete(`/clusters/${name}?confirm=${name}`, {
-      'if-match': etag ?? '',
-    })
-    return stack.ended((answer.body as OperationJson).id)
-  }
-
   test('of a script: the operation shows what the node said, the node what failed; retry goes on', async () => {
     await stack.ended(await stack.accepted('/nodes/demo-4/stop'))
     const squatter = createServer()
@@ -257,7 +268,7 @@ describe('failure', () => {
       code: 'confirmation-required',
     })
     expect(await forget('broken')).toMatchObject({ phase: 'SUCCEEDED' })
-    expect(await free()).toEqual(['i-00000000000000003'])
+    expect(await free()).toEqual(['i-00000000000000003', ...SPARE])
   })
 
   test('kill -9 of the API in the middle of an operation', async () => {
@@ -268,6 +279,14 @@ describe('failure', () => {
     stack.kill('api')
     expect(await stack.ended(id)).toMatchObject({ phase: 'SUCCEEDED' })
     expect(await statuses()).toEqual(['RUNNING', 'RUNNING', 'RUNNING'])
+  })
+
+  test('kill -9 of the API: the next one goes on at once, not when the lease ends', async () => {
+    const id = await stack.accepted('/nodes/demo-1/restart')
+    await underWay(id)
+    stack.kill('api')
+    await until('the API is back', () => stack.api.get('/clusters').catch(() => undefined))
+    expect(await stack.ended(id, 20_000)).toMatchObject({ phase: 'SUCCEEDED' })
   })
 
   test('kill -9 of Run Command in the middle of an operation', async () => {
@@ -284,6 +303,28 @@ describe('failure', () => {
     stack.kill('dynamodb')
     expect(await stack.ended(id)).toMatchObject({ phase: 'SUCCEEDED' })
   })
+
+  const init = (op: string) => () =>
+    askInit(join(stack.home, 'instances/i-00000000000000002/run/init.sock'), { op }, 60_000)
+
+  test.each([
+    ['a crash', init('crash')],
+    ['a reboot', init('reboot')],
+    ['kill -9 of the init', async () => stack.kill('instance2')],
+  ])(
+    '%s of an instance in the middle of an operation: its verb is sent again',
+    async (...[, act]) => {
+      const id = await stack.accepted('/nodes/demo-2/restart')
+      const log = join(stack.home, 'instances/i-00000000000000002/var/lib/obfleet/node.log')
+      await until('the verb has begun', () =>
+        readFileSync(log, 'utf8').includes(`restart of ${id}`),
+      )
+      await act()
+      expect(await stack.ended(id)).toMatchObject({ phase: 'SUCCEEDED', error: null })
+      expect(await statuses()).toEqual(['RUNNING', 'RUNNING', 'RUNNING'])
+      expect(await answers(`${stack.network}.1.2`)).toBe(true)
+    },
+  )
 
   test('Run Command throttles, loses answers and events, delivers twice: the work is done once', async () => {
     const before = (await stack.nodes()).map(node => node.status.report?.pid)
@@ -359,6 +400,9 @@ describe('failure', () => {
     expect(await answers(`${stack.network}.1.2`)).toBe(false)
     expect((await stack.node('demo-2')).status.status).toBe('STOPPED')
     expect(await stack.command('reboot', 'nobody')).toMatchObject({ code: 1 })
+    const bare = await stack.command('reboot')
+    expect(bare).toMatchObject({ code: 1 })
+    expect(bare.text).toContain('usage:')
   })
 })
 
@@ -386,5 +430,20 @@ describe('Ctrl-C', () => {
     const [rows] = await sql.query<RowDataPacket[]>('select v from kept where id = 1')
     sql.destroy()
     expect(rows).toEqual([{ v: 'as it was' }])
+  }, 180_000)
+
+  test('a closed terminal is as good as Ctrl-C', async () => {
+    expect(await forget('demo')).toMatchObject({ phase: 'SUCCEEDED' })
+    expect(await stack.hangUp()).toBe(0)
+    expect(stack.processes()).toEqual([])
+  })
+
+  test('what was deleted stays deleted: an empty fleet is ready like any other', async () => {
+    const { proxyClusters, nodes, hosts } = await stack.start()
+    expect([proxyClusters, nodes]).toEqual([[], []])
+    expect(hosts).toHaveLength(5)
+    const { code, text } = await stack.command('--help')
+    expect(code).toBe(0)
+    expect(text).toContain('reboot NODE')
   }, 180_000)
 })

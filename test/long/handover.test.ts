@@ -7,7 +7,8 @@ test('100 hot restarts under 48 reconnecting and 200 pooled clients', async () =
   console.log(
     `100 restarts: ${load.connects} connects, ${load.failedConnects.length} refused or reset, ` +
       `${load.statements} statements, ${load.transactions} transactions, ` +
-      `${load.cutAt.length} cut at a deadline, ${cutEarly.length} before; ` +
+      `${load.cutAt.length} and ${load.cutLoginAt.length} logins cut at a deadline, ` +
+      `${cutEarly.length} before; clients were held up ${load.longestStallMs} ms at most; ` +
       `${load.closedBetween} closed between transactions, ${load.lostBeforeQuery} before a first query; ` +
       `the longest restart took ${longestMs} ms`,
   )

@@ -6,6 +6,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import { acceptsAdmin } from '../../proxy-node/admin/accounts.ts'
+import { DEFAULT_LOGIN_RULES } from '../../proxy-node/auth/identity.ts'
 import { AddressList } from '../../proxy-node/base/address.ts'
 import { systemClock } from '../../proxy-node/base/clock.ts'
 import { nodeTransport } from '../../proxy-node/net/node.ts'
@@ -124,6 +125,7 @@ export async function startHere(transport: Transport, plan: Plan): Promise<DataP
       connectTimeoutMs: plan.connectTimeoutMs ?? 2_000,
       ...plan.settings,
     }),
+    loginRules: () => DEFAULT_LOGIN_RULES,
     peers: peersOf(() => sessions),
     random: Math.random,
     nextConnectionId: () => id++,

@@ -9,7 +9,7 @@ import { type Connection, createConnection } from 'mysql2/promise'
 import { installKernel } from '../../infra/local/kernel.ts'
 import type { FaultOrders } from '../../infra/local/ssm/faults.ts'
 import { type ApiClient, apiClient } from '../../infra/local/stack/api-client.ts'
-import type { DevFile } from '../../infra/local/stack/stack.ts'
+import type { DevFile } from '../../infra/local/stack/dev-file.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 const START = join(ROOT, 'infra/local/start.mjs')
@@ -89,10 +89,21 @@ export class DevStack {
 
   /** Ctrl-C; the exit code. */
   async interrupt(): Promise<number | null> {
+    return this.end('SIGINT')
+  }
+
+  /** The terminal is closed: nobody reads any more. */
+  async hangUp(): Promise<number | null> {
+    this.child?.stdout?.destroy()
+    this.child?.stderr?.destroy()
+    return this.end('SIGHUP')
+  }
+
+  private async end(signal: 'SIGINT' | 'SIGHUP'): Promise<number | null> {
     const { child } = this
     if (child === undefined || child.exitCode !== null) return child?.exitCode ?? null
     const ended = new Promise<number | null>(done => child.once('exit', done))
-    child.kill('SIGINT')
+    child.kill(signal)
     return ended
   }
 
@@ -211,6 +222,18 @@ export class DevStack {
       user: `${ob.user}@${ob.tenant}#${ob.name}`,
       password: ob.password,
       database: ob.database,
+      connectTimeout: 10_000,
+    })
+  }
+
+  /** As root@proxysys of the cluster, at one of its nodes. */
+  async adminLogin(address: string, cluster = 'demo'): Promise<Connection> {
+    const found = this.dev.proxyClusters.find(({ name }) => name === cluster)
+    return createConnection({
+      host: address,
+      port: 2883,
+      user: found?.sysUser ?? '',
+      password: found?.sysPassword ?? '',
       connectTimeout: 10_000,
     })
   }

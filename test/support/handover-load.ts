@@ -9,6 +9,7 @@ import { isAlive, type RunningNode, startRunningNode, until } from './running-no
 
 const ANSWER_MS = 90_000
 const EXIT_TIMEOUT_MS = 3_000
+const BEAT_MS = 50
 const QUERY = 0x03
 const QUIT = 0x01
 
@@ -17,6 +18,8 @@ type Load = {
   connects: number
   /** Connection attempts that got no greeting, or were cut or refused before the login's answer. */
   readonly failedConnects: string[]
+  /** When a login was ended by the deadline of a restart. */
+  readonly cutLoginAt: number[]
   /** Connections that ended before the answer to their first query. */
   lostBeforeQuery: number
   transactions: number
@@ -27,6 +30,8 @@ type Load = {
   readonly cutAt: number[]
   /** Answers that belong to no question, waits without end. */
   readonly strange: string[]
+  /** The longest that this process, clients and server, did not come to its turn. */
+  longestStallMs: number
 }
 
 /** `count` hot restarts of a node on `host` under 48 clients that come and go and 200 that stay. */
@@ -36,7 +41,7 @@ export async function judged(
 ): Promise<{
   readonly load: Load
   readonly pids: ReadonlySet<number>
-  /** Transactions cut before the deadline. */
+  /** Transactions and logins cut before the deadline. */
   readonly cutEarly: readonly number[]
   readonly longestMs: number
 }> {
@@ -48,7 +53,9 @@ export async function judged(
   const node = await startRunningNode(host, options.join(','))
   try {
     const { load, stop } = startLoad({ node, reconnecting: 48, pooled: 200, thinkMs: 250 })
-    const restarts = await restartUnderLoad(node, count)
+    const restarts = await restartUnderLoad(node, count).catch((error: Error) => {
+      throw new Error(`${error.message}; ${JSON.stringify(load)}`, { cause: error })
+    })
     await stop()
     const cutEarly = earlyCuts(load, restarts, EXIT_TIMEOUT_MS)
     return { load, pids: new Set(restarts.pids), cutEarly, longestMs: restarts.longestMs }
@@ -91,18 +98,18 @@ class Wire {
   }
 
   async logIn(): Promise<void> {
-    await this.answerOf('greeting')
+    await this.answer()
     this.socket.write(frame(1, loginPayload('u')))
-    await this.answerOf('login')
+    await this.answer()
   }
 
   /** @throws Ended, also for the error packet that says so. */
   async query(sql: string): Promise<void> {
     this.socket.write(frame(0, Buffer.concat([Buffer.from([QUERY]), Buffer.from(sql)])))
-    const first = await this.answerOf(sql)
+    const first = await this.answer()
     if (first.payload[0] === 0) return
     for (let ends = 0; ends < 2; ) {
-      const { payload } = await this.answerOf(sql)
+      const { payload } = await this.answer()
       if (payload[0] === 0xfe && payload.length < 9) ends += 1
     }
   }
@@ -121,12 +128,11 @@ class Wire {
     this.socket.destroy()
   }
 
-  private async answerOf(question: string): Promise<Packet> {
+  private async answer(): Promise<Packet> {
     for (;;) {
       const packet = this.packets.shift()
       if (packet !== undefined) {
-        if (packet.payload[0] === 0xff && question !== 'greeting')
-          throw new Ended(`error ${packet.payload.readUInt16LE(1)}`)
+        if (packet.payload[0] === 0xff) throw new Ended(`error ${packet.payload.readUInt16LE(1)}`)
         return packet
       }
       if (this.end !== undefined) throw new Ended(this.end)
@@ -166,14 +172,21 @@ function startLoad({ node, reconnecting, pooled, thinkMs }: LoadOptions): Runnin
   const load: Load = {
     connects: 0,
     failedConnects: [],
+    cutLoginAt: [],
     lostBeforeQuery: 0,
     transactions: 0,
     statements: 0,
     closedBetween: 0,
     cutAt: [],
     strange: [],
+    longestStallMs: 0,
   }
   let isOver = false
+  let beatAt = Date.now()
+  const beat = setInterval(() => {
+    load.longestStallMs = Math.max(load.longestStallMs, Date.now() - beatAt - BEAT_MS)
+    beatAt = Date.now()
+  }, BEAT_MS)
   const think = () => new Promise(done => setTimeout(done, thinkMs * (0.5 + Math.random())))
   const open = async (index: number) => {
     // Addresses of their own: the ports of one would not be enough.
@@ -181,7 +194,9 @@ function startLoad({ node, reconnecting, pooled, thinkMs }: LoadOptions): Runnin
     try {
       await wire.logIn()
     } catch (error) {
-      load.failedConnects.push((error as Error).message)
+      const isCut = error instanceof Ended && error.code === 'error 1053'
+      if (isCut) load.cutLoginAt.push(wire.endedAt ?? Date.now())
+      else load.failedConnects.push((error as Error).message)
       wire.destroy()
       await think()
       return undefined
@@ -222,6 +237,7 @@ function startLoad({ node, reconnecting, pooled, thinkMs }: LoadOptions): Runnin
     stop: async () => {
       isOver = true
       await Promise.all(all)
+      clearInterval(beat)
     },
   }
 }
@@ -290,11 +306,11 @@ async function restartUnderLoad(node: RunningNode, count: number): Promise<Resta
 }
 
 /**
- * Transactions cut before the deadline of the restart they fall into. Clients begin to leave when the
+ * Transactions and logins cut before the deadline of the restart they fall into. Clients begin to leave when the
  * successor is ready, and that is never before it was asked for.
  */
 function earlyCuts(load: Load, { askedAt }: Restarts, exitTimeoutMs: number): readonly number[] {
-  return load.cutAt.filter(at => {
+  return [...load.cutAt, ...load.cutLoginAt].filter(at => {
     const asked = askedAt.findLast(time => time <= at)
     return asked === undefined || at < asked + exitTimeoutMs
   })

@@ -4,9 +4,11 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { SSMClient } from '@aws-sdk/client-ssm'
+import { AgentClient } from '../../infra/local/instance/agent-client.ts'
 import { askInit } from '../../infra/local/instance/init-client.ts'
 import { gone, marked, signal } from '../../infra/local/instance/processes.ts'
 import type { RunCommandSettings } from '../../infra/local/run-command.ts'
+import type { FaultOrders } from '../../infra/local/ssm/faults.ts'
 
 const LOCAL = resolve(import.meta.dirname, '../../infra/local')
 const DEADLINE_MS = 20_000
@@ -77,6 +79,24 @@ export class Region {
     const file = join(this.folder, 'settings.json')
     writeFileSync(file, JSON.stringify(this.settings), { mode: 0o600 })
     await this.run('endpoint', 'run-command.ts', [file])
+  }
+
+  /** Orders faults of the endpoint; `{}` ends all. */
+  async faults(orders: FaultOrders): Promise<void> {
+    await this.call(PLANE, 'ObfleetFaults.Set', orders)
+  }
+
+  /** What the agent of an instance says once a second, without the instance. */
+  async ping(number: number): Promise<void> {
+    await this.call(keysOf(number), 'AmazonSSM.UpdateInstanceInformation', {
+      InstanceId: idOf(number),
+      AgentStatus: 'Active',
+    })
+  }
+
+  private call(keys: typeof PLANE, target: string, body: unknown): Promise<unknown> {
+    const identity = { endpoint: this.url, region: 'local', ...keys }
+    return new AgentClient(identity).call(target, body, DEADLINE_MS)
   }
 
   rootOf(number: number): string {

@@ -3,7 +3,7 @@
  * fail as they are told. For suites of operations, with a clock that is moved by hand.
  */
 import { randomUUID } from 'node:crypto'
-import { decodeOrder, type OrderEntry, type Verb } from '#contract/command'
+import { decodeOrder, expiryOf, type OrderEntry, type Verb } from '#contract/command'
 import type { Clock, Queue } from '../../functions/domain/clock.ts'
 import type { Plane } from '../../functions/domain/plane.ts'
 import type {
@@ -38,6 +38,8 @@ export type Behaviour =
   | 'silent'
   /** Its carrier dies before it runs. */
   | 'undelivered'
+  /** Reboots under it before it has done anything. */
+  | 'reboots'
   | 'slow'
 
 type ScriptedHost = {
@@ -66,6 +68,7 @@ export class ScriptedFleet {
   /** `host verb operation/step`, once each time a node really ran it. */
   readonly ran: string[] = []
   readonly sends: { readonly hosts: number; readonly verb: Verb }[] = []
+  /** Secrets that are there, with how often each was written. */
   readonly passwords = new Map<string, number>()
   readonly sendFaults: SendFault[] = []
   /** Reports go in here, as nodes send them. */
@@ -116,6 +119,9 @@ export class ScriptedFleet {
     generatePassword: async name => {
       this.passwords.set(name, (this.passwords.get(name) ?? 0) + 1)
     },
+    remove: async name => {
+      this.passwords.delete(name)
+    },
   }
 
   readonly runCommand: RunCommand = {
@@ -161,7 +167,7 @@ export class ScriptedFleet {
       const host = this.hosts.get(each)
       const entry = order.nodes[each]
       if (host === undefined || entry === undefined) throw new RangeError(`no entry for ${each}`)
-      invocations.set(each, await this.deliver(host, order.verb, entry, order.expiresAt))
+      invocations.set(each, await this.deliver(host, order.verb, entry, expiryOf(order, entry)))
     }
     this.commands.push({ id, comment, sentAt: this.clock.now(), invocations })
     return id
@@ -173,6 +179,10 @@ export class ScriptedFleet {
     const common = { hostId: facts.id, doneAt: now, output: '' }
     if (behaviour === 'undelivered')
       return { ...common, state: 'lost' as const, details: 'Undeliverable' }
+    if (behaviour === 'reboots') {
+      const state = 'failed' as const
+      return { ...common, state, details: 'Failed', output: 'document process failed unexpectedly' }
+    }
     const output = await this.obey(host, verb, entry, expiresAt)
     if (behaviour === 'silent')
       return { ...common, doneAt: Number.POSITIVE_INFINITY, state: 'waiting' as const, details: '' }

@@ -6,10 +6,12 @@ import { Front } from '../../infra/local/front/front.ts'
 import { kernelEngine } from '../../infra/local/front/kernel-engine.ts'
 import type { Picture } from '../../infra/local/front/picture.ts'
 import { installKernel, type Kernel, startKernel } from '../../infra/local/kernel.ts'
+import { DEFAULT_LOGIN_RULES } from '../../proxy-node/auth/identity.ts'
 import { stage1Of } from '../../proxy-node/auth/scramble.ts'
 import { MetadataConnections } from '../../proxy-node/backend/metadata.ts'
 import { systemClock } from '../../proxy-node/base/clock.ts'
 import { nodeTransport } from '../../proxy-node/net/node.ts'
+import type { EntryRules } from '../../proxy-node/session/client-entry.ts'
 import { DEFAULT_SETTINGS, peersOf } from '../../proxy-node/session/peers.ts'
 import type { Admin, Mode, SessionSettings } from '../../proxy-node/session/ports.ts'
 import { Sessions } from '../../proxy-node/session/sessions.ts'
@@ -36,6 +38,8 @@ export async function startProxy(
     maxSessions?: number
     settings?: Partial<SessionSettings>
     random?: () => number
+    /** Whom it lets in and how; absent: no TLS is offered. */
+    entry?: EntryRules
   } = {},
 ): Promise<ProxyUnderTest> {
   let id = 1000
@@ -43,10 +47,12 @@ export async function startProxy(
     transport: nodeTransport,
     clock: systemClock,
     mode,
+    ...(limits.entry === undefined ? {} : { entry: limits.entry }),
     admin: NO_ADMIN,
     serverVersion: () => '5.7.25',
     proxyVersion: '4.3.2.0',
     settings: () => ({ ...DEFAULT_SETTINGS, connectTimeoutMs: 2_000, ...limits.settings }),
+    loginRules: () => DEFAULT_LOGIN_RULES,
     peers: peersOf(() => sessions),
     random: limits.random ?? Math.random,
     nextConnectionId: () => id++,

@@ -26,6 +26,7 @@ export function cluster(id: string, more: Partial<ClusterRecord> = {}): ClusterR
     hold: null,
     conditions: [],
     nodeSequence: 0,
+    isSysPasswordOurs: false,
     version: 0,
     ...more,
   }

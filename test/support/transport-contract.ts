@@ -29,6 +29,7 @@ export class Peer {
     opened: connection => this.note(() => (this.connection = connection)),
     received: (_connection, bytes) =>
       this.note(() => {
+        assert(!Buffer.isBuffer(bytes), 'a chunk is no Buffer, whose slice would be a view')
         this.received += bytes.length
         for (const byte of bytes) this.checksum = (this.checksum * 31 + byte) >>> 0
         this.tail = bytes.slice(-16)
@@ -311,7 +312,7 @@ export const PAIR_CASES: readonly {
     run: async pair => {
       const { client, server, stop } = await pair()
       server.open.pause()
-      const gauge = pump(client, 1024, pattern(64 * 1024, 1))
+      const gauge = pump(client, 640, pattern(64 * 1024, 1))
       // The other direction tells that time passes.
       for (let turn = 1; turn <= 500; turn++) {
         server.open.write(pattern(1, 1))
@@ -321,7 +322,7 @@ export const PAIR_CASES: readonly {
       assert.equal(server.received, 0)
       assert.ok(stoppedAt < 32 * MEGABYTE, `${stoppedAt} bytes written to nobody`)
       server.open.resume()
-      await server.until(() => server.received === 64 * MEGABYTE, 'all of it')
+      await server.until(() => server.received === 40 * MEGABYTE, 'all of it')
       stop()
     },
   },

@@ -7,12 +7,12 @@ import { randomUUID } from 'node:crypto'
 import { mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
+import { readJson, writePrivately } from '../files.ts'
 import type { DocumentContent, ParameterValues } from '../ssm/documents.ts'
 import type { StepResult } from '../ssm/model.ts'
 import { documentStatus, type StepStatus } from '../ssm/status.ts'
-import { readJson, writePrivately } from '../stack/files.ts'
 import { AgentClient, type AgentIdentity } from './agent-client.ts'
-import { runStep } from './shell-step.ts'
+import { failedStep, runStep } from './shell-step.ts'
 
 const POLL_DEADLINE_MS = 20_000
 const CALL_DEADLINE_MS = 5_000
@@ -88,20 +88,12 @@ export class Agent {
     if (work.phase === 'rebooting') work.phase = 'queued'
     if (work.phase === 'ended') void this.reply(work)
     if (work.phase !== 'running') return
+    this.cutOff(work, 'document process failed unexpectedly')
+  }
+
+  private cutOff(work: Work, complaint: string): void {
     const [first] = work.content.mainSteps
-    const complaint = 'document process failed unexpectedly'
-    work.results = [
-      {
-        name: first?.name ?? '',
-        status: 'Failed',
-        code: 1,
-        stdout: '',
-        stderr: complaint,
-        output: complaint,
-        startedAt: work.takenAt,
-        endedAt: Date.now(),
-      },
-    ]
+    work.results = [failedStep(first?.name ?? '', complaint, work.takenAt)]
     this.finish(work)
   }
 
@@ -176,8 +168,9 @@ export class Agent {
       phase: 'queued',
       results: [],
     }
-    this.works.set(work.messageId, work)
+    // On disk first: what cannot be kept is not taken, and comes again.
     this.save(work)
+    this.works.set(work.messageId, work)
     this.acknowledge(work.messageId)
     this.forgetOld()
     this.next()
@@ -197,12 +190,26 @@ export class Agent {
       void this.run(work)
   }
 
+  /** To its end, whatever happens to the agent's own files meanwhile. Never rejects. */
   private async run(work: Work): Promise<void> {
+    const cancel = new AbortController()
+    this.cancels.set(work.messageId, cancel)
+    try {
+      await this.runSteps(work, cancel.signal)
+    } catch (error) {
+      const { message } = error as Error
+      this.settings.note(`command ${work.commandId}: ${message}`)
+      this.cutOff(work, message)
+    } finally {
+      this.cancels.delete(work.messageId)
+    }
+    if (!this.ended.signal.aborted && work.phase === 'ended') this.next()
+  }
+
+  private async runSteps(work: Work, cancel: AbortSignal): Promise<void> {
     work.phase = 'running'
     this.save(work)
     void this.send(work, 'InProgress')
-    const cancel = new AbortController()
-    this.cancels.set(work.messageId, cancel)
     for (const step of work.content.mainSteps.slice(work.results.length)) {
       const outcome = await runStep({
         content: work.content,
@@ -210,7 +217,7 @@ export class Agent {
         parameters: work.parameters,
         folder: join(this.settings.folder, 'scripts', work.commandId),
         env: { ...this.settings.env, ...this.variables(work) },
-        cancel: cancel.signal,
+        cancel,
       })
       if (this.ended.signal.aborted) return
       if (outcome.code === REBOOT) return this.rebootFor(work)
@@ -218,9 +225,7 @@ export class Agent {
       this.save(work)
       if (isLast(outcome, step.inputs.onFailure)) break
     }
-    this.cancels.delete(work.messageId)
     this.finish(work)
-    this.next()
   }
 
   private rebootFor(work: Work): void {
@@ -239,11 +244,25 @@ export class Agent {
     }
   }
 
+  /** Never throws: the answer goes out, whatever the disk says. */
   private finish(work: Work): void {
     work.phase = 'ended'
-    this.save(work)
-    rmSync(join(this.settings.folder, 'scripts', work.commandId), { recursive: true, force: true })
+    // An older state of it on disk would run it again at the next boot.
+    if (!this.attempt(work, () => this.save(work)))
+      this.attempt(work, () => rmSync(this.fileOf(work), { force: true }))
+    const scripts = join(this.settings.folder, 'scripts', work.commandId)
+    this.attempt(work, () => rmSync(scripts, { recursive: true, force: true }))
     void this.reply(work)
+  }
+
+  private attempt({ commandId }: Work, act: () => void): boolean {
+    try {
+      act()
+      return true
+    } catch (error) {
+      this.settings.note(`command ${commandId}: ${(error as Error).message}`)
+      return false
+    }
   }
 
   private async reply(work: Work): Promise<void> {

@@ -12,7 +12,6 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { basename, join } from 'node:path'
-import type { KeyPair } from '../stack/keys.ts'
 
 export type InstanceSettings = {
   readonly root: string
@@ -21,7 +20,7 @@ export type InstanceSettings = {
   readonly region: string
   readonly ssmUrl: string
   readonly apiUrl: string
-  readonly keys: KeyPair
+  readonly keys: { readonly accessKeyId: string; readonly secretAccessKey: string }
   /** Version of the verbs, `4.3.2.0-1`, and their executable. */
   readonly version: string
   readonly executable: string

@@ -32,10 +32,23 @@ export type StepRun = {
   readonly cancel: AbortSignal
 }
 
-/** Runs a step to its end; it never throws. */
-export function runStep(run: StepRun): Promise<StepResult> {
-  const { step, content, parameters } = run
+/** Runs a step to its end; it never throws: a script that cannot be written or started has failed. */
+export async function runStep(run: StepRun): Promise<StepResult> {
   const startedAt = Date.now()
+  try {
+    return await runScript(run, startedAt)
+  } catch (error) {
+    return failedStep(run.step.name, (error as Error).message, startedAt)
+  }
+}
+
+/** Result of a step that did not come to its own end. */
+export function failedStep(name: string, complaint: string, startedAt: number): StepResult {
+  return result(name, 'Failed', { code: 1, startedAt, stderr: Buffer.from(complaint) })
+}
+
+function runScript(run: StepRun, startedAt: number): Promise<StepResult> {
+  const { step, content, parameters } = run
   if (!matchesPlatform(step, 'Linux'))
     return Promise.resolve(result(step.name, 'Skipped', { code: 0, startedAt }))
   if (run.cancel.aborted)

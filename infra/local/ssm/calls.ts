@@ -65,7 +65,11 @@ export const CALLS: Readonly<Record<string, Call>> = {
         .filter(each => input.InstanceId === undefined || each.instanceId === input.InstanceId)
         .map(invocation => ({ command, invocation })),
     )
-    const { items, next } = page(rows, input.MaxResults ?? DEFAULT_PAGE, input.NextToken)
+    const { items, next } = page(
+      rows,
+      parts.faults.pageItems(input.MaxResults ?? DEFAULT_PAGE),
+      input.NextToken,
+    )
     const list = items.map(({ command, invocation }) =>
       listedInvocation(command, invocation, input.Details ?? false, nameOf(invocation, parts)),
     )
@@ -78,14 +82,22 @@ export const CALLS: Readonly<Record<string, Call>> = {
         input.InstanceId === undefined ||
         command.invocations.some(each => each.instanceId === input.InstanceId),
     )
-    const { items, next } = page(rows, input.MaxResults ?? DEFAULT_PAGE, input.NextToken)
+    const { items, next } = page(
+      rows,
+      parts.faults.pageItems(input.MaxResults ?? DEFAULT_PAGE),
+      input.NextToken,
+    )
     const list = items.map(command => commandView(command, parts.commands.detail(command)))
     return { Commands: list, ...(next === undefined ? {} : { NextToken: next }) }
   },
-  DescribeInstanceInformation: (body, { instances }) => {
+  DescribeInstanceInformation: (body, { instances, faults }) => {
     const input = parsed(requests.describeInstances, body)
     const rows = instances.filtered(input.Filters ?? [])
-    const { items, next } = page(rows, input.MaxResults ?? DEFAULT_INSTANCE_PAGE, input.NextToken)
+    const { items, next } = page(
+      rows,
+      faults.pageItems(input.MaxResults ?? DEFAULT_INSTANCE_PAGE),
+      input.NextToken,
+    )
     const list = items.map(instance => instances.describe(instance))
     return { InstanceInformationList: list, ...(next === undefined ? {} : { NextToken: next }) }
   },

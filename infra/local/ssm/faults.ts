@@ -10,6 +10,8 @@ export const faultOrders = z.strictObject({
   loseResponses: count.optional(),
   /** Invocations are not shown for so long after SendCommand. */
   visibilityMs: z.int().min(0).max(60_000).optional(),
+  /** Pages of lists are this short, whatever was asked for. */
+  pageItems: z.int().min(1).max(50).optional(),
   events: z
     .strictObject({
       /** Share of status events that are never sent, 0..1. */
@@ -58,6 +60,10 @@ export class Faults {
 
   get visibilityMs(): number {
     return this.orders.visibilityMs ?? 0
+  }
+
+  pageItems(asked: number): number {
+    return Math.min(asked, this.orders.pageItems ?? asked)
   }
 
   isUndelivered(instanceId: string): boolean {

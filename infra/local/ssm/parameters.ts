@@ -2,7 +2,7 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { readJson, writePrivately } from '../stack/files.ts'
+import { readJson, writePrivately } from '../files.ts'
 import { SsmError } from './errors.ts'
 
 const MAX_VALUE_BYTES = 4096

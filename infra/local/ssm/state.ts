@@ -4,11 +4,12 @@
  */
 import { mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { readJson, writePrivately } from '../stack/files.ts'
+import { readJson, writePrivately } from '../files.ts'
 import type { StoredDocument } from './documents.ts'
 import type { Command } from './model.ts'
+import { isFinal } from './status.ts'
 
-/** Commands kept; the oldest finished go. */
+/** Commands kept; the oldest finished go, those under way stay however old. */
 const MAX_COMMANDS = 2_000
 
 export class State {
@@ -16,8 +17,11 @@ export class State {
   readonly documents = new Map<string, StoredDocument>()
   private readonly folder: string
 
-  constructor(folder: string) {
+  private readonly maxCommands: number
+
+  constructor(folder: string, maxCommands = MAX_COMMANDS) {
     this.folder = folder
+    this.maxCommands = maxCommands
     mkdirSync(join(folder, 'commands'), { recursive: true, mode: 0o700 })
     const stored = readdirSync(join(folder, 'commands'))
       .filter(name => name.endsWith('.json'))
@@ -31,11 +35,11 @@ export class State {
   saveCommand(command: Command): void {
     writePrivately(this.fileOf(command.id), command)
     this.commands.set(command.id, command)
-    while (this.commands.size > MAX_COMMANDS) {
-      const [oldest] = this.commands.keys()
-      if (oldest === undefined) break
-      this.commands.delete(oldest)
-      rmSync(this.fileOf(oldest), { force: true })
+    for (const { id, invocations } of this.commands.values()) {
+      if (this.commands.size <= this.maxCommands) break
+      if (!invocations.every(({ detail }) => isFinal(detail))) continue
+      this.commands.delete(id)
+      rmSync(this.fileOf(id), { force: true })
     }
   }
 

@@ -29,8 +29,11 @@ export type ApiClient = {
 }
 
 const DEADLINE_MS = 40_000
+/** Times that a GET is asked while nobody answers: the API may be starting again, the machine be busy. */
+const GET_TRIES = 4
+const AGAIN_MS = 500
 
-/** @throws ApiError for every answer of 400 and above. */
+/** @throws ApiError for every answer of 400 and above, Error with what was asked when there is none. */
 export function apiClient(url: string, token: string): ApiClient {
   const ask = async (
     method: string,
@@ -38,7 +41,7 @@ export function apiClient(url: string, token: string): ApiClient {
     body: unknown,
     headers: Readonly<Record<string, string>>,
   ): Promise<Answer> => {
-    const answer = await fetch(`${url}/v1${path}`, {
+    const request = {
       method,
       headers: {
         authorization: `Bearer ${token}`,
@@ -46,8 +49,8 @@ export function apiClient(url: string, token: string): ApiClient {
         ...headers,
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      signal: AbortSignal.timeout(DEADLINE_MS),
-    })
+    }
+    const answer = await answerOf(`${url}/v1${path}`, request)
     const text = await answer.text()
     const parsed: unknown = text === '' ? undefined : JSON.parse(text)
     if (answer.status < 400)
@@ -63,4 +66,21 @@ export function apiClient(url: string, token: string): ApiClient {
     delete: (path, headers = {}) =>
       ask('DELETE', path, undefined, { 'idempotency-key': randomUUID(), ...headers }),
   }
+}
+
+async function answerOf(
+  url: string,
+  request: { readonly method: string; readonly headers: Readonly<Record<string, string>> },
+): Promise<Response> {
+  for (let tries = 1; ; tries += 1)
+    try {
+      return await fetch(url, { ...request, signal: AbortSignal.timeout(DEADLINE_MS) })
+    } catch (error) {
+      const { cause, message } = error as Error & { cause?: NodeJS.ErrnoException }
+      if (request.method !== 'GET' || tries >= GET_TRIES)
+        throw new Error(`${request.method} ${url}: ${cause?.code ?? cause?.message ?? message}`, {
+          cause: error,
+        })
+      await new Promise(resolve => setTimeout(resolve, AGAIN_MS))
+    }
 }

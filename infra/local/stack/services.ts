@@ -6,10 +6,13 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { readJson, writePrivately } from './files.ts'
+import { readJson, writePrivately } from '../files.ts'
+import { signal } from '../instance/processes.ts'
 
 const READY_DEADLINE_MS = 90_000
 const STOP_DEADLINE_MS = 15_000
+/** What a killed process gets to be gone. */
+const KILL_DEADLINE_MS = 5_000
 const RESTART_MS = 300
 /** Deaths within a minute after which a service is given up. */
 const MAX_DEATHS = 5
@@ -28,6 +31,9 @@ type Running = {
   child: ChildProcess
   readonly deaths: number[]
 }
+
+/** As the event has it: one of the two is there. */
+type End = readonly [code: number | null, signal: NodeJS.Signals | null]
 
 export class Services {
   private readonly folder: string
@@ -51,6 +57,7 @@ export class Services {
 
   /** Starts a service and waits until it is ready; its first line on stdout. @throws Error saying why not. */
   async start(plan: ServicePlan): Promise<string> {
+    if (this.isStopping) throw new Error(`${plan.name} is not started: the stack stops`)
     const child = this.spawn(plan)
     this.running.set(plan.name, { plan, child, deaths: [] })
     const line = await this.whenReady(plan, child)
@@ -90,9 +97,10 @@ export class Services {
   private async whenReady(plan: ServicePlan, child: ChildProcess): Promise<string> {
     const died = new Promise<never>((_resolve, reject) => {
       child.once('error', error => reject(new Error(`${plan.name}: ${error.message}`)))
-      child.once('exit', code => reject(new Error(this.whyDied(plan.name, code))))
+      child.once('exit', (...end) => reject(new Error(this.whyDied(plan.name, end))))
     })
     died.catch(() => {})
+    const settled = new AbortController()
     let timer: NodeJS.Timeout | undefined
     const late = new Promise<never>((_resolve, reject) => {
       timer = setTimeout(
@@ -104,31 +112,37 @@ export class Services {
       const line = await Promise.race([
         died,
         late,
-        plan.isReady ? poll(plan.isReady) : firstLine(child),
+        plan.isReady ? poll(plan.isReady, settled.signal) : firstLine(child),
       ])
       child.stdout?.resume()
       return line
     } finally {
       clearTimeout(timer)
+      settled.abort()
     }
   }
 
-  private whyDied(name: string, code: number | null): string {
+  /** Its last line, unless that is a record for machines or it had no time to write one. */
+  private whyDied(name: string, end: End): string {
     const log = readFileSync(join(this.folder, 'log', `${name}.log`), 'utf8').trim()
     const last = log.split('\n').findLast(line => line.trim() !== '')
-    return `${name}: ${last ?? `ended with exit code ${code}`}`
+    const isSaid = end[1] === null && last !== undefined && !last.startsWith('{')
+    return `${name}: ${isSaid ? last : `ended with ${endText(end)}`}`
   }
 
   /** Starts a dead service again, unless it dies again and again. */
   private watch(name: string): void {
     const service = this.running.get(name)
     if (service === undefined) return
-    service.child.once('exit', code => {
+    service.child.once('exit', (...end) => {
       if (this.isStopping) return
       const now = Date.now()
       service.deaths.push(now)
       const recent = service.deaths.filter(at => now - at < 60_000).length
-      if (recent >= MAX_DEATHS) return this.giveUp(this.whyDied(name, code))
+      if (recent >= MAX_DEATHS)
+        return this.giveUp(
+          `${name} ended ${recent} times within a minute (${endText(end)}); see log/${name}.log`,
+        )
       this.note(`${name} ended; starting it again`)
       setTimeout(() => void this.restart(service), RESTART_MS * recent)
     })
@@ -148,21 +162,27 @@ export class Services {
   }
 }
 
-/** Ends what an earlier stack under `folder` left running. */
-export async function endLeftovers(folder: string): Promise<void> {
+/** Ends what an earlier stack under `folder` left running; the names of what it had to end. */
+export async function endLeftovers(folder: string): Promise<readonly string[]> {
   const run = join(folder, 'run')
   let names: string[] = []
   try {
     names = readdirSync(run).filter(name => name.endsWith('.json'))
   } catch {
-    return
+    return []
   }
+  const ended: string[] = []
   for (const name of names) {
     const file = join(run, name)
-    const { pid, started } = readJson(file) as { pid: number; started: string }
-    if (startOf(pid) === started) await endProcess(pid, started)
+    const { pid, started } = readJson(file) as { pid: number; started?: string }
+    // Without a beginning it had ended before it was looked at.
+    if (started !== undefined && startOf(pid) === started) {
+      await endProcess(pid, started)
+      ended.push(name.slice(0, -'.json'.length))
+    }
     rmSync(file, { force: true })
   }
+  return ended
 }
 
 /** When the process began, as /proc has it: a pid that was given to another one is not meant. */
@@ -174,11 +194,12 @@ export function startOf(pid: number): string | undefined {
   }
 }
 
-async function endProcess(pid: number, started: string | undefined): Promise<void> {
-  process.kill(pid, 'SIGTERM')
+async function endProcess(pid: number, started: string): Promise<void> {
+  signal(pid, 'SIGTERM')
   const deadline = Date.now() + STOP_DEADLINE_MS
   while (startOf(pid) === started) {
-    if (Date.now() > deadline) process.kill(pid, 'SIGKILL')
+    if (Date.now() > deadline) signal(pid, 'SIGKILL')
+    if (Date.now() > deadline + KILL_DEADLINE_MS) throw new Error(`process ${pid} does not end`)
     await new Promise(resolve => setTimeout(resolve, 20))
   }
 }
@@ -192,6 +213,10 @@ async function endChild(child: ChildProcess): Promise<void> {
   clearTimeout(timer)
 }
 
+function endText([code, signal]: End): string {
+  return signal === null ? `exit code ${code}` : `signal ${signal}`
+}
+
 function firstLine(child: ChildProcess): Promise<string> {
   return new Promise(resolve => {
     let text = ''
@@ -203,8 +228,9 @@ function firstLine(child: ChildProcess): Promise<string> {
   })
 }
 
-async function poll(isReady: () => Promise<boolean>): Promise<string> {
-  while (!(await isReady().catch(() => false)))
+/** Asks until it is ready, or `settled` says that nobody waits any more. */
+async function poll(isReady: () => Promise<boolean>, settled: AbortSignal): Promise<string> {
+  while (!settled.aborted && !(await isReady().catch(() => false)))
     await new Promise(resolve => setTimeout(resolve, 30))
   return ''
 }

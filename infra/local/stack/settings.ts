@@ -14,7 +14,7 @@ export type Address = { readonly host: string; readonly port: number }
 export type StackSettings = {
   readonly number: number
   readonly home: string
-  /** `127.10.1`: nodes are its .1 to .3. */
+  /** `127.10.1`: instances are its .1 to .5. */
   readonly nodeNetwork: string
   readonly observerNetwork: string
   readonly api: Address
@@ -25,17 +25,23 @@ export type StackSettings = {
 }
 
 /**
- * Settings by `OBFLEET_STACK` (0..100) and `OBFLEET_HOME` (default `.obfleet` of the project).
+ * Settings by `OBFLEET_STACK` (0..100) and `OBFLEET_HOME` (default `.obfleet` of the project, for
+ * stack 0 alone).
  * @throws Error with one line for the user.
  */
 export function stackSettings(env: Readonly<Record<string, string | undefined>>): StackSettings {
   const number = Number(env['OBFLEET_STACK'] ?? '0')
   if (!Number.isInteger(number) || number < 0 || number > MAX_NUMBER)
     throw new Error(`OBFLEET_STACK is "${env['OBFLEET_STACK']}"; it must be 0 to ${MAX_NUMBER}`)
+  const home = env['OBFLEET_HOME']
+  if (number !== 0 && home === undefined)
+    throw new Error(
+      `OBFLEET_STACK=${number} needs a home of its own, beside that of stack 0: set OBFLEET_HOME to a folder`,
+    )
   const network = `127.${10 + number}`
   return {
     number,
-    home: resolve(env['OBFLEET_HOME'] ?? join(ROOT, '.obfleet')),
+    home: resolve(home ?? join(ROOT, '.obfleet')),
     nodeNetwork: `${network}.1`,
     observerNetwork: `${network}.2`,
     api: { host: number === 0 ? '127.0.0.1' : `${network}.3.1`, port: DEV_API_PORT },

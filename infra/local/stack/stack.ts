@@ -2,11 +2,13 @@
  * The whole stack: every part a process of its own, with the same code as in the cloud. Order: OB
  * cluster, table, Systems Manager and instances, API, and then what a user would do over the API.
  */
-import { execFileSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
+import { createInterface } from 'node:readline'
 import {
   CreateDocumentCommand,
+  GetParameterCommand,
   PutParameterCommand,
   SSMClient,
   UpdateDocumentCommand,
@@ -14,21 +16,30 @@ import {
 } from '@aws-sdk/client-ssm'
 import { BUILD_NUMBER, PROXY_VERSION } from '#contract/version'
 import { NODE_DOCUMENT, nodeDocument } from '../../documents.ts'
+import { readJson, writePrivately } from '../files.ts'
 import { prepareInstance } from '../instance/prepare.ts'
 import { installKernel, type KernelAccounts, KernelUnavailable } from '../kernel.ts'
-import { apiClient } from './api-client.ts'
-import { bringUpDemo, type Demo } from './demo.ts'
-import { readJson, writePrivately } from './files.ts'
+import { type ApiClient, apiClient } from './api-client.ts'
+import { hostsOnline, makeDemo, offerObCluster } from './demo.ts'
+import { type DevFile, devFile } from './dev-file.ts'
+import { type Fleet, settledFleet } from './fleet.ts'
 import { type StackKeys, sha256Hex, stackKeys } from './keys.ts'
+import { keptPackage, offerPackage } from './package.ts'
+import type { Shown } from './screen.ts'
 import { Services } from './services.ts'
 import { ROOT, type StackSettings, urlOf } from './settings.ts'
 
 export const TABLE = 'obfleet'
 export const REGION = 'local'
-const NODES = 3
+/** Of the proxy cluster that the first start makes. */
+const DEMO_NODES = 3
+/** The others are spare hosts. */
+const INSTANCES = 5
 const OB_CLUSTER = 'obcluster'
 const VERSION = `${PROXY_VERSION}-${BUILD_NUMBER}`
 const LOCAL = join(ROOT, 'infra/local')
+/** Marks a home whose first start is over, with the packages that were registered there. */
+const FIRST_START = 'first-start.json'
 
 export type Observers = {
   readonly servers: readonly { readonly host: string; readonly port: number }[]
@@ -36,34 +47,6 @@ export type Observers = {
   readonly reason?: string
   readonly control: string
 }
-
-/** What `.obfleet/dev.json` holds. */
-export type DevFile = {
-  readonly apiUrl: string
-  readonly token: string
-  readonly proxyClusters: readonly { readonly id: string; readonly name: string }[]
-  readonly nodes: readonly {
-    readonly id: string
-    readonly name: string
-    readonly host: string
-    readonly sqlPort: number
-    readonly exporterPort: number
-    readonly instanceId: string
-  }[]
-  readonly obClusters: readonly {
-    readonly name: string
-    readonly rootservice: string
-    readonly real: boolean
-    readonly user: string
-    readonly tenant: string
-    readonly password: string
-    readonly database: string
-    /** Orders and counters of the OBServers. */
-    readonly control: string
-  }[]
-}
-
-export type Started = { readonly dev: DevFile; readonly observers: Observers }
 
 export class Stack {
   readonly services: Services
@@ -80,12 +63,9 @@ export class Stack {
   }
 
   /** Brings everything up. @throws Error in one line that says which part and why. */
-  async start(): Promise<Started> {
+  async start(): Promise<Shown> {
     const { home } = this.settings
-    this.note('building the node executable')
-    execFileSync(process.execPath, [join(ROOT, 'infra/build-node.mjs')], {
-      stdio: ['ignore', 'ignore', 'inherit'],
-    })
+    await buildNode(this.note)
     await this.downloads()
     this.note('starting the OB cluster, the table and Systems Manager')
     const [observers] = await Promise.all([
@@ -95,13 +75,15 @@ export class Stack {
     ])
     const accounts = this.accounts()
     await this.registerWithSsm(accounts)
-    this.note('booting three instances, starting the API')
-    await Promise.all([this.startApi(), ...instanceIds().map((_id, index) => this.boot(index + 1))])
-    this.note('creating the proxy cluster over the API')
-    const demo = await this.demo()
-    const dev = this.devFile(demo, observers, accounts)
+    this.note(`booting ${INSTANCES} instances, starting the API`)
+    const kept = keptPackage(home, builtPackage())
+    const [boots] = await Promise.all([this.bootAll(kept), this.startApi()])
+    const api = apiClient(urlOf(this.settings.api), this.keys.token)
+    await this.setUp(api, kept)
+    const fleet = await settledFleet(api, boots, this.note)
+    const dev = await this.devFile(fleet, observers, accounts)
     writePrivately(join(home, 'dev.json'), dev)
-    return { dev, observers }
+    return { dev, fleet, engineReason: observers.reason }
   }
 
   /** A download takes as long as it takes; without the kernel the observers fall back by themselves. */
@@ -172,11 +154,7 @@ export class Stack {
 
   /** The document, and the password that nodes read by reference (PL7). */
   private async registerWithSsm(accounts: KernelAccounts): Promise<void> {
-    const ssm = new SSMClient({
-      endpoint: urlOf(this.settings.runCommand),
-      region: REGION,
-      credentials: this.keys.plane,
-    })
+    const ssm = this.ssm()
     const Content = JSON.stringify(nodeDocument)
     try {
       await ssm.send(
@@ -230,56 +208,82 @@ export class Stack {
     await this.services.start({ name: 'api', ...script('api.ts', [file]) })
   }
 
-  private async boot(number: number): Promise<void> {
+  /** Instance id → its boot. */
+  private async bootAll(kept: string): Promise<ReadonlyMap<string, string>> {
+    const boots = await Promise.all(
+      instanceIds().map(async (id, index) => {
+        this.prepare(index, kept)
+        const line = await this.services.start({
+          name: `instance${index + 1}`,
+          ...script('init.ts', [instanceRoot(this.settings.home, id)]),
+        })
+        return [id, (JSON.parse(line) as { bootId: string }).bootId] as const
+      }),
+    )
+    return new Map(boots)
+  }
+
+  private prepare(index: number, kept: string): void {
     const { home, nodeNetwork, runCommand, api } = this.settings
-    const id = instanceIds()[number - 1] ?? ''
+    const id = instanceIds()[index] ?? ''
     const keys = this.keys.instances[id]
     if (keys === undefined) throw new Error(`no keys for ${id}; start with --reset`)
-    const root = instanceRoot(home, id)
     prepareInstance({
-      root,
+      root: instanceRoot(home, id),
       instanceId: id,
-      address: `${nodeNetwork}.${number}`,
+      address: `${nodeNetwork}.${index + 1}`,
       region: REGION,
       ssmUrl: urlOf(runCommand),
       apiUrl: urlOf(api),
       keys,
       version: VERSION,
       executable: join(ROOT, 'dist/obproxy'),
-      packages: [packageFile()],
+      packages: [kept],
       reportSeconds: 5,
     })
-    await this.services.start({ name: `instance${number}`, ...script('init.ts', [root]) })
   }
 
-  private demo(): Promise<Demo> {
-    const { observerNetwork } = this.settings
-    const api = apiClient(urlOf(this.settings.api), this.keys.token)
-    return bringUpDemo(
+  /** What the API is to know: all of it at the first start, later on only what has moved. */
+  private async setUp(api: ApiClient, kept: string): Promise<void> {
+    const { home, observerNetwork } = this.settings
+    const file = join(home, FIRST_START)
+    const made = readJson(file) as { readonly packages: readonly string[] } | undefined
+    await hostsOnline(api, instanceIds())
+    await offerObCluster(
       api,
       {
-        obCluster: OB_CLUSTER,
+        name: OB_CLUSTER,
         rootservice: [1, 2, 3].map(index => `${observerNetwork}.${index}:2881`),
         proxyroSecret: proxyroSecret(),
-        packageFile: packageFile(),
-        version: VERSION,
-        hosts: instanceIds(),
-        parameters: {},
       },
-      this.note,
+      made === undefined,
     )
+    const built = builtPackage()
+    const wasOffered = made?.packages.includes(basename(built)) ?? false
+    if (await offerPackage(api, { built, kept, wasOffered }, this.note))
+      for (const index of instanceIds().keys()) this.prepare(index, kept)
+    if (made === undefined)
+      await makeDemo(
+        api,
+        { obCluster: OB_CLUSTER, version: VERSION, hosts: instanceIds().slice(0, DEMO_NODES) },
+        this.note,
+      )
+    writePrivately(file, { packages: [...new Set([...(made?.packages ?? []), basename(built)])] })
   }
 
   private accounts(): KernelAccounts {
     return readJson(join(this.settings.home, 'kernel/accounts.json')) as KernelAccounts
   }
 
-  private devFile(demo: Demo, observers: Observers, accounts: KernelAccounts): DevFile {
-    return {
-      apiUrl: urlOf(this.settings.api),
+  private async devFile(
+    fleet: Fleet,
+    observers: Observers,
+    accounts: KernelAccounts,
+  ): Promise<DevFile> {
+    const { api, runCommand } = this.settings
+    return devFile(fleet, await this.sysPasswords(fleet), {
+      apiUrl: urlOf(api),
       token: this.keys.token,
-      proxyClusters: [demo.cluster],
-      nodes: demo.nodes.map(({ desiredState: _desired, status: _status, ...node }) => node),
       obClusters: [
         {
           name: OB_CLUSTER,
@@ -292,7 +296,31 @@ export class Stack {
           control: observers.control,
         },
       ],
-    }
+      ssm: { url: urlOf(runCommand), region: REGION, ...this.keys.plane },
+    })
+  }
+
+  /** By name of their parameter; a cluster whose making failed early has none. */
+  private async sysPasswords({ clusters }: Fleet): Promise<ReadonlyMap<string, string>> {
+    const ssm = this.ssm()
+    const found = new Map<string, string>()
+    for (const { sysPasswordSecret: Name } of clusters)
+      try {
+        const answer = await ssm.send(new GetParameterCommand({ Name, WithDecryption: true }))
+        found.set(Name, answer.Parameter?.Value ?? '')
+      } catch (error) {
+        if ((error as Error).name !== 'ParameterNotFound') throw error
+      }
+    ssm.destroy()
+    return found
+  }
+
+  private ssm(): SSMClient {
+    return new SSMClient({
+      endpoint: urlOf(this.settings.runCommand),
+      region: REGION,
+      credentials: this.keys.plane,
+    })
   }
 }
 
@@ -311,18 +339,34 @@ export function instanceRoot(home: string, instanceId: string): string {
 }
 
 function instanceIds(): readonly string[] {
-  return Array.from({ length: NODES }, (_none, index) => `i-${String(index + 1).padStart(17, '0')}`)
+  return Array.from(
+    { length: INSTANCES },
+    (_none, index) => `i-${String(index + 1).padStart(17, '0')}`,
+  )
 }
 
 function proxyroSecret(): string {
   return `/obfleet/ob-clusters/${OB_CLUSTER}/proxyro`
 }
 
-function packageFile(): string {
+function builtPackage(): string {
   const arch = process.arch === 'arm64' ? 'aarch64' : 'x86_64'
   return join(ROOT, `dist/obproxy-${VERSION}.linux.${arch}.tar.gz`)
 }
 
 function script(name: string, args: readonly string[]) {
   return { command: process.execPath, args: ['--import', 'tsx', join(LOCAL, name), ...args] }
+}
+
+/** Its lines say whether there was anything to build. @throws Error */
+async function buildNode(note: (line: string) => void): Promise<void> {
+  const child = spawn(process.execPath, [join(ROOT, 'infra/build-node.mjs')], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  createInterface({ input: child.stdout }).on('line', note)
+  const code = await new Promise<number | null>((done, reject) => {
+    child.once('error', reject)
+    child.once('close', done)
+  })
+  if (code !== 0) throw new Error('the node executable cannot be built')
 }

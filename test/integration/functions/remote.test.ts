@@ -8,7 +8,7 @@ import { idOf, Region, until } from '../../support/instances.ts'
 import { orderFor, runCommandContract } from '../../support/run-command-contract.ts'
 
 const DOCUMENT = 'obfleet-node'
-const region = new Region({ host: '127.15.9.1', port: 8102 }, 2)
+const region = new Region({ host: '127.15.9.1', port: 8102 }, 8)
 const ssm = region.client()
 const runCommand = ssmRunCommand(region.client(), ssm, DOCUMENT)
 const away = ssmRunCommand(clientOf(1), clientOf(1), DOCUMENT)
@@ -80,7 +80,23 @@ test('hosts are the instances of the service, online or not', async () => {
   await expect(ssmHosts(clientOf(1)).page(5)).rejects.toMatchObject({ code: 'remote-unavailable' })
 })
 
-test('a password is made, stored encrypted, replaced, and never returned', async () => {
+test('hosts on several short pages are all found, by id and as online ones', async () => {
+  const numbers = [3, 4, 5, 6, 7, 8]
+  const ids = numbers.map(idOf)
+  await Promise.all(numbers.map(number => region.ping(number)))
+  await region.faults({ pageItems: 2 })
+  try {
+    const found = await ssmHosts(ssm).some(ids)
+    const online = await runCommand.online(ids)
+
+    expect(found.map(({ id }) => id)).toEqual(ids)
+    expect([...online]).toEqual(ids)
+  } finally {
+    await region.faults({})
+  }
+})
+
+test('a password is made, stored encrypted, replaced, removed, and never returned', async () => {
   const secrets = parameterStoreSecrets(ssm)
   const read = async () => {
     const { Parameter } = await ssm.send(
@@ -94,4 +110,7 @@ test('a password is made, stored encrypted, replaced, and never returned', async
   expect(first?.Value).toMatch(/^[A-Za-z0-9_-]{32}$/)
   await secrets.generatePassword('/obfleet/test/password')
   expect((await read())?.Value).not.toBe(first?.Value)
+  await secrets.remove('/obfleet/test/password')
+  await expect(read()).rejects.toMatchObject({ name: 'ParameterNotFound' })
+  await expect(secrets.remove('/obfleet/test/password')).resolves.toBeUndefined()
 })

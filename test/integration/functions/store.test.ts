@@ -25,6 +25,8 @@ let client: DynamoDBClient
 let documents: DynamoDBDocumentClient
 let tables = 0
 
+const sleep = (ms: number) => new Promise<void>(done => setTimeout(done, ms))
+
 const clientOf = (port: number) =>
   new DynamoDBClient({
     region: 'local',
@@ -63,7 +65,7 @@ afterAll(() => {
 async function emptyStore(): Promise<DynamoStore> {
   tables += 1
   await ensureTable(client, `table${tables}`)
-  return new DynamoStore(documents, `table${tables}`)
+  return new DynamoStore(documents, `table${tables}`, sleep)
 }
 
 describe('the store on the table', () => {
@@ -87,7 +89,7 @@ describe('the store on the table', () => {
   })
 
   test('a table that does not answer is a problem with a code', async () => {
-    const dead = new DynamoStore(DynamoDBDocumentClient.from(clientOf(1)), 'none')
+    const dead = new DynamoStore(DynamoDBDocumentClient.from(clientOf(1)), 'none', sleep)
     const error = await dead.get('cluster', { id: 'clu_a' }).catch((thrown: unknown) => thrown)
     expect(error).toBeInstanceOf(Problem)
     expect(error).toMatchObject({ code: 'store-unavailable' })

@@ -34,18 +34,20 @@ type Asked = {
 async function ask(method: string, path: string, { body, raw, headers, principal }: Asked = {}) {
   keys += 1
   const text = raw ?? (body === undefined ? undefined : JSON.stringify(body))
+  const sent = {
+    authorization: `Bearer ${TOKEN}`,
+    'idempotency-key': `key-${keys}`,
+    ...(text === undefined
+      ? {}
+      : { 'content-type': 'application/json', 'content-length': String(text.length) }),
+    ...headers,
+  }
   const response = await app.request(
     `/v1${path}`,
     {
       method,
-      headers: {
-        authorization: `Bearer ${TOKEN}`,
-        'idempotency-key': `key-${keys}`,
-        ...(text === undefined
-          ? {}
-          : { 'content-type': 'application/json', 'content-length': String(text.length) }),
-        ...headers,
-      },
+      // An empty one is left out.
+      headers: Object.fromEntries(Object.entries(sent).filter(([, value]) => value !== '')),
       ...(text === undefined ? {} : { body: text }),
     },
     principal === undefined ? {} : { principal },
@@ -90,6 +92,16 @@ describe('who asks', () => {
     expect((await app.request('/v1/openapi.json')).status).toBe(200)
     expect((await app.request('/v1/nothing')).status).toBe(401)
   })
+
+  test.each(['/', '/v1'])(
+    'who asks at %s without a token is told where the API is described',
+    async path => {
+      const response = await app.request(path)
+      expect(response.status).toBe(401)
+      const { detail } = (await response.json()) as { detail: string }
+      expect(detail).toContain('/v1/openapi.json')
+    },
+  )
 
   test('an instance may report, nothing else; a user may not', async () => {
     await all.running('orders', [1])
@@ -187,6 +199,26 @@ describe('problems', () => {
         ['/spec/links', 'required'],
       ]),
     )
+  })
+
+  test('a field that is missing is required, whatever its type', async () => {
+    const { body } = await ask('POST', '/clusters', { body: { spec: { links: [{}] } } })
+    const codes = new Map(
+      body.errors.map((each: { pointer: string; code: string }) => [each.pointer, each.code]),
+    )
+    for (const pointer of ['/name', '/spec/workMode', '/spec/version', '/spec/links/0/obCluster'])
+      expect([pointer, codes.get(pointer)]).toEqual([pointer, 'required'])
+  })
+
+  test('an empty body is none, also when it claims a type', async () => {
+    await all.running('orders', [1])
+    for (const type of ['application/json', 'application/x-www-form-urlencoded']) {
+      const headers = { 'content-type': type, 'content-length': '0' }
+      const { status } = await ask('POST', '/clusters/orders/start', { raw: '', headers })
+      expect([type, status]).toEqual([type, 200])
+    }
+    const { body } = await ask('POST', '/clusters', { raw: '' })
+    expect([body.code, body.errors[0].code]).toEqual(['validation-failed', 'required'])
   })
 
   test.each([
@@ -355,6 +387,61 @@ describe('a cluster over HTTP', () => {
     expect(all.store.all('cluster')).toHaveLength(1)
   })
 
+  test.each([
+    ['creation', '/clusters', input()],
+    ['operation on a cluster', '/clusters/there/restart', { mode: 'force' }],
+    ['operation on a node', '/nodes/there-1/restart', { mode: 'force' }],
+  ])(
+    'one key eight times at once is one %s, however late a store answers',
+    async (...[, path, body]) => {
+      await all.running('there', [2])
+      // All have read that the key is new; seven go on when the eighth is accepted already.
+      const { store } = all
+      const [get, commit] = [store.get.bind(store), store.commit.bind(store)]
+      let accept = () => {}
+      const accepted = new Promise<void>(done => {
+        accept = done
+      })
+      let asked = 0
+      store.get = async (kind, key) => {
+        const record = await get(kind, key)
+        if (kind === 'request' && asked++ > 0) await accepted
+        return record
+      }
+      store.commit = changes => commit(changes).then(accept)
+
+      const headers = { 'idempotency-key': 'once' }
+      const answers = await Promise.all(
+        Array.from({ length: 8 }, () => ask('POST', path, { body, headers })),
+      )
+
+      expect(answers.map(each => each.status)).toEqual(Array(8).fill(202))
+      expect(new Set(answers.map(each => each.body.id)).size).toBe(1)
+      const replayed = answers.filter(each => each.headers.get('idempotency-replayed') === 'true')
+      expect(replayed).toHaveLength(7)
+    },
+  )
+
+  test('a key that is used for another request meanwhile is told apart', async () => {
+    await all.running('there', [2])
+    const { store } = all
+    const get = store.get.bind(store)
+    const headers = { 'idempotency-key': 'once' }
+    const path = '/clusters/there/restart'
+    let isFirst = true
+    store.get = async (kind, key) => {
+      const record = await get(kind, key)
+      if (kind !== 'request' || !isFirst) return record
+      isFirst = false
+      expect((await ask('POST', path, { body: { mode: 'force' }, headers })).status).toBe(202)
+      return record
+    }
+
+    const { status, body } = await ask('POST', path, { body: { mode: 'auto' }, headers })
+
+    expect([status, body.code]).toEqual([422, 'idempotency-key-reused'])
+  })
+
   test('ETags: 304 while nothing changes, 428 and 412 for DELETE', async () => {
     await ask('POST', '/clusters', { body: input() })
     await all.settle()
@@ -406,6 +493,96 @@ describe('a cluster over HTTP', () => {
     await all.settle()
     expect((await ask('GET', '/nodes/orders-1')).body.status.status).toBe('STOPPED')
     expect((await ask('POST', '/nodes/orders-1/start')).status).toBe(202)
+  })
+
+  test('cancel and retry need a key, and are answered again by it', async () => {
+    const { body } = await ask('POST', '/clusters', { body: input() })
+    for (const act of ['cancel', 'retry']) {
+      const path = `/operations/${body.id}/${act}`
+      const none = await ask('POST', path, { headers: { 'idempotency-key': '' } })
+      expect([none.status, none.body.code]).toEqual([400, 'idempotency-key-required'])
+    }
+    const path = `/operations/${body.id}/cancel`
+    const headers = { 'idempotency-key': 'enough' }
+    const first = await ask('POST', path, { headers })
+    expect([first.status, first.body.phase]).toEqual([202, 'CANCELLING'])
+    expect(first.headers.get('idempotency-replayed')).toBeNull()
+    await all.settle()
+
+    const again = await ask('POST', path, { headers })
+
+    expect([again.status, again.body.phase]).toEqual([202, 'CANCELLED'])
+    expect(again.headers.get('idempotency-replayed')).toBe('true')
+    const audited = all.store.all('audit').filter(({ action }) => action === 'cancel')
+    expect(audited).toMatchObject([{ target: body.target.id, operationId: body.id }])
+  })
+
+  describe('what takes no body or no query', () => {
+    const actions = [
+      '/nodes/orders-1/start',
+      '/nodes/orders-1/stop',
+      '/nodes/orders-1/restart',
+      '/clusters/orders/start',
+      '/clusters/orders/stop',
+      '/clusters/orders/restart',
+      '/operations/{id}/cancel',
+      '/operations/{id}/retry',
+    ]
+    let id: string
+
+    beforeEach(async () => {
+      const { body } = await ask('POST', '/clusters', { body: input() })
+      id = body.id
+      await all.settle()
+    })
+
+    test.each(actions)('POST %s refuses either, and does nothing', async action => {
+      const path = action.replace('{id}', id)
+      const operations = all.store.all('operation').length
+
+      const body = await ask('POST', path, { body: { x: 1 } })
+      const query = await ask('POST', `${path}?x=1`)
+
+      for (const answer of [body, query]) {
+        expect([answer.status, answer.body.code]).toEqual([422, 'validation-failed'])
+        expect(answer.body.errors).toMatchObject([{ pointer: '/x', code: 'unknown-field' }])
+      }
+      expect(all.store.all('operation')).toHaveLength(operations)
+    })
+
+    test.each([
+      ['POST', '/clusters', input({ name: 'other' })],
+      ['POST', '/clusters/orders/nodes', { nodes: [{ host: hostId(2) }] }],
+      ['PUT', '/ob-clusters/ob', { rootservice: ['10.0.0.1:2881'], proxyroSecret: '/ro' }],
+      [
+        'POST',
+        '/packages',
+        { fileName: 'x', sha256: 'b'.repeat(64), sizeBytes: 1, url: 'spool:x' },
+      ],
+    ])('%s %s refuses a query', async (method, path, body) => {
+      const { status, body: answer } = await ask(method, `${path}?dryRun=true`, { body })
+      expect([status, answer.code]).toEqual([422, 'validation-failed'])
+      expect(answer.errors[0].pointer).toBe('/dryRun')
+    })
+
+    test('a key of a request without a body is not for one with a body', async () => {
+      const headers = { 'idempotency-key': 'bare' }
+      const bare = await ask('POST', '/nodes/orders-1/stop', { headers })
+      expect(bare.status).toBe(202)
+      const same = await ask('POST', '/nodes/orders-1/stop', { headers, body: {} })
+      expect(same.body.id).toBe(bare.body.id)
+      const wrong = await ask('POST', '/nodes/orders-1/stop', { headers, body: { x: 1 } })
+      expect(wrong.status).toBe(422)
+      await all.settle()
+    })
+
+    test('a type without a body is no body', async () => {
+      const headers = { 'content-type': 'application/json' }
+      for (const path of ['/nodes/orders-1/restart', '/nodes/orders-1/stop']) {
+        expect((await ask('POST', path, { headers })).status, path).toBe(202)
+        await all.settle()
+      }
+    })
   })
 
   test('operations: list with filters, steps, long poll', async () => {
@@ -486,6 +663,33 @@ describe('the registry over HTTP', () => {
     expect(answer.body.errors[0].pointer).toBe(pointer)
   })
 
+  test('a key that comes again is answered as before, whatever the method', async () => {
+    const again = async (method: string, path: string, asked: Asked) => {
+      const first = await ask(method, path, asked)
+      const second = await ask(method, path, asked)
+      expect(first.headers.get('idempotency-replayed')).toBeNull()
+      expect(second.headers.get('idempotency-replayed'), `${method} ${path}`).toBe('true')
+      expect([second.status, second.body]).toEqual([first.status, first.body])
+      return first
+    }
+    const put = { 'idempotency-key': 'put', 'if-none-match': '*' }
+    const made = await again('PUT', '/ob-clusters/ob2', { body, headers: put })
+    expect(made.status).toBe(201)
+    const other = { ...body, proxyroSecret: '/other' }
+    const reused = await ask('PUT', '/ob-clusters/ob2', { body: other, headers: put })
+    expect([reused.status, reused.body.code]).toEqual([422, 'idempotency-key-reused'])
+    const etag = made.headers.get('etag') ?? ''
+    const gone = { 'idempotency-key': 'delete', 'if-match': etag }
+    expect((await again('DELETE', '/ob-clusters/ob2', { headers: gone })).status).toBe(204)
+
+    await all.prepare()
+    const [known] = (await ask('GET', '/packages')).body.items
+    const drop = { headers: { 'idempotency-key': 'drop' } }
+    expect((await again('DELETE', `/packages/${known.id}`, drop)).status).toBe(204)
+    const audited = all.store.all('audit').map(({ action }) => action)
+    expect(audited.filter(action => action.startsWith('delete-'))).toHaveLength(2)
+  })
+
   test('a package is registered once, listed, kept while a cluster is of it', async () => {
     await all.running('orders', [1])
     const [known] = (await ask('GET', '/packages')).body.items
@@ -519,7 +723,7 @@ describe('the document', () => {
       paths: Record<string, Record<string, { responses: Record<string, unknown> }>>
       components: { schemas: Record<string, unknown> }
     }
-    expect(document.openapi).toBe('3.1.0')
+    expect(document).toMatchObject({ openapi: '3.1.0', servers: [{ url: '/' }] })
     const documented = Object.entries(document.paths).flatMap(([path, methods]) =>
       Object.keys(methods).map(method => `${method.toUpperCase()} ${path}`),
     )
@@ -535,5 +739,109 @@ describe('the document', () => {
     expect(Object.keys(document.components.schemas)).toEqual(
       expect.arrayContaining(['Cluster', 'Node', 'Operation', 'Problem', 'Step']),
     )
+  })
+
+  type Documented = {
+    readonly method: string
+    readonly path: string
+    readonly operationId?: string
+    readonly summary?: string
+    readonly parameters?: readonly { name: string; in: string; required?: boolean }[]
+    readonly responses: Readonly<Record<string, { headers?: object }>>
+  }
+
+  const documented = async (): Promise<readonly Documented[]> => {
+    const { paths } = (await (await app.request('/v1/openapi.json')).json()) as {
+      paths: Record<string, Record<string, Omit<Documented, 'method' | 'path'>>>
+    }
+    return Object.entries(paths).flatMap(([path, methods]) =>
+      Object.entries(methods).map(([method, each]) => ({
+        ...each,
+        method: method.toUpperCase(),
+        path: path.replace('/v1', ''),
+      })),
+    )
+  }
+
+  /** Undefined where the document has no such header. */
+  const isRequired = ({ parameters = [] }: Documented, name: string) =>
+    parameters.find(each => each.in === 'header' && each.name === name)?.required
+
+  test('every route has a name of its own and one line', async () => {
+    const routes = await documented()
+    expect(routes.filter(each => (each.summary ?? '') === '')).toEqual([])
+    const names = routes.map(({ operationId }) => operationId)
+    expect(names).not.toContain(undefined)
+    expect(new Set(names).size).toBe(names.length)
+  })
+
+  test('headers that the document requires are required, and no others', async () => {
+    await all.running('orders', [1])
+    const { id: packageId } = (await all.plane.packages.list({ limit: 1 })).items[0] ?? { id: '' }
+    const { id: operationId } = (await all.plane.operations.list({ limit: 1 }, {})).items[0] ?? {}
+    const refs: Readonly<Record<string, string>> = {
+      clusters: 'orders',
+      nodes: 'orders-1',
+      packages: packageId,
+      operations: operationId ?? '',
+      'ob-clusters': 'ob',
+    }
+    const bodies: Readonly<Record<string, object>> = {
+      createCluster: input(),
+      addNodes: { nodes: [{ host: hostId(2) }] },
+      createPackage: {
+        fileName: 'obproxy-9.9.9.9-1.linux.x86_64.tar.gz',
+        sha256: '0'.repeat(64),
+        sizeBytes: 1,
+        url: 'spool:x',
+      },
+      putObCluster: { rootservice: ['127.0.0.1:2881'], proxyroSecret: '/secret' },
+    }
+    for (const route of await documented()) {
+      const { method, path, operationId: name = '' } = route
+      if (method === 'GET' || name === 'reportNode') continue
+      const [, resource = ''] = path.split('/')
+      const at = path.replace(/\{\w+\}/, refs[resource] ?? '')
+      const send = (headers: Readonly<Record<string, string>>) =>
+        app.request(`/v1${at}`, {
+          method,
+          headers: { authorization: `Bearer ${TOKEN}`, ...headers },
+          ...(bodies[name] === undefined ? {} : { body: JSON.stringify(bodies[name]) }),
+        })
+      const type = bodies[name] === undefined ? {} : { 'content-type': 'application/json' }
+      const { code } = (await (await send(type)).json().catch(() => ({}))) as { code?: string }
+      expect([name, code === 'idempotency-key-required']).toEqual([
+        name,
+        isRequired(route, 'Idempotency-Key') === true,
+      ])
+      const needsMatch = isRequired(route, 'If-Match') !== undefined
+      expect([name, code === 'precondition-required']).toEqual([name, needsMatch])
+    }
+  })
+
+  test('an ETag is declared where it is given, and so is If-None-Match', async () => {
+    await all.running('orders', [1])
+    const { id } = (await all.plane.operations.list({ limit: 1 }, {})).items[0] ?? {}
+    for (const route of await documented()) {
+      if (route.method !== 'GET') continue
+      const refs = { clusters: 'orders', nodes: 'orders-1', operations: id, hosts: hostId(1) }
+      const [, resource = ''] = route.path.split('/')
+      const ref = { ...refs, 'ob-clusters': 'ob' }[resource]
+      if (ref === undefined) continue
+      const { headers } = await ask('GET', route.path.replace(/\{\w+\}/, ref))
+      const isGiven = headers.get('etag') !== null
+      const declared = Object.keys(route.responses['200']?.headers ?? {})
+      expect([route.path, declared.includes('ETag')]).toEqual([route.path, isGiven])
+      expect([route.path, isRequired(route, 'If-None-Match') !== undefined]).toEqual([
+        route.path,
+        isGiven,
+      ])
+    }
+  })
+
+  test('an accepted change declares where its operation is', async () => {
+    for (const { responses } of await documented())
+      if (responses['202'] !== undefined)
+        expect(Object.keys(responses['202'].headers ?? {})).toContain('Location')
   })
 })

@@ -1,7 +1,7 @@
 /** Tables and pure functions of the plane's domain. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { decodeOrder, ORDER_MAX_CHARS, type OrderEntry } from '#contract/command'
+import { decodeOrder, expiryOf, ORDER_MAX_CHARS, type OrderEntry } from '#contract/command'
 import { derivedId, isId, newId } from '../../../functions/domain/ids.ts'
 import { NODE_STATUSES, OPERATION_TYPES } from '../../../functions/domain/model.ts'
 import { parsePackageName } from '../../../functions/domain/names.ts'
@@ -131,6 +131,12 @@ describe('phase of a cluster', () => {
     expect(twice).toHaveLength(1)
     expect(twice[0]?.message).toBe('start op_y: again')
   })
+
+  test('a cancelled operation is no failure: what was said before it stays said', () => {
+    const ended = { operationId: 'op_y', type: 'start', phase: 'CANCELLED', detail: '' } as const
+    expect(conditionsAfter([], { ...ended, at: NOW })).toEqual([])
+    expect(conditionsAfter(failed, { ...ended, at: NOW })).toEqual(failed)
+  })
 })
 
 describe('plans', () => {
@@ -168,7 +174,11 @@ describe('orders', () => {
     fence: 1,
   })
   const hosts = (count: number, size = 10) =>
-    Array.from({ length: count }, (_none, at) => ({ hostId: `i-${at}`, entry: entry(size) }))
+    Array.from({ length: count }, (_none, at) => ({
+      hostId: `i-${at}`,
+      entry: entry(size),
+      expiresAt: NOW,
+    }))
 
   test('carry as many nodes as fit the parameter, fifty at most, never none', () => {
     fc.assert(
@@ -176,13 +186,26 @@ describe('orders', () => {
         fc.integer({ min: 1, max: 400 }),
         fc.integer({ min: 1, max: 60 }),
         (many, size) => {
-          const { order, count } = packOrder('start', hosts(many, size), NOW)
+          const { order, count } = packOrder('start', hosts(many, size))
           expect(order.length).toBeLessThanOrEqual(ORDER_MAX_CHARS)
           expect(Object.keys(decodeOrder(order).nodes)).toHaveLength(count)
           expect(count).toBe(Math.min(many, MAX_WAVE))
         },
       ),
     )
+  })
+
+  test('each node may begin until its own step fails, whatever the others of the wave may', () => {
+    const [early, late] = hosts(2, 1)
+    if (early === undefined || late === undefined) throw new Error('no hosts')
+
+    const packed = packOrder('start', [early, { ...late, expiresAt: NOW + 60_000 }])
+    const order = decodeOrder(packed.order)
+    const expiries = [early, late].map(({ hostId, entry }) =>
+      expiryOf(order, order.nodes[hostId] ?? entry),
+    )
+
+    expect(expiries).toEqual([NOW, NOW + 60_000])
   })
 
   test('a question asked again is a new one for the node’s ledger, a verb is not', () => {
@@ -216,6 +239,18 @@ describe('what an invocation means', () => {
     ['timed out', of('timed-out', ''), 'lost'],
     ['cancelled', of('cancelled', ''), 'lost'],
     ['killed', of('failed', 'failed to run commands: exit status 137'), 'lost'],
+    ['killed under bash', of('failed', 'failed to run commands: signal: killed'), 'lost'],
+    ['cut off by a reboot', of('failed', 'document process failed unexpectedly'), 'lost'],
+    [
+      'a worker that died',
+      of('failed', `document process failed unexpectedly: timeout signal , check log for reason`),
+      'lost',
+    ],
+    [
+      'answered, then cut off',
+      of('failed', `${JSON.stringify(result)}\ndocument process failed unexpectedly`),
+      'done',
+    ],
     ['of another step', of('succeeded', JSON.stringify({ ...result, attempt: 1 })), 'lost'],
     ['no result', of('failed', 'bash: not found'), 'failed'],
     ['no result, exit 0', of('succeeded', ''), 'failed'],
@@ -233,6 +268,7 @@ describe('what an invocation means', () => {
       error: { code: 'node-command-failed', detail: 'node.no-start: m' },
     })
     expect(refusal('order.expired')).toMatchObject({ error: { code: 'node-timeout' } })
+    expect(refusal('node.going-down')).toMatchObject({ kind: 'lost' })
   })
 
   test('output of any size and kind is bounded', () => {

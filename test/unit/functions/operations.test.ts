@@ -9,6 +9,16 @@ async function withCluster(hosts: readonly number[], spare = 1) {
   return { all, clusterId, plane: all.plane, fleet: all.fleet }
 }
 
+/** A cluster of three whose creation failed on one node. */
+async function failedOn(index: number) {
+  const all = new ScriptedPlane(3)
+  await all.prepare()
+  all.fleet.host(index).behaviour = 'fails'
+  const id = await all.accepted(all.plane.clusters.create(ASKED, all.input('c', [1, 2, 3])))
+  const { childIds } = await all.ended(id)
+  return { all, id, child: childIds[index - 1] ?? '' }
+}
+
 const count = (ran: readonly string[], verb: string) =>
   ran.filter(line => line.includes(` ${verb} `)).length
 
@@ -58,6 +68,27 @@ describe('a cluster', () => {
     expect(all.store.all('host').map(({ nodeId }) => nodeId)).toEqual([null, null])
     expect(all.store.all('obCluster')[0]?.linkCount).toBe(0)
     expect(count(all.fleet.ran, 'uninstall')).toBe(2)
+    expect([...all.fleet.passwords]).toEqual([])
+  })
+
+  test('leaves a password alone that its caller gave, whatever it is called', async () => {
+    const all = new ScriptedPlane(1)
+    await all.prepare()
+    const sysPasswordSecret = '/obfleet/clusters/mine/proxysys'
+    all.fleet.passwords.set(sysPasswordSecret, 1)
+    const input = all.input('mine', [])
+
+    const made = all.plane.clusters.create(ASKED, {
+      ...input,
+      spec: { ...input.spec, sysPasswordSecret },
+    })
+    expect(await all.ended(await all.accepted(made))).toMatchObject({ phase: 'SUCCEEDED' })
+    const { revision } = await all.plane.clusters.get('mine')
+    const asked = { confirm: 'mine', revision, skipHostWork: false }
+    const gone = await all.accepted(all.plane.clusters.remove(ASKED, 'mine', asked))
+
+    expect(await all.ended(gone)).toMatchObject({ phase: 'SUCCEEDED' })
+    expect([...all.fleet.passwords]).toEqual([[sysPasswordSecret, 1]])
   })
 
   test('is restarted one node at a time; after a failure the others are not touched', async () => {
@@ -77,6 +108,8 @@ describe('a cluster', () => {
       error: { code: 'node-command-failed' },
     })
     expect(fleet.ran).toHaveLength(1)
+    const { items } = await plane.clusters.nodes('orders', { limit: 10 })
+    expect(items.map(({ conditions }) => conditions.length)).toEqual([1, 0, 0])
     host.behaviour = 'works'
     await plane.operations.retry(ASKED, bad)
     expect(await all.ended(bad)).toMatchObject({ phase: 'SUCCEEDED', error: null })
@@ -101,6 +134,40 @@ describe('what goes wrong', () => {
     expect(await all.ended(id)).toMatchObject({ phase: 'SUCCEEDED' })
     expect(await all.plane.clusters.get('c')).toMatchObject({ phase: 'RUNNING', conditions: [] })
     expect(count(all.fleet.ran, 'install')).toBe(4)
+  })
+
+  test('on a node that is retried alone, in vain: the cluster’s retry does it, and its child is not cancelled alone', async () => {
+    const { all, id, child } = await failedOn(2)
+    const { operations } = all.plane
+    await operations.retry(ASKED, child)
+    expect(await all.ended(child)).toMatchObject({ phase: 'FAILED' })
+    all.fleet.host(2).behaviour = 'works'
+    all.fleet.ran.length = 0
+
+    await operations.retry(ASKED, id)
+    await all.engine.sweep(10)
+
+    await expect(operations.cancel(ASKED, child)).rejects.toMatchObject({
+      code: 'operation-state-conflict',
+    })
+    expect(await all.ended(id)).toMatchObject({ phase: 'SUCCEEDED' })
+    expect(count(all.fleet.ran, 'install')).toBe(1)
+  })
+
+  test('on a node that is retried alone: the cluster’s retry waits for it', async () => {
+    const { all, id, child } = await failedOn(2)
+    const { operations } = all.plane
+    all.fleet.host(2).behaviour = 'works'
+    await operations.retry(ASKED, child)
+
+    await expect(operations.retry(ASKED, id)).rejects.toMatchObject({
+      code: 'operation-state-conflict',
+      details: { remedy: `wait for ${child}` },
+    })
+
+    await all.settle()
+    await operations.retry(ASKED, id)
+    expect(await all.ended(id)).toMatchObject({ phase: 'SUCCEEDED' })
   })
 
   test.each(['refuse', 'lose-answer', 'never-arrives'] as const)(
@@ -134,6 +201,28 @@ describe('what goes wrong', () => {
     fleet.host(1).behaviour = 'works'
     expect(await all.ended(id)).toMatchObject({ phase: 'SUCCEEDED' })
     expect(count(fleet.ran, 'stop')).toBe(1)
+  })
+
+  test('a machine that dies under a command gets it again', async () => {
+    const { all, plane, fleet } = await withCluster([1])
+    fleet.host(1).behaviour = 'reboots'
+    const id = await all.accepted(plane.nodes.restart(ASKED, 'orders-1', { mode: 'force' }))
+    await all.engine.sweep(10)
+    all.clock.pass(5_000)
+    await all.engine.sweep(10)
+    fleet.host(1).behaviour = 'works'
+    expect(await all.ended(id)).toMatchObject({ phase: 'SUCCEEDED', error: null })
+    expect(count(fleet.ran, 'restart')).toBe(1)
+  })
+
+  test('a machine that dies under every command fails in time, with the reason', async () => {
+    const { all, plane, fleet } = await withCluster([1])
+    fleet.host(1).behaviour = 'reboots'
+    const id = await all.accepted(plane.nodes.restart(ASKED, 'orders-1', { mode: 'force' }))
+    const failed = await all.ended(id)
+    expect(failed).toMatchObject({ phase: 'FAILED', error: { code: 'node-timeout' } })
+    expect(failed.error?.detail).toContain('killed on the node')
+    expect(all.held()).toEqual([])
   })
 
   test('an answer that never comes: the node is asked once more, its ledger has it', async () => {
@@ -198,6 +287,9 @@ describe('cancel', () => {
     expect(await all.ended(id)).toMatchObject({ phase: 'CANCELLED' })
     expect(fleet.ran).toHaveLength(1)
     expect(all.held()).toEqual([])
+    const { items } = await plane.clusters.nodes('orders', { limit: 10 })
+    const cluster = await plane.clusters.get('orders')
+    expect([cluster, ...items].flatMap(({ conditions }) => conditions)).toEqual([])
     await expect(plane.operations.cancel(ASKED, 'op_none')).rejects.toMatchObject({
       code: 'not-found',
     })
@@ -247,6 +339,42 @@ describe('who may begin', () => {
   })
 })
 
+describe('an executor that comes back', () => {
+  /** Dies with the lease of an operation in its name. */
+  async function died(all: ScriptedPlane): Promise<string> {
+    const id = await all.accepted(all.plane.nodes.restart(ASKED, 'orders-1', { mode: 'force' }))
+    const { engine } = mortal(all, 3, 'after')
+    await engine.sweep(10)
+    expect(count(all.fleet.ran, 'restart')).toBe(0)
+    expect(all.store.all('work')).toMatchObject([{ lease: { owner: 'mortal' } }])
+    return id
+  }
+
+  test('with its name takes up at once what it held when it died', async () => {
+    const { all } = await withCluster([1])
+    const id = await died(all)
+    const since = all.clock.now()
+
+    expect(await all.newEngine('mortal').resume(10)).toBe(1)
+
+    expect(count(all.fleet.ran, 'restart')).toBe(1)
+    expect(await all.ended(id)).toMatchObject({ phase: 'SUCCEEDED' })
+    expect(all.clock.now() - since).toBeLessThan(5_000)
+  })
+
+  test('with another name leaves it alone until the lease ends', async () => {
+    const { all, fleet } = await withCluster([1])
+    const id = await died(all)
+
+    await all.newEngine('other').resume(10)
+    all.clock.pass(29_000)
+    await all.newEngine('other').resume(10)
+
+    expect(count(fleet.ran, 'restart')).toBe(0)
+    expect(await all.ended(id)).toMatchObject({ phase: 'SUCCEEDED' })
+  })
+})
+
 /** Counts calls, and dies at the `at`-th: before its effect, or after it. */
 class Death {
   private calls = 0
@@ -290,7 +418,7 @@ function mortal(all: ScriptedPlane, at: number, when: 'before' | 'after') {
   const engine = all.newEngine('mortal', {
     store: death.wrap<Store>(all.store, ['commit']),
     runCommand: death.wrap(all.fleet.runCommand, ['send', 'find', 'results', 'online']),
-    secrets: death.wrap(all.fleet.secrets, ['generatePassword']),
+    secrets: death.wrap(all.fleet.secrets, ['generatePassword', 'remove']),
   })
   return { engine, isDead: () => death.isDead }
 }

@@ -1,6 +1,14 @@
 /** The lifecycle of a node by its verbs: the real executable, an init process, a plane, an OB cluster. */
 import { createHash } from 'node:crypto'
-import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { createServer } from 'node:net'
 import { resolve } from 'node:path'
 import { gzipSync } from 'node:zlib'
@@ -207,6 +215,11 @@ describe('a node that runs', () => {
       () => node.order('stop', entry(), { expiresAt: Date.now() - 1 }),
       'order.expired',
     ],
+    [
+      'an order whose entry has expired',
+      () => node.order('stop', { ...entry(), expiresAt: Date.now() - 1 }),
+      'order.expired',
+    ],
     ['an install without a package', () => node.order('install', entry()), 'order.incomplete'],
   ] as const)('%s changes nothing', async (_name, order, code) => {
     const before = await node.proxy()
@@ -243,6 +256,21 @@ describe('a node that runs', () => {
     })
   })
 
+  test('a verb that a shutdown cuts off is done by the same order after the boot', async () => {
+    const step = entry({ fence })
+    const order = node.order('restart', step)
+    const log = node.file('var/lib/obfleet/node.log')
+    const { ended } = node.spawn(['run', order])
+    await until('it has begun', () => readFileSync(log, 'utf8').includes(`of ${step.operationId}/`))
+    await node.reboot()
+    const { out } = await ended
+    expect(out === '' || resultOf(await ended).code === 'node.going-down').toBe(true)
+    expect(resultOf(await node.run('run', order))).toMatchObject({
+      ok: true,
+      facts: { status: 'RUNNING' },
+    })
+  })
+
   test('parameters and a wrong one: coded, and corrected by the next start', async () => {
     const wrong = { slow_query_time_threshold: 'much' }
     const failed = await act('restart', { fence, desired: desired({ parameters: wrong }) })
@@ -253,6 +281,22 @@ describe('a node that runs', () => {
     expect(await act('restart', { fence, desired: desired({ parameters: right }) })).toMatchObject({
       ok: true,
     })
+  })
+
+  test('a boot says at once that the proxy does not run, however long it then takes', async () => {
+    const program = node.file('home/admin/obproxy/bin/obproxy')
+    const since = plane.reports.length
+    renameSync(program, `${program}.kept`)
+    writeFileSync(program, '#!/bin/sh\nexec sleep 600\n', { mode: 0o755 })
+    const rebooted = node.reboot()
+    await until('it is reported', () =>
+      plane.reports.slice(since).some(({ status }) => status === 'UNAVAILABLE'),
+    )
+    renameSync(`${program}.kept`, program)
+    await until('the other program runs', async () => (await node.proxy()).pid !== null)
+    process.kill((await node.proxy()).pid ?? 0, 'SIGKILL')
+    await rebooted
+    await until('it runs again', () => plane.reports.at(-1)?.status === 'RUNNING')
   })
 
   test('it returns after a reboot with the plane away; stopped it stays stopped', async () => {
@@ -281,6 +325,29 @@ describe('a node that runs', () => {
     expect(await act('start', { fence })).toMatchObject({ ok: true })
   })
 
+  test('a port in use at boot: reports say so; freed, the node comes back by itself', async () => {
+    expect(await act('stop', { fence })).toMatchObject({ ok: true })
+    expect(await act('start', { fence })).toMatchObject({ ok: true })
+    const squatter = createServer()
+    const rebooted = node.reboot()
+    // The port is free for the moment in which the old proxy is gone and the new one not yet there.
+    await until(
+      'the port is taken',
+      () =>
+        new Promise<boolean>(done => {
+          squatter.once('error', () => done(false))
+          squatter.listen(2883, '127.15.7.2', () => done(true))
+        }),
+    )
+    await rebooted
+    const why = () => plane.reports.findLast(each => each.instanceId === node.instanceId)?.reason
+    await until('a report tells why', () => why()?.includes('127.15.7.2:2883') ?? false)
+    expect(why()).toMatch(/^the proxy does not run; its start at boot failed: .*in use/)
+    await new Promise(done => squatter.close(done))
+    await until('it runs again', async () => (await node.proxy()).active)
+    expect((await node.run('report')).out).toContain('RUNNING')
+  })
+
   test('reports are signed, numbered over everything, and not a reason to fail', async () => {
     const sequences = plane.reports
       .filter(report => report.instanceId === node.instanceId)
@@ -295,6 +362,19 @@ describe('a node that runs', () => {
     plane.reportStatus = 204
     const sent = JSON.parse((await node.run('report')).out) as { sent: boolean }
     expect(sent).toMatchObject({ sent: true, status: 'RUNNING' })
+  })
+
+  test.each([
+    ['gone', (file: string) => rmSync(file)],
+    ['damaged', (file: string) => writeFileSync(file, '{"schema":1,"seq')],
+  ])('reports whose counter is %s are newer than all before', async (_name, spoil) => {
+    const number = async () => {
+      const { out } = await node.run('report')
+      return (JSON.parse(out) as { sequence: number }).sequence
+    }
+    const before = await number()
+    spoil(node.file('var/lib/obfleet/report.json'))
+    expect(await number()).toBeGreaterThan(before)
   })
 
   test('a secret that cannot be read: coded, the proxy stays as it is', async () => {

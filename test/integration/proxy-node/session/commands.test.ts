@@ -225,6 +225,31 @@ describe('KILL in the ids that clients see', () => {
     expect(victim.isClosed).toBe(false)
   })
 
+  test('KILL QUERY of a statement that waits for its server keeps it from being sent', async () => {
+    const waiting: FakeConnection[] = []
+    const server = await fake({
+      onCommand: when(/^BEGIN$/, connection => waiting.push(connection)),
+    })
+    const plane = await planeOver([server])
+    const victim = new RawClient(plane.port)
+    closers.push(() => victim.socket.destroy())
+    const greeting = await victim.next()
+    const id = greeting.payload.readUInt32LE(greeting.payload.indexOf(0) + 1)
+    victim.packets.unshift(greeting)
+    await victim.logIn('u@app#c1')
+    const other = await loggedIn(plane)
+    await victim.query('BEGIN')
+    victim.command(0x03, 'UPDATE t SET a = 1')
+    await expect.poll(() => waiting).toHaveLength(1)
+
+    await other.query(`KILL QUERY ${id}`)
+    waiting[0]?.ok()
+
+    expect(errorOf(await victim.next()).errno).toBe(1317)
+    expect(server.statements).toEqual(['BEGIN'])
+    expect(await portOf(victim)).toBe(server.port)
+  })
+
   test.each([
     ['KILL', (id: number) => ({ code: 0x03, body: `KILL ${id}` })],
     ['KILL CONNECTION', (id: number) => ({ code: 0x03, body: `KILL CONNECTION ${id}` })],

@@ -562,9 +562,9 @@ describe.each<Flavour>(['node:net', 'Bun'])('over %s', flavour => {
       expect(attribute(server, '__client_ip')).toBe('::1')
     })
 
-    test('IPv4 clients of a socket for both are known by their IPv4 address', async () => {
+    test('IPv4 clients of an IPv6 socket are known by their IPv4 address', async () => {
       const server = await fake()
-      const plane = await planeOver({ host: '::', servers: [server] })
+      const plane = await planeOver({ host: '::ffff:127.0.0.1', servers: [server] })
 
       expect((await connectTo(plane).logIn(USER)).payload[0]).toBe(0)
       expect(attribute(server, '__client_ip')).toBe('127.0.0.1')

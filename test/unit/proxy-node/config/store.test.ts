@@ -72,6 +72,24 @@ describe('what is kept', () => {
     expect(store.number('client_max_connections')).toBe(9)
   })
 
+  test.each([
+    ['proxy_id', '0', '7'],
+    ['server_routing_mode', 'oceanbase', 'mysql'],
+    ['test_server_addr', '', '10.0.0.1:2881'],
+  ])('says that %s waits for a restart, as the parts that read it do', (name, runs, wanted) => {
+    const store = open()
+    store.alter([[name, wanted]])
+
+    expect(store.get(name)).toBe(runs)
+    expect(store.waitingForRestart()).toEqual([name])
+    expect(store.rows().find(({ parameter }) => parameter.name === name)).toMatchObject({
+      configured: wanted,
+      running: runs,
+      parameter: { needsRestart: true },
+    })
+    expect(open().get(name)).toBe(wanted)
+  })
+
   test('counts changes over restarts, not starts', () => {
     const store = open({ proxy_id: '3' })
     const first = store.version

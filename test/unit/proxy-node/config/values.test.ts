@@ -18,6 +18,7 @@ const parameter = (type: ParameterType, range = ''): Parameter => ({
   default: '',
   range,
   needsRestart: false,
+  takesEffect: true,
   visibility: 'USER',
   level: 'LEVEL_GLOBAL',
   meaning: '',

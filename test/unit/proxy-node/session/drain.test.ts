@@ -159,6 +159,20 @@ describe('a drain', () => {
     expect(left(guests)).toBe(5)
   })
 
+  test('gives a client that has just logged in time for its first command', () => {
+    const newcomer = new FakeGuest()
+    newcomer.statements = 0
+    const guests = [newcomer, new FakeGuest({ isIdle: false })]
+    const drain = drainOf()
+    for (const elapsed of [0, 25, 200, 249]) drain.step(guests, STARTED + elapsed)
+    expect(newcomer.isLeaving).toBe(false)
+    guests.push(...many(1, { isIdle: false }))
+
+    for (const elapsed of [600, 625]) drain.step(guests, STARTED + elapsed)
+
+    expect(newcomer.isLeaving).toBe(true)
+  })
+
   test('may spare administrators, also at the deadline', () => {
     const admin = new FakeGuest({ isAdmin: true })
     const drain = drainOf({ sparesAdmins: true })

@@ -1,36 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest'
-import type { Clock } from '../../../../proxy-node/base/clock.ts'
 import { type Answer, Cluster, parseRootservices } from '../../../../proxy-node/topology/cluster.ts'
-import {
-  ENTRY_TABLE,
-  Locations,
-  type ServerAddress,
-} from '../../../../proxy-node/topology/locations.ts'
-
-/** A clock that is moved by hand. */
-class HandClock implements Clock {
-  time = 1_000_000
-  private timers: { at: number; act: () => void }[] = []
-  now = () => this.time
-  after = (delayMs: number, act: () => void) => {
-    const timer = { at: this.time + delayMs, act }
-    this.timers.push(timer)
-    return {
-      cancel: () => {
-        this.timers = this.timers.filter(other => other !== timer)
-      },
-    }
-  }
-  every = () => ({ cancel: () => {} })
-  sleep = () => Promise.resolve()
-  async pass(ms: number): Promise<void> {
-    this.time += ms
-    const due = this.timers.filter(({ at }) => at <= this.time)
-    this.timers = this.timers.filter(({ at }) => at > this.time)
-    for (const { act } of due) act()
-    for (let turn = 0; turn < 20; turn++) await Promise.resolve()
-  }
-}
+import type { ServerAddress } from '../../../../proxy-node/topology/locations.ts'
+import { HandClock } from '../../../support/hand-clock.ts'
 
 const server = (index: number): ServerAddress => ({ host: `10.0.0.${index}`, port: 2881 })
 const placed = (host: string, role: string): Record<string, string> => ({
@@ -43,78 +14,6 @@ const placed = (host: string, role: string): Record<string, string> => ({
 let clock: HandClock
 beforeEach(() => {
   clock = new HandClock()
-})
-
-describe('the location cache', () => {
-  test('moves along its table: every state reachable, deleted is the end', () => {
-    const seen = new Set<string>(['building'])
-    for (const state of seen)
-      for (const next of Object.values(ENTRY_TABLE[state as keyof typeof ENTRY_TABLE]))
-        seen.add(next)
-
-    expect([...seen].sort()).toEqual(Object.keys(ENTRY_TABLE).sort())
-    expect(ENTRY_TABLE.deleted).toEqual({})
-  })
-
-  test('fetches once for all who ask, then answers at once', async () => {
-    let fetches = 0
-    const locations = new Locations(() => Promise.resolve({ leader: server(++fetches) }), clock)
-
-    const both = await Promise.all([locations.find('t', 'd', 'x'), locations.find('t', 'd', 'x')])
-
-    expect(both).toEqual([{ leader: server(1) }, { leader: server(1) }])
-    expect(locations.find('t', 'd', 'x')).toEqual({ leader: server(1) })
-    expect(fetches).toBe(1)
-  })
-
-  test('serves a dirty entry on while it is refreshed, not more often than every 5 s', async () => {
-    let fetches = 0
-    const locations = new Locations(() => Promise.resolve({ leader: server(++fetches) }), clock)
-    await locations.find('t', 'd', 'x')
-
-    locations.missed('t', 'd', 'x')
-    expect(locations.find('t', 'd', 'x')).toEqual({ leader: server(1) })
-    expect(fetches).toBe(1)
-
-    await clock.pass(5_000)
-    expect(locations.find('t', 'd', 'x')).toEqual({ leader: server(1) })
-    await clock.pass(0)
-    expect(locations.find('t', 'd', 'x')).toEqual({ leader: server(2) })
-    expect(fetches).toBe(2)
-  })
-
-  test('keeps the old answer when a refresh fails', async () => {
-    let fetches = 0
-    const locations = new Locations(
-      () =>
-        ++fetches === 1
-          ? Promise.resolve({ leader: server(1) })
-          : Promise.reject(new Error('down')),
-      clock,
-    )
-    await locations.find('t', 'd', 'x')
-    locations.missed('t', 'd', 'x')
-    await clock.pass(5_000)
-
-    expect(locations.find('t', 'd', 'x')).toEqual({ leader: server(1) })
-    await clock.pass(0)
-
-    expect(locations.find('t', 'd', 'x')).toEqual({ leader: server(1) })
-    expect(fetches).toBe(2)
-  })
-
-  test('stays within its bound', async () => {
-    const locations = new Locations(() => Promise.resolve({ leader: server(1) }), clock, {
-      maxEntries: 3,
-      refreshGapMs: 1,
-      maxAgeMs: 1,
-      missingAgeMs: 1,
-    })
-
-    for (let index = 0; index < 50; index++) await locations.find('t', 'd', `x${index}`)
-
-    expect(locations.size).toBe(3)
-  })
 })
 
 describe('a cluster', () => {
@@ -173,6 +72,78 @@ describe('a cluster', () => {
     expect(await cluster.tenantServers('nobody')).toEqual([])
     for (const host of ['10.0.0.1', '10.0.0.2', '10.0.0.3']) down.add(host)
     await expect(cluster.tenantServers('new')).rejects.toThrow('no server of cluster c answered')
+  })
+
+  test('asks one question for five hundred logins of a tenant, and none for one that is not there', async () => {
+    const cluster = await started()
+    asked = []
+
+    const all = await Promise.all(
+      Array.from({ length: 500 }, (_none, index) =>
+        cluster.tenantServers(index < 250 ? 'app' : 'nobody'),
+      ),
+    )
+    await cluster.tenantServers('nobody')
+
+    expect(all.map(servers => servers.length)).toEqual([
+      ...Array(250).fill(3),
+      ...Array(250).fill(0),
+    ])
+    expect(asked).toHaveLength(2)
+  })
+
+  test('gives a question up when nobody waits for its answer any more', async () => {
+    const cluster = new Cluster(
+      settings,
+      async to => {
+        asked.push(to.host)
+        clock.time += 10_000
+        throw new Error('timed out')
+      },
+      clock,
+    )
+
+    await expect(cluster.tenantServers('app')).rejects.toThrow('no server of cluster c answered')
+    expect(asked).toHaveLength(1)
+  })
+
+  test('refreshes as often as its parameter says now', async () => {
+    let refreshIntervalMs = 20_000
+    const live = { ...settings, refreshIntervalMs: () => refreshIntervalMs }
+    const cluster = new Cluster(live, query, clock)
+    await cluster.start()
+    refreshIntervalMs = 1_000
+    await clock.pass(20_000)
+    asked = []
+
+    await clock.pass(1_000)
+
+    expect(asked).toHaveLength(1)
+    cluster.stop()
+  })
+
+  test('that is stopped while it is being refreshed asks nothing more', async () => {
+    let finish: (rows: Answer) => void = () => {}
+    let questions = 0
+    const cluster = new Cluster(
+      settings,
+      () => {
+        questions += 1
+        return new Promise(resolve => {
+          finish = resolve
+        })
+      },
+      clock,
+    )
+    const starting = cluster.start()
+
+    cluster.stop()
+    finish(servers)
+    await starting
+    await clock.pass(3_600_000)
+
+    expect(questions).toBe(1)
+    expect(clock.pending).toBe(0)
   })
 
   test('serves its last picture when every server is gone', async () => {

@@ -7,6 +7,7 @@ import {
   errorOfFault,
   parseError,
   parseOk,
+  parseServerOk,
   rebuildOk,
   shownOk,
 } from '../../../../proxy-node/wire/ok.ts'
@@ -89,12 +90,13 @@ describe('an OK', () => {
   })
 
   test('is rebuilt for the client without the session state', () => {
-    const ok = parseOk(tracked(state => state.u8(1).lenencBytes(pairs('d1')), ' Rows matched: 1'))
+    const payload = tracked(state => state.u8(1).lenencBytes(pairs('d1')), ' Rows matched: 1')
 
-    const clean = parseOk(rebuildOk(ok))
+    const clean = parseOk(rebuildOk(parseServerOk(payload)))
 
     expect(clean.status).toBe(0x22)
-    expect(Buffer.from(clean.message).toString()).toBe(' Rows matched: 1')
+    // Only the blank that servers put before it goes: they send proxies one more than clients.
+    expect(Buffer.from(clean.message).toString()).toBe('Rows matched: 1')
     expect(clean.schema).toBeUndefined()
   })
 

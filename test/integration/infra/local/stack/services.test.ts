@@ -1,5 +1,6 @@
 /** Processes of the stack: started, waited for, replaced, given up, and found again by the next stack. */
-import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -49,6 +50,25 @@ describe('a service', () => {
     await expect(start).rejects.toThrow('two: no disk')
   })
 
+  test('that dies is not asked any more whether it is ready', async () => {
+    let questions = 0
+    let answer: (isReady: boolean) => void = () => {}
+    const isReady = () => {
+      questions += 1
+      return new Promise<boolean>(resolve => {
+        answer = resolve
+      })
+    }
+
+    await expect(services.start({ ...node('gone', 'process.exit(3)'), isReady })).rejects.toThrow(
+      'gone: ended with exit code 3',
+    )
+    answer(false)
+    await new Promise(resolve => setTimeout(resolve, 100))
+
+    expect(questions).toBe(1)
+  })
+
   test('that cannot be started at all says why', async () => {
     await expect(
       services.start({ name: 'none', command: '/no/such/program', args: [] }),
@@ -66,11 +86,23 @@ describe('a service', () => {
     expect(notes).toContain('three ended; starting it again')
   })
 
-  test('that dies again and again is given up with its last line', async () => {
+  test.each([
+    ['process.exit(1)', 'exit code 1'],
+    ['process.kill(process.pid,"SIGKILL")', 'signal SIGKILL'],
+  ])('that dies again and again by %s is given up, with how it ended', async (end, how) => {
     await services.start(
-      node('four', `${LIVES};setTimeout(()=>{console.error("worn out");process.exit(1)},50)`),
+      node('four', `${LIVES};setTimeout(()=>{console.error('{"at":1}');${end}},50)`),
     )
-    expect(await services.givenUp).toBe('four: worn out')
+    expect(await services.givenUp).toBe(
+      `four ended 5 times within a minute (${how}); see log/four.log`,
+    )
+  })
+
+  test.each([
+    ['writes records only', `console.error('{"at":1}');process.exit(3)`, 'exit code 3'],
+    ['is killed', 'process.kill(process.pid,"SIGKILL")', 'signal SIGKILL'],
+  ])('that %s and dies before it is ready says how it ended', async (_name, script, how) => {
+    await expect(services.start(node('five', script))).rejects.toThrow(`five: ended with ${how}`)
   })
 
   test('has a private log', async () => {
@@ -81,9 +113,26 @@ describe('a service', () => {
   })
 })
 
-test('the next stack ends what a killed one left', async () => {
+test('the next stack ends what a killed one left, and can say what it was', async () => {
   await services.start(node('six', LIVES))
   const pid = services.pidOf('six') ?? 0
-  await endLeftovers(folder)
+  expect(await endLeftovers(folder)).toEqual(['six'])
   expect(startOf(pid)).toBeUndefined()
+  expect(await endLeftovers(folder)).toEqual([])
+})
+
+test('a stack that stops starts nothing more', async () => {
+  await services.stop()
+  await expect(services.start(node('seven', LIVES))).rejects.toThrow('the stack stops')
+})
+
+test('what had ended before its beginning was noted is no leftover', async () => {
+  const child = spawn(process.execPath, ['-e', ''])
+  await new Promise(done => child.once('exit', done))
+  const file = join(folder, 'run/short.json')
+  writeFileSync(file, JSON.stringify({ pid: child.pid }))
+
+  await endLeftovers(folder)
+
+  expect(existsSync(file)).toBe(false)
 })

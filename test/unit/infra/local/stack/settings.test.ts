@@ -11,7 +11,7 @@ describe('where a stack lives', () => {
   })
 
   test('two stacks share no address', () => {
-    const of = (number: string) => stackSettings({ OBFLEET_STACK: number })
+    const of = (number: string) => stackSettings({ OBFLEET_STACK: number, OBFLEET_HOME: '/h' })
     const all = ['0', '1', '2', '100']
       .map(of)
       .flatMap(({ number: _n, home: _h, ...addresses }) =>
@@ -20,6 +20,11 @@ describe('where a stack lives', () => {
         ),
       )
     expect(new Set(all).size).toBe(all.length)
+  })
+
+  test('another stack than 0 is told that it needs a home of its own', () => {
+    expect(() => stackSettings({ OBFLEET_STACK: '2' })).toThrow(/OBFLEET_STACK=2 .*OBFLEET_HOME/)
+    expect(stackSettings({ OBFLEET_STACK: '2', OBFLEET_HOME: '/h' }).home).toBe('/h')
   })
 
   test.each(['-1', '101', '1.5', 'x', ''])('number "%s"', number => {

@@ -1,0 +1,146 @@
+/**
+ * What sockets tell a session, each call with a guard: whatever goes wrong in it is this client's end
+ * and nobody else's. Objects, not bundles of closures: an idle connection is paid for by the thousand.
+ */
+import type { ServerSession } from '../backend/server-session.ts'
+import type { Connection, ConnectionEvents } from '../net/transport.ts'
+import type { Greeting } from '../wire/handshake.ts'
+import type { Course } from './course.ts'
+import type { ServersOwner } from './servers.ts'
+
+export type EventTarget = {
+  readonly course: Course | undefined
+  readonly opened: (connection: Connection) => void
+  readonly received: (bytes: Uint8Array) => void
+  readonly drained: () => void
+  readonly leave: () => void
+  readonly peerLost: () => void
+  readonly serverGreeted: (greeting: Greeting) => void
+  readonly serverAsked: (sequence: number, payload: Uint8Array) => void
+  readonly loggedIn: (ok: Uint8Array, sequence: number) => void
+  readonly loginRefused: (error: Uint8Array, sequence: number) => void
+  readonly unreachable: (error: Uint8Array | undefined) => void
+  readonly serverDrained: () => void
+  readonly failed: (error: unknown) => void
+}
+
+/** Of the client's connection. */
+export class ClientEvents implements ConnectionEvents {
+  private readonly session: EventTarget
+
+  constructor(session: EventTarget) {
+    this.session = session
+  }
+
+  opened(connection: Connection): void {
+    this.session.opened(connection)
+  }
+
+  received(_connection: Connection, bytes: Uint8Array): void {
+    try {
+      this.session.received(bytes)
+    } catch (error) {
+      this.session.failed(error)
+    }
+  }
+
+  drained(): void {
+    try {
+      this.session.drained()
+    } catch (error) {
+      this.session.failed(error)
+    }
+  }
+
+  ended(): void {
+    this.session.leave()
+  }
+
+  closed(): void {
+    this.session.peerLost()
+  }
+}
+
+/** Of its servers. */
+export class ServerEvents implements ServersOwner {
+  private readonly session: EventTarget
+
+  constructor(session: EventTarget) {
+    this.session = session
+  }
+
+  greeted(greeting: Greeting): void {
+    this.guarded(() => this.session.serverGreeted(greeting))
+  }
+
+  asked(sequence: number, payload: Uint8Array): void {
+    this.session.serverAsked(sequence, payload)
+  }
+
+  loggedIn(ok: Uint8Array, sequence: number): void {
+    this.guarded(() => this.session.loggedIn(ok, sequence))
+  }
+
+  refused(error: Uint8Array, sequence: number): void {
+    this.session.loginRefused(error, sequence)
+  }
+
+  reached(server: ServerSession): void {
+    this.guarded(() => this.session.course?.reached(server))
+  }
+
+  unreachable(error: Uint8Array | undefined): void {
+    this.guarded(() => this.session.unreachable(error))
+  }
+
+  forward(server: ServerSession, bytes: Uint8Array): void {
+    this.session.course?.forward(server, bytes)
+  }
+
+  finished(
+    server: ServerSession,
+    ok: Uint8Array | undefined,
+    sequence: number,
+    swallowed: boolean,
+  ): void {
+    // Not by `guarded`: a closure an answer.
+    try {
+      this.session.course?.finished(server, ok, sequence, swallowed)
+    } catch (error) {
+      // The client's next command was wrong, not this server's answer.
+      this.session.failed(error)
+    }
+  }
+
+  extra(server: ServerSession, type: number, bytes: Uint8Array): void {
+    this.session.course?.extra(server, type, bytes)
+  }
+
+  infile(server: ServerSession): void {
+    this.guarded(() => this.session.course?.infile(server))
+  }
+
+  discards(server: ServerSession, errorCode: number, held: Uint8Array): boolean {
+    return this.session.course?.discards(server, errorCode, held) ?? false
+  }
+
+  drained(): void {
+    this.guarded(() => this.session.serverDrained())
+  }
+
+  lost(server: ServerSession): void {
+    this.guarded(() => this.session.course?.lost(server))
+  }
+
+  spareLost(server: ServerSession): void {
+    this.guarded(() => this.session.course?.spareLost(server))
+  }
+
+  private guarded(act: () => void): void {
+    try {
+      act()
+    } catch (error) {
+      this.session.failed(error)
+    }
+  }
+}

@@ -1,0 +1,196 @@
+/**
+ * From a greeting to an accepted login, and the same once more for COM_CHANGE_USER; gone afterwards.
+ * Who may come in is decided here, where to is the servers' matter. Source: proxy-protocol.md §1.
+ */
+import { Fault } from '#contract/fault'
+import type { Address, Connection } from '../net/transport.ts'
+import { PacketCollector } from '../wire/framing.ts'
+import { buildGreeting, type Greeting, type Login, maskLogin } from '../wire/handshake.ts'
+import { malformed } from '../wire/reader.ts'
+import { packet } from '../wire/writer.ts'
+import type { ClientEntry } from './client-entry.ts'
+import { type Credentials, credentialsOf, isAdminLogin, readLogin } from './login.ts'
+import type { Directory, SessionDeps } from './ports.ts'
+import type { Servers } from './servers.ts'
+import type { SessionEvent, SessionState } from './states.ts'
+
+const LOGIN_LIMIT_BYTES = 64 * 1024
+
+/** The session that a client comes into. */
+export type SignInHost = {
+  readonly id: number
+  readonly deps: SessionDeps
+  readonly state: SessionState
+  readonly servers: Servers
+  readonly entry: ClientEntry
+  /** What the client answers: our own, in MySQL mode the server's. */
+  readonly scramble: Uint8Array
+  credentials: Credentials | undefined
+  readonly move: (event: SessionEvent) => void
+  readonly giveUp: (fault: Fault) => void
+  readonly failed: (error: unknown) => void
+  readonly quit: () => void
+  /** An administrator of the node itself has come in. */
+  readonly adminAccepted: (user: string) => void
+}
+
+export class SignIn {
+  private readonly host: SignInHost
+  private readonly client: Connection
+  private readonly collector = new PacketCollector(LOGIN_LIMIT_BYTES)
+  private relayedBytes = 0
+  /** Of the next packet to the client. */
+  sequence: number
+
+  constructor(host: SignInHost, client: Connection, sequence = 0) {
+    this.host = host
+    this.client = client
+    this.sequence = sequence
+  }
+
+  greet(greeting: Greeting): void {
+    this.host.move('greeted')
+    this.sequence = 1
+    this.client.write(packet(0, buildGreeting(this.host.entry.offer(greeting))))
+  }
+
+  /** @throws protocol.malformed, tls.required, login.compression */
+  received(bytes: Uint8Array): void {
+    const { host, collector } = this
+    const entered = host.entry.take(bytes)
+    if (entered.kind === 'probe') {
+      host.quit()
+      return
+    }
+    if (host.state === 'login' && host.credentials === undefined)
+      this.sequence = host.entry.sequence
+    collector.push(entered.bytes)
+    for (let next = collector.next(); next !== undefined; next = collector.next()) {
+      if (this.isRelayed && host.state === 'authenticating') this.relayMore(next)
+      else {
+        if (host.state !== 'login') throw malformed('bytes during login')
+        this.sequence = (next.sequence + 1) & 0xff
+        this.packet(next.payload)
+      }
+    }
+  }
+
+  /** COM_CHANGE_USER: the same client under another name. */
+  changeUser(login: Login): void {
+    const { host } = this
+    const maxPacketBytes = host.credentials?.login.maxPacketBytes ?? login.maxPacketBytes
+    const credentials = credentialsOf({ ...login, maxPacketBytes }, host.deps.loginRules())
+    host.credentials = credentials
+    if (credentials.identity.tenant === 'proxysys') this.deny(credentials)
+    else this.authenticate(credentials)
+  }
+
+  /** MySQL mode: the server asks for more than the first packet. */
+  asked(sequence: number, payload: Uint8Array): void {
+    this.client.write(packet((sequence + this.shift) & 0xff, payload))
+  }
+
+  /** MySQL mode: the server's numbers, as the client counts them. */
+  follow(sequence: number): void {
+    this.sequence = (sequence + this.shift) & 0xff
+  }
+
+  accepted(ok: Uint8Array): void {
+    this.host.move('accepted')
+    this.client.write(packet(this.sequence, ok))
+  }
+
+  private get isRelayed(): boolean {
+    return this.host.deps.mode.kind === 'mysql'
+  }
+
+  /** The client's request for TLS was a packet that the server's side does not count. */
+  private get shift(): number {
+    return Number(this.host.entry.isSecure)
+  }
+
+  private relayMore({ payload, sequence }: { payload: Uint8Array; sequence: number }): void {
+    this.relayedBytes += payload.length
+    if (this.relayedBytes > LOGIN_LIMIT_BYTES) throw malformed('login above the limit')
+    this.host.servers.current?.relayMore(sequence - this.shift, payload)
+  }
+
+  private packet(payload: Uint8Array): void {
+    const { host } = this
+    const rules = host.deps.loginRules()
+    if (this.isRelayed && host.credentials === undefined && !isAdminLogin(payload, rules)) {
+      host.entry.demandTls()
+      host.move('credentialsRead')
+      host.servers.current?.relayLogin(maskLogin(payload))
+      return
+    }
+    const step = readLogin(payload, host.credentials, host.scramble, rules)
+    const { credentials } = step
+    host.credentials = credentials
+    // The node itself stays reachable: its managers come from private addresses without TLS.
+    if (credentials.identity.tenant !== 'proxysys') host.entry.demandTls()
+    host.entry.named(credentials.login.attributes)
+    if (step.kind === 'switch') {
+      this.client.write(packet(this.sequence, step.request))
+      return
+    }
+    host.move('credentialsRead')
+    this.authenticate(credentials)
+  }
+
+  private authenticate(credentials: Credentials): void {
+    const { host } = this
+    const { admin, mode } = host.deps
+    const { identity, login } = credentials
+    if (identity.tenant === 'proxysys') {
+      if (admin.accepts(identity.user, login.authResponse, host.scramble, host.entry.address))
+        host.adminAccepted(identity.user)
+      else this.deny(credentials)
+      return
+    }
+    if (mode.kind !== 'oceanbase' || credentials.refusal !== undefined) {
+      this.deny(credentials)
+      return
+    }
+    const cluster = mode.directory.resolveCluster(credentials.clusterName)
+    if (cluster === undefined)
+      host.giveUp(new Fault('login.unknown-cluster', { cluster: credentials.clusterName ?? '' }))
+    else this.logIn({ ...credentials, cluster }, mode.directory)
+  }
+
+  private logIn(credentials: Credentials, directory: Directory): void {
+    const { host } = this
+    host.credentials = credentials
+    const noServer = () => host.giveUp(new Fault('route.no-server', { tenant: credentials.tenant }))
+    Promise.resolve(directory.tenantServers(credentials.tenant))
+      .then(servers => this.logInOn(servers, credentials), noServer)
+      .catch(error => host.failed(error))
+  }
+
+  private logInOn(servers: readonly Address[], credentials: Credentials): void {
+    const { host } = this
+    if (host.state !== 'authenticating') return
+    if (servers.length === 0) {
+      this.deny(credentials)
+      return
+    }
+    const login = credentials.proxyLogin({
+      address: host.entry.address,
+      port: host.entry.port,
+      connectionId: host.id,
+      proxyVersion: host.deps.proxyVersion,
+      scramble: host.scramble,
+    })
+    host.servers.logIn(servers, login, credentials.login.database || undefined)
+  }
+
+  private deny(credentials: Credentials): void {
+    this.host.giveUp(
+      new Fault('login.access-denied', {
+        user: credentials.login.user,
+        host: this.host.entry.address,
+        using: credentials.login.authResponse.length > 0 ? 'YES' : 'NO',
+      }),
+    )
+  }
+}

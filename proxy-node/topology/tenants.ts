@@ -1,0 +1,103 @@
+/**
+ * Servers of tenants: a bounded cache. Whoever asks for an unknown tenant shares one question with
+ * all who ask meanwhile; a known one is answered at once and refreshed behind; "no such tenant" is
+ * believed for a moment, so that logins in vain do not become questions. Source: proxy-routing.md §4.2.
+ */
+import type { Clock } from '../base/clock.ts'
+import type { ServerAddress } from './locations.ts'
+
+/** Empty: there is no such tenant. @throws Error when nobody can say. */
+export type TenantFetch = (tenant: string) => Promise<readonly ServerAddress[]>
+
+export type TenantLimits = {
+  readonly maxTenants: number
+  /** Known ones this old are refreshed when next used. */
+  readonly maxAgeMs: number
+  /** How long "no such tenant" is believed, and of how many names. */
+  readonly missingAgeMs: number
+  readonly maxMissing: number
+}
+
+export const TENANT_LIMITS: TenantLimits = {
+  maxTenants: 10_000,
+  maxAgeMs: 20_000,
+  missingAgeMs: 1_000,
+  maxMissing: 1_000,
+}
+
+type Known = { readonly servers: readonly ServerAddress[]; fetchedAt: number }
+
+const NONE: readonly ServerAddress[] = []
+
+export class Tenants {
+  private readonly fetch: TenantFetch
+  private readonly clock: Clock
+  private readonly limits: TenantLimits
+  private readonly known = new Map<string, Known>()
+  /** Name → when it was not there. Apart, so that made-up names push no real one out. */
+  private readonly missing = new Map<string, number>()
+  private readonly asked = new Map<string, Promise<readonly ServerAddress[]>>()
+
+  constructor(fetch: TenantFetch, clock: Clock, limits: TenantLimits = TENANT_LIMITS) {
+    this.fetch = fetch
+    this.clock = clock
+    this.limits = limits
+  }
+
+  get size(): number {
+    return this.known.size
+  }
+
+  /** Its servers as last heard, at once when it is known; a known one stays so while nobody answers. */
+  find(tenant: string): readonly ServerAddress[] | Promise<readonly ServerAddress[]> {
+    const known = this.known.get(tenant)
+    if (known === undefined) return this.isMissing(tenant) ? NONE : this.ask(tenant)
+    if (this.clock.now() - known.fetchedAt > this.limits.maxAgeMs && !this.asked.has(tenant))
+      this.ask(tenant).catch(() => {
+        known.fetchedAt = this.clock.now()
+      })
+    return known.servers
+  }
+
+  /** Forgets everything: the next question about any tenant is asked. */
+  clear(): void {
+    this.known.clear()
+    this.missing.clear()
+  }
+
+  private isMissing(tenant: string): boolean {
+    const at = this.missing.get(tenant)
+    if (at === undefined) return false
+    if (this.clock.now() - at < this.limits.missingAgeMs) return true
+    this.missing.delete(tenant)
+    return false
+  }
+
+  private ask(tenant: string): Promise<readonly ServerAddress[]> {
+    const underWay = this.asked.get(tenant)
+    if (underWay !== undefined) return underWay
+    const answer = this.fetch(tenant)
+      .then(servers => this.heard(tenant, servers))
+      .finally(() => this.asked.delete(tenant))
+    this.asked.set(tenant, answer)
+    return answer
+  }
+
+  private heard(tenant: string, servers: readonly ServerAddress[]): readonly ServerAddress[] {
+    const now = this.clock.now()
+    this.known.delete(tenant)
+    this.missing.delete(tenant)
+    if (servers.length > 0)
+      keep(this.known, tenant, { servers, fetchedAt: now }, this.limits.maxTenants)
+    else keep(this.missing, tenant, now, this.limits.maxMissing)
+    return servers
+  }
+}
+
+/** As the youngest; the oldest goes when there are more than `most`. */
+function keep<T>(map: Map<string, T>, key: string, value: T, most: number): void {
+  map.set(key, value)
+  if (map.size <= most) return
+  const oldest = map.keys().next()
+  if (!oldest.done) map.delete(oldest.value)
+}

@@ -1,0 +1,141 @@
+/** The proxy's own questions over real sockets: in turn, bounded, and none after the end. */
+import { afterEach, describe, expect, test } from 'vitest'
+import { MetadataConnections } from '../../../../proxy-node/backend/metadata.ts'
+import type { Clock } from '../../../../proxy-node/base/clock.ts'
+import { systemClock } from '../../../../proxy-node/base/clock.ts'
+import { nodeTransport } from '../../../../proxy-node/net/node.ts'
+import {
+  type FakeConnection,
+  type FakeServer,
+  loginOk,
+  startFakeServer,
+} from '../../../support/fake-server.ts'
+import { until } from '../../../support/instances.ts'
+
+const STAGE1 = new Uint8Array(20)
+const MOST = 1_000
+
+let closers: (() => Promise<unknown> | unknown)[] = []
+afterEach(async () => {
+  for (const close of closers.reverse()) await close()
+  closers = []
+})
+
+/** Answers are held back until `answer`. */
+async function held() {
+  const waiting: FakeConnection[] = []
+  const server = await startFakeServer({
+    onCommand: (connection, command) => {
+      if (command[0] !== 0x03) return false
+      waiting.push(connection)
+      return true
+    },
+  })
+  closers.push(server.stop)
+  const answer = () => waiting.shift()?.rows({ columns: ['n'], rows: [[1]] })
+  return { server, waiting, answer }
+}
+
+function connections(clock: Clock = systemClock): MetadataConnections {
+  const made = new MetadataConnections(nodeTransport, clock, {
+    passwords: () => [STAGE1],
+    timeoutMs: 5_000,
+  })
+  closers.push(() => made.stop())
+  return made
+}
+
+const reason = (asked: Promise<unknown>) => asked.then(() => 'answered').catch(each => String(each))
+
+describe('questions to one server', () => {
+  test('go over one connection, one after the other', async () => {
+    const { server, waiting, answer } = await held()
+    const metadata = connections()
+    const all = ['a', 'b', 'c'].map(sql => metadata.query(server, sql))
+
+    for (const count of [1, 2, 3]) {
+      await until('one is asked', () => waiting.length === 1 && server.statements.length === count)
+      answer()
+    }
+
+    expect(await Promise.all(all)).toEqual([[{ n: '1' }], [{ n: '1' }], [{ n: '1' }]])
+    expect(server.connections).toHaveLength(1)
+  })
+
+  test('are refused when a thousand wait already', async () => {
+    const { server, waiting } = await held()
+    const metadata = connections()
+    const first = reason(metadata.query(server, 'first'))
+    await until('it is asked', () => waiting.length === 1)
+    const queued = Array.from({ length: MOST }, () => reason(metadata.query(server, 'next')))
+
+    await expect(metadata.query(server, 'one more')).rejects.toMatchObject({
+      code: 'metadata.busy',
+    })
+
+    metadata.stop()
+    const ends = await Promise.all([first, ...queued])
+    expect(new Set(ends.slice(1))).toEqual(new Set(['QueryError: the proxy stops']))
+  })
+
+  test('that waited until nobody wants the answer are not asked', async () => {
+    let skew = 0
+    const { server, waiting, answer } = await held()
+    const metadata = connections({ ...systemClock, now: () => Date.now() + skew })
+    const first = metadata.query(server, 'first')
+    await until('it is asked', () => waiting.length === 1)
+    const late = reason(metadata.query(server, 'late'))
+    skew = 10_001
+    const fresh = metadata.query(server, 'fresh')
+
+    answer()
+    await until('the fresh one is asked', () => server.statements.includes('fresh'))
+    answer()
+
+    await first
+    expect(await fresh).toEqual([{ n: '1' }])
+    expect(await late).toContain('waited 10 s')
+    expect(server.statements).toEqual(['first', 'fresh'])
+  })
+})
+
+describe('after the end', () => {
+  test('what waited is rejected, and no connection is opened again', async () => {
+    const { server, waiting } = await held()
+    const metadata = connections()
+    const all = ['a', 'b', 'c'].map(sql => reason(metadata.query(server, sql)))
+    await until('one is asked', () => waiting.length === 1)
+
+    metadata.stop()
+    const ends = await Promise.all(all)
+    const after = await reason(metadata.query(server, 'd'))
+
+    expect([...ends, after].every(end => end.startsWith('QueryError'))).toBe(true)
+    await until('its connection is closed', () => closedOf(server) === 1)
+    expect(server.connections).toHaveLength(1)
+  })
+
+  test('a login that was under way is closed', async () => {
+    let logIn = () => {}
+    const server = await startFakeServer({
+      onLogin: connection => {
+        logIn = () => connection.send(loginOk(connection))
+      },
+    })
+    closers.push(server.stop)
+    const metadata = connections()
+    const asked = reason(metadata.query(server, 'a'))
+    await until('it logs in', () => (server.connections[0]?.login.length ?? 0) > 0)
+
+    metadata.stop()
+    logIn()
+
+    expect(await asked).toBe('QueryError: the proxy stops')
+    await until('its connection is closed', () => closedOf(server) === 1)
+    expect(server.statements).toEqual([])
+  })
+})
+
+function closedOf(server: FakeServer): number {
+  return server.connections.filter(({ socket }) => socket.destroyed).length
+}

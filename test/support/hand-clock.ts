@@ -1,0 +1,32 @@
+/** The node's clock, moved by hand. */
+import type { Clock } from '../../proxy-node/base/clock.ts'
+
+/** `pass` runs the timers that are due, and what follows from them. */
+export class HandClock implements Clock {
+  time = 1_000_000
+  private timers: { at: number; act: () => void }[] = []
+  now = () => this.time
+  after = (delayMs: number, act: () => void) => {
+    const timer = { at: this.time + delayMs, act }
+    this.timers.push(timer)
+    return {
+      cancel: () => {
+        this.timers = this.timers.filter(other => other !== timer)
+      },
+    }
+  }
+  every = () => ({ cancel: () => {} })
+  sleep = () => Promise.resolve()
+  /** Timers that are set. */
+  get pending(): number {
+    return this.timers.length
+  }
+
+  async pass(ms: number): Promise<void> {
+    this.time += ms
+    const due = this.timers.filter(({ at }) => at <= this.time)
+    this.timers = this.timers.filter(({ at }) => at > this.time)
+    for (const { act } of due) act()
+    for (let turn = 0; turn < 20; turn++) await Promise.resolve()
+  }
+}

@@ -1,0 +1,46 @@
+/** The catalogue says of each parameter whether this proxy works by it; the sources say so too. */
+import { readdirSync, readFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { expect, test } from 'vitest'
+import { PARAMETERS } from '#contract/parameters'
+
+const ROOT = resolve(import.meta.dirname, '../../../..')
+
+function textOf(...path: readonly string[]): string {
+  return readFileSync(join(ROOT, 'proxy-node', ...path), 'utf8')
+}
+
+function textsIn(folder: string): string {
+  return readdirSync(join(ROOT, 'proxy-node', folder))
+    .map(name => textOf(folder, name))
+    .join('\n')
+}
+
+/** Parts of the configuration that read it for others. */
+const CONFIG_READERS = ['ssl-settings.ts', 'bound-address.ts', 'certificate-watch.ts']
+
+/** What reads the configuration when the proxy runs. */
+function readers(): string {
+  const made = [textOf('main.ts'), ...['process', 'admin', 'observe'].map(textsIn)].join('\n')
+  return [
+    made,
+    textOf('auth', 'identity.ts'),
+    ...CONFIG_READERS.map(name => textOf('config', name)),
+  ].join('\n')
+}
+
+test('what takes effect is what the node reads, and nothing else', () => {
+  const named = new Set([...readers().matchAll(/'([a-z0-9_]+)'/g)].map(([, name]) => name))
+  const read = [...PARAMETERS.keys()].filter(name => named.has(name))
+
+  const said = [...PARAMETERS.values()].filter(({ takesEffect }) => takesEffect)
+
+  expect(said.map(({ name }) => name)).toEqual(read)
+})
+
+test('the README counts them right', () => {
+  const readme = readFileSync(join(ROOT, 'README.md'), 'utf8')
+  const count = [...PARAMETERS.values()].filter(({ takesEffect }) => takesEffect).length
+
+  expect(readme).toContain(`${PARAMETERS.size} parameters kept, ${count} take effect`)
+})
