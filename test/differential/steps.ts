@@ -51,8 +51,3 @@ export type Sequence = {
 export function utf8(text: string): string {
   return Buffer.from(text, 'utf8').toString('latin1')
 }
-
-/** The step as a reader wants it. */
-export function shown(step: Step): string {
-  return JSON.stringify(step)
-}
