@@ -229,7 +229,7 @@ function serve(connection: FakeConnection, script: FakeScript, server: FakeServe
     if (head.length < SSL_REQUEST_BYTES) return undefined
     const whole = head
     head = undefined
-    if (whole[0] !== SSL_REQUEST_BYTES - 4) return whole
+    if (whole.readUIntLE(0, 3) !== SSL_REQUEST_BYTES - 4) return whole
     connection.sslRequest = whole.subarray(0, SSL_REQUEST_BYTES)
     connection.socket.removeAllListeners('data').pause()
     connection.socket.unshift(whole.subarray(SSL_REQUEST_BYTES))

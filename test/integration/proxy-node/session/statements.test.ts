@@ -186,7 +186,7 @@ describe.each<['plain' | 'ob20']>([['plain'], ['ob20']])('servers speak %s', pro
   })
 
   test.each([
-    ['EXECUTE', 0x17, executePayload(77, 0), 1243],
+    ['EXECUTE', 0x17, executePayload(77, 0), 4201],
     ['RESET', 0x1a, idOf(77), 4201],
     ['FETCH', 0x1c, idOf(77, Buffer.from([1, 0, 0, 0])), 5931],
   ])('%s of an unknown id is refused and the session goes on', async (_name, code, body, errno) => {
@@ -245,7 +245,7 @@ describe.each<['plain' | 'ob20']>([['plain'], ['ob20']])('servers speak %s', pro
       await client.next()
       await okTo('EXECUTE s')
 
-      expect(a.statements.slice(-2)).toEqual(["PREPARE s FROM 'SELECT 7'", 'EXECUTE s'])
+      expect(a.statements.slice(-2)).toEqual(["PREPARE `s` FROM 'SELECT 7'", 'EXECUTE s'])
     })
 
     test('that were deallocated are forgotten on every server', async () => {

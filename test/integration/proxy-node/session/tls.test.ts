@@ -271,7 +271,8 @@ describe.each<Flavour>(['node:net', 'Bun'])('over %s', flavour => {
 
     test('that offers TLS is used without where TLS is off', async () => {
       const server = await fake({ tls })
-      expect((await logIn(await planeOver({ servers: [server] }))).payload[0]).toBe(0)
+      const answer = await logIn(await planeOver({ servers: [server] }))
+      expect(answer.payload[0], answer.payload.toString()).toBe(0)
       expect(server.connections[0]?.sslRequest).toHaveLength(0)
     })
 
