@@ -39,6 +39,8 @@ const OWN_VERBS: Readonly<Partial<Record<Statement['verb'], true>>> = {
   select: true,
   other: true,
 }
+/** Servers accept options above MULTI_STATEMENTS_OFF and do nothing about them. */
+const LAST_OPTION = 1
 /** No statement of the proxy's own is longer. */
 const OWN_BYTES = 256
 
@@ -164,7 +166,10 @@ export class OceanbaseCourse implements Course {
 
   private pin({ verb, flags }: Statement): void {
     if ((flags & FLAG.temporary) !== 0) this.memory.pin(PINS.temporaryTables.bit)
-    if ((flags & FLAG.untracked) !== 0) this.memory.pin(PINS.untracked.bit)
+    if ((flags & FLAG.untracked) !== 0) {
+      this.memory.pin(PINS.untracked.bit)
+      this.statements.unseen()
+    }
     if (verb === 'lock') this.memory.pin(PINS.tableLocks.bit)
   }
 
@@ -187,7 +192,7 @@ export class OceanbaseCourse implements Course {
   }
 
   private setOption(head: Uint8Array): void {
-    this.errand.option = head[HEADER_BYTES + 1] ?? 0
+    this.errand.option = (head[HEADER_BYTES + 1] ?? 0) | ((head[HEADER_BYTES + 2] ?? 0) << 8)
     this.errand.stay(head)
   }
 
@@ -310,7 +315,7 @@ export class OceanbaseCourse implements Course {
     if (course === COURSE.query) this.settleText(server, errno)
     if (errno !== 0) return
     if (course === COURSE.resetConnection) this.wasReset(server)
-    else if (course === COURSE.setOption) {
+    else if (course === COURSE.setOption && errand.option <= LAST_OPTION) {
       this.memory.option = errand.option
       server.delivered.option = errand.option
     }

@@ -81,12 +81,10 @@ export function shownOk(
 ): Uint8Array {
   if (ok === undefined && payload.length <= SHORT_OK_BYTES + 1 && !payload[SHORT_OK_BYTES])
     return payload.subarray(0, SHORT_OK_BYTES)
-  const whole = ok ?? parseOk(payload)
-  const { message } = whole
-  if (message.length === 0) return rebuildOk(whole)
-  const isBlank = message[0] === BLANK
-  if (tracksSession) return rebuildOk(isBlank ? { ...whole, message: message.subarray(1) } : whole)
-  return concat([rebuildOk({ ...whole, message: EMPTY }), message])
+  if (ok !== undefined && ok.message.length === 0) return rebuildOk(ok)
+  if (tracksSession) return rebuildOk(parseServerOk(payload))
+  const whole = parseOk(payload)
+  return concat([rebuildOk({ ...whole, message: EMPTY }), whole.message])
 }
 
 /** Payload of an OK; `status` defaults to autocommit. */
