@@ -12,11 +12,13 @@ import {
 import { createServer } from 'node:net'
 import { resolve } from 'node:path'
 import { gzipSync } from 'node:zlib'
+import { createConnection } from 'mysql2/promise'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import type { OrderEntry, PackageRef, Verb, VerbResult } from '#contract/command'
 import type { DesiredNode } from '#contract/node-state'
 import { Front } from '../../../../infra/local/front/front.ts'
 import { scriptedEngine } from '../../../../infra/local/front/scripted/engine.ts'
+import { isAlive } from '../../../../infra/local/instance/processes.ts'
 import { sha256Of } from '../../../../proxy-node/control/home.ts'
 import { until } from '../../../support/instances.ts'
 import { NodeInstance, type Ran, TestPlane } from '../../../support/node-instance.ts'
@@ -162,6 +164,32 @@ describe('a node that runs', () => {
       ok: true,
       facts: { status: 'RUNNING', pid, version: '4.3.2.0-1', nodeId: 'node-1' },
     })
+  })
+
+  test('handed over to another process it is the same node, started by nobody else', async () => {
+    const { pid } = await node.proxy()
+    const admin = await createConnection({
+      host: node.address,
+      port: 2883,
+      user: 'root@proxysys',
+      password: SYS,
+    })
+    await admin.query('ALTER PROXYCONFIG SET hot_upgrade_exit_timeout = 100000')
+    await admin.query('ALTER PROXYCONFIG SET proxy_local_cmd = 2')
+    await until('the first process ends', () => !isAlive(pid ?? 0))
+    admin.destroy()
+
+    const heir = await node.proxy()
+
+    expect(heir.active).toBe(true)
+    expect(heir.pid).not.toBe(pid)
+    expect(Number(readFileSync(node.file('home/admin/obproxy/run/obproxy.pid'), 'utf8'))).toBe(
+      heir.pid,
+    )
+    expect(await act('status')).toMatchObject({ facts: { status: 'RUNNING', pid: heir.pid } })
+    expect(await act('start')).toMatchObject({ ok: true, facts: { started: false } })
+    expect(await act('restart')).toMatchObject({ ok: true, facts: { stopped: true } })
+    expect(isAlive(heir.pid ?? 0)).toBe(false)
   })
 
   test('the same step is done once, and answered the same after its time', async () => {
