@@ -62,6 +62,7 @@ export class ClientSession implements PipelineHost, Guest, SignInHost, IdentityO
   private signIn: SignIn | undefined
   private pipeline: Pipeline | undefined
   private adminTalk: AdminConversation | undefined
+  private refusal: FaultCode | undefined
   /** Where it counts: under no name until it is logged in. */
   traffic: TenantTraffic
   transactionSince = 0
@@ -185,12 +186,9 @@ export class ClientSession implements PipelineHost, Guest, SignInHost, IdentityO
     } else if (this.transactionSince === 0) this.transactionSince = this.deps.clock.now()
   }
 
-  /** Refuses a client before it is greeted, as servers do. */
-  turnAway(connection: Connection, code: FaultCode): void {
-    this.client = connection
-    this.entry.opened(connection)
-    this.signIn = new SignIn(this, connection)
-    this.giveUp(new Fault(code))
+  /** The client is refused as soon as it is there, instead of being greeted. */
+  turnAway(code: FaultCode): void {
+    this.refusal = code
   }
 
   giveUp(fault: Fault): void {
@@ -227,6 +225,10 @@ export class ClientSession implements PipelineHost, Guest, SignInHost, IdentityO
     const { loginTimeoutMs } = deps.settings()
     this.entry.opened(connection)
     this.signIn = new SignIn(this, connection)
+    if (this.refusal !== undefined) {
+      this.giveUp(new Fault(this.refusal))
+      return
+    }
     this.deadline = deps.clock.after(loginTimeoutMs, () =>
       this.giveUp(new Fault('login.timeout', { seconds: loginTimeoutMs / 1000 })),
     )

@@ -73,11 +73,8 @@ export class Sessions {
     const session = new ClientSession(this.deps, this.keeper)
     const isFull = this.open.size >= this.deps.maxSessions()
     this.open.set(session.id, session)
-    if (!isFull) return session.events
-    return {
-      ...session.events,
-      opened: connection => session.turnAway(connection, 'login.too-many'),
-    }
+    if (isFull) session.turnAway('login.too-many')
+    return session.events
   }
 
   list(): readonly ClientSession[] {
