@@ -166,10 +166,7 @@ export class OceanbaseCourse implements Course {
 
   private pin({ verb, flags }: Statement): void {
     if ((flags & FLAG.temporary) !== 0) this.memory.pin(PINS.temporaryTables.bit)
-    if ((flags & FLAG.untracked) !== 0) {
-      this.memory.pin(PINS.untracked.bit)
-      this.statements.unseen()
-    }
+    if ((flags & FLAG.untracked) !== 0) this.memory.pin(PINS.untracked.bit)
     if (verb === 'lock') this.memory.pin(PINS.tableLocks.bit)
   }
 

@@ -247,11 +247,6 @@ export class StatementCommands {
 
   // --- text statements
 
-  /** A statement may be prepared that nothing tells of. */
-  unseen(): void {
-    this.statements.hasNever = false
-  }
-
   /** A text of several statements may execute any of them. */
   several(): void {
     this.errand.needs.texts = this.statements.allTexts()

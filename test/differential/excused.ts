@@ -19,6 +19,7 @@ type Excuse = {
 export const SESSION_TRACK = 0x80_0000
 /** First byte of an ERR. */
 export const ERROR = '\u00ff'
+const UNKNOWN_STATEMENT = /^\u00ff..#HY000(Unknown prepared|hash map)/s
 const MORE_RESULTS = 0x8
 const STATE_CHANGED = 0x4000
 
@@ -74,7 +75,7 @@ const EXCUSES: readonly Excuse[] = [
   },
   {
     because:
-      'of which type a number was is lost when a variable is replayed; the kernel guesses it for PREPARE',
+      'of which type a number was is lost when a variable is replayed; flags of texts, and all for PREPARE, come from plans that the kernel shares between sessions',
     hides: (step, packets) =>
       packets.map(seen => ({
         ...seen,
@@ -86,6 +87,14 @@ const EXCUSES: readonly Excuse[] = [
     hides: (step, packets, { isAfterError }) =>
       isAfterError && step.kind === 'query' && step.sql.includes('ROW_COUNT')
         ? packets.filter(({ payload }) => payload.startsWith(ERROR))
+        : packets,
+  },
+  {
+    because:
+      'which of two errors an unknown statement gets depends on what a session ever prepared',
+    hides: (step, packets) =>
+      step.kind === 'execute' && UNKNOWN_STATEMENT.test(packets[0]?.payload ?? '')
+        ? [{ sequence: 1, payload: 'unknown statement' }]
         : packets,
   },
   {
@@ -109,15 +118,18 @@ const FIXED_PART = 0x0c
 /** TINY, SHORT, LONG, FLOAT, DOUBLE, LONGLONG, INT24, NEWDECIMAL. */
 const NUMBERS: ReadonlySet<number> = new Set([1, 2, 3, 4, 5, 8, 9, 0xf6])
 
-/** A definition without what is said of a number; the kernel leaves out a last byte, too, here and there. */
+const TEXT = 0xfd
+
+/** A definition without the type of a number and the flags of a text. */
 function withoutWidth(payload: string, isGuess: boolean): string {
   if (!payload.startsWith(OF_NO_TABLE)) return payload
   // Name, empty name of the table's column, length of the fixed part, character set, width, type.
   const fixed = OF_NO_TABLE.length + 1 + payload.charCodeAt(OF_NO_TABLE.length) + 1
   if (payload.charCodeAt(fixed) !== FIXED_PART) return payload
   if (isGuess) return payload.slice(0, fixed)
-  if (NUMBERS.has(payload.charCodeAt(fixed + 7))) return `${payload.slice(0, fixed)} number`
-  return payload.replace(/\0+$/, '')
+  const type = payload.charCodeAt(fixed + 7)
+  if (NUMBERS.has(type)) return `${payload.slice(0, fixed)} number`
+  return type === TEXT ? payload.slice(0, fixed + 8) : payload
 }
 
 function firstCell(payload: string): string {
