@@ -200,6 +200,7 @@ export class SessionMemory {
   ): OkPacket | undefined {
     this.missed = false
     const wasCurrent = this.isCurrent(delivered, afterError)
+    const hadUser = delivered.user >= this.userVersion
     const ok = this.isPlain(payload)
       ? undefined
       : this.learnState(parseServerOk(payload), afterError)
@@ -211,6 +212,8 @@ export class SessionMemory {
       if (!afterError || type !== SYSTEM_BLOB) this.learnBlob(type, bytes)
     if (ok?.schema !== undefined) delivered.schema = this.schema
     if (wasCurrent) this.delivered(delivered)
+    // They do not travel as blobs: what may not have arrived is not theirs, and SET would clear warnings.
+    else if (hadUser) delivered.user = this.version
     return ok
   }
 

@@ -7,7 +7,8 @@ export type Seen = { readonly sequence: number; readonly payload: string }
 
 type Scene = {
   readonly sequence: Sequence
-  /** The command before was answered with an error. */
+  /** The command before, and whether it was answered with an error. */
+  readonly before: Step | undefined
   readonly isAfterError: boolean
 }
 
@@ -19,6 +20,9 @@ type Excuse = {
 export const SESSION_TRACK = 0x80_0000
 /** First byte of an ERR. */
 export const ERROR = '\u00ff'
+const EOF = '\u00fe'
+const IN_TRANSACTION = 1
+const COUNTED = /^(INSERT|UPDATE|DELETE|REPLACE|SELECT)\b[^;]*$/
 const UNKNOWN_STATEMENT = /^\u00ff..#HY000(Unknown prepared|hash map)/s
 const MORE_RESULTS = 0x8
 const STATE_CHANGED = 0x4000
@@ -83,11 +87,15 @@ const EXCUSES: readonly Excuse[] = [
       })),
   },
   {
-    because: 'an error does not always change ROW_COUNT(), and nothing tells when',
-    hides: (step, packets, { isAfterError }) =>
-      isAfterError && step.kind === 'query' && step.sql.includes('ROW_COUNT')
-        ? packets.filter(({ payload }) => payload.startsWith(ERROR))
-        : packets,
+    because:
+      'errors, and statements that count nothing, may leave ROW_COUNT() as it was; nothing tells',
+    hides: (step, packets, scene) =>
+      asks(step, 'ROW_COUNT') && !hasCounted(scene) ? errorsOf(packets) : packets,
+  },
+  {
+    because: 'a transaction stays on its server, what FOUND_ROWS() tells of may be on another',
+    hides: (step, packets) =>
+      asks(step, 'FOUND_ROWS') && isInTransaction(packets) ? errorsOf(packets) : packets,
   },
   {
     because:
@@ -130,6 +138,23 @@ function withoutWidth(payload: string, isGuess: boolean): string {
   const type = payload.charCodeAt(fixed + 7)
   if (NUMBERS.has(type)) return `${payload.slice(0, fixed)} number`
   return type === TEXT ? payload.slice(0, fixed + 8) : payload
+}
+
+function asks(step: Step, name: string): boolean {
+  return step.kind === 'query' && step.sql.includes(name)
+}
+
+function hasCounted({ before, isAfterError }: Scene): boolean {
+  return !isAfterError && before?.kind === 'query' && COUNTED.test(before.sql)
+}
+
+function isInTransaction(packets: readonly Seen[]): boolean {
+  const last = packets.at(-1)?.payload ?? ''
+  return last.startsWith(EOF) && (last.charCodeAt(3) & IN_TRANSACTION) !== 0
+}
+
+function errorsOf(packets: readonly Seen[]): readonly Seen[] {
+  return packets.filter(({ payload }) => payload.startsWith(ERROR))
 }
 
 function firstCell(payload: string): string {

@@ -56,6 +56,7 @@ async function perform(stage: Stage, part: Part): Promise<readonly (readonly str
   try {
     await speaker.logIn(part.sequence.capabilities)
     if (part.steps.some(step => step.kind === 'rival')) await rival.logIn(0)
+    let before: Step | undefined
     let isAfterError = false
     for (const step of part.steps) {
       const answer = await (step.kind === 'rival' ? rival : speaker).says(step)
@@ -67,10 +68,11 @@ async function perform(stage: Stage, part: Part): Promise<readonly (readonly str
         sequence,
         payload: sideless(payload),
       }))
-      const scene = { sequence: part.sequence, isAfterError }
+      const scene = { sequence: part.sequence, before, isAfterError }
       heard.push(
         excused(step, packets, scene).map(({ sequence, payload }) => `${sequence} ${payload}`),
       )
+      before = step
       isAfterError = packets.at(-1)?.payload.startsWith(ERROR) === true
     }
     return heard

@@ -28,3 +28,16 @@ describe("a session's blob of system variables", () => {
     expect(memory.blobsSince(0)).toEqual([[SYSTEM_BLOB, Uint8Array.of(1)]])
   })
 })
+
+describe('what a server session has after an error', () => {
+  test('are the user variables it had, whatever became of blobs that came with the command', () => {
+    const memory = new SessionMemory()
+    const delivered = new Delivered()
+    delivered.isBringing = true
+
+    memory.learn(buildOk(), delivered, { afterError: true, blobs: [] })
+
+    expect(delivered.user).toBe(memory.version)
+    expect(delivered.all).not.toBe(memory.version)
+  })
+})
