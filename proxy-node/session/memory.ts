@@ -8,7 +8,7 @@ import { Fault } from '#contract/fault'
 import type { Baseline, Baselines } from '../backend/baseline.ts'
 import type { Delivered } from '../backend/delivered.ts'
 import { lexerMode } from '../sql/lexer.ts'
-import { type OkPacket, parseOk, parseServerOk } from '../wire/ok.ts'
+import { type OkPacket, parseOk } from '../wire/ok.ts'
 import { STATUS } from '../wire/protocol.ts'
 import { type Connection, type UserValue, userValue } from './literals.ts'
 import { mayMove, PINS } from './pins.ts'
@@ -176,7 +176,7 @@ export class SessionMemory {
   /** The client's own login: every variable is listed, none is a change of this session. */
   learnLogin(payload: Uint8Array, baselines: Baselines): OkPacket {
     this.baseline = baselines.of(payload)
-    const ok = parseServerOk(payload)
+    const ok = parseOk(payload)
     this.status = ok.status & KEPT_STATUS
     this.schema = ok.schema || undefined
     return ok
@@ -203,7 +203,7 @@ export class SessionMemory {
     const hadUser = delivered.user >= this.userVersion
     const ok = this.isPlain(payload)
       ? undefined
-      : this.learnState(parseServerOk(payload), afterError)
+      : this.learnState(parseOk(payload), afterError)
     if (ok === undefined)
       this.status = ((payload[3] as number) | ((payload[4] as number) << 8)) & KEPT_STATUS
     // Behind the variables, so that a blob is known to say what this OK says (A10).
