@@ -41,6 +41,7 @@ const NO_BLOBS: [number, Uint8Array][] = []
 type MutableNeeds = {
   prepared: Prepared | undefined
   texts: readonly NamedText[] | undefined
+  mayLackTexts: boolean
 }
 
 export class Errand implements RestoreOwner {
@@ -49,7 +50,11 @@ export class Errand implements RestoreOwner {
   private readonly memory: SessionMemory
   private readonly loss: LossNotice
   private readonly restorer: Restorer
-  readonly needs: MutableNeeds = { prepared: undefined, texts: undefined }
+  readonly needs: MutableNeeds = {
+    prepared: undefined,
+    texts: undefined,
+    mayLackTexts: false,
+  }
   meaning: Statement | undefined
   /** COM_SET_OPTION under way. */
   option = 0
@@ -101,6 +106,7 @@ export class Errand implements RestoreOwner {
     this.turn += 1
     this.needs.prepared = undefined
     this.needs.texts = undefined
+    this.needs.mayLackTexts = false
     this.meaning = undefined
     this.rewrite = undefined
     this.failedSilently = undefined
@@ -349,7 +355,10 @@ export class Errand implements RestoreOwner {
 
   /** The answer of a command is whole. */
   answeredBy(server: ServerSession): void {
-    if (server.tracker.hasRows) this.rowsOn = server
+    if (!server.tracker.hasRows) return
+    const { meaning } = this
+    const tellsOfBefore = meaning?.verb === 'show' && (meaning.flags & FLAG.leans) !== 0
+    if (!tellsOfBefore) this.rowsOn = server
   }
 
   /** The session is another, or begins anew. */

@@ -201,9 +201,7 @@ export class SessionMemory {
     this.missed = false
     const wasCurrent = this.isCurrent(delivered, afterError)
     const hadUser = delivered.user >= this.userVersion
-    const ok = this.isPlain(payload)
-      ? undefined
-      : this.learnState(parseOk(payload), afterError)
+    const ok = this.isPlain(payload) ? undefined : this.learnState(parseOk(payload), afterError)
     if (ok === undefined)
       this.status = ((payload[3] as number) | ((payload[4] as number) << 8)) & KEPT_STATUS
     // Behind the variables, so that a blob is known to say what this OK says (A10).

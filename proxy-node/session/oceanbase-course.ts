@@ -41,6 +41,8 @@ const OWN_VERBS: Readonly<Partial<Record<Statement['verb'], true>>> = {
 }
 /** Servers accept options above MULTI_STATEMENTS_OFF and do nothing about them. */
 const LAST_OPTION = 1
+/** Several statements, of which one executes what was prepared by text. */
+const SEVERAL = FLAG.multiple | FLAG.executes
 /** No statement of the proxy's own is longer. */
 const OWN_BYTES = 256
 
@@ -144,7 +146,7 @@ export class OceanbaseCourse implements Course {
     }
     const executed =
       TEXT_VERBS[meaning.verb] === true ? this.statements.text(head, memory.lexerMode) : undefined
-    if ((meaning.flags & FLAG.multiple) !== 0) this.statements.several()
+    if ((meaning.flags & SEVERAL) === SEVERAL) this.statements.several()
     this.pin(executed ?? meaning)
     errand.route(head, executed ?? meaning)
   }

@@ -18,6 +18,8 @@ import { isReplayable } from './system-variables.ts'
 export type Needs = {
   readonly prepared: Prepared | undefined
   readonly texts: readonly NamedText[] | undefined
+  /** One that cannot be prepared now is left out: the server says so if it is executed. */
+  readonly mayLackTexts: boolean
 }
 
 export type StepKind =
@@ -186,13 +188,15 @@ export class Restorer {
     const step = this.steps.shift()
     if (step === undefined || server !== this.server) return
     const { error, memory } = this
-    if (server.tracker.errorCode !== 0) {
+    const isLeftOut = step.kind === 'text' && this.needs?.mayLackTexts === true
+    if (server.tracker.errorCode !== 0 && !isLeftOut) {
       this.stop()
       this.owner.notRestored(server, step.kind, error ?? new Uint8Array(0))
       return
     }
     memory.broughtTo(server.delivered)
-    this.took(server, step, ok)
+    if (server.tracker.errorCode === 0) this.took(server, step, ok)
+    this.error = undefined
     this.next()
   }
 

@@ -250,6 +250,7 @@ export class StatementCommands {
   /** A text of several statements may execute any of them. */
   several(): void {
     this.errand.needs.texts = this.statements.allTexts()
+    this.errand.needs.mayLackTexts = true
   }
 
   /** Before PREPARE, EXECUTE and DEALLOCATE are routed: what the server must have; the meaning to route by, if another. */

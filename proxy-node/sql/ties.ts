@@ -34,6 +34,7 @@ export class Ties {
     else if (word === 'ddl' || word === 'drop') this.expects = EXPECTS.change
     else if (word === 'get') this.expects = EXPECTS.get
     else if (word === 'lock' || word === 'unlock') this.flags |= FLAG.locks
+    else if (word === 'execute') this.flags |= FLAG.executes
     if (word === 'lock' || word === 'use' || word === 'prepare' || word === 'deallocate')
       this.leavesState = true
   }

@@ -103,6 +103,8 @@ export const FLAG = {
   insertId: 0x200,
   /** FOUND_ROWS(): of the last query, whatever ran after it. */
   foundRows: 0x400,
+  /** One of its statements is EXECUTE. */
+  executes: 0x800,
 } as const
 
 /** Functions that tie a statement to a session: what calling one sets. */

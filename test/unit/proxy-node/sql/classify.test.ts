@@ -102,6 +102,12 @@ function has(sql: string, flag: number, mode?: number): boolean {
 /** Statements that have a flag, and ones that look alike and have it not. */
 const FLAGGED: readonly (readonly [string, number, readonly string[], readonly string[]])[] = [
   [
+    'executes what was prepared by text',
+    FLAG.executes,
+    ['execute s', 'execute s; select 1', 'select 1; execute s using @a'],
+    ['prepare s from @a', 'deallocate prepare s', 'select execute from t', "select '; execute s'"],
+  ],
+  [
     'asks how many rows the last query found',
     FLAG.foundRows,
     [
