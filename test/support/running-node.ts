@@ -76,6 +76,7 @@ export async function startRunningNode(
     `local_bound_ip=${host}`,
     'server_routing_mode=mysql',
     `test_server_addr=${server.host}:${server.port}`,
+    'automatic_match_work_thread=false',
     'work_thread_num=2',
     'proxy_hot_upgrade_check_interval=1s',
     ...(options === '' ? [] : [options]),
