@@ -95,6 +95,7 @@ class Worker {
   private listener: Listener | undefined
   private isLeaving = false
   private readonly index: number
+  private readonly workers: number
 
   constructor(
     start: { readonly settings: WorkerSettings; readonly ids: IdRange },
@@ -108,6 +109,7 @@ class Worker {
     this.settings = start.settings
     this.trust = trustOf(start.settings)
     this.index = start.ids.worker
+    this.workers = start.ids.workers
     this.sessions = new Sessions({
       transport: bunTransport,
       clock: systemClock,
@@ -171,7 +173,10 @@ class Worker {
   /** Lets the clients go; when it `leaves`, accepts no more and ends behind the last of them. */
   drain(timeoutMs: number, leaves: boolean): void {
     if (leaves) this.listener?.stop()
-    this.sessions.drain(drainPlan(timeoutMs), !leaves)
+    this.sessions.drain(drainPlan(timeoutMs), !leaves, {
+      worker: this.index,
+      of: this.workers,
+    })
     if (!leaves || this.isLeaving) return
     this.isLeaving = true
     systemClock.every(LEAVE_STEP_MS, () => {

@@ -27,10 +27,24 @@ export function drainPlan(timeoutMs: number): DrainPlan {
     : { paceMs: timeoutMs, deadlineMs: timeoutMs }
 }
 
-/** How many of `clients` may still be there `elapsedMs` after the start of the slope. */
-export function allowedClients(clients: number, paceMs: number, elapsedMs: number): number {
+/** Which worker of how many drains; all of them begin together. */
+export type DrainShare = { readonly worker: number; readonly of: number }
+
+const ALONE: DrainShare = { worker: 0, of: 1 }
+
+/**
+ * How many of `clients` of one worker may still be there `elapsedMs` after the start of the slope. The
+ * workers round in turn, so that the slope of the node is straight, too, when each has but a client or two.
+ */
+export function allowedClients(
+  clients: number,
+  paceMs: number,
+  elapsedMs: number,
+  { worker, of }: DrainShare = ALONE,
+): number {
   if (elapsedMs >= paceMs) return 0
-  return Math.ceil((Math.min(paceMs, paceMs - elapsedMs) / paceMs) * clients)
+  const share = Math.min(paceMs, paceMs - elapsedMs) / paceMs
+  return Math.ceil(share * clients + (worker + 1) / of) - 1
 }
 
 /** A client session as a drain sees it. */
@@ -55,6 +69,7 @@ export type DrainOptions = DrainPlan & {
   readonly startedAt: number
   /** Who goes offline still answers administrators and probes. */
   readonly sparesAdmins: boolean
+  readonly share?: DrainShare
 }
 
 export class Drain {
@@ -77,7 +92,7 @@ export class Drain {
 
   /** Lets go whose turn it is. Called every few dozen milliseconds until `isOver`. */
   step(guests: Iterable<Guest>, now: number): void {
-    const { startedAt, paceMs, deadlineMs, sparesAdmins } = this.options
+    const { startedAt, paceMs, deadlineMs, sparesAdmins, share } = this.options
     const elapsedMs = now - startedAt
     const present = [...guests].filter(
       guest => !guest.isLeaving && !(sparesAdmins && guest.isAdmin),
@@ -89,7 +104,7 @@ export class Drain {
       for (const guest of present) letGo(guest)
       return
     }
-    const tooMany = present.length - allowedClients(this.most, paceMs, elapsedMs)
+    const tooMany = present.length - allowedClients(this.most, paceMs, elapsedMs, share)
     const isLate = elapsedMs >= paceMs
     const ready = present.filter(guest => guest.isIdle && (isLate || this.isQuiet(guest, now)))
     const chosen = ready.toSorted(leastLossFirst).slice(0, Math.max(0, tooMany))

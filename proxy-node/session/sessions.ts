@@ -6,7 +6,7 @@ import type { ConnectionEvents } from '../net/transport.ts'
 import { FrameScratch } from '../wire/ob20.ts'
 import { Canceller } from './cancel.ts'
 import { ClientSession, type SessionKeeper } from './client-session.ts'
-import { Drain, type DrainPlan, type DrainReport, drainReport } from './drain.ts'
+import { Drain, type DrainPlan, type DrainReport, type DrainShare, drainReport } from './drain.ts'
 import type { KillOutcome, ProcessRow, Requester, SessionDeps } from './ports.ts'
 import { WorkerTraffic } from './traffic.ts'
 
@@ -114,10 +114,10 @@ export class Sessions {
    * Lets the clients go as `plan` says, what is accepted meanwhile too. A second call begins anew
    * with its own plan.
    */
-  drain(plan: DrainPlan, sparesAdmins = false): void {
+  drain(plan: DrainPlan, sparesAdmins = false, share?: DrainShare): void {
     const { clock } = this.deps
     const startedAt = clock.now()
-    const drain = new Drain({ ...plan, startedAt, sparesAdmins })
+    const drain = new Drain({ ...plan, startedAt, sparesAdmins, ...(share && { share }) })
     this.stay()
     this.draining = drain
     this.lastGuestAt = startedAt

@@ -47,6 +47,20 @@ describe('the slope', () => {
     )
   })
 
+  test('of several workers is the one of the node: the more of them, the earlier somebody leaves', () => {
+    const left = (clients: number, part: number) =>
+      [0, 1, 2, 3].reduce(
+        (sum, worker) => sum + allowedClients(clients, 1_000, part * 1_000, { worker, of: 4 }),
+        0,
+      )
+    expect([0, 0.25, 0.5, 0.75, 0.999, 1].map(part => left(1, part))).toEqual([4, 3, 2, 1, 1, 0])
+    fc.assert(
+      fc.property(fc.nat(1_000), fc.integer({ min: 0, max: 64 }), (clients, of64) => {
+        expect(left(clients, of64 / 64)).toBe(Math.ceil((1 - of64 / 64) * clients * 4))
+      }),
+    )
+  })
+
   test.each([
     [30_000, 30_000, 30_000],
     [0, 0, 0],
