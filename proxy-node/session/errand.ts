@@ -1,6 +1,6 @@
 /**
- * One command on its way: to a server, through what must be restored there first, and if that server
- * says it has not executed it, on to the next. A command whose bytes may have been executed is never
+ * One command under way: through what must be restored on the server it goes to (`way.ts`), sent, and if
+ * that server says it has not executed it, on to the next. A command whose bytes may have been executed is never
  * sent twice. Source: proxy-protocol.md §4.5, §5.5, §7.5.
  */
 import { Fault } from '#contract/fault'
@@ -28,8 +28,8 @@ import {
   type Reaction,
   reactionTo,
 } from './retry.ts'
-import { isSameAddress } from './servers.ts'
 import type { NamedText, Prepared } from './statements.ts'
+import { Way, type WayOwner } from './way.ts'
 
 /** ER_BAD_DB_ERROR. */
 const UNKNOWN_DATABASE = 1049
@@ -44,12 +44,13 @@ type MutableNeeds = {
   mayLackTexts: boolean
 }
 
-export class Errand implements RestoreOwner {
+export class Errand implements RestoreOwner, WayOwner {
   private readonly host: CourseHost
   private readonly parts: CourseParts
   private readonly memory: SessionMemory
   private readonly loss: LossNotice
   private readonly restorer: Restorer
+  readonly way: Way
   readonly needs: MutableNeeds = {
     prepared: undefined,
     texts: undefined,
@@ -62,10 +63,8 @@ export class Errand implements RestoreOwner {
   rewrite: ((server: ServerSession, head: Uint8Array) => Uint8Array | undefined) | undefined
   /** The command has no answer (CLOSE, SEND_LONG_DATA): what goes wrong is told by a later one. */
   failedSilently: ((error: Uint8Array) => void) | undefined
-  /** Where the last query ran. */
-  private rowsOn: ServerSession | undefined
   /** A copy of the command's beginning while it waits or may be sent again. */
-  private request: Uint8Array | undefined
+  request: Uint8Array | undefined
   /** The BEGIN that was sent with it. */
   private begun: Uint8Array | undefined
   private attempts = 0
@@ -74,13 +73,8 @@ export class Errand implements RestoreOwner {
   private blobs: [number, Uint8Array][] = NO_BLOBS
   private better: Address | undefined
   private wasRerouted = false
-  private database = ''
-  /** Empty: the command was not routed by a table. */
-  private table = ''
   /** KILL QUERY came for the command under way. */
   private isCancelled = false
-  /** Counts commands: an answer about an earlier one is of no interest. */
-  private turn = 0
 
   constructor(host: CourseHost, parts: CourseParts, loss: LossNotice) {
     this.host = host
@@ -88,6 +82,7 @@ export class Errand implements RestoreOwner {
     this.memory = parts.memory
     this.loss = loss
     this.restorer = new Restorer(parts.memory, parts.identity, this)
+    this.way = new Way(host, parts, this)
   }
 
   get isRestoring(): boolean {
@@ -98,12 +93,8 @@ export class Errand implements RestoreOwner {
     return this.reaction !== undefined
   }
 
-  get isRouted(): boolean {
-    return this.table !== ''
-  }
-
   begin(): void {
-    this.turn += 1
+    this.way.begin()
     this.needs.prepared = undefined
     this.needs.texts = undefined
     this.needs.mayLackTexts = false
@@ -118,136 +109,22 @@ export class Errand implements RestoreOwner {
     this.better = undefined
     this.wasRerouted = false
     this.isCancelled = false
-    this.table = ''
-  }
-
-  // --- where to
-
-  /** By what the statement means: bound, leaning, by its table, or wherever the session is. */
-  route(head: Uint8Array, meaning: Statement): void {
-    const { memory, parts } = this
-    const current = parts.servers.current
-    const leans = (meaning.flags & (FLAG.leans | FLAG.foundRows)) !== 0
-    if ((meaning.flags & (FLAG.leans | FLAG.foundRows)) === FLAG.foundRows && memory.mayMove) {
-      this.goWhereRowsWere(head)
-      return
-    }
-    if (!memory.mayMove || leans || (meaning.flags & FLAG.locks) !== 0) {
-      if (current !== undefined) this.deliver(current, head)
-      else if (leans)
-        this.host.answerFault(new Fault('session.state-lost', { what: PINS.lastStatement.lost }))
-      else this.goAnywhere(head)
-      return
-    }
-    const database = meaning.database ?? memory.schema
-    if (parts.deps.settings().routesAtRandom) this.goAnywhere(head)
-    else if (meaning.table !== undefined && database !== undefined)
-      this.goByTable(head, database, meaning.table)
-    else this.stay(head)
-  }
-
-  /** FOUND_ROWS() is known where the last query ran, and nowhere else (A11). */
-  private goWhereRowsWere(head: Uint8Array): void {
-    const server = this.rowsOn ?? this.parts.servers.current
-    if (server === undefined || server.isClosed)
-      this.host.answerFault(new Fault('session.state-lost', { what: PINS.lastStatement.lost }))
-    else this.goOnlyTo(server, head)
-  }
-
-  /** To the session in use, to any server if there is none. */
-  stay(head: Uint8Array): void {
-    const current = this.parts.servers.current
-    if (current === undefined) this.goAnywhere(head)
-    else this.deliver(current, head)
-  }
-
-  /** To one session and no other. */
-  goOnlyTo(server: ServerSession, head: Uint8Array): void {
-    this.parts.servers.use(server)
-    this.deliver(server, head)
-  }
-
-  /** As it is, whatever the session lacks. */
-  sendBare(server: ServerSession, head: Uint8Array): void {
-    this.host.send(server, head)
-  }
-
-  private goByTable(head: Uint8Array, database: string, table: string): void {
-    const { parts } = this
-    this.database = database
-    this.table = table
-    const leader = parts.directory.leaderOf(parts.identity.tenant, database, table)
-    if (!(leader instanceof Promise)) {
-      parts.identity.traffic.located(true, leader !== undefined)
-      this.goToLeader(leader, head)
-      return
-    }
-    const { turn } = this
-    this.keep(head)
-    const located = (found: Address | undefined) => {
-      if (turn !== this.turn || this.host.state !== 'routing' || this.request === undefined) return
-      parts.identity.traffic.located(false, found !== undefined)
-      this.goToLeader(found, this.request)
-      this.host.goOn()
-    }
-    leader.then(located, () => located(undefined)).catch(error => this.failed(error))
-  }
-
-  private goToLeader(leader: Address | undefined, head: Uint8Array): void {
-    const current = this.parts.servers.current
-    if (current !== undefined && (leader === undefined || isSameAddress(leader, current.address)))
-      this.deliver(current, head)
-    else this.goTo(head, leader, undefined)
-  }
-
-  private goAnywhere(head: Uint8Array): void {
-    this.goTo(head, undefined, undefined)
-  }
-
-  /** To `first` before the others, never to `but`. */
-  private goTo(head: Uint8Array, first: Address | undefined, but: Address | undefined): void {
-    const { parts, turn } = this
-    this.keep(head)
-    const servers = parts.directory.tenantServers(parts.identity.tenant)
-    const go = (found: readonly Address[]) => {
-      if (turn !== this.turn || this.host.state !== 'routing') return
-      const others = this.ordered(found).filter(
-        server =>
-          (first === undefined || !isSameAddress(first, server)) &&
-          (but === undefined || !isSameAddress(but, server)),
-      )
-      parts.servers.goTo(first === undefined ? others : [first, ...others])
-    }
-    if (servers instanceof Promise)
-      servers.then(go, () => go([])).catch(error => this.failed(error))
-    else go(servers)
-  }
-
-  private ordered(servers: readonly Address[]): readonly Address[] {
-    const { deps } = this.parts
-    if (!deps.settings().routesAtRandom) return servers
-    const at = Math.floor(deps.random() * servers.length)
-    return [...servers.slice(at), ...servers.slice(0, at)]
-  }
-
-  private failed(error: unknown): void {
-    this.host.giveUp(
-      error instanceof Fault ? error : new Fault('proxy.internal', {}, { cause: error }),
-    )
-  }
-
-  private keep(head: Uint8Array): void {
-    if (this.request !== head) this.request = head.slice()
   }
 
   // --- to a server
+
+  /** Copies what must outlive the bytes that came. */
+  keep(head: Uint8Array): void {
+    if (this.request !== head) this.request = head.slice()
+  }
 
   reached(server: ServerSession): void {
     if (this.request !== undefined) this.deliver(server, this.request)
     this.host.goOn()
   }
 
-  private deliver(server: ServerSession, head: Uint8Array): void {
+  /** Brings the session up to date there, then sends. */
+  deliver(server: ServerSession, head: Uint8Array): void {
     const { memory, needs } = this
     if (isUpToDate(memory, server, needs)) {
       this.dispatch(server, head)
@@ -256,6 +133,11 @@ export class Errand implements RestoreOwner {
     this.keep(head)
     this.begun = memory.heldBegin ?? this.begun
     this.restorer.start(server, needs)
+  }
+
+  /** As it is, whatever the session lacks. */
+  sendBare(server: ServerSession, head: Uint8Array): void {
+    this.host.send(server, head)
   }
 
   private dispatch(server: ServerSession, head: Uint8Array): void {
@@ -278,7 +160,7 @@ export class Errand implements RestoreOwner {
   /** Session state that travels beside the command (§3.3.1). */
   private bring(server: ServerSession): void {
     if (!server.isOb20) return
-    const flags = this.mayRepeat && this.isRouted && !this.wasRerouted ? FRAME_FLAG.reroute : 0
+    const flags = this.mayRepeat && this.way.isRouted && !this.wasRerouted ? FRAME_FLAG.reroute : 0
     server.bring(stateFor(this.memory, server, this.parts.identity.clientIp), flags)
   }
 
@@ -353,26 +235,13 @@ export class Errand implements RestoreOwner {
     }
   }
 
-  /** The answer of a command is whole. */
-  answeredBy(server: ServerSession): void {
-    if (!server.tracker.hasRows) return
-    const { meaning } = this
-    const tellsOfBefore = meaning?.verb === 'show' && (meaning.flags & FLAG.leans) !== 0
-    if (!tellsOfBefore) this.rowsOn = server
-  }
-
-  /** The session is another, or begins anew. */
-  forgetRows(): void {
-    this.rowsOn = undefined
-  }
-
   learn(server: ServerSession, ok: Uint8Array | undefined, errno: number): OkPacket | undefined {
     if (ok === undefined) return undefined
     const { blobs } = this
     const learned = this.memory.learn(ok, server.delivered, { afterError: errno !== 0, blobs })
     this.blobs = NO_BLOBS
     if (errno === REROUTE) this.rerouted(learned)
-    if (this.isRouted && (this.memory.missed || errno === NOT_MASTER)) this.missed()
+    if (this.way.isRouted && (this.memory.missed || errno === NOT_MASTER)) this.way.missed()
     return learned
   }
 
@@ -391,11 +260,6 @@ export class Errand implements RestoreOwner {
     }
   }
 
-  private missed(): void {
-    const { directory, identity } = this.parts
-    directory.missed(identity.tenant, this.database, this.table)
-  }
-
   /** Whether the server's refusal is kept from the client, because another server may do it. */
   discards(_server: ServerSession, errorCode: number, held: Uint8Array): boolean {
     const reaction = errorCode === REROUTE && !this.wasRerouted ? REROUTED : reactionTo(errorCode)
@@ -412,7 +276,7 @@ export class Errand implements RestoreOwner {
     this.reaction = undefined
     this.attempts += 1
     if (reaction?.says === 'server-unfit') parts.directory.connectFailed(server.address)
-    else if (this.isRouted) this.missed()
+    else if (this.way.isRouted) this.way.missed()
     if (this.begun !== undefined) {
       this.memory.heldBegin = this.begun
       this.memory.status |= STATUS.inTransaction
@@ -421,7 +285,7 @@ export class Errand implements RestoreOwner {
     if (this.begun !== undefined || reaction?.says === 'server-unfit') parts.servers.dropCurrent()
     const { better } = this
     this.better = undefined
-    if (request !== undefined) this.goTo(request, better, server.address)
+    if (request !== undefined) this.way.goTo(request, better, server.address)
   }
 
   // --- losses

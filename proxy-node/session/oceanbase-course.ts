@@ -148,7 +148,7 @@ export class OceanbaseCourse implements Course {
       TEXT_VERBS[meaning.verb] === true ? this.statements.text(head, memory.lexerMode) : undefined
     if ((meaning.flags & SEVERAL) === SEVERAL) this.statements.several()
     this.pin(executed ?? meaning)
-    errand.route(head, executed ?? meaning)
+    errand.way.route(head, executed ?? meaning)
   }
 
   /** A first BEGIN is kept until the statement behind it says where the transaction belongs (§5.2). */
@@ -176,23 +176,23 @@ export class OceanbaseCourse implements Course {
 
   private others(course: number, head: Uint8Array): void {
     const { errand } = this
-    if (course === COURSE.relay) errand.stay(head)
+    if (course === COURSE.relay) errand.way.stay(head)
     else if (course === COURSE.changeUser) this.identity.changeUser(head)
     else if (course === COURSE.resetConnection) this.resetConnection(head)
     else if (course === COURSE.processList) this.own.processList(false)
     else if (course === COURSE.processKill) this.own.processKill(head)
-    else if (course === COURSE.createDatabase) errand.stay(databaseStatement('CREATE', head))
-    else if (course === COURSE.dropDatabase) errand.stay(databaseStatement('DROP', head))
+    else if (course === COURSE.createDatabase) errand.way.stay(databaseStatement('CREATE', head))
+    else if (course === COURSE.dropDatabase) errand.way.stay(databaseStatement('DROP', head))
     else if (course === COURSE.setOption) this.setOption(head)
     else if (course === COURSE.pieces) {
       this.memory.pin(PINS.pieces.bit)
-      errand.stay(head)
+      errand.way.stay(head)
     } else this.host.answerFault(new Fault('protocol.unsupported-command'))
   }
 
   private setOption(head: Uint8Array): void {
     this.errand.option = (head[HEADER_BYTES + 1] ?? 0) | ((head[HEADER_BYTES + 2] ?? 0) << 8)
-    this.errand.stay(head)
+    this.errand.way.stay(head)
   }
 
   /** Without a server there is nothing to reset: the next one begins anew. */
@@ -209,7 +209,7 @@ export class OceanbaseCourse implements Course {
 
   private wasReset(server: ServerSession | undefined): void {
     this.memory.reset()
-    this.errand.forgetRows()
+    this.errand.way.forgetRows()
     this.statementCommands?.clear()
     if (server === undefined) return
     server.delivered.wasReset(this.memory.resets)
@@ -255,13 +255,13 @@ export class OceanbaseCourse implements Course {
       errand.again(server)
       return
     }
-    errand.answeredBy(server)
+    errand.way.answeredBy(server, errand.meaning)
     this.settle(server, errno)
     if (ok !== undefined && !swallowed)
       this.host.showOk(shownOk(ok, learned, this.tracksSession), sequence)
     if (server.isClosed) this.loss.note()
     if (CLOSES_CLIENT.has(errno)) this.host.giveUp(new Fault('session.killed'))
-    else this.host.settle(server, errand.isRouted && memory.missed)
+    else this.host.settle(server, errand.way.isRouted && memory.missed)
   }
 
   extra(_server: ServerSession, type: number, bytes: Uint8Array): void {
@@ -301,7 +301,7 @@ export class OceanbaseCourse implements Course {
   }
 
   userChanged(): void {
-    this.errand.forgetRows()
+    this.errand.way.forgetRows()
     this.statementCommands?.clear()
     this.loss.forget()
   }

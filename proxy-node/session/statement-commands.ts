@@ -107,7 +107,7 @@ export class StatementCommands {
     this.current = this.statements.add(head.slice(HEADER_BYTES), meaning)
     this.awaitsId = true
     this.errand.meaning = meaning
-    this.errand.route(head, meaning)
+    this.errand.way.route(head, meaning)
   }
 
   /** The server's answer begins: its id becomes the client's. `bytes` are the server's, changed in place. */
@@ -134,9 +134,9 @@ export class StatementCommands {
     errand.meaning = prepared.meaning
     errand.rewrite = this.rewriteExecute
     const bound = prepared.longDataOn
-    if (bound === undefined) errand.route(head, prepared.meaning)
+    if (bound === undefined) errand.way.route(head, prepared.meaning)
     else if (this.isElsewhere(bound)) this.host.answerFault(new Fault('statement.other-server'))
-    else errand.goOnlyTo(bound, head)
+    else errand.way.goOnlyTo(bound, head)
   }
 
   /** Long data, or the prepare that it needed, is gone or was refused: told once, instead of executing without it. */
@@ -181,9 +181,9 @@ export class StatementCommands {
       prepared.longDataError ??= error
     }
     const bound = prepared.longDataOn
-    if (bound === undefined) errand.route(head, prepared.meaning)
+    if (bound === undefined) errand.way.route(head, prepared.meaning)
     else if (bound.isClosed || this.isElsewhere(bound)) this.host.answerNothing()
-    else errand.goOnlyTo(bound, head)
+    else errand.way.goOnlyTo(bound, head)
   }
 
   private idOn(server: ServerSession, head: Uint8Array): Uint8Array {
@@ -222,7 +222,7 @@ export class StatementCommands {
     }
     this.errand.needs.prepared = prepared
     this.errand.rewrite = this.rewriteId
-    this.errand.goOnlyTo(bound, head)
+    this.errand.way.goOnlyTo(bound, head)
   }
 
   private fetch(head: Uint8Array, prepared: Prepared): void {
@@ -236,7 +236,7 @@ export class StatementCommands {
     else {
       errand.needs.prepared = prepared
       errand.rewrite = this.rewriteId
-      errand.goOnlyTo(bound, head)
+      errand.way.goOnlyTo(bound, head)
     }
   }
 

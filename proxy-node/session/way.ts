@@ -1,0 +1,180 @@
+/**
+ * Where one command after another of a client goes: where the session is bound, to its table's leader,
+ * or to any server of the tenant. What it needs there is the errand's matter (`errand.ts`).
+ * Source: proxy-protocol.md §5.3, §6.5.
+ */
+import { Fault } from '#contract/fault'
+import type { ServerSession } from '../backend/server-session.ts'
+import type { Address } from '../net/transport.ts'
+import type { Statement } from '../sql/classify.ts'
+import { FLAG } from '../sql/words.ts'
+import type { CourseHost } from './course.ts'
+import type { SessionMemory } from './memory.ts'
+import type { CourseParts } from './oceanbase-course.ts'
+import { PINS } from './pins.ts'
+import { isSameAddress } from './servers.ts'
+
+/** Who carries the command. */
+export type WayOwner = {
+  /** The copy of the command under way, if one was made. */
+  readonly request: Uint8Array | undefined
+  readonly keep: (head: Uint8Array) => void
+  readonly deliver: (server: ServerSession, head: Uint8Array) => void
+}
+
+export class Way {
+  private readonly host: CourseHost
+  private readonly parts: CourseParts
+  private readonly memory: SessionMemory
+  private readonly owner: WayOwner
+  /** Where the last query ran. */
+  private rowsOn: ServerSession | undefined
+  private database = ''
+  /** Empty: the command was not routed by a table. */
+  private table = ''
+  /** Counts commands: an answer about an earlier one is of no interest. */
+  private turn = 0
+
+  constructor(host: CourseHost, parts: CourseParts, owner: WayOwner) {
+    this.host = host
+    this.parts = parts
+    this.memory = parts.memory
+    this.owner = owner
+  }
+
+  begin(): void {
+    this.turn += 1
+    this.table = ''
+  }
+
+  get isRouted(): boolean {
+    return this.table !== ''
+  }
+
+  /** By what the statement means: bound, leaning, by its table, or wherever the session is. */
+  route(head: Uint8Array, meaning: Statement): void {
+    const { memory, parts } = this
+    const current = parts.servers.current
+    const leans = (meaning.flags & (FLAG.leans | FLAG.foundRows)) !== 0
+    if ((meaning.flags & (FLAG.leans | FLAG.foundRows)) === FLAG.foundRows && memory.mayMove) {
+      this.goWhereRowsWere(head)
+      return
+    }
+    if (!memory.mayMove || leans || (meaning.flags & FLAG.locks) !== 0) {
+      if (current !== undefined) this.owner.deliver(current, head)
+      else if (leans)
+        this.host.answerFault(new Fault('session.state-lost', { what: PINS.lastStatement.lost }))
+      else this.goAnywhere(head)
+      return
+    }
+    const database = meaning.database ?? memory.schema
+    if (parts.deps.settings().routesAtRandom) this.goAnywhere(head)
+    else if (meaning.table !== undefined && database !== undefined)
+      this.goByTable(head, database, meaning.table)
+    else this.stay(head)
+  }
+
+  /** FOUND_ROWS() is known where the last query ran, and nowhere else (A11). */
+  private goWhereRowsWere(head: Uint8Array): void {
+    const server = this.rowsOn ?? this.parts.servers.current
+    if (server === undefined || server.isClosed)
+      this.host.answerFault(new Fault('session.state-lost', { what: PINS.lastStatement.lost }))
+    else this.goOnlyTo(server, head)
+  }
+
+  /** To the session in use, to any server if there is none. */
+  stay(head: Uint8Array): void {
+    const current = this.parts.servers.current
+    if (current === undefined) this.goAnywhere(head)
+    else this.owner.deliver(current, head)
+  }
+
+  /** To one session and no other. */
+  goOnlyTo(server: ServerSession, head: Uint8Array): void {
+    this.parts.servers.use(server)
+    this.owner.deliver(server, head)
+  }
+
+  private goByTable(head: Uint8Array, database: string, table: string): void {
+    const { parts } = this
+    this.database = database
+    this.table = table
+    const leader = parts.directory.leaderOf(parts.identity.tenant, database, table)
+    if (!(leader instanceof Promise)) {
+      parts.identity.traffic.located(true, leader !== undefined)
+      this.goToLeader(leader, head)
+      return
+    }
+    const { turn } = this
+    this.owner.keep(head)
+    const located = (found: Address | undefined) => {
+      const { request } = this.owner
+      if (turn !== this.turn || this.host.state !== 'routing' || request === undefined) return
+      parts.identity.traffic.located(false, found !== undefined)
+      this.goToLeader(found, request)
+      this.host.goOn()
+    }
+    leader.then(located, () => located(undefined)).catch(error => this.failed(error))
+  }
+
+  private goToLeader(leader: Address | undefined, head: Uint8Array): void {
+    const current = this.parts.servers.current
+    if (current !== undefined && (leader === undefined || isSameAddress(leader, current.address)))
+      this.owner.deliver(current, head)
+    else this.goTo(head, leader, undefined)
+  }
+
+  private goAnywhere(head: Uint8Array): void {
+    this.goTo(head, undefined, undefined)
+  }
+
+  /** To `first` before the others, never to `but`. */
+  goTo(head: Uint8Array, first: Address | undefined, but: Address | undefined): void {
+    const { parts, turn } = this
+    this.owner.keep(head)
+    const servers = parts.directory.tenantServers(parts.identity.tenant)
+    const go = (found: readonly Address[]) => {
+      if (turn !== this.turn || this.host.state !== 'routing') return
+      const others = this.ordered(found).filter(
+        server =>
+          (first === undefined || !isSameAddress(first, server)) &&
+          (but === undefined || !isSameAddress(but, server)),
+      )
+      parts.servers.goTo(first === undefined ? others : [first, ...others])
+    }
+    if (servers instanceof Promise)
+      servers.then(go, () => go([])).catch(error => this.failed(error))
+    else go(servers)
+  }
+
+  private ordered(servers: readonly Address[]): readonly Address[] {
+    const { deps } = this.parts
+    if (!deps.settings().routesAtRandom) return servers
+    const at = Math.floor(deps.random() * servers.length)
+    return [...servers.slice(at), ...servers.slice(0, at)]
+  }
+
+  private failed(error: unknown): void {
+    this.host.giveUp(
+      error instanceof Fault ? error : new Fault('proxy.internal', {}, { cause: error }),
+    )
+  }
+
+  /** The table was not where it was thought to be. */
+  missed(): void {
+    const { directory, identity } = this.parts
+    directory.missed(identity.tenant, this.database, this.table)
+  }
+
+  /** The answer of a command, `meaning` if it was text, is whole. */
+  answeredBy(server: ServerSession, meaning: Statement | undefined): void {
+    if (!server.tracker.hasRows) return
+    const tellsOfBefore = meaning?.verb === 'show' && (meaning.flags & FLAG.leans) !== 0
+    if (!tellsOfBefore) this.rowsOn = server
+  }
+
+  /** The session is another, or begins anew. */
+  forgetRows(): void {
+    this.rowsOn = undefined
+  }
+}
