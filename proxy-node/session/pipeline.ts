@@ -69,6 +69,8 @@ export class Pipeline implements CourseHost {
   private isLarge = false
   private begunMs = 0
   private sentMs = 0
+  /** Nothing has been waited for since: what is sent now is sent at `begunMs`. A reading of the clock costs 0.1 µs. */
+  private isFresh = false
 
   constructor(
     host: PipelineHost,
@@ -219,11 +221,13 @@ export class Pipeline implements CourseHost {
     this.command = command
     this.statements += 1
     this.begunMs = performance.now()
+    this.isFresh = true
     this.isLarge = this.requests.isIncomplete || head.length > ROUTE_PREFIX_BYTES
     this.type = command === COMMAND.query ? statementType(head, HEADER_BYTES + 1) : OTHERS
     if (command === COMMAND.quit) this.host.quit()
     else if (command === COMMAND.ping) this.answer(buildOk(this.memory.status || DEFAULT_STATUS))
     else this.course.begin(head)
+    this.isFresh = false
   }
 
   // --- for the course: where to
@@ -237,7 +241,7 @@ export class Pipeline implements CourseHost {
       server.begin(command)
     }
     this.target = server
-    this.sentMs = performance.now()
+    this.sentMs = this.isFresh ? this.begunMs : performance.now()
     this.traffic.moved(BYTES.serverRequest, head.length)
     if (!server.write(head, !this.requests.isIncomplete)) this.serverBlocked = true
     this.passBody()

@@ -149,16 +149,17 @@ class Scan {
     const { lexer } = this
     this.verb = 'show'
     lexer.next()
-    const described = DML.lookup(lexer) === undefined ? this.tableName() : undefined
+    if (DML.lookup(lexer) === undefined) this.tableName()
     for (let skipped = 0; skipped <= EXPLAIN_WORDS && !this.isEnd(); skipped++) {
       const verb = DML.lookup(lexer)
       if (verb !== undefined) {
+        this.unname()
         this.verbed(verb)
         return
       }
       lexer.next()
     }
-    if (this.isEnd()) this.nameTable(described)
+    if (!this.isEnd()) this.unname()
     this.rest()
   }
 
@@ -260,7 +261,7 @@ class Scan {
     if (creates || this.database !== undefined) return
     if (!lexer.is(FROM) && !lexer.is(IN)) return
     lexer.next()
-    this.database = isName(lexer.type) ? lexer.text().toLowerCase() : undefined
+    this.database = isName(lexer.type) ? lexer.name() : undefined
     if (isName(lexer.type)) lexer.next()
   }
 
@@ -317,22 +318,26 @@ class Scan {
 
   /** Names the table at the current token and steps behind it. */
   private tableHere(): void {
-    this.nameTable(this.tableName())
+    this.tableName()
     if (isName(this.lexer.type)) this.lexer.next()
   }
 
-  /** The name at the current token, `[db.]table`; undefined when it is a function or no name. */
-  private tableName(): readonly [string | undefined, string] | undefined {
+  /** Takes the name at the current token, `[db.]table`; nothing when it is a function or no name. */
+  private tableName(): void {
     const { lexer } = this
-    if (!isName(lexer.type)) return undefined
-    const first = lexer.text().toLowerCase()
+    this.unname()
+    if (!isName(lexer.type)) return
+    const first = lexer.name()
     if (!lexer.accept(SIGN.dot)) {
       const isFunction =
         lexer.type === TOKEN.word && lexer.isBefore(SIGN.open) && this.wantsNoList()
-      return isFunction ? undefined : [undefined, first]
+      if (!isFunction) this.table = first
+      return
     }
     lexer.next()
-    return isName(lexer.type) ? [first, lexer.text().toLowerCase()] : undefined
+    if (!isName(lexer.type)) return
+    this.database = first
+    this.table = lexer.name()
   }
 
   /** INSERT and REPLACE name columns in parentheses behind the table, a query does not. */
@@ -340,9 +345,9 @@ class Scan {
     return this.verb === 'select' || this.verb === 'delete' || this.verb === 'update'
   }
 
-  private nameTable(name: readonly [string | undefined, string] | undefined): void {
-    this.database = name?.[0]
-    this.table = name?.[1]
+  private unname(): void {
+    this.database = undefined
+    this.table = undefined
   }
 
   /** At the end of the text or of its first statement. */

@@ -4,6 +4,7 @@
  * is never an error. Hot path: see the rules. Source: proxy-routing.md §5.
  */
 import { invariant } from '../base/invariant.ts'
+import { Names } from './names.ts'
 
 export const TOKEN = {
   end: 0,
@@ -49,6 +50,10 @@ const EXCLAMATION = 0x21
 const FIRST_DOUBLE_BYTE = 0x81
 /** A byte below it is never the second of a character: no quote is. */
 const FIRST_TRAIL_BYTE = 0x40
+
+const PLAIN_NAMES = new Names()
+const TICKED_NAMES = new Names()
+const QUOTED_NAMES = new Names()
 
 const HASH_SEED = 0x811c9dc5
 const HASH_PRIME = 0x01000193
@@ -128,6 +133,23 @@ export class Lexer {
     return this.bytes[this.start - 1] === QUOTE.back
       ? text.replaceAll('``', '`')
       : text.replaceAll('""', '"')
+  }
+
+  /** The token as a name that is compared without regard to case. */
+  name(): string {
+    const { bytes, start, end } = this
+    const names = this.namesOfQuote()
+    const known = names.find(bytes, start, end)
+    if (known !== undefined) return known
+    const name = this.text().toLowerCase()
+    names.keep(bytes, start, end, name)
+    return name
+  }
+
+  /** The same bytes in other quotes are another name: a doubled quote stands for one. */
+  private namesOfQuote(): Names {
+    if (this.type !== TOKEN.name) return PLAIN_NAMES
+    return this.bytes[this.start - 1] === QUOTE.back ? TICKED_NAMES : QUOTED_NAMES
   }
 
   /** The token as a string, as it is written between its quotes. */

@@ -72,6 +72,8 @@ export class Locations {
   private readonly fetch: LocationFetch
   private readonly clock: Clock
   private readonly limits: LocationLimits
+  /** The entry used last: found again without its key, which is a string to be made. */
+  private latest: Entry | undefined
 
   constructor(fetch: LocationFetch, clock: Clock, limits: LocationLimits = LOCATION_LIMITS) {
     this.fetch = fetch
@@ -85,12 +87,8 @@ export class Locations {
 
   /** The table's location, at once when it is known, however old. */
   find(tenant: string, database: string, table: string): Location | Promise<Location> {
-    const key = keyOf(tenant, database, table)
-    const entry = this.entries.get(key)
-    if (entry === undefined) return this.build(key, [tenant, database, table])
+    const entry = this.latestIs(tenant, database, table) ?? this.take(tenant, database, table)
     if (entry.state === 'building') return entry.waiting ?? entry.location
-    this.entries.delete(key)
-    this.entries.set(key, entry)
     if (this.isDue(entry)) {
       move(entry, 'refreshStarted')
       entry.waiting = this.ask(entry)
@@ -104,6 +102,27 @@ export class Locations {
     if (entry !== undefined) move(entry, 'missed')
   }
 
+  private latestIs(tenant: string, database: string, table: string): Entry | undefined {
+    const { latest } = this
+    if (latest === undefined || latest.state === 'deleted') return undefined
+    const [itsTenant, itsDatabase, itsTable] = latest.names
+    const isSame = itsTable === table && itsDatabase === database && itsTenant === tenant
+    return isSame ? latest : undefined
+  }
+
+  /** The table's entry, built if it must be, as the one used last. */
+  private take(tenant: string, database: string, table: string): Entry {
+    const key = keyOf(tenant, database, table)
+    const found = this.entries.get(key)
+    const entry = found ?? this.build(key, [tenant, database, table])
+    if (found !== undefined) {
+      this.entries.delete(key)
+      this.entries.set(key, found)
+    }
+    this.latest = entry
+    return entry
+  }
+
   private isDue(entry: Entry): boolean {
     const { refreshGapMs, maxAgeMs, missingAgeMs } = this.limits
     const isMissing = entry.location.leader === undefined
@@ -113,7 +132,7 @@ export class Locations {
     return entry.state === 'dirty' && age >= (isMissing ? missingAgeMs : refreshGapMs)
   }
 
-  private build(key: string, names: Names): Promise<Location> {
+  private build(key: string, names: Names): Entry {
     const entry: Entry = {
       key,
       names,
@@ -125,7 +144,7 @@ export class Locations {
     this.entries.set(key, entry)
     this.evict()
     entry.waiting = this.ask(entry)
-    return entry.waiting
+    return entry
   }
 
   /** Never rejects: without an answer the old one serves on, and the next question waits for the gap. */

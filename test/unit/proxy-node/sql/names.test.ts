@@ -1,0 +1,54 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { classify } from '../../../../proxy-node/sql/classify.ts'
+import { Names } from '../../../../proxy-node/sql/names.ts'
+
+const tableOf = (sql: string) => {
+  const bytes = Buffer.from(sql)
+  const { database, table } = classify(bytes, 0, bytes.length)
+  return [database, table]
+}
+
+describe('names that were seen before', () => {
+  test('are found by all of their bytes, and by nothing else', () => {
+    fc.assert(
+      fc.property(fc.array(fc.string({ unit: 'binary', maxLength: 6 })), words => {
+        const names = new Names()
+        for (const word of words) {
+          const bytes = Buffer.from(`(${word})`)
+          const found = names.find(bytes, 1, bytes.length - 1)
+          expect(found === undefined || found === word).toBe(true)
+          names.keep(bytes, 1, bytes.length - 1, word)
+          expect(names.find(bytes, 1, bytes.length - 1)).toBe(word === '' ? undefined : word)
+        }
+      }),
+    )
+  })
+
+  test('are copies: the bytes they came in may be overwritten', () => {
+    const names = new Names()
+    const bytes = Buffer.from('orders')
+    names.keep(bytes, 0, 6, 'orders')
+    bytes.fill('x')
+
+    expect(names.find(bytes, 0, 6)).toBeUndefined()
+    expect(names.find(Buffer.from('orders'), 0, 6)).toBe('orders')
+  })
+
+  test('are not kept when no server would take them for names', () => {
+    const names = new Names()
+    const long = Buffer.alloc(257, 'n')
+    names.keep(long, 0, long.length, long.toString())
+
+    expect(names.find(long, 0, long.length)).toBeUndefined()
+  })
+
+  test('mean by their quotes what they mean there', () => {
+    for (let round = 0; round < 2; round++) {
+      expect(tableOf('SELECT 1 FROM A')).toEqual([undefined, 'a'])
+      expect(tableOf('SELECT 1 FROM `a``B`')).toEqual([undefined, 'a`b'])
+      expect(tableOf('SELECT 1 FROM "a``B"')).toEqual([undefined, 'a``b'])
+      expect(tableOf('SELECT 1 FROM d.`a``B`')).toEqual(['d', 'a`b'])
+    }
+  })
+})
