@@ -63,6 +63,8 @@ export class ClientSession implements PipelineHost, Guest, SignInHost, IdentityO
   private pipeline: Pipeline | undefined
   private adminTalk: AdminConversation | undefined
   private refusal: FaultCode | undefined
+  /** MySQL mode: the server cannot be asked; only the node itself may be logged into. What others are told. */
+  noServer: Uint8Array | undefined
   /** Where it counts: under no name until it is logged in. */
   traffic: TenantTraffic
   transactionSince = 0
@@ -192,7 +194,7 @@ export class ClientSession implements PipelineHost, Guest, SignInHost, IdentityO
   }
 
   giveUp(fault: Fault): void {
-    this.abandon(errorOfFault(fault))
+    this.refuse(errorOfFault(fault))
   }
 
   quit(): void {
@@ -288,14 +290,28 @@ export class ClientSession implements PipelineHost, Guest, SignInHost, IdentityO
   }
 
   loginRefused(error: Uint8Array, sequence: number): void {
+    if (this.current === 'greeting') {
+      this.greetAlone(error)
+      return
+    }
     if (this.deps.mode.kind === 'mysql' && sequence > 0) this.signIn?.follow(sequence)
-    this.abandon(error)
+    this.refuse(error)
   }
 
   unreachable(error: Uint8Array | undefined): void {
-    if (this.pipeline === undefined || this.signIn !== undefined)
+    if (this.current === 'greeting')
+      this.greetAlone(errorOfFault(new Fault('route.no-server', { tenant: this.tenant })))
+    else if (this.pipeline === undefined || this.signIn !== undefined)
       this.giveUp(new Fault('route.no-server', { tenant: this.tenant }))
     else this.pipeline.course.unreachable(error)
+  }
+
+  /** MySQL mode without its server: administrators of the node must come in all the same. */
+  private greetAlone(error: Uint8Array): void {
+    const { deps } = this
+    this.noServer = error
+    this.scramble = randomScramble()
+    this.signIn?.greet(proxyGreeting(deps.serverVersion(), this.id, this.scramble))
   }
 
   changeUser(login: Login, sequence: number): void {
@@ -333,9 +349,10 @@ export class ClientSession implements PipelineHost, Guest, SignInHost, IdentityO
 
   // --- the end
 
-  private abandon(payload: Uint8Array): void {
+  /** Ends the session with this payload as the last thing its client gets. */
+  refuse(payload: Uint8Array): void {
     if (this.current === 'closing' || this.current === 'closed') return
-    if (this.isLoggingIn) this.traffic.loggedIn(false)
+    if (this.pipeline === undefined && !this.isAdmin) this.traffic.loggedIn(false)
     const sequence = this.ownSequence()
     this.move('gaveUp')
     this.stopStatement()
@@ -353,10 +370,6 @@ export class ClientSession implements PipelineHost, Guest, SignInHost, IdentityO
   private ownSequence(): number | undefined {
     if (this.signIn !== undefined) return this.signIn.sequence
     return this.pipeline === undefined ? FIRST_ANSWER : this.pipeline.ownSequence()
-  }
-
-  private get isLoggingIn(): boolean {
-    return this.pipeline === undefined && this.adminTalk === undefined
   }
 
   /** Sends what is pending and closes; a client that does not read it is cut off at the deadline. */

@@ -25,7 +25,10 @@ export type SignInHost = {
   readonly entry: ClientEntry
   /** What the client answers: our own, in MySQL mode the server's. */
   readonly scramble: Uint8Array
+  /** MySQL mode: what a login for the server is told when there is no server. */
+  readonly noServer: Uint8Array | undefined
   credentials: Credentials | undefined
+  readonly refuse: (error: Uint8Array) => void
   readonly move: (event: SessionEvent) => void
   readonly giveUp: (fault: Fault) => void
   readonly failed: (error: unknown) => void
@@ -121,7 +124,8 @@ export class SignIn {
     if (this.isRelayed && host.credentials === undefined && !isAdminLogin(payload, rules)) {
       host.entry.demandTls()
       host.move('credentialsRead')
-      host.servers.current?.relayLogin(maskLogin(payload))
+      if (host.noServer === undefined) host.servers.current?.relayLogin(maskLogin(payload))
+      else host.refuse(host.noServer)
       return
     }
     const step = readLogin(payload, host.credentials, host.scramble, rules)

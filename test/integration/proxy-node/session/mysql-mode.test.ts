@@ -84,10 +84,10 @@ describe.each<Flavour>(['node:net', 'Bun'])('over %s', flavour => {
         return true
       },
     })
-    const turnedAway = await connectTo(full).next()
+    const turnedAway = await connectTo(full).logIn('u')
 
     expect([errorOf(refused).errno, refused.sequence]).toEqual([1045, 2])
-    expect([errorOf(turnedAway).errno, turnedAway.sequence]).toEqual([1040, 0])
+    expect([errorOf(turnedAway).errno, turnedAway.sequence]).toEqual([1040, 2])
   })
 
   test.each<[string, FakeScript]>([
@@ -103,10 +103,21 @@ describe.each<Flavour>(['node:net', 'Bun'])('over %s', flavour => {
     ],
   ])('a server that %s: 10013', async (_name, script) => {
     const { plane } = await over(script)
-    const packet = await connectTo(plane).next()
+    const client = connectTo(plane)
+    const packet = await client.logIn('u')
 
-    expect(errorOf(packet).errno).toBe(10013)
+    expect([errorOf(packet).errno, packet.sequence]).toEqual([10013, 2])
+    await client.closed()
     await expect.poll(plane.size).toBe(0)
+  })
+
+  test('the node itself can be logged into when its server is gone', async () => {
+    const { server, plane } = await over()
+    await server.stop()
+    const client = connectTo(plane)
+
+    expect((await client.logIn('root@proxysys')).payload[0]).toBe(0)
+    expect(await client.query('SHOW PROXYCONFIG')).toHaveLength(5)
   })
 
   test('answers that only look like ends, prepared statements, and ping are relayed', async () => {
