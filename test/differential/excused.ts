@@ -27,9 +27,10 @@ const UNKNOWN_STATEMENT = /^\u00ff..#HY000(Unknown prepared|hash map)/s
 const MORE_RESULTS = 0x8
 const STATE_CHANGED = 0x4000
 
-/** Rows of SHOW SESSION VARIABLES that are about the connection, not about the client's session. */
+/** Rows of SHOW SESSION VARIABLES that nothing in the client's session makes or changes. */
 const OF_CONNECTION: Readonly<Record<string, string>> = {
   ob_last_schema_version: 'what a server has seen of the schema, told by each server for itself',
+  ob_plan_cache_percentage: 'the kernel lowers its own default soon after its first start',
 }
 
 const EXCUSES: readonly Excuse[] = [
