@@ -23,16 +23,8 @@ const LOGIN_LIMIT_BYTES = 1024 * 1024
 /** How long a server may take to close after COM_QUIT. */
 const LEAVE_MS = 5_000
 
-/** What the owner of a server session is told. */
-export type ServerSessionOwner = {
-  /** MySQL mode only: the server's greeting, before anything is sent. */
-  readonly greeted: (session: ServerSession, greeting: Greeting) => void
-  /** Logged in: payload of the login OK and its sequence number. */
-  readonly ready: (session: ServerSession, ok: Uint8Array, sequence: number) => void
-  /** The server said no: payload of its ERR and its sequence number. */
-  readonly refused: (session: ServerSession, error: Uint8Array, sequence: number) => void
-  /** MySQL mode only: a login packet that is neither OK nor ERR, and its sequence number. */
-  readonly asked: (session: ServerSession, sequence: number, payload: Uint8Array) => void
+/** What comes of a command that a server session was sent. */
+export type ServerAnswers = {
   /** Bytes of a response for the client. */
   readonly forward: (session: ServerSession, bytes: Uint8Array) => void
   /** The response is complete; see RelaySink. */
@@ -48,6 +40,18 @@ export type ServerSessionOwner = {
   readonly infile: (session: ServerSession) => void
   /** See RelaySink. */
   readonly discards: (session: ServerSession, errorCode: number, held: Uint8Array) => boolean
+}
+
+/** What the owner of a server session is told. */
+export type ServerSessionOwner = ServerAnswers & {
+  /** MySQL mode only: the server's greeting, before anything is sent. */
+  readonly greeted: (session: ServerSession, greeting: Greeting) => void
+  /** Logged in: payload of the login OK and its sequence number. */
+  readonly ready: (session: ServerSession, ok: Uint8Array, sequence: number) => void
+  /** The server said no: payload of its ERR and its sequence number. */
+  readonly refused: (session: ServerSession, error: Uint8Array, sequence: number) => void
+  /** MySQL mode only: a login packet that is neither OK nor ERR, and its sequence number. */
+  readonly asked: (session: ServerSession, sequence: number, payload: Uint8Array) => void
   readonly drained: (session: ServerSession) => void
   /** Gone, for whatever reason; once. `wasReady` tells whether it had been logged in. */
   readonly lost: (session: ServerSession, wasReady: boolean) => void

@@ -3,11 +3,11 @@
  * OBServers behind one session, or one MySQL server.
  */
 import type { Fault } from '#contract/fault'
-import type { ServerSession } from '../backend/server-session.ts'
+import type { ServerAnswers, ServerSession } from '../backend/server-session.ts'
 import type { Cell, Column } from '../wire/resultset.ts'
 import type { SessionState } from './states.ts'
 
-export type Course = {
+export type Course = ServerAnswers & {
   /** How many bytes of a payload must have come before its command is begun; `packet` shows its first five. */
   readonly wanted: (packet: Uint8Array) => number
   /** Takes a command's beginning, header first, a view: sends it, answers it, or keeps a copy. */
@@ -16,16 +16,6 @@ export type Course = {
   readonly answered: (payload: Uint8Array) => void
   readonly reached: (server: ServerSession) => void
   readonly unreachable: (error: Uint8Array | undefined) => void
-  readonly forward: (server: ServerSession, bytes: Uint8Array) => void
-  readonly finished: (
-    server: ServerSession,
-    ok: Uint8Array | undefined,
-    sequence: number,
-    swallowed: boolean,
-  ) => void
-  readonly extra: (server: ServerSession, type: number, bytes: Uint8Array) => void
-  readonly infile: (server: ServerSession) => void
-  readonly discards: (server: ServerSession, errorCode: number, held: Uint8Array) => boolean
   /** The server in use is gone. */
   readonly lost: (server: ServerSession) => void
   readonly spareLost: (server: ServerSession) => void

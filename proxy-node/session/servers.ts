@@ -5,7 +5,11 @@
  */
 import type { Baselines } from '../backend/baseline.ts'
 import type { ProxyLogin } from '../backend/login.ts'
-import { ServerSession, type ServerSessionOwner } from '../backend/server-session.ts'
+import {
+  type ServerAnswers,
+  ServerSession,
+  type ServerSessionOwner,
+} from '../backend/server-session.ts'
 import type { Address } from '../net/transport.ts'
 import type { Greeting } from '../wire/handshake.ts'
 import type { SessionMemory } from './memory.ts'
@@ -18,7 +22,7 @@ const MAX_SPARE = 16
 /** A server that cannot serve this tenant now although its login is right: try another (§7.5). */
 const ELSEWHERE: ReadonlySet<number> = new Set([4124, 5150, 8001, 8002])
 
-export type ServersOwner = {
+export type ServersOwner = ServerAnswers & {
   /** MySQL mode: the server's greeting, and login packets that are neither OK nor ERR. */
   readonly greeted: (greeting: Greeting) => void
   readonly asked: (sequence: number, payload: Uint8Array) => void
@@ -29,16 +33,6 @@ export type ServersOwner = {
   readonly reached: (server: ServerSession) => void
   /** No server could be used; the payload of the last refusal, if any. */
   readonly unreachable: (error: Uint8Array | undefined) => void
-  readonly forward: (server: ServerSession, bytes: Uint8Array) => void
-  readonly finished: (
-    server: ServerSession,
-    ok: Uint8Array | undefined,
-    sequence: number,
-    swallowed: boolean,
-  ) => void
-  readonly extra: (server: ServerSession, type: number, bytes: Uint8Array) => void
-  readonly infile: (server: ServerSession) => void
-  readonly discards: (server: ServerSession, errorCode: number, held: Uint8Array) => boolean
   readonly drained: () => void
   /** The session in use is gone. */
   readonly lost: (server: ServerSession) => void
