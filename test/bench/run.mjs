@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
- * `npm run bench`: MariaDB direct, through HAProxy (TCP, one thread) and through our proxy (one
- * worker, MySQL mode), alternating in one run. Queries a second, latency, and the proxy's own CPU a
+ * `npm run bench`: MariaDB direct, through HAProxy (TCP, one thread), through a forwarder that only
+ * moves bytes on the proxy's runtime, and through our proxy (one worker, MySQL mode), alternating in one run. Queries a second, latency, and the proxy's own CPU a
  * query from /proc, supervisor included; then the same in OceanBase mode over scripted OBServers.
  * `--json FILE` writes the same, `--seconds N` a round's length, `--parts text,idle` only those.
  */
@@ -16,6 +16,7 @@ const ROOT = resolve(import.meta.dirname, '../..')
 const SERVER = { host: '127.19.2.1', port: 3306 }
 const HAPROXY = { host: '127.19.3.1', port: 3306 }
 const OURS = { host: '127.19.1.1', port: 2883 }
+const FORWARDER = { host: '127.19.4.1', port: 3306 }
 
 const PARTS = ['text', 'prepared', 'large', 'oceanbase', 'idle']
 
@@ -38,14 +39,17 @@ process.on('SIGINT', () => process.exit(130))
 
 await startServer()
 startHaproxy()
+const forwarder = startForwarder()
 const ours = startOurs()
 await until(() => query(OURS, 'SELECT 1'), 'the proxy answers')
 await until(() => query(HAPROXY, 'SELECT 1'), 'HAProxy answers')
+await until(() => query(FORWARDER, 'SELECT 1'), 'the forwarder answers')
 sysbench(SERVER, 'prepare', 'oltp_point_select', [])
 
 const paths = [
   { name: 'direct', address: SERVER, pids: () => [] },
   { name: 'HAProxy', address: HAPROXY, pids: () => [haproxyPid()] },
+  { name: 'bare Bun', address: FORWARDER, pids: () => [forwarder.pid] },
   { name: 'obfleet', address: OURS, pids: () => [ours.pid, ...childrenOf(ours.pid)] },
 ]
 const workloads = [
@@ -139,6 +143,15 @@ function haproxyPid() {
   return startHaproxy.pid
 }
 
+function startForwarder() {
+  const places = [FORWARDER, SERVER].map(({ host, port }) => `${host}:${port}`)
+  const bun = join(ROOT, 'node_modules/.bin/bun')
+  const script = join(import.meta.dirname, 'forwarder.ts')
+  const child = spawn(bun, [script, ...places], { stdio: 'ignore' })
+  children.push(child)
+  return child
+}
+
 function startOurs() {
   execFileSync(process.execPath, [join(ROOT, 'infra/build-node.mjs')], { stdio: 'ignore' })
   const child = spawn(
@@ -204,21 +217,24 @@ function measure({ name, args }) {
 /** 100 MB in one result set: rate, and the peak resident memory of the proxy meanwhile. */
 function measureLarge() {
   const sql = "SELECT REPEAT('x', 10000) FROM seq_1_to_10000"
-  return paths.map(({ name, address, pids }) => {
-    const started = performance.now()
-    execFileSync('sh', [
-      '-c',
-      `mariadb --skip-ssl --quick -N -h ${address.host} -P ${address.port} -ubench -pbench sbtest -e "${sql}" > /dev/null`,
-    ])
-    const seconds = (performance.now() - started) / 1000
-    const peakMb = pids().reduce(
-      (sum, pid) =>
-        sum +
-        Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) / 1024,
-      0,
-    )
-    return { path: name, megabytesPerSec: 100 / seconds, peakMb }
-  })
+  return paths
+    .filter(({ name }) => name !== 'bare Bun')
+    .map(({ name, address, pids }) => {
+      const started = performance.now()
+      execFileSync('sh', [
+        '-c',
+        `mariadb --skip-ssl --quick -N -h ${address.host} -P ${address.port} -ubench -pbench sbtest -e "${sql}" > /dev/null`,
+      ])
+      const seconds = (performance.now() - started) / 1000
+      const peakMb = pids().reduce(
+        (sum, pid) =>
+          sum +
+          Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) /
+            1024,
+        0,
+      )
+      return { path: name, megabytesPerSec: 100 / seconds, peakMb }
+    })
 }
 
 function print({ workloads: measured, large, idle }) {
