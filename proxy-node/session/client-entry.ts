@@ -28,8 +28,6 @@ const NOWHERE: Endpoint = { address: '', port: 0 }
 /** Payload of a request for TLS: the head of a login, or flags alone as old JDBC drivers send. */
 const REQUEST_BYTES: ReadonlySet<number> = new Set([32, 4])
 const FLAG_BYTES = 4
-/** A bound of its own: the session's deadline ends the whole login before it. */
-const HANDSHAKE_MS = 10_000
 
 /** `probe`: whoever it is wants nothing of a database. */
 export type EntryStep =
@@ -38,6 +36,8 @@ export type EntryStep =
 
 export class ClientEntry {
   private readonly rules: EntryRules | undefined
+  /** Bound of a TLS handshake; the session's deadline ends the whole login. */
+  private readonly handshakeMs: () => number
   private phase: 'header' | 'request' | 'login' = 'login'
   private held: Uint8Array = NOTHING
   private connection: Connection | undefined
@@ -46,8 +46,9 @@ export class ClientEntry {
   /** Sequence number that the next packet to the client has. */
   sequence = 1
 
-  constructor(rules: EntryRules | undefined) {
+  constructor(rules: EntryRules | undefined, handshakeMs: () => number) {
     this.rules = rules
+    this.handshakeMs = handshakeMs
   }
 
   opened(connection: Connection): void {
@@ -62,6 +63,11 @@ export class ClientEntry {
   /** Where the client is, as far as anybody may be believed. */
   get address(): string {
     return this.endpoint.address
+  }
+
+  /** No header can change the address any more. */
+  get isLocated(): boolean {
+    return this.phase !== 'header'
   }
 
   get port(): number {
@@ -153,7 +159,7 @@ export class ClientEntry {
     this.connection?.startTls({
       context,
       received,
-      timeoutMs: HANDSHAKE_MS,
+      timeoutMs: this.handshakeMs(),
       secured: () => {},
     })
   }

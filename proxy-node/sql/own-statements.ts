@@ -11,7 +11,7 @@ export type OwnStatement =
   | { readonly kind: 'processlist'; readonly full: boolean }
   /** `id` as the client wrote it, in the proxy's ids; `query` for KILL QUERY. */
   | { readonly kind: 'kill'; readonly id: number; readonly query: boolean }
-  /** SET @obproxy_route_addr: an address as the number that OBProxy makes of it, 0 for none. */
+  /** SET @obproxy_route_addr: an address as the number that OBProxy makes of it, 0 or NULL for none. */
   | { readonly kind: 'setRouteAddress'; readonly address: number }
   /** SELECT @obproxy_route_addr: the server session that was used last. */
   | { readonly kind: 'routeAddress' }
@@ -33,6 +33,7 @@ const WORD = {
   query: keyword('query'),
   set: keyword('set'),
   routeAddress: keyword('obproxy_route_addr'),
+  null: keyword('null'),
 } as const
 
 const MAX_ID = 0xffff_ffff
@@ -73,10 +74,10 @@ function set(lexer: Lexer): OwnStatement | undefined {
   lexer.accept(COLON)
   if (!lexer.accept(EQUALS) || lexer.next() !== TOKEN.word) return undefined
   const text = lexer.text()
+  const isNone = lexer.is(WORD.null)
   const address = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN
-  return Number.isSafeInteger(address) && isEnd(lexer)
-    ? { kind: 'setRouteAddress', address }
-    : undefined
+  if (!isNone && !Number.isSafeInteger(address)) return undefined
+  return isEnd(lexer) ? { kind: 'setRouteAddress', address: isNone ? 0 : address } : undefined
 }
 
 /** At `@obproxy_route_addr`, whose name becomes the current token. */
