@@ -26,19 +26,25 @@ export function setsReading(bytes: Uint8Array, from: number, to: number, mode: n
   let sets = 0
   let isFirst = true
   let mayDecide = false
+  /** What the token before would set if it were assigned. */
+  let named = 0
   while (lexer.next() !== TOKEN.end) {
     if (isFirst) mayDecide = lexer.is(SET) || lexer.is(START)
-    isFirst = lexer.type === TOKEN.sign && lexer.sign === SIGN.semicolon
-    if (mayDecide && !isFirst) sets |= setHere(lexer)
+    isFirst = isSign(lexer, SIGN.semicolon)
+    if (!mayDecide) continue
+    if (isSign(lexer, EQUALS) || isSign(lexer, COLON) || lexer.is(WRITE)) sets |= named
+    named = namedBy(lexer)
   }
   return sets
 }
 
-function setHere(lexer: Lexer): number {
-  if (lexer.type !== TOKEN.word && lexer.type !== TOKEN.name) return 0
-  const isAssigned = lexer.isBefore(EQUALS) || lexer.isBefore(COLON)
-  if (isAssigned) return VARIABLES[lexer.text().toLowerCase()] ?? 0
-  if (!lexer.is(READ)) return 0
-  lexer.next()
-  return lexer.is(WRITE) ? SETS.readOnly : 0
+function isSign(lexer: Lexer, sign: number): boolean {
+  return lexer.type === TOKEN.sign && lexer.sign === sign
+}
+
+/** READ counts only before WRITE, and no variable is called so. */
+function namedBy(lexer: Lexer): number {
+  if (lexer.is(READ)) return SETS.readOnly
+  const mayName = lexer.type === TOKEN.word || lexer.type === TOKEN.name
+  return mayName ? (VARIABLES[lexer.text().toLowerCase()] ?? 0) : 0
 }
