@@ -68,14 +68,12 @@ export class ClientSession implements PipelineHost, Guest, SignInHost, IdentityO
   private signIn: SignIn | undefined
   private pipeline: Pipeline | undefined
   private adminTalk: AdminConversation | undefined
-  private refusal: FaultCode | undefined
   /** MySQL mode: the server cannot be asked; only the node itself may be logged into. What others are told. */
   noServer: Uint8Array | undefined
   /** Where it counts: under no name until it is logged in. */
   traffic: TenantTraffic
   transactionSince = 0
   private readonly patience = new Patience()
-  /** Its place among those that log in. */
   visit: Visit | undefined
 
   constructor(deps: SessionDeps, keeper: SessionKeeper) {
@@ -184,7 +182,7 @@ export class ClientSession implements PipelineHost, Guest, SignInHost, IdentityO
 
   /** The client is refused as soon as it is there, instead of being greeted. */
   turnAway(code: FaultCode): void {
-    this.refusal = code
+    this.visit?.refuse(new Fault(code))
   }
 
   giveUp(fault: Fault): void {
@@ -203,16 +201,12 @@ export class ClientSession implements PipelineHost, Guest, SignInHost, IdentityO
   /** One beat a second: ends a client that stopped in the middle of something, or says nothing. */
   beat(): void {
     try {
-      const end = this.patience.beat(this, this.pipeline)
+      const end = this.patience.beat(this, this.pipeline, this.deps.settings())
       if (end === 'mute') this.client?.destroy()
       else if (end !== undefined) this.giveUp(end)
     } catch (error) {
       this.failed(error)
     }
-  }
-
-  get inactivitySeconds(): number {
-    return this.deps.settings().inactivitySeconds
   }
 
   /** Of `performance.now()`; undefined for one that cannot be ended without a loss. */
@@ -228,8 +222,7 @@ export class ClientSession implements PipelineHost, Guest, SignInHost, IdentityO
     const { loginTimeoutMs } = deps.settings()
     this.entry.opened(connection)
     this.signIn = new SignIn(this, connection)
-    const refusal =
-      this.refusal === undefined ? this.visit?.take(this.entry) : new Fault(this.refusal)
+    const refusal = this.visit?.take(this.entry)
     if (refusal !== undefined) {
       this.giveUp(refusal)
       return
@@ -295,10 +288,9 @@ export class ClientSession implements PipelineHost, Guest, SignInHost, IdentityO
 
   /** Before anything of the client is taken up: what the session has to have is not to be missed. */
   private learnLogin(ok: Uint8Array): OkPacket {
-    const { memory, deps, servers } = this
-    const learned = memory.learnLogin(ok, deps.baselines)
-    servers.isUpToDate()
-    prescribe(memory, deps.settings())
+    const learned = this.memory.learnLogin(ok, this.deps.baselines)
+    this.servers.broughtUpToDate()
+    prescribe(this.memory, this.deps.settings())
     return learned
   }
 
@@ -342,16 +334,12 @@ export class ClientSession implements PipelineHost, Guest, SignInHost, IdentityO
     this.deadline = undefined
     this.signIn?.accepted(ok)
     this.signIn = undefined
-    this.left()
-  }
-
-  private left(): void {
     this.visit?.leave()
     this.visit = undefined
   }
 
   private leaves(): void {
-    this.left()
+    this.visit?.leave()
     this.keeper.leaving()
   }
 

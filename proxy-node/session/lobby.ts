@@ -63,14 +63,21 @@ export class Visit {
   private readonly lobby: Lobby
   private isCounted = false
   private address: string | undefined
+  private refusal: Fault | undefined
 
   constructor(lobby: Lobby) {
     this.lobby = lobby
   }
 
+  /** The client is not to come in, for a reason that is not the lobby's. */
+  refuse(fault: Fault): void {
+    this.refusal = fault
+  }
+
   /** Counts the client, by its address as soon as that is known. The fault when it is one too many. */
   take({ isLocated, address }: Visitor): Fault | undefined {
     const { lobby } = this
+    if (this.refusal !== undefined) return this.refusal
     if (!this.isCounted) {
       const refusal = lobby.enter()
       if (refusal !== undefined) return refusal

@@ -5,13 +5,12 @@
 import { Fault } from '#contract/fault'
 import type { SessionMemory } from './memory.ts'
 import type { Pipeline } from './pipeline.ts'
+import type { SessionSettings } from './ports.ts'
 import type { SessionState } from './states.ts'
 
 type Waited = {
   readonly state: SessionState
   readonly memory: SessionMemory
-  /** `default_inactivity_timeout`. */
-  readonly inactivitySeconds: number
 }
 
 export class Patience {
@@ -24,14 +23,18 @@ export class Patience {
   }
 
   /** What the client is told as the last thing; 'mute': nothing, it does not read. */
-  beat(session: Waited, pipeline: Pipeline | undefined): Fault | 'mute' | undefined {
+  beat(
+    session: Waited,
+    pipeline: Pipeline | undefined,
+    { inactivitySeconds }: Pick<SessionSettings, 'inactivitySeconds'>,
+  ): Fault | 'mute' | undefined {
     this.idleSeconds = session.state === 'idle' ? this.idleSeconds + 1 : 0
     const overdue = pipeline?.overdue()
     if (overdue === 'writing') return 'mute'
     if (overdue === 'server') return new Fault('server.lost-reading')
     if (overdue === 'reading')
       return new Fault('request.timeout', { seconds: pipeline?.readSeconds ?? 0 })
-    const seconds = idleLimitSeconds(session)
+    const seconds = idleLimitSeconds(session, inactivitySeconds)
     if (this.idleSeconds >= seconds) return new Fault('session.idle', { seconds })
     pipeline?.beat()
     return undefined
@@ -43,7 +46,7 @@ export class Patience {
  * also for interactive clients (tried). A transaction is its server's to end: that rolls it back and
  * says so at the next statement, or closes, and then the session is outside it.
  */
-function idleLimitSeconds({ memory, inactivitySeconds }: Waited): number {
+function idleLimitSeconds({ memory }: Waited, inactivitySeconds: number): number {
   const isOpen = memory.inTransaction && memory.heldBegin === undefined
   return isOpen ? inactivitySeconds : memory.seconds('wait_timeout', inactivitySeconds)
 }

@@ -73,7 +73,7 @@ export class Servers implements ServerSessionOwner {
   }
 
   /** The session in use is the client's own login: it has all that the client's session has. */
-  isUpToDate(): void {
+  broughtUpToDate(): void {
     const { current, memory } = this
     if (current === undefined) return
     memory.delivered(current.delivered)
