@@ -293,7 +293,7 @@ const ROWS: readonly Row[] = [
   ['server_detect_refresh_interval', 'time', '1s', '[1ms, 1h]', false, 'USER', 'LEVEL_GLOBAL', 'probe scheduling period'],
   ['server_routing_mode', 'text', 'oceanbase', '', false, 'SYS', 'LEVEL_GLOBAL', 'oceanbase, random, mock or mysql'],
   ['server_state_refresh_interval', 'time', '20s', '[10ms, 1h]', false, 'USER', 'LEVEL_GLOBAL', 'period of reading server/zone state from the cluster'],
-  ['server_tcp_init_cwnd', 'int', '0', '[0,64]', false, 'USER', 'LEVEL_GLOBAL', 'initial congestion window towards observers'],
+  ['server_tcp_init_cwnd', 'int', '0', '[0,64]', false, 'USER', 'LEVEL_GLOBAL', 'initial congestion window towards observers; Linux has no socket option for it'],
   ['server_tcp_keepcnt', 'int', '5', '[0,9]', false, 'USER', 'LEVEL_GLOBAL', 'keepalive probes'],
   ['server_tcp_keepidle', 'int', '5', '[0,7200]', false, 'USER', 'LEVEL_GLOBAL', 'keepalive idle, s'],
   ['server_tcp_keepintvl', 'int', '5', '[0,75]', false, 'USER', 'LEVEL_GLOBAL', 'keepalive interval, s'],

@@ -23,6 +23,8 @@ export type EntryRules = {
   readonly mayNameClient: (address: string) => boolean
 }
 
+type EntryLimits = { readonly settings: () => { readonly loginTimeoutMs: number } }
+
 const NOTHING = new Uint8Array(0)
 const NOWHERE: Endpoint = { address: '', port: 0 }
 /** Payload of a request for TLS: the head of a login, or flags alone as old JDBC drivers send. */
@@ -37,7 +39,7 @@ export type EntryStep =
 export class ClientEntry {
   private readonly rules: EntryRules | undefined
   /** Bound of a TLS handshake; the session's deadline ends the whole login. */
-  private readonly handshakeMs: () => number
+  private readonly limits: EntryLimits
   private phase: 'header' | 'request' | 'login' = 'login'
   private held: Uint8Array = NOTHING
   private connection: Connection | undefined
@@ -46,9 +48,9 @@ export class ClientEntry {
   /** Sequence number that the next packet to the client has. */
   sequence = 1
 
-  constructor(rules: EntryRules | undefined, handshakeMs: () => number) {
+  constructor(rules: EntryRules | undefined, limits: EntryLimits) {
     this.rules = rules
-    this.handshakeMs = handshakeMs
+    this.limits = limits
   }
 
   opened(connection: Connection): void {
@@ -159,7 +161,7 @@ export class ClientEntry {
     this.connection?.startTls({
       context,
       received,
-      timeoutMs: this.handshakeMs(),
+      timeoutMs: this.limits.settings().loginTimeoutMs,
       secured: () => {},
     })
   }

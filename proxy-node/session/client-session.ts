@@ -84,7 +84,7 @@ export class ClientSession implements PipelineHost, Guest, SignInHost, IdentityO
     this.traffic = deps.traffic.of('', '')
     this.memory = new SessionMemory(deps.settings().maxMemoryBytes)
     this.scramble = deps.mode.kind === 'mysql' ? EMPTY_SCRAMBLE : randomScramble()
-    this.entry = new ClientEntry(deps.entry, () => deps.settings().loginTimeoutMs)
+    this.entry = new ClientEntry(deps.entry, deps)
     this.visit = new Visit(deps.lobby)
     this.servers = new Servers(deps, this.memory, new ServerEvents(this))
     this.events = new ClientEvents(this)

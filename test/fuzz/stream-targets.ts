@@ -358,7 +358,7 @@ const CLIENT_ENTRY: Target = {
       mayBringHeader: () => (control & 2) === 0,
       mayNameClient: () => true,
     }
-    const entry = new ClientEntry(rules, () => 10_000)
+    const entry = new ClientEntry(rules, { settings: () => ({ loginTimeoutMs: 10_000 }) })
     entry.opened(CONNECTION)
     secured = 0
     let given = 0
