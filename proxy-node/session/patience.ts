@@ -6,6 +6,7 @@ import { Fault } from '#contract/fault'
 import type { SessionMemory } from './memory.ts'
 import type { Pipeline } from './pipeline.ts'
 import type { SessionSettings } from './ports.ts'
+import { READ_STALL_SECONDS } from './stall.ts'
 import type { SessionState } from './states.ts'
 
 type Waited = {
@@ -32,8 +33,10 @@ export class Patience {
     const overdue = pipeline?.overdue()
     if (overdue === 'writing') return 'mute'
     if (overdue === 'server') return new Fault('server.lost-reading')
-    if (overdue === 'reading')
-      return new Fault('request.timeout', { seconds: pipeline?.readSeconds ?? 0 })
+    if (overdue === 'reading') {
+      const limit = session.memory.seconds('net_read_timeout', READ_STALL_SECONDS)
+      return new Fault('request.timeout', { seconds: limit })
+    }
     const seconds = idleLimitSeconds(session, inactivitySeconds)
     if (this.idleSeconds >= seconds) return new Fault('session.idle', { seconds })
     pipeline?.beat()

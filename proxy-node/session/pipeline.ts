@@ -146,12 +146,8 @@ export class Pipeline implements CourseHost {
       const pending = this.target?.pendingBytes() ?? 0
       return this.stall.writing(pending, writeSeconds) === undefined ? undefined : 'server'
     }
-    return this.stall.reading(this.isHalfRead, this.readSeconds)
-  }
-
-  /** How long the rest of a command may take. */
-  get readSeconds(): number {
-    return this.memory.seconds('net_read_timeout', READ_STALL_SECONDS)
+    const readSeconds = this.memory.seconds('net_read_timeout', READ_STALL_SECONDS)
+    return this.stall.reading(this.isHalfRead, readSeconds)
   }
 
   /** As SHOW PROCESSLIST names the command under way; undefined between commands. */
