@@ -121,8 +121,10 @@ export class OwnCommands {
     const servers = directory.tenantServers(identity.tenant)
     this.later(Promise.resolve(servers), found => {
       const server = found.find(({ host, port }) => routeNumber(host, port) === address)
-      if (server === undefined)
-        throw new Fault('route.not-a-server', { address, tenant: identity.tenant })
+      if (server === undefined) {
+        const given = address < 0 ? 'this value' : address
+        throw new Fault('route.not-a-server', { address: given, tenant: identity.tenant })
+      }
       this.route.boundTo = server
       this.host.answer(this.ok())
     })

@@ -98,6 +98,31 @@ test(
   KERNEL_LOOKS_MS,
 )
 
+test.each([
+  ['ob_trx_timeout', 4012],
+  ['ob_trx_idle_timeout', 6002],
+])(
+  'a transaction behind its %s is told so by the kernel, and the session goes on',
+  async (name, errno) => {
+    const client = await connectTo(stack.proxy.port)
+    await client.query(`SET ${name} = 1000000`)
+    await client.query('BEGIN')
+    await client.query('INSERT INTO limited VALUES (5)')
+    const next = async () =>
+      client.query('UPDATE limited SET id = id WHERE id = 0').then(
+        () => 0,
+        (error: { readonly errno: number }) => error.errno,
+      )
+
+    // Longer than the time-out between two looks: each look is a statement, and ends idleness.
+    await expect.poll(next, { interval: 3_000, timeout: KERNEL_LOOKS_MS }).toBe(errno)
+    await expect(client.query('COMMIT')).rejects.toMatchObject({ errno: 6002 })
+    const [rows] = await client.query('SELECT COUNT(*) AS n FROM limited')
+    expect(rows).toEqual([{ n: 0 }])
+  },
+  KERNEL_LOOKS_MS,
+)
+
 test('a read-only service: nothing is written, whatever a client tries', async () => {
   const client = await connectTo((await proxyWith({ isReadOnly: true })).port)
   for (const sql of ['SET tx_read_only = 0', 'START TRANSACTION READ WRITE'])

@@ -286,15 +286,18 @@ describe('SET @obproxy_route_addr', () => {
     expect(await portOf(client)).toBe(b.port)
   })
 
-  test('of an address that is no server of the tenant is refused, and changes nothing', async () => {
-    const a = await fake()
-    const client = await loggedIn(await planeOver([a], {}))
-    const [packet] = await client.query('SET @obproxy_route_addr = 139848283851851')
-    const { errno, text } = errorOf(packet)
+  test.each(['139848283851851', "'x'", '-5', '1, @a = 2'])(
+    'of %s, which is no server of the tenant, is refused, and changes nothing',
+    async value => {
+      const a = await fake()
+      const client = await loggedIn(await planeOver([a], {}))
+      const [packet] = await client.query(`SET @obproxy_route_addr = ${value}`)
+      const { errno, text } = errorOf(packet)
 
-    expect({ errno, text }).toEqual({ errno: 4179, text: expect.stringMatching(/tenant app/) })
-    expect(await portOf(client)).toBe(a.port)
-  })
+      expect({ errno, text }).toEqual({ errno: 4179, text: expect.stringMatching(/tenant app/) })
+      expect(await portOf(client)).toBe(a.port)
+    },
+  )
 
   test('takes no second try: an error of the server is the client’s, a server that is gone is told', async () => {
     const [a, b] = [await fake(), await fake()]
