@@ -14,12 +14,13 @@ const OTHERS = ['password', 'transaction', 'role', 'default'].map(word => keywor
 export function initStatements(text: string): readonly string[] | undefined {
   const bytes = new TextEncoder().encode(text)
   const lexer = new Lexer(bytes, 0, bytes.length)
+  const decoder = new TextDecoder()
   const statements: string[] = []
   for (;;) {
     const start = firstOf(lexer)
     if (start === undefined) return statements
     if (!lexer.is(SET) || !restIsOfSession(lexer)) return undefined
-    statements.push(Buffer.from(bytes.subarray(start, lexer.start)).toString().trim())
+    statements.push(decoder.decode(bytes.subarray(start, endOf(bytes, lexer.start))))
   }
 }
 
@@ -28,6 +29,13 @@ function firstOf(lexer: Lexer): number | undefined {
   do lexer.next()
   while (isSemicolon(lexer))
   return lexer.type === TOKEN.end ? undefined : lexer.start
+}
+
+/** Without the white space before it, as the lexer knows it. */
+function endOf(bytes: Uint8Array, before: number): number {
+  let end = before
+  while ((bytes[end - 1] ?? 0x21) <= 0x20) end -= 1
+  return end
 }
 
 /** Reads to the end of a SET. */

@@ -48,4 +48,18 @@ describe('init_sql', () => {
       }),
     )
   })
+
+  test('is the same when what was taken is given again', () => {
+    const pieces = 'SET |a=1|;|\'|"|`|/*|*/|/*!|-- | |\n|#|\\|\u00a0|global|é|@x'.split('|')
+    const text = fc.array(fc.constantFrom(...pieces), { maxLength: 20 })
+
+    fc.assert(
+      fc.property(text, parts => {
+        const statements = initStatements(parts.join(''))
+        if (statements !== undefined)
+          expect(initStatements(statements.join(';\n'))).toEqual(statements)
+      }),
+      { numRuns: 5000 },
+    )
+  })
 })
