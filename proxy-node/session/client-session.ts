@@ -13,14 +13,13 @@ import { packet } from '../wire/writer.ts'
 import { AdminConversation } from './admin-conversation.ts'
 import { ClientEntry } from './client-entry.ts'
 import type { Course, CourseHost } from './course.ts'
+import { courseFor } from './courses.ts'
 import type { Guest } from './drain.ts'
 import type { IdentityOwner } from './identity-commands.ts'
 import { limitOf } from './limits.ts'
 import { Visit } from './lobby.ts'
 import type { Credentials } from './login.ts'
 import { SessionMemory } from './memory.ts'
-import { MysqlCourse } from './mysql-course.ts'
-import { OceanbaseCourse } from './oceanbase-course.ts'
 import { Patience } from './patience.ts'
 import { lostWith } from './pins.ts'
 import { Pipeline, type PipelineHost } from './pipeline.ts'
@@ -218,15 +217,12 @@ export class ClientSession implements PipelineHost, Guest, SignInHost, IdentityO
 
   opened(connection: Connection): void {
     this.client = connection
-    const { deps } = this
+    const { deps, entry } = this
     const { loginTimeoutMs } = deps.settings()
-    this.entry.opened(connection)
+    entry.opened(connection)
     this.signIn = new SignIn(this, connection)
-    const refusal = this.visit?.take(this.entry)
-    if (refusal !== undefined) {
-      this.giveUp(refusal)
-      return
-    }
+    const refusal = this.visit?.take(entry)
+    if (refusal !== undefined) return this.giveUp(refusal)
     this.deadline = deps.clock.after(loginTimeoutMs, () =>
       this.giveUp(new Fault('login.timeout', { seconds: loginTimeoutMs / 1000 })),
     )
@@ -345,17 +341,7 @@ export class ClientSession implements PipelineHost, Guest, SignInHost, IdentityO
 
   private newPipeline(client: Connection): Pipeline {
     const { deps, memory, servers, traffic } = this
-    const { mode } = deps
-    const course = (host: CourseHost) =>
-      mode.kind === 'mysql'
-        ? new MysqlCourse(host, memory, servers)
-        : new OceanbaseCourse(host, {
-            deps,
-            directory: mode.directory,
-            memory,
-            servers,
-            identity: this,
-          })
+    const course = (host: CourseHost) => courseFor(host, { deps, memory, servers, identity: this })
     return new Pipeline(this, { memory, client, traffic, course })
   }
 
