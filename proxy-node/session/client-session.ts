@@ -35,7 +35,6 @@ import type { TenantTraffic } from './traffic.ts'
 const EMPTY_SCRAMBLE = new Uint8Array(20)
 /** How long a client that was told the end may take to read it and close. */
 const LINGER_MS = 10_000
-
 /** Sequence number of an answer to a command of one packet. */
 const FIRST_ANSWER = 1
 
@@ -222,7 +221,10 @@ export class ClientSession implements PipelineHost, Guest, SignInHost, IdentityO
     entry.opened(connection)
     this.signIn = new SignIn(this, connection)
     const refusal = this.visit?.take(entry)
-    if (refusal !== undefined) return this.giveUp(refusal)
+    if (refusal !== undefined) {
+      this.giveUp(refusal)
+      return
+    }
     this.deadline = deps.clock.after(loginTimeoutMs, () =>
       this.giveUp(new Fault('login.timeout', { seconds: loginTimeoutMs / 1000 })),
     )
@@ -282,7 +284,6 @@ export class ClientSession implements PipelineHost, Guest, SignInHost, IdentityO
     else this.pipeline.userChanged(this.traffic)
   }
 
-  /** Before anything of the client is taken up: what the session has to have is not to be missed. */
   private learnLogin(ok: Uint8Array): OkPacket {
     const learned = this.memory.learnLogin(ok, this.deps.baselines)
     this.servers.broughtUpToDate()
