@@ -25,7 +25,7 @@ const MATRIX: Record<string, readonly string[]> = {
     'backend',
     'net',
   ].map(node),
-  'proxy-node/config': ['base', 'contract', 'auth'].map(node),
+  'proxy-node/config': ['base', 'contract', 'sql', 'auth'].map(node),
   'proxy-node/admin': ['base', 'contract', 'wire', 'sql', 'auth', 'topology', 'config', 'net'].map(
     node,
   ),

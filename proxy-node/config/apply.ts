@@ -7,6 +7,7 @@ import { Fault } from '#contract/fault'
 import { HASHED_PASSWORDS, OBSOLETE_NAMES, PARAMETERS, type Parameter } from '#contract/parameters'
 import { stage1FromStored, storedPassword } from '../auth/passwords.ts'
 import { AddressList } from '../base/address.ts'
+import { initStatements } from '../sql/init-sql.ts'
 import { parseSslAttributes, SERVER_SSL_MODES } from './ssl-settings.ts'
 import { magnitude, normalise } from './values.ts'
 
@@ -95,6 +96,8 @@ function checkTogether(values: ReadonlyMap<string, string>): void {
   isServerList('rootservice_list')
   isServerList('test_server_addr')
   checkTrust(of, wants)
+  const init = initStatements(of('init_sql'))
+  wants('init_sql', init !== undefined, 'is SET of session variables; SET …')
   wants('app_name', of('app_name') !== '', 'must not be empty')
   wants(
     'username_separator',

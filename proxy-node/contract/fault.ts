@@ -59,6 +59,27 @@ export const FAULTS = {
     says: 'Too many sessions',
     remedy: 'raise client_max_connections or close sessions',
   },
+  'login.too-many-logins': {
+    blame: 'operator',
+    retryable: true,
+    mysql: { errno: 1040, state: '08004' },
+    says: 'Too many connections: {most} clients are logging in already',
+    remedy: 'connect again, or raise client_login_max_connections',
+  },
+  'login.too-many-of-address': {
+    blame: 'client',
+    retryable: true,
+    mysql: { errno: 1040, state: '08004' },
+    says: 'Too many connections: {most} clients of {address} are logging in already',
+    remedy: 'log in sooner after connecting, or raise client_login_max_connections_per_ip',
+  },
+  'login.too-long': {
+    blame: 'client',
+    retryable: false,
+    mysql: { errno: 1835, state: 'HY000' },
+    says: 'Malformed communication packet: login of more than {bytes} bytes',
+    remedy: 'send fewer connection attributes, or raise client_login_max_size',
+  },
   'protocol.malformed': {
     blame: 'client',
     retryable: false,
@@ -149,6 +170,35 @@ export const FAULTS = {
     mysql: { errno: 10022, state: 'HY000' },
     says: 'OBProxy inactivity timeout: no command within {seconds} s',
     remedy: 'connect again; raise wait_timeout for connections that are kept',
+  },
+  'session.evicted': {
+    blame: 'operator',
+    retryable: true,
+    // Pools know this state as a lost connection and take another one.
+    mysql: { errno: 1152, state: '08S01' },
+    says: 'This session will be disconnected: it was the least recently used one, and another client came',
+    remedy: 'connect again; raise client_max_connections',
+  },
+  'session.init-sql': {
+    blame: 'operator',
+    retryable: false,
+    mysql: { errno: 8006, state: 'HY000' },
+    says: 'send init sql to observer failed: error {errno}, {left} statements of it have not run',
+    remedy: 'correct init_sql for this tenant',
+  },
+  'session.prescribed': {
+    blame: 'operator',
+    retryable: false,
+    mysql: { errno: 4179, state: 'HY000' },
+    says: 'set {name} is not allowed: this proxy is set to {service}',
+    remedy: 'use a proxy that is not, or change obproxy_read_only and obproxy_read_consistency',
+  },
+  'route.not-a-server': {
+    blame: 'client',
+    retryable: false,
+    mysql: { errno: 4179, state: 'HY000' },
+    says: 'Not allow to route to target db server: {address} is no server of tenant {tenant}',
+    remedy: 'SELECT @obproxy_route_addr shows how an address is written; 0 ends it',
   },
   'statement.unknown': {
     blame: 'client',

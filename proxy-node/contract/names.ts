@@ -35,12 +35,26 @@ export const BYTES = {
   serverResponse: 3,
 } as const
 
+/** Limits that refuse or end a client; a position in this list is a counter's index. */
+export const LIMITS = [
+  'connections',
+  'logins',
+  'logins_of_address',
+  'login_size',
+  'login_time',
+  'evicted',
+  'idle',
+] as const
+
+export type Limit = (typeof LIMITS)[number]
+
 export const METRIC = {
   transactions: 'odp_transaction_total',
   requests: 'odp_sql_request_total',
   cost: 'odp_sql_cost_total',
   sessions: 'odp_current_session',
   connections: 'odp_new_client_connections',
+  limited: 'odp_limited_client_connections',
   bytes: 'odp_request_byte',
   entries: 'odp_entry_total',
   logLines: 'odp_elogs_total',

@@ -2,7 +2,7 @@
  * How counters travel inside a node: fixed slots a tenant, written by sessions, merged and read by
  * the exporter. Workers and supervisor are of one executable, so the layout needs no version.
  */
-import { SQL_TYPES } from '#contract/names'
+import { LIMITS, SQL_TYPES } from '#contract/names'
 
 const OUTCOMES = 16
 const TIMES = 3
@@ -20,8 +20,10 @@ export const SLOT = {
   /** + 1 when accepted. */
   logins: SQL_TYPES.length * (OUTCOMES + TIMES) + 8,
   transactions: SQL_TYPES.length * (OUTCOMES + TIMES) + 10,
+  /** + position in `LIMITS`. */
+  limits: SQL_TYPES.length * (OUTCOMES + TIMES) + 11,
   /** From here on levels, not counts: they end with their worker. + 0 client, 1 server sessions. */
-  sessions: SQL_TYPES.length * (OUTCOMES + TIMES) + 11,
+  sessions: SQL_TYPES.length * (OUTCOMES + TIMES) + 11 + LIMITS.length,
 } as const
 
 export const SLOT_COUNT = SLOT.sessions + 2

@@ -4,12 +4,11 @@
  */
 import type { Socket, TCPSocketListenOptions } from 'bun'
 import { systemClock } from '../base/clock.ts'
+import { type SocketTuning, STANDARD_TUNING, type Tuning, tuneSocket } from './socket-tuning.ts'
 import { type RawEnd, TlsLayer, type TlsSetup } from './tls.ts'
 import type { Address, Connection, ConnectionEvents, Listener, Transport } from './transport.ts'
 
 const NOTHING = new Uint8Array(0)
-/** Idle time and interval after which a silent peer is probed (proxy-protocol.md §9). */
-const KEEP_ALIVE_MS = 5_000
 
 class BunConnection implements Connection {
   readonly events: ConnectionEvents
@@ -34,12 +33,12 @@ class BunConnection implements Connection {
     return this.closed || this.dropping
   }
 
-  attach(socket: Socket<BunConnection>): void {
+  attach(socket: Socket<BunConnection>, tuning: SocketTuning): void {
     this.socket = socket
     this.remoteAddress = socket.remoteAddress
     this.remotePort = socket.remotePort
-    socket.setNoDelay(true)
-    socket.setKeepAlive(true, KEEP_ALIVE_MS)
+    // Its type does not say that it has one.
+    if ('fd' in socket && typeof socket.fd === 'number') tuneSocket(socket.fd, tuning)
     if (this.paused) socket.pause()
   }
 
@@ -189,6 +188,7 @@ const HANDLERS = {
 function connect(
   { host, port, timeoutMs }: Address & { timeoutMs: number },
   events: ConnectionEvents,
+  tuning: () => Tuning,
 ): Connection {
   const connection = new BunConnection(events)
   const timer = systemClock.after(timeoutMs, () => {
@@ -207,7 +207,7 @@ function connect(
           socket.terminate()
           return
         }
-        connection.attach(socket)
+        connection.attach(socket, tuning().servers)
         events.opened(connection)
       },
     },
@@ -221,6 +221,7 @@ function connect(
 async function listen(
   where: Address | { readonly fd: number },
   accept: () => ConnectionEvents,
+  tuning: () => Tuning,
 ): Promise<Listener> {
   const place = 'fd' in where ? { fd: where.fd } : { hostname: where.host, port: where.port }
   const options = {
@@ -231,7 +232,7 @@ async function listen(
       open: (socket: Socket<BunConnection>) => {
         const connection = new BunConnection(accept())
         socket.data = connection
-        connection.attach(socket)
+        connection.attach(socket, tuning().clients)
         connection.events.opened(connection)
       },
     },
@@ -241,4 +242,12 @@ async function listen(
   return { port: 'fd' in where ? 0 : listener.port, stop: () => listener.stop(false) }
 }
 
-export const bunTransport: Transport = { connect, listen }
+/** `tuning` is asked once a connection. */
+export function tunedTransport(tuning: () => Tuning): Transport {
+  return {
+    connect: (address, events) => connect(address, events, tuning),
+    listen: (where, accept) => listen(where, accept, tuning),
+  }
+}
+
+export const bunTransport: Transport = tunedTransport(() => STANDARD_TUNING)

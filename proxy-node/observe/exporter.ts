@@ -3,7 +3,7 @@
  * Families, labels and their values as OBProxy's, so that its dashboards work; series of the common
  * statement types are there from the start with zero. Source: proxy-admin.md §5.2.
  */
-import { METRIC, OUTCOME, SQL_TYPES } from '#contract/names'
+import { LIMITS, METRIC, OUTCOME, SQL_TYPES } from '#contract/names'
 import { ALL_OUTCOMES, type TenantTotals } from './metrics.ts'
 
 export type ExporterView = {
@@ -153,6 +153,12 @@ function trafficFamilies(view: ExporterView): readonly Family[] {
       ]),
     },
     {
+      name: METRIC.limited,
+      kind: 'counter',
+      meaning: 'Clients refused or ended by a limit.',
+      series: each(limitSeries),
+    },
+    {
       name: METRIC.transactions,
       kind: 'counter',
       meaning: 'Finished transactions of users.',
@@ -207,6 +213,13 @@ function sessionSeries(totals: TenantTotals): readonly Series[] {
     [{ vip: '', sessionType: 'client' }, totals.clientSessions],
     [{ vip: '', sessionType: 'server' }, totals.serverSessions],
   ]
+}
+
+/** Those without a name have not logged in: of them each limit is there from the start. */
+function limitSeries(totals: TenantTotals): readonly Series[] {
+  return LIMITS.map((limit): Series => [{ limit }, totals.limited(limit)]).filter(
+    ([, value]) => value > 0 || totals.tenant === '',
+  )
 }
 
 function requestSeries(totals: TenantTotals): readonly Series[] {

@@ -2,7 +2,7 @@
  * The traffic of all workers of the node, merged: a lost worker's counts stay, its sessions go, and
  * no counter ever falls. Snapshots come from `session/traffic`.
  */
-import { BYTES, OUTCOME } from '#contract/names'
+import { BYTES, LIMITS, type Limit, OUTCOME } from '#contract/names'
 import { costSlot, requestSlot, SLOT, SLOT_COUNT, type TenantSnapshot } from '#contract/telemetry'
 
 /** Every combination of bits of `OUTCOME`. */
@@ -85,6 +85,10 @@ export class TenantTotals {
 
   logins(isAccepted: boolean): number {
     return this.at(SLOT.logins + (isAccepted ? 1 : 0))
+  }
+
+  limited(limit: Limit): number {
+    return this.at(SLOT.limits + LIMITS.indexOf(limit))
   }
 
   get transactions(): number {

@@ -8,6 +8,7 @@ import type { SessionRow } from '../admin/answer.ts'
 import type { LoginRules } from '../auth/identity.ts'
 import type { Clock, TimerHandle } from '../base/clock.ts'
 import type { ServerSslMode, TlsVersion } from '../config/ssl-settings.ts'
+import type { Tuning } from '../net/socket-tuning.ts'
 import type { DrainReport } from '../session/drain.ts'
 import type {
   AdminAnswer,
@@ -27,6 +28,8 @@ export type WorkerSettings = {
   readonly serverVersion: string
   readonly maxSessions: number
   readonly sessions: SessionSettings
+  /** Of new connections. */
+  readonly sockets: Tuning
   readonly login: LoginRules
   readonly drainMs: number
   readonly slowQueryMs: number

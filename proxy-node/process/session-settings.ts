@@ -1,15 +1,59 @@
 /** The parameters of client sessions as one value for the workers (proxy-protocol.md §9). */
 import type { ConfigStore } from '../config/store.ts'
+import type { SocketTuning, Tuning } from '../net/socket-tuning.ts'
 import type { SessionSettings } from '../session/ports.ts'
+import { initStatements } from '../sql/init-sql.ts'
 
-export function sessionSettings(config: ConfigStore): SessionSettings {
+/** Bits of `client_sock_option_flag_out` and `sock_option_flag_out`. */
+const NO_DELAY = 1
+const KEEP_ALIVE = 2
+
+/** Limits are per node (N2): the kernel spreads connections, so each of `workers` takes its share. */
+export function sessionSettings(config: ConfigStore, workers: number): SessionSettings {
+  const share = (name: string) => Math.ceil(config.number(name) / workers)
   return {
     maxAttempts: config.number('connect_observer_max_retries'),
     connectTimeoutMs: config.timeMs('short_async_task_timeout'),
-    loginTimeoutMs: 10_000,
+    loginTimeoutMs: config.timeMs('client_login_timeout'),
+    maxLoginBytes: config.number('client_login_max_size'),
+    maxLogins: share('client_login_max_connections'),
+    maxLoginsPerAddress: share('client_login_max_connections_per_ip'),
+    evictsIdle: config.isOn('enable_client_connection_lru_disconnect'),
+    inactivitySeconds: config.timeMs('default_inactivity_timeout') / 1000,
     queryTimeoutDeltaMs: config.timeMs('observer_query_timeout_delta'),
     maxMemoryBytes: config.number('client_max_memory_size'),
     usesOb20: config.isOn('enable_ob_protocol_v2'),
     routesAtRandom: config.get('server_routing_mode') === 'random',
+    isReadOnly: config.number('obproxy_read_only') === 0,
+    readsWeakly: config.number('obproxy_read_consistency') === 1,
+    initSql: initStatements(config.get('init_sql')) ?? [],
+  }
+}
+
+/** What the system does with connections to clients, and to servers. */
+export function socketTuning(config: ConfigStore): Tuning {
+  return {
+    clients: tuningOf(config.number('client_sock_option_flag_out'), {
+      idleSeconds: config.number('client_tcp_keepidle'),
+      intervalSeconds: config.number('client_tcp_keepintvl'),
+      probes: config.number('client_tcp_keepcnt'),
+      userTimeoutSeconds: config.number('client_tcp_user_timeout'),
+    }),
+    servers: tuningOf(config.number('sock_option_flag_out'), {
+      idleSeconds: config.number('server_tcp_keepidle'),
+      intervalSeconds: config.number('server_tcp_keepintvl'),
+      probes: config.number('server_tcp_keepcnt'),
+      userTimeoutSeconds: config.number('server_tcp_user_timeout'),
+    }),
+  }
+}
+
+type Times = Omit<SocketTuning, 'isNoDelay' | 'isKeptAlive'>
+
+function tuningOf(flags: number, times: Times): SocketTuning {
+  return {
+    isNoDelay: (flags & NO_DELAY) !== 0,
+    isKeptAlive: (flags & KEEP_ALIVE) !== 0,
+    ...times,
   }
 }

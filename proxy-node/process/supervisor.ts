@@ -13,7 +13,7 @@ import { systemClock } from '../base/clock.ts'
 import { boundAddress } from '../config/bound-address.ts'
 import { CertificateWatch } from '../config/certificate-watch.ts'
 import type { ConfigStore } from '../config/store.ts'
-import { bunTransport } from '../net/bun.ts'
+import { tunedTransport } from '../net/bun.ts'
 import { type ExporterView, exporterAnswer } from '../observe/exporter.ts'
 import type { Log } from '../observe/log.ts'
 import { NodeTraffic } from '../observe/metrics.ts'
@@ -26,7 +26,7 @@ import { ExporterPort } from './exporter-port.ts'
 import { Handover, type Successor, type SuccessorEnd } from './handover.ts'
 import type { Generation } from './inherited.ts'
 import { type LocalCommand, takeLocalCommands } from './local-command.ts'
-import { sessionSettings } from './session-settings.ts'
+import { sessionSettings, socketTuning } from './session-settings.ts'
 import { serverTlsOf, sslSettings, tryCertificates } from './tls-contexts.ts'
 import { type PredecessorReport, predecessorReport, upgradeLines } from './upgrade-view.ts'
 import { type WorkerProcess, Workers } from './workers.ts'
@@ -85,7 +85,8 @@ export class Supervisor {
       },
       broke: fault => this.port.log.error(`${fault.code}: ${fault.message}`),
     })
-    this.metadata = new MetadataConnections(bunTransport, systemClock, {
+    const transport = tunedTransport(() => socketTuning(this.config))
+    this.metadata = new MetadataConnections(transport, systemClock, {
       passwords: () =>
         ['observer_sys_password', 'observer_sys_password1'].flatMap(name => this.stage1(name)),
       timeoutMs: METADATA_TIMEOUT_MS,
@@ -246,7 +247,8 @@ export class Supervisor {
       maxSessions:
         Math.ceil(this.config.number('client_max_connections') / this.workers.count) ||
         Number.MAX_SAFE_INTEGER,
-      sessions: sessionSettings(this.config),
+      sessions: sessionSettings(this.config, this.workers.count),
+      sockets: socketTuning(this.config),
       login: loginRulesOf(name => this.config.get(name)),
       drainMs: this.config.timeMs('hot_upgrade_exit_timeout'),
       slowQueryMs: this.config.timeMs('slow_query_time_threshold'),

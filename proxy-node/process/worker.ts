@@ -8,9 +8,9 @@ import type { SessionRow } from '../admin/answer.ts'
 import type { ServerTls } from '../backend/server-tls.ts'
 import { AddressList } from '../base/address.ts'
 import { systemClock } from '../base/clock.ts'
-import { bunTransport } from '../net/bun.ts'
+import { tunedTransport } from '../net/bun.ts'
 import type { TlsContext } from '../net/tls.ts'
-import type { Listener } from '../net/transport.ts'
+import type { Listener, Transport } from '../net/transport.ts'
 import { drainPlan } from '../session/drain.ts'
 import type { Directory, Mode } from '../session/ports.ts'
 import { Sessions } from '../session/sessions.ts'
@@ -90,6 +90,7 @@ class Worker {
   private readonly exit: (code: number) => void
   private readonly listenDescriptor: number
   private settings: WorkerSettings
+  private readonly transport: Transport = tunedTransport(() => this.settings.sockets)
   private trust: Trust
   private readonly sessions: Sessions
   private listener: Listener | undefined
@@ -111,7 +112,7 @@ class Worker {
     this.index = start.ids.worker
     this.workers = start.ids.workers
     this.sessions = new Sessions({
-      transport: bunTransport,
+      transport: this.transport,
       clock: systemClock,
       mode: this.mode(),
       admin: {
@@ -145,7 +146,7 @@ class Worker {
   }
 
   async listen(): Promise<void> {
-    this.listener = await bunTransport.listen({ fd: this.listenDescriptor }, () =>
+    this.listener = await this.transport.listen({ fd: this.listenDescriptor }, () =>
       this.sessions.accept(),
     )
     // Told to leave before it had begun.

@@ -23,13 +23,13 @@ export type EntryRules = {
   readonly mayNameClient: (address: string) => boolean
 }
 
+type EntryLimits = { readonly settings: () => { readonly loginTimeoutMs: number } }
+
 const NOTHING = new Uint8Array(0)
 const NOWHERE: Endpoint = { address: '', port: 0 }
 /** Payload of a request for TLS: the head of a login, or flags alone as old JDBC drivers send. */
 const REQUEST_BYTES: ReadonlySet<number> = new Set([32, 4])
 const FLAG_BYTES = 4
-/** A bound of its own: the session's deadline ends the whole login before it. */
-const HANDSHAKE_MS = 10_000
 
 /** `probe`: whoever it is wants nothing of a database. */
 export type EntryStep =
@@ -38,6 +38,8 @@ export type EntryStep =
 
 export class ClientEntry {
   private readonly rules: EntryRules | undefined
+  /** Bound of a TLS handshake; the session's deadline ends the whole login. */
+  private readonly limits: EntryLimits
   private phase: 'header' | 'request' | 'login' = 'login'
   private held: Uint8Array = NOTHING
   private connection: Connection | undefined
@@ -46,8 +48,9 @@ export class ClientEntry {
   /** Sequence number that the next packet to the client has. */
   sequence = 1
 
-  constructor(rules: EntryRules | undefined) {
+  constructor(rules: EntryRules | undefined, limits: EntryLimits) {
     this.rules = rules
+    this.limits = limits
   }
 
   opened(connection: Connection): void {
@@ -62,6 +65,11 @@ export class ClientEntry {
   /** Where the client is, as far as anybody may be believed. */
   get address(): string {
     return this.endpoint.address
+  }
+
+  /** No header can change the address any more. */
+  get isLocated(): boolean {
+    return this.phase !== 'header'
   }
 
   get port(): number {
@@ -153,7 +161,7 @@ export class ClientEntry {
     this.connection?.startTls({
       context,
       received,
-      timeoutMs: HANDSHAKE_MS,
+      timeoutMs: this.limits.settings().loginTimeoutMs,
       secured: () => {},
     })
   }

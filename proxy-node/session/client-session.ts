@@ -7,38 +7,42 @@ import { randomScramble } from '../auth/scramble.ts'
 import type { TimerHandle } from '../base/clock.ts'
 import type { Connection, ConnectionEvents } from '../net/transport.ts'
 import { type Greeting, type Login, maskGreeting, proxyGreeting } from '../wire/handshake.ts'
-import { buildOk, errorOfFault, rebuildOk } from '../wire/ok.ts'
+import { buildOk, errorOfFault, type OkPacket, rebuildOk } from '../wire/ok.ts'
 import { DEFAULT_STATUS } from '../wire/protocol.ts'
 import { packet } from '../wire/writer.ts'
 import { AdminConversation } from './admin-conversation.ts'
 import { ClientEntry } from './client-entry.ts'
 import type { Course, CourseHost } from './course.ts'
+import { courseFor } from './courses.ts'
 import type { Guest } from './drain.ts'
 import type { IdentityOwner } from './identity-commands.ts'
+import { limitOf } from './limits.ts'
+import { Visit } from './lobby.ts'
 import type { Credentials } from './login.ts'
 import { SessionMemory } from './memory.ts'
-import { MysqlCourse } from './mysql-course.ts'
-import { OceanbaseCourse } from './oceanbase-course.ts'
+import { Patience } from './patience.ts'
 import { lostWith } from './pins.ts'
 import { Pipeline, type PipelineHost } from './pipeline.ts'
 import type { ProcessRow, SessionDeps } from './ports.ts'
+import { prescribe } from './prescribed.ts'
+import { processRow, standingOf } from './process-row.ts'
 import { Servers } from './servers.ts'
 import { ClientEvents, type EventTarget, ServerEvents } from './session-events.ts'
 import { SignIn, type SignInHost } from './sign-in.ts'
-import { READ_STALL_SECONDS } from './stall.ts'
 import { nextSessionState, type SessionEvent, type SessionState } from './states.ts'
 import type { TenantTraffic } from './traffic.ts'
 
 const EMPTY_SCRAMBLE = new Uint8Array(20)
 /** How long a client that was told the end may take to read it and close. */
 const LINGER_MS = 10_000
-
 /** Sequence number of an answer to a command of one packet. */
 const FIRST_ANSWER = 1
 
 /** Who keeps the sessions. */
 export type SessionKeeper = {
   readonly closed: (session: ClientSession) => void
+  /** Its client was told the end, or is gone; once. */
+  readonly leaving: () => void
   /** A command has ended outside a transaction. */
   readonly settled: (session: ClientSession) => void
 }
@@ -62,12 +66,13 @@ export class ClientSession implements PipelineHost, Guest, SignInHost, IdentityO
   private signIn: SignIn | undefined
   private pipeline: Pipeline | undefined
   private adminTalk: AdminConversation | undefined
-  private refusal: FaultCode | undefined
   /** MySQL mode: the server cannot be asked; only the node itself may be logged into. What others are told. */
   noServer: Uint8Array | undefined
   /** Where it counts: under no name until it is logged in. */
   traffic: TenantTraffic
   transactionSince = 0
+  private readonly patience = new Patience()
+  visit: Visit | undefined
 
   constructor(deps: SessionDeps, keeper: SessionKeeper) {
     this.deps = deps
@@ -77,7 +82,8 @@ export class ClientSession implements PipelineHost, Guest, SignInHost, IdentityO
     this.traffic = deps.traffic.of('', '')
     this.memory = new SessionMemory(deps.settings().maxMemoryBytes)
     this.scramble = deps.mode.kind === 'mysql' ? EMPTY_SCRAMBLE : randomScramble()
-    this.entry = new ClientEntry(deps.entry)
+    this.entry = new ClientEntry(deps.entry, deps)
+    this.visit = new Visit(deps.lobby)
     this.servers = new Servers(deps, this.memory, new ServerEvents(this))
     this.events = new ClientEvents(this)
   }
@@ -141,19 +147,7 @@ export class ClientSession implements PipelineHost, Guest, SignInHost, IdentityO
   }
 
   processRow(): ProcessRow {
-    const { credentials, pipeline, memory } = this
-    return {
-      id: this.id,
-      user: credentials?.identity.user ?? '',
-      tenant: this.tenant,
-      host: this.clientAddress,
-      database: memory.schema ?? null,
-      command: pipeline?.runningCommand ?? 'Sleep',
-      seconds: Math.floor(pipeline?.secondsInState ?? 0),
-      state: pipeline?.runningCommand === undefined ? 'SLEEP' : 'ACTIVE',
-      statement: pipeline?.course.statement() ?? null,
-      serverPort: this.servers.current?.address.port ?? 0,
-    }
+    return processRow(this, this.pipeline)
   }
 
   get isLeaving(): boolean {
@@ -169,11 +163,7 @@ export class ClientSession implements PipelineHost, Guest, SignInHost, IdentityO
   }
 
   get standing(): string {
-    if (this.adminTalk !== undefined) return 'administrator'
-    if (this.pipeline === undefined) return 'logging in'
-    if (this.memory.inTransaction) return 'transaction'
-    if (this.current !== 'idle') return 'statement'
-    return lostWith(this.memory.pins) || 'waiting for its turn'
+    return standingOf(this, this.pipeline !== undefined)
   }
 
   move(event: SessionEvent): void {
@@ -190,45 +180,49 @@ export class ClientSession implements PipelineHost, Guest, SignInHost, IdentityO
 
   /** The client is refused as soon as it is there, instead of being greeted. */
   turnAway(code: FaultCode): void {
-    this.refusal = code
+    this.visit?.refuse(new Fault(code))
   }
 
   giveUp(fault: Fault): void {
+    const limit = limitOf(fault.code)
+    if (limit !== undefined && !this.isLeaving) this.traffic.limited(limit)
     this.refuse(errorOfFault(fault))
   }
 
   quit(): void {
     this.move('gaveUp')
+    this.leaves()
     this.servers.release()
     this.leave()
   }
 
-  /** One beat a second: ends a client that stopped in the middle of something. */
+  /** One beat a second: ends a client that stopped in the middle of something, or says nothing. */
   beat(): void {
     try {
-      const { pipeline } = this
-      if (pipeline === undefined) return
-      const overdue = pipeline.overdue()
-      if (overdue === 'writing') this.client?.destroy()
-      else if (overdue === 'reading')
-        this.giveUp(new Fault('request.timeout', { seconds: READ_STALL_SECONDS }))
-      else if (overdue === 'server') this.giveUp(new Fault('server.lost-reading'))
-      else pipeline.beat()
+      const end = this.patience.beat(this, this.pipeline, this.deps.settings())
+      if (end === 'mute') this.client?.destroy()
+      else if (end !== undefined) this.giveUp(end)
     } catch (error) {
       this.failed(error)
     }
+  }
+
+  /** Of `performance.now()`; undefined for one that cannot be ended without a loss. */
+  get evictableSinceMs(): number | undefined {
+    return this.isIdle && this.pinned === '' ? this.pipeline?.usedAtMs : undefined
   }
 
   // --- the client's connection
 
   opened(connection: Connection): void {
     this.client = connection
-    const { deps } = this
+    const { deps, entry } = this
     const { loginTimeoutMs } = deps.settings()
-    this.entry.opened(connection)
+    entry.opened(connection)
     this.signIn = new SignIn(this, connection)
-    if (this.refusal !== undefined) {
-      this.giveUp(new Fault(this.refusal))
+    const refusal = this.visit?.take(entry)
+    if (refusal !== undefined) {
+      this.giveUp(refusal)
       return
     }
     this.deadline = deps.clock.after(loginTimeoutMs, () =>
@@ -240,6 +234,7 @@ export class ClientSession implements PipelineHost, Guest, SignInHost, IdentityO
 
   received(bytes: Uint8Array): void {
     if (this.current === 'closing' || this.current === 'closed') return
+    this.patience.heard()
     if (this.pipeline !== undefined) this.pipeline.received(bytes)
     else if (this.adminTalk !== undefined) this.adminTalk.received(bytes)
     else this.signIn?.received(bytes)
@@ -281,12 +276,19 @@ export class ClientSession implements PipelineHost, Guest, SignInHost, IdentityO
     if (isRelayed) this.signIn?.follow(sequence)
     // After COM_CHANGE_USER nothing of the old session is left.
     if (this.pipeline !== undefined) memory.forget()
-    const learned = isRelayed ? memory.learnStatus(ok) : memory.learnLogin(ok, deps.baselines)
+    const learned = isRelayed ? memory.learnStatus(ok) : this.learnLogin(ok)
     this.accepted(isRelayed ? ok : rebuildOk(learned))
     this.traffic = deps.traffic.of(this.cluster, this.tenant)
     this.traffic.loggedIn(true)
     if (this.pipeline === undefined) this.pipeline = this.newPipeline(client)
     else this.pipeline.userChanged(this.traffic)
+  }
+
+  private learnLogin(ok: Uint8Array): OkPacket {
+    const learned = this.memory.learnLogin(ok, this.deps.baselines)
+    this.servers.broughtUpToDate()
+    prescribe(this.memory, this.deps.settings())
+    return learned
   }
 
   loginRefused(error: Uint8Array, sequence: number): void {
@@ -329,21 +331,18 @@ export class ClientSession implements PipelineHost, Guest, SignInHost, IdentityO
     this.deadline = undefined
     this.signIn?.accepted(ok)
     this.signIn = undefined
+    this.visit?.leave()
+    this.visit = undefined
+  }
+
+  private leaves(): void {
+    this.visit?.leave()
+    this.keeper.leaving()
   }
 
   private newPipeline(client: Connection): Pipeline {
     const { deps, memory, servers, traffic } = this
-    const { mode } = deps
-    const course = (host: CourseHost) =>
-      mode.kind === 'mysql'
-        ? new MysqlCourse(host, memory, servers)
-        : new OceanbaseCourse(host, {
-            deps,
-            directory: mode.directory,
-            memory,
-            servers,
-            identity: this,
-          })
+    const course = (host: CourseHost) => courseFor(host, { deps, memory, servers, identity: this })
     return new Pipeline(this, { memory, client, traffic, course })
   }
 
@@ -355,6 +354,7 @@ export class ClientSession implements PipelineHost, Guest, SignInHost, IdentityO
     if (this.pipeline === undefined && !this.isAdmin) this.traffic.loggedIn(false)
     const sequence = this.ownSequence()
     this.move('gaveUp')
+    this.leaves()
     this.stopStatement()
     this.servers.release()
     if (sequence === undefined) {
@@ -383,6 +383,7 @@ export class ClientSession implements PipelineHost, Guest, SignInHost, IdentityO
 
   peerLost(): void {
     if (this.current === 'closed') return
+    if (!this.isLeaving) this.leaves()
     this.move('peerLost')
     this.deadline?.cancel()
     this.stopStatement()

@@ -198,6 +198,10 @@ export class Errand implements RestoreOwner, WayOwner {
         memory.status &= ~STATUS.inTransaction
       }
       this.refuse(error)
+    } else if (step === 'init') {
+      const { errno } = parseError(error)
+      this.host.giveUp(new Fault('session.init-sql', { left: memory.initSql.length, errno }))
+      return
     } else if (server === this.parts.servers.current) this.parts.servers.next(error)
     this.host.goOn()
   }
@@ -264,8 +268,8 @@ export class Errand implements RestoreOwner, WayOwner {
   discards(_server: ServerSession, errorCode: number, held: Uint8Array): boolean {
     const reaction = errorCode === REROUTE && !this.wasRerouted ? REROUTED : reactionTo(errorCode)
     const most = this.parts.deps.settings().maxAttempts
-    if (reaction === undefined || this.request === undefined || this.attempts + 1 >= most)
-      return false
+    const mayTry = this.request !== undefined && this.way.boundTo === undefined
+    if (reaction === undefined || !mayTry || this.attempts + 1 >= most) return false
     this.refusal = held.slice(HEADER_BYTES)
     this.reaction = reaction
     return true

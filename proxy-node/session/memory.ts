@@ -33,6 +33,8 @@ const PARTITION_HIT = 'ob_proxy_partition_hit'
 /** What of a status word is the session's and not one answer's; bit 0x0020 is always set by OceanBase. */
 const KEPT_STATUS = STATUS.inTransaction | STATUS.autocommit | STATUS.noBackslashEscapes | 0x0020
 
+const NO_STATEMENTS: readonly string[] = []
+
 /** An OK that says nothing, with the length of an empty message. */
 const PLAIN_OK_BYTES = 8
 
@@ -68,6 +70,12 @@ export class SessionMemory {
   /** COM_SET_OPTION of this session: 0 multi-statements on, as servers begin. */
   option = 0
   baseline: Baseline | undefined
+  /** System variables that the session has whatever its client sets; undefined: none. */
+  prescribed: ReadonlyMap<string, string> | undefined
+  /** Statements of `init_sql` that have not run yet, in order. */
+  initSql: readonly string[] = NO_STATEMENTS
+  /** A server has told another value of what is prescribed. */
+  private isDefied = false
   /** Full-link trace as a server made it (extra info 2003); relayed, never read. */
   fullTrace: Uint8Array | undefined
   private system: Map<string, Versioned<string>> | undefined
@@ -95,6 +103,12 @@ export class SessionMemory {
   /** The session's value of a system variable, display text; undefined before login. */
   variable(name: string): string | undefined {
     return this.system?.get(name)?.value ?? this.baseline?.value(name)
+  }
+
+  /** A variable that counts seconds; `otherwise` where no server has told it. */
+  seconds(name: string, otherwise: number): number {
+    const value = Number(this.variable(name))
+    return value >= 1 ? value : otherwise
   }
 
   /** Bits of LEXER_MODE: how statements of this session are read. */
@@ -212,7 +226,27 @@ export class SessionMemory {
     if (wasCurrent) this.delivered(delivered)
     // They do not travel as blobs: what may not have arrived is not theirs, and SET would clear warnings.
     else if (hadUser) delivered.user = this.version
+    if (this.isDefied) this.insist()
     return ok
+  }
+
+  /** The session begins: it gets `values` and runs `initSql` before its first command on any server. */
+  prescribe(values: ReadonlyMap<string, string>, initSql: readonly string[]): void {
+    this.prescribed = values.size === 0 ? undefined : values
+    this.initSql = initSql
+    for (const [name, value] of values) this.keepSystem(name, value)
+    // Every server session is behind now, so that what is to run is looked for.
+    if (initSql.length > 0) this.version += 1
+  }
+
+  /** What is prescribed is set again, on every server. */
+  private insist(): void {
+    this.isDefied = false
+    this.system ??= new Map()
+    this.version += 1
+    this.systemVersion = this.version
+    for (const [name, value] of this.prescribed ?? [])
+      this.system.set(name, { value, version: this.version })
   }
 
   /** Whether a server session had everything when its answer was made. */
@@ -268,6 +302,8 @@ export class SessionMemory {
     this.pins = 0
     this.option = 0
     this.bytes = 0
+    this.prescribed = undefined
+    this.initSql = NO_STATEMENTS
     this.modeVersion = -1
     this.version += 1
     this.systemVersion = 0
@@ -298,6 +334,10 @@ export class SessionMemory {
 
   private keepSystem(name: string, value: string): void {
     const before = this.system?.get(name)
+    if ((this.prescribed?.get(name) ?? value) !== value) {
+      this.isDefied = true
+      return
+    }
     if (before?.value === value) return
     if (before === undefined && this.baseline?.value(name) === value) return
     this.keep(value.length - (before === undefined ? -name.length : before.value.length))

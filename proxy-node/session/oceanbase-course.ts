@@ -26,6 +26,7 @@ import type { SessionMemory } from './memory.ts'
 import { OwnCommands } from './own-commands.ts'
 import { PINS } from './pins.ts'
 import type { Directory, SessionDeps } from './ports.ts'
+import { prescribe, refusalOf } from './prescribed.ts'
 import { ROUTE_PREFIX_BYTES } from './requests.ts'
 import { CLOSES_CLIENT } from './retry.ts'
 import type { Servers } from './servers.ts'
@@ -90,7 +91,7 @@ export class OceanbaseCourse implements Course {
   }
 
   private get own(): OwnCommands {
-    this.ownCommands ??= new OwnCommands(this.host, this.parts)
+    this.ownCommands ??= new OwnCommands(this.host, this.parts, this.errand.way)
     return this.ownCommands
   }
 
@@ -111,7 +112,12 @@ export class OceanbaseCourse implements Course {
     this.course = course
     this.errand.begin()
     if (this.loss.isPending && this.tellsLoss(course)) return
-    if (course === COURSE.query) this.query(head)
+    const refusal =
+      course === COURSE.query || course === COURSE.prepare
+        ? refusalOf(this.memory, head)
+        : undefined
+    if (refusal !== undefined) this.host.answerFault(refusal)
+    else if (course === COURSE.query) this.query(head)
     else if (course >= COURSE.prepare && course <= COURSE.fetch) this.statements.begin(course, head)
     else this.others(course, head)
   }
@@ -209,11 +215,13 @@ export class OceanbaseCourse implements Course {
 
   private wasReset(server: ServerSession | undefined): void {
     this.memory.reset()
-    this.errand.way.forgetRows()
+    this.errand.way.sessionBegins()
     this.statementCommands?.clear()
-    if (server === undefined) return
-    server.delivered.wasReset(this.memory.resets)
-    if (server.baseline === this.memory.baseline) this.memory.delivered(server.delivered)
+    if (server !== undefined) {
+      server.delivered.wasReset(this.memory.resets)
+      if (server.baseline === this.memory.baseline) this.memory.delivered(server.delivered)
+    }
+    prescribe(this.memory, this.parts.deps.settings())
   }
 
   private get tracksSession(): boolean {
@@ -301,7 +309,7 @@ export class OceanbaseCourse implements Course {
   }
 
   userChanged(): void {
-    this.errand.way.forgetRows()
+    this.errand.way.sessionBegins()
     this.statementCommands?.clear()
     this.loss.forget()
   }

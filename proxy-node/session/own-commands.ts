@@ -3,6 +3,7 @@
  * other clients of it in the ids that clients see. Source: proxy-protocol.md §6.2, §6.6, tried A15.
  */
 import { Fault } from '#contract/fault'
+import type { Address } from '../net/transport.ts'
 import { type OwnStatement, ownStatement } from '../sql/own-statements.ts'
 import { buildOk } from '../wire/ok.ts'
 import { COMMAND, DEFAULT_STATUS, HEADER_BYTES } from '../wire/protocol.ts'
@@ -34,16 +35,21 @@ const SHORT_INFO = 100
 const SUPER = 1n << 14n
 const PROCESS = 1n << 15n
 
+/** Where commands of this session go; undefined: where they belong. */
+type Route = { boundTo: Address | undefined }
+
 export class OwnCommands {
   private readonly host: CourseHost
   private readonly parts: CourseParts
   private readonly memory: SessionMemory
+  private readonly route: Route
   private turn = 0
 
-  constructor(host: CourseHost, parts: CourseParts) {
+  constructor(host: CourseHost, parts: CourseParts, route: Route) {
     this.host = host
     this.parts = parts
     this.memory = parts.memory
+    this.route = route
   }
 
   /** Answers the statement if it is the proxy's own. */
@@ -74,6 +80,7 @@ export class OwnCommands {
     else if (own.kind === 'ping') this.ping()
     else if (own.kind === 'version' || own.kind === 'status') this.ofNode(own.kind)
     else if (own.kind === 'routeAddress') this.routeAddress()
+    else if (own.kind === 'setRouteAddress') this.setRouteAddress(own.address)
     else return false
     return true
   }
@@ -101,6 +108,26 @@ export class OwnCommands {
         [bigint('@obproxy_route_addr')],
         [[routeNumber(server.address.host, server.address.port)]],
       )
+  }
+
+  /** Binds the session to one server of its tenant, or lets it go. A transaction stays where it is. */
+  private setRouteAddress(address: number): void {
+    const { directory, identity } = this.parts
+    if (address === 0) {
+      this.route.boundTo = undefined
+      this.host.answer(this.ok())
+      return
+    }
+    const servers = directory.tenantServers(identity.tenant)
+    this.later(Promise.resolve(servers), found => {
+      const server = found.find(({ host, port }) => routeNumber(host, port) === address)
+      if (server === undefined) {
+        const given = address < 0 ? 'this value' : address
+        throw new Fault('route.not-a-server', { address: given, tenant: identity.tenant })
+      }
+      this.route.boundTo = server
+      this.host.answer(this.ok())
+    })
   }
 
   private kill(id: number, onlyQuery: boolean, head: Uint8Array): void {

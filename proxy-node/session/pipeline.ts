@@ -15,7 +15,7 @@ import { isAnsweredByServers } from './commands.ts'
 import type { Course, CourseHost } from './course.ts'
 import type { SessionMemory } from './memory.ts'
 import { Requests, ROUTE_PREFIX_BYTES } from './requests.ts'
-import { Stall } from './stall.ts'
+import { READ_STALL_SECONDS, Stall, WRITE_STALL_SECONDS } from './stall.ts'
 import { OTHERS, statementType } from './statement-type.ts'
 import type { SessionEvent, SessionState } from './states.ts'
 import type { TenantTraffic } from './traffic.ts'
@@ -67,7 +67,7 @@ export class Pipeline implements CourseHost {
   /** Of the command under way: how it is counted, and when it was begun and sent. */
   private type = OTHERS
   private isLarge = false
-  private begunMs = 0
+  private begunMs = performance.now()
   private sentMs = 0
   /** Nothing has been waited for since: what is sent now is sent at `begunMs`. A reading of the clock costs 0.1 µs. */
   private isFresh = false
@@ -140,12 +140,14 @@ export class Pipeline implements CourseHost {
 
   /** Called once a second: what one side has left undone for too long, if anything. */
   overdue(): 'reading' | 'writing' | 'server' | undefined {
-    if (this.clientBlocked) return this.stall.writing(this.client.pendingBytes())
+    const writeSeconds = this.memory.seconds('net_write_timeout', WRITE_STALL_SECONDS)
+    if (this.clientBlocked) return this.stall.writing(this.client.pendingBytes(), writeSeconds)
     if (this.serverBlocked) {
       const pending = this.target?.pendingBytes() ?? 0
-      return this.stall.writing(pending) === undefined ? undefined : 'server'
+      return this.stall.writing(pending, writeSeconds) === undefined ? undefined : 'server'
     }
-    return this.stall.reading(this.isHalfRead)
+    const readSeconds = this.memory.seconds('net_read_timeout', READ_STALL_SECONDS)
+    return this.stall.reading(this.isHalfRead, readSeconds)
   }
 
   /** As SHOW PROCESSLIST names the command under way; undefined between commands. */
@@ -154,7 +156,12 @@ export class Pipeline implements CourseHost {
     return this.command === COMMAND.query ? 'Query' : (COMMAND_NAMES[this.command] ?? 'Query')
   }
 
-  /** Since the last command began or, between commands, since it was answered. */
+  /** When the last command began, of `performance.now()`; before the first, the login. */
+  get usedAtMs(): number {
+    return this.begunMs
+  }
+
+  /** Since the last command began; before the first, since the login. */
   get secondsInState(): number {
     return (performance.now() - this.begunMs) / 1000
   }

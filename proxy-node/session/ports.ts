@@ -9,6 +9,8 @@ import type { Address, Transport } from '../net/transport.ts'
 import type { FrameScratch } from '../wire/ob20.ts'
 import type { Cell, Column } from '../wire/resultset.ts'
 import type { EntryRules } from './client-entry.ts'
+import type { Lobby, LobbyLimits } from './lobby.ts'
+import type { Prescription } from './prescribed.ts'
 import type { WorkerTraffic } from './traffic.ts'
 
 /** Where statements of one tenant can go. Both answers may be immediate or a promise. */
@@ -55,22 +57,29 @@ export type Mode =
   | { readonly kind: 'oceanbase'; readonly directory: Directory }
 
 /** Limits and time-outs of client sessions; read when they are needed, so a change is in force at once (§9). */
-export type SessionSettings = {
-  /** `connect_observer_max_retries`: servers tried for one statement. */
-  readonly maxAttempts: number
-  /** `short_async_task_timeout`: connect and login to a server. */
-  readonly connectTimeoutMs: number
-  /** `client_login_timeout`: from the accept to the end of the login. */
-  readonly loginTimeoutMs: number
-  /** `observer_query_timeout_delta`, on top of the session's `ob_query_timeout`. */
-  readonly queryTimeoutDeltaMs: number
-  /** `client_max_memory_size`: state kept for one session. */
-  readonly maxMemoryBytes: number
-  /** `enable_ob_protocol_v2`. */
-  readonly usesOb20: boolean
-  /** `server_routing_mode=random`: each statement that may move goes to some server. */
-  readonly routesAtRandom: boolean
-}
+export type SessionSettings = LobbyLimits &
+  Prescription & {
+    /** `connect_observer_max_retries`: servers tried for one statement. */
+    readonly maxAttempts: number
+    /** `short_async_task_timeout`: connect and login to a server. */
+    readonly connectTimeoutMs: number
+    /** `client_login_timeout`: from the accept to the end of the login. */
+    readonly loginTimeoutMs: number
+    /** `client_login_max_size`. */
+    readonly maxLoginBytes: number
+    /** `enable_client_connection_lru_disconnect`: at the limit an idle client goes, not the new one. */
+    readonly evictsIdle: boolean
+    /** `default_inactivity_timeout`, where no `wait_timeout` says it. */
+    readonly inactivitySeconds: number
+    /** `observer_query_timeout_delta`, on top of the session's `ob_query_timeout`. */
+    readonly queryTimeoutDeltaMs: number
+    /** `client_max_memory_size`: state kept for one session. */
+    readonly maxMemoryBytes: number
+    /** `enable_ob_protocol_v2`. */
+    readonly usesOb20: boolean
+    /** `server_routing_mode=random`: each statement that may move goes to some server. */
+    readonly routesAtRandom: boolean
+  }
 
 /** Who asks for something of other client sessions. */
 export type Requester = {
@@ -127,6 +136,7 @@ export type SessionDeps = {
   readonly nextConnectionId: () => number
   readonly maxSessions: () => number
   readonly traffic: WorkerTraffic
+  readonly lobby: Lobby
   /** Absent: no TLS is offered, nobody is believed. */
   readonly entry?: EntryRules
   /** Absent: servers are spoken to without TLS. */

@@ -28,6 +28,7 @@ export type StepKind =
   | 'system'
   | 'user'
   | 'option'
+  | 'init'
   | 'begin'
   | 'prepare'
   | 'text'
@@ -77,6 +78,7 @@ export function missingSteps(memory: SessionMemory, server: ServerSession, needs
     const texts = setUserStatements(memory.userSince(delivered.user), memory.connection)
     for (const text of texts) add('user', command(COMMAND.query, text))
   }
+  for (const sql of memory.initSql) add('init', command(COMMAND.query, utf8.encode(sql)))
   if (memory.heldBegin !== undefined) add('begin', memory.heldBegin)
   addPrepared(steps, server, needs)
   for (const text of needs.texts ?? []) addText(steps, memory, server, text)
@@ -213,7 +215,10 @@ export class Restorer {
     const { delivered } = server
     if (step.kind === 'database') delivered.schema = memory.schema
     else if (step.kind === 'option') delivered.option = memory.option
-    else if (step.kind === 'begin') {
+    else if (step.kind === 'init') {
+      memory.initSql = memory.initSql.slice(1)
+      if (ok !== undefined) memory.learn(ok, delivered, { afterError: false, blobs: [] })
+    } else if (step.kind === 'begin') {
       memory.heldBegin = undefined
       if (ok !== undefined) memory.learn(ok, delivered, { afterError: false, blobs: [] })
     } else if (step.kind === 'prepare' && needs?.prepared !== undefined) {

@@ -72,6 +72,14 @@ export class Servers implements ServerSessionOwner {
     return this.current === undefined ? spare : [this.current, ...spare]
   }
 
+  /** The session in use is the client's own login: it has all that the client's session has. */
+  broughtUpToDate(): void {
+    const { current, memory } = this
+    if (current === undefined) return
+    memory.delivered(current.delivered)
+    current.delivered.resets = memory.resets
+  }
+
   /** MySQL mode: connects; the login is the client's own, passed on by `current.write`. */
   relayLogin(address: Address): void {
     this.move('login')
@@ -235,8 +243,6 @@ export class Servers implements ServerSessionOwner {
     this.move('usable')
     if (isFirst) {
       this.owner.loggedIn(ok, sequence)
-      this.memory.delivered(server.delivered)
-      server.delivered.resets = this.memory.resets
       return
     }
     server.delivered.resets = this.memory.resets

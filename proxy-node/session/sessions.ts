@@ -7,6 +7,7 @@ import { FrameScratch } from '../wire/ob20.ts'
 import { Canceller } from './cancel.ts'
 import { ClientSession, type SessionKeeper } from './client-session.ts'
 import { Drain, type DrainPlan, type DrainReport, type DrainShare, drainReport } from './drain.ts'
+import { Lobby } from './lobby.ts'
 import type { KillOutcome, ProcessRow, Requester, SessionDeps } from './ports.ts'
 import { WorkerTraffic } from './traffic.ts'
 
@@ -20,6 +21,9 @@ export class Sessions {
   private readonly open = new Map<number, ClientSession>()
   private readonly keeper: SessionKeeper = {
     closed: session => this.closed(session),
+    leaving: () => {
+      this.present -= 1
+    },
     settled: session => this.settled(session),
   }
   private beat: TimerHandle | undefined
@@ -28,12 +32,17 @@ export class Sessions {
   /** When the last client that was not told the end was seen. */
   private lastGuestAt = 0
   accepted = 0
+  /** Clients that were not told the end. */
+  private present = 0
   private finishedStatements = 0
 
   readonly traffic = new WorkerTraffic()
 
   constructor(
-    deps: Omit<SessionDeps, 'cancel' | 'traffic' | 'baselines' | 'scratch' | 'isDraining'>,
+    deps: Omit<
+      SessionDeps,
+      'cancel' | 'traffic' | 'lobby' | 'baselines' | 'scratch' | 'isDraining'
+    >,
   ) {
     // An id of a client that is still here is not given again, however long it stays (N4).
     const nextConnectionId = () => {
@@ -47,6 +56,7 @@ export class Sessions {
       nextConnectionId,
       isDraining: () => this.draining !== undefined,
       traffic: this.traffic,
+      lobby: new Lobby(deps.settings),
       baselines: new Baselines(),
       scratch: new FrameScratch(),
       cancel: (login, victim) => canceller.cancel(login, victim),
@@ -64,17 +74,33 @@ export class Sessions {
     return sum
   }
 
-  /** The events of a new client; beyond the limit it is told so instead of being greeted. */
+  /** The events of a new client; beyond the limit it is told so instead of being greeted, or an idle one goes. */
   accept(): ConnectionEvents {
     this.accepted += 1
     this.beat ??= this.deps.clock.every(BEAT_MS, () => {
       for (const session of this.open.values()) session.beat()
     })
     const session = new ClientSession(this.deps, this.keeper)
-    const isFull = this.open.size >= this.deps.maxSessions()
+    const isFull = this.present >= this.deps.maxSessions() && !this.evict()
+    this.present += 1
     this.open.set(session.id, session)
     if (isFull) session.turnAway('login.too-many')
     return session.events
+  }
+
+  /** Ends the client that has been idle for longest, where that is wanted; false when there is none. */
+  private evict(): boolean {
+    if (!this.deps.settings().evictsIdle) return false
+    let oldest: ClientSession | undefined
+    let since = Number.POSITIVE_INFINITY
+    for (const session of this.open.values()) {
+      const used = session.evictableSinceMs
+      if (used === undefined || used >= since) continue
+      oldest = session
+      since = used
+    }
+    oldest?.giveUp(new Fault('session.evicted'))
+    return oldest !== undefined
   }
 
   list(): readonly ClientSession[] {

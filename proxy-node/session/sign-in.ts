@@ -9,12 +9,11 @@ import { buildGreeting, type Greeting, type Login, maskLogin } from '../wire/han
 import { malformed } from '../wire/reader.ts'
 import { packet } from '../wire/writer.ts'
 import type { ClientEntry } from './client-entry.ts'
+import type { Visit } from './lobby.ts'
 import { type Credentials, credentialsOf, isAdminLogin, readLogin } from './login.ts'
 import type { Directory, SessionDeps } from './ports.ts'
 import type { Servers } from './servers.ts'
 import type { SessionEvent, SessionState } from './states.ts'
-
-const LOGIN_LIMIT_BYTES = 64 * 1024
 
 /** The session that a client comes into. */
 export type SignInHost = {
@@ -23,6 +22,8 @@ export type SignInHost = {
   readonly state: SessionState
   readonly servers: Servers
   readonly entry: ClientEntry
+  /** Among the clients that log in; undefined when it has. */
+  readonly visit: Visit | undefined
   /** What the client answers: our own, in MySQL mode the server's. */
   readonly scramble: Uint8Array
   /** MySQL mode: what a login for the server is told when there is no server. */
@@ -40,7 +41,8 @@ export type SignInHost = {
 export class SignIn {
   private readonly host: SignInHost
   private readonly client: Connection
-  private readonly collector = new PacketCollector(LOGIN_LIMIT_BYTES)
+  private readonly limitBytes: number
+  private readonly collector: PacketCollector
   private relayedBytes = 0
   /** Of the next packet to the client. */
   sequence: number
@@ -49,6 +51,12 @@ export class SignIn {
     this.host = host
     this.client = client
     this.sequence = sequence
+    this.limitBytes = host.deps.settings().maxLoginBytes
+    this.collector = new PacketCollector(this.limitBytes, () => this.tooLong())
+  }
+
+  private tooLong(): Fault {
+    return new Fault('login.too-long', { bytes: this.limitBytes })
   }
 
   greet(greeting: Greeting): void {
@@ -57,10 +65,15 @@ export class SignIn {
     this.client.write(packet(0, buildGreeting(this.host.entry.offer(greeting))))
   }
 
-  /** @throws protocol.malformed, tls.required, login.compression */
+  /** @throws protocol.malformed, login.too-long, tls.required, login.compression */
   received(bytes: Uint8Array): void {
     const { host, collector } = this
     const entered = host.entry.take(bytes)
+    const refusal = host.visit?.take(host.entry)
+    if (refusal !== undefined) {
+      host.giveUp(refusal)
+      return
+    }
     if (entered.kind === 'probe') {
       host.quit()
       return
@@ -114,7 +127,7 @@ export class SignIn {
 
   private relayMore({ payload, sequence }: { payload: Uint8Array; sequence: number }): void {
     this.relayedBytes += payload.length
-    if (this.relayedBytes > LOGIN_LIMIT_BYTES) throw malformed('login above the limit')
+    if (this.relayedBytes > this.limitBytes) throw this.tooLong()
     this.host.servers.current?.relayMore(sequence - this.shift, payload)
   }
 

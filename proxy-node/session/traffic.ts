@@ -2,7 +2,7 @@
  * What one worker's sessions count, by tenant. Hot path: counting is an addition to a fixed slot and
  * allocates nothing; the exporter asks for a snapshot and does the rest.
  */
-import { OUTCOME } from '#contract/names'
+import { LIMITS, type Limit, OUTCOME } from '#contract/names'
 import { costSlot, requestSlot, SLOT, SLOT_COUNT, type TenantSnapshot } from '#contract/telemetry'
 
 /** Tenants counted by name; clients of further ones are counted together. */
@@ -53,6 +53,12 @@ export class TenantTraffic {
 
   loggedIn(isAccepted: boolean): void {
     const at = SLOT.logins + (isAccepted ? 1 : 0)
+    this.slots[at] = (this.slots[at] as number) + 1
+  }
+
+  /** A client was refused or ended by a limit. */
+  limited(limit: Limit): void {
+    const at = SLOT.limits + LIMITS.indexOf(limit)
     this.slots[at] = (this.slots[at] as number) + 1
   }
 

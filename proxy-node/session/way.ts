@@ -27,6 +27,8 @@ export class Way {
   private readonly parts: CourseParts
   private readonly memory: SessionMemory
   private readonly owner: WayOwner
+  /** `SET @obproxy_route_addr`: the only server that gets commands of this session, and no second try. */
+  boundTo: Address | undefined
   /** Where the last query ran. */
   private rowsOn: ServerSession | undefined
   private database = ''
@@ -68,7 +70,8 @@ export class Way {
       return
     }
     const database = meaning.database ?? memory.schema
-    if (parts.deps.settings().routesAtRandom) this.goAnywhere(head)
+    if (this.boundTo !== undefined) this.stay(head)
+    else if (parts.deps.settings().routesAtRandom) this.goAnywhere(head)
     else if (meaning.table !== undefined && database !== undefined)
       this.goByTable(head, database, meaning.table)
     else this.stay(head)
@@ -85,8 +88,14 @@ export class Way {
   /** To the session in use, to any server if there is none. */
   stay(head: Uint8Array): void {
     const current = this.parts.servers.current
-    if (current === undefined) this.goAnywhere(head)
+    if (current === undefined || this.isAstray(current)) this.goAnywhere(head)
     else this.owner.deliver(current, head)
+  }
+
+  /** The session has to go from this server to the one that it is bound to, and may. */
+  private isAstray({ address }: ServerSession): boolean {
+    const { boundTo } = this
+    return boundTo !== undefined && this.memory.mayMove && !isSameAddress(boundTo, address)
   }
 
   /** To one session and no other. */
@@ -130,8 +139,12 @@ export class Way {
 
   /** To `first` before the others, never to `but`. */
   goTo(head: Uint8Array, first: Address | undefined, but: Address | undefined): void {
-    const { parts, turn } = this
+    const { parts, turn, boundTo } = this
     this.owner.keep(head)
+    if (boundTo !== undefined) {
+      parts.servers.goTo([boundTo])
+      return
+    }
     const servers = parts.directory.tenantServers(parts.identity.tenant)
     const go = (found: readonly Address[]) => {
       if (turn !== this.turn || this.host.state !== 'routing') return
@@ -174,7 +187,8 @@ export class Way {
   }
 
   /** The session is another, or begins anew. */
-  forgetRows(): void {
+  sessionBegins(): void {
     this.rowsOn = undefined
+    this.boundTo = undefined
   }
 }

@@ -11,7 +11,7 @@ export type OwnStatement =
   | { readonly kind: 'processlist'; readonly full: boolean }
   /** `id` as the client wrote it, in the proxy's ids; `query` for KILL QUERY. */
   | { readonly kind: 'kill'; readonly id: number; readonly query: boolean }
-  /** SET @obproxy_route_addr: an address as the number that OBProxy makes of it, 0 for none. */
+  /** SET @obproxy_route_addr: an address as the number that OBProxy makes of it, 0 or NULL to end it, -1 for what is no address. */
   | { readonly kind: 'setRouteAddress'; readonly address: number }
   /** SELECT @obproxy_route_addr: the server session that was used last. */
   | { readonly kind: 'routeAddress' }
@@ -33,9 +33,11 @@ const WORD = {
   query: keyword('query'),
   set: keyword('set'),
   routeAddress: keyword('obproxy_route_addr'),
+  null: keyword('null'),
 } as const
 
 const MAX_ID = 0xffff_ffff
+const NO_ADDRESS = -1
 const EQUALS = 0x3d
 const COLON = 0x3a
 
@@ -71,12 +73,17 @@ function set(lexer: Lexer): OwnStatement | undefined {
   lexer.next()
   if (!isRouteAddress(lexer)) return undefined
   lexer.accept(COLON)
-  if (!lexer.accept(EQUALS) || lexer.next() !== TOKEN.word) return undefined
-  const text = lexer.text()
-  const address = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN
-  return Number.isSafeInteger(address) && isEnd(lexer)
-    ? { kind: 'setRouteAddress', address }
-    : undefined
+  if (!lexer.accept(EQUALS)) return undefined
+  lexer.next()
+  const address = lexer.is(WORD.null) ? 0 : addressAt(lexer)
+  // A server would take anything for a user variable of no meaning.
+  return { kind: 'setRouteAddress', address: isEnd(lexer) ? address : NO_ADDRESS }
+}
+
+function addressAt(lexer: Lexer): number {
+  const text = lexer.type === TOKEN.word ? lexer.text() : ''
+  const address = /^\d{1,16}$/.test(text) ? Number(text) : NO_ADDRESS
+  return Number.isSafeInteger(address) ? address : NO_ADDRESS
 }
 
 /** At `@obproxy_route_addr`, whose name becomes the current token. */

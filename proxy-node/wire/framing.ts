@@ -4,6 +4,7 @@
  * says which bytes go to the client, without decoding and without buffering a result.
  * Hot path: see the rules. Per chunk at most one view and, where a header is cut, one join.
  */
+import type { Fault } from '#contract/fault'
 import { HEADER_BYTES, MAX_PAYLOAD } from './protocol.ts'
 import { malformed } from './reader.ts'
 import { ACTION, type ResponseTracker } from './response.ts'
@@ -22,13 +23,18 @@ export type Collected = { readonly payload: Uint8Array; readonly sequence: numbe
  */
 export class PacketCollector {
   private readonly limitBytes: number
+  private readonly tooLong: () => Fault
   /** Bytes not handed out are between `from` and `to`. */
   private buffer: Uint8Array = NOTHING
   private from = 0
   private to = 0
 
-  constructor(limitBytes: number) {
+  constructor(
+    limitBytes: number,
+    tooLong = () => malformed(`packet of more than ${limitBytes} bytes`),
+  ) {
     this.limitBytes = limitBytes
+    this.tooLong = tooLong
   }
 
   /** Bytes pushed and not handed out; a caller that stops calling `next` bounds them itself. */
@@ -42,7 +48,7 @@ export class PacketCollector {
     this.to += chunk.length
   }
 
-  /** The next whole payload, or undefined. @throws protocol.malformed above the cap. */
+  /** The next whole payload, or undefined. @throws protocol.malformed, or what was given, above the cap. */
   next(): Collected | undefined {
     let at = this.from
     let payloadBytes = 0
@@ -50,8 +56,7 @@ export class PacketCollector {
       if (this.to - at < HEADER_BYTES) return undefined
       const length = lengthAt(this.buffer, at)
       payloadBytes += length
-      if (payloadBytes > this.limitBytes)
-        throw malformed(`packet of more than ${this.limitBytes} bytes`)
+      if (payloadBytes > this.limitBytes) throw this.tooLong()
       at += HEADER_BYTES + length
       if (at > this.to) return undefined
       if (length < MAX_PAYLOAD) return this.take(at, length, payloadBytes)

@@ -352,12 +352,13 @@ const CLIENT_ENTRY: Target = {
     const control = bytes[1] ?? 0
     const cut = (bytes[0] ?? 0) % 61
     const stream = bytes.subarray(STREAM_AT)
-    const entry = new ClientEntry({
+    const rules = {
       tls: () => ((control & 1) === 1 ? TLS : undefined),
       isTlsForced: () => false,
       mayBringHeader: () => (control & 2) === 0,
       mayNameClient: () => true,
-    })
+    }
+    const entry = new ClientEntry(rules, { settings: () => ({ loginTimeoutMs: 10_000 }) })
     entry.opened(CONNECTION)
     secured = 0
     let given = 0

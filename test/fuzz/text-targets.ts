@@ -21,8 +21,10 @@ import { DamagedArchive, TarReader, UnsafeArchive } from '../../proxy-node/contr
 import { textOfValue, userValue } from '../../proxy-node/session/literals.ts'
 import { statementType } from '../../proxy-node/session/statement-type.ts'
 import { classify } from '../../proxy-node/sql/classify.ts'
+import { initStatements } from '../../proxy-node/sql/init-sql.ts'
 import { LEXER_MODE } from '../../proxy-node/sql/lexer.ts'
 import { ownStatement } from '../../proxy-node/sql/own-statements.ts'
+import { setsReading } from '../../proxy-node/sql/reading.ts'
 import { prepareText, textPrepared } from '../../proxy-node/sql/text-prepare.ts'
 import { quotedText, unescaped } from '../../proxy-node/sql/texts.ts'
 import { parseRootservices } from '../../proxy-node/topology/cluster.ts'
@@ -139,6 +141,31 @@ const OWN_STATEMENTS: Target = {
   ]),
   words: SQL_WORDS,
   run: bytes => ownStatement(bytes, 0, bytes.length)?.kind.length ?? 0,
+}
+
+const INIT_SQL: Target = {
+  name: 'sql/init-sql',
+  seeds: texts(["SET a = 1; set @b = 'x;y';", 'SET GLOBAL a = 1', ';;', 'SET', '/*! SET */ a = 1']),
+  words: SQL_WORDS,
+  run: bytes => {
+    // A parameter is text: bytes that are none become it once.
+    const statements = initStatements(Buffer.from(bytes).toString())
+    const again = initStatements(statements?.join(';\n') ?? '')
+    const isSame = JSON.stringify(again) === JSON.stringify(statements ?? [])
+    demand(isSame, 'what was taken is taken again, statement by statement')
+    return statements?.length ?? 99
+  },
+}
+
+const READING: Target = {
+  name: 'sql/reading',
+  seeds: withMode(['SET tx_read_only = 1', 'START TRANSACTION READ WRITE', 'SELECT 1; SET a = 1']),
+  words: SQL_WORDS,
+  run: bytes => {
+    const sets = setsReading(bytes, 1, bytes.length, mode(bytes))
+    demand(sets >= 0 && sets <= 3, 'bits of two kinds')
+    return sets
+  },
 }
 
 const TEXTS: Target = {
@@ -362,6 +389,8 @@ export const TEXT_TARGETS: readonly Target[] = [
   CLASSIFY,
   TEXT_PREPARE,
   OWN_STATEMENTS,
+  INIT_SQL,
+  READING,
   TEXTS,
   LITERALS,
   IDENTITY,

@@ -5,6 +5,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { resolve } from 'node:path'
 import { createInterface } from 'node:readline'
+import { LIMITS, type Limit } from '#contract/names'
+import { SLOT } from '#contract/telemetry'
 import { acceptsAdmin } from '../../proxy-node/admin/accounts.ts'
 import { DEFAULT_LOGIN_RULES } from '../../proxy-node/auth/identity.ts'
 import { AddressList } from '../../proxy-node/base/address.ts'
@@ -49,6 +51,8 @@ export type DataPlane = {
   readonly size: () => Promise<number>
   /** Lets `seconds` beats pass at once. */
   readonly beat: (seconds: number) => Promise<void>
+  /** Clients that `limit` has refused or ended. */
+  readonly limited: (limit: Limit) => Promise<number>
   /** Resident memory of the process that holds it, bytes. */
   readonly residentBytes: () => Promise<number>
   readonly drain: (force: boolean) => Promise<void>
@@ -142,6 +146,7 @@ export async function startHere(transport: Transport, plan: Plan): Promise<DataP
         for (const session of sessions.list()) session.beat()
       return Promise.resolve()
     },
+    limited: limit => Promise.resolve(limitedBy(sessions, limit)),
     residentBytes: () => Promise.resolve(process.memoryUsage().rss),
     drain: force => {
       sessions.drain({ paceMs: 0, deadlineMs: force ? 0 : Number.POSITIVE_INFINITY })
@@ -155,8 +160,16 @@ export async function startHere(transport: Transport, plan: Plan): Promise<DataP
   }
 }
 
+function limitedBy(sessions: Sessions, limit: Limit): number {
+  const slot = SLOT.limits + LIMITS.indexOf(limit)
+  return sessions.traffic
+    .snapshot([])
+    .flatMap(({ filled }) => filled.filter((_value, at) => at % 2 === 1 && filled[at - 1] === slot))
+    .reduce((sum, count) => sum + count, 0)
+}
+
 type Asked = {
-  readonly ask: 'size' | 'beat' | 'resident' | 'drain' | 'stop'
+  readonly ask: 'size' | 'beat' | 'limited' | 'resident' | 'drain' | 'stop'
   readonly value?: number
 }
 
@@ -179,6 +192,7 @@ async function startOnBun(plan: Plan): Promise<DataPlane> {
     port,
     size: () => ask({ ask: 'size' }),
     beat: async seconds => void (await ask({ ask: 'beat', value: seconds })),
+    limited: limit => ask({ ask: 'limited', value: LIMITS.indexOf(limit) }),
     residentBytes: () => ask({ ask: 'resident' }),
     drain: async force => void (await ask({ ask: 'drain', value: force ? 1 : 0 })),
     stop: () => ended(child),
@@ -198,11 +212,15 @@ export async function serveLines(transport: Transport, plan: Plan): Promise<void
   const plane = await startHere(transport, plan)
   const say = (value: number) => void process.stdout.write(`${value}\n`)
   say(plane.port)
-  for await (const line of createInterface({ input: process.stdin })) {
-    const { ask, value } = JSON.parse(line) as Asked
-    if (ask === 'beat') await plane.beat(value ?? 0)
-    if (ask === 'drain') await plane.drain(value === 1)
-    if (ask === 'size') say(await plane.size())
-    else say(ask === 'resident' ? await plane.residentBytes() : 0)
-  }
+  for await (const line of createInterface({ input: process.stdin }))
+    say(await answerTo(plane, JSON.parse(line) as Asked))
+}
+
+async function answerTo(plane: DataPlane, { ask, value = 0 }: Asked): Promise<number> {
+  if (ask === 'beat') await plane.beat(value)
+  if (ask === 'drain') await plane.drain(value === 1)
+  if (ask === 'size') return plane.size()
+  if (ask === 'resident') return plane.residentBytes()
+  const limit = ask === 'limited' ? LIMITS[value] : undefined
+  return limit === undefined ? 0 : plane.limited(limit)
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { BYTES, OUTCOME, SQL_TYPES } from '../../../../proxy-node/contract/names.ts'
+import { BYTES, LIMITS, OUTCOME, SQL_TYPES } from '../../../../proxy-node/contract/names.ts'
 import { SLOT, SLOT_COUNT } from '../../../../proxy-node/contract/telemetry.ts'
 import { type ExporterView, exporterAnswer } from '../../../../proxy-node/observe/exporter.ts'
 import { ALL_OUTCOMES, NodeTraffic } from '../../../../proxy-node/observe/metrics.ts'
@@ -65,7 +65,16 @@ function merged(sessions: Parameters<WorkerTraffic['snapshot']>[0] = []) {
 describe('slots', () => {
   test('of different counters never meet', () => {
     const starts = [...Object.values(SLOT), SLOT_COUNT]
-    const sizes = [SQL_TYPES.length * ALL_OUTCOMES.length, SQL_TYPES.length * 3, 4, 4, 2, 1, 2]
+    const sizes = [
+      SQL_TYPES.length * ALL_OUTCOMES.length,
+      SQL_TYPES.length * 3,
+      4,
+      4,
+      2,
+      1,
+      LIMITS.length,
+      2,
+    ]
 
     expect(starts).toEqual([...starts].sort((left, right) => left - right))
     expect(starts.slice(1).map((start, index) => start - (starts[index] ?? 0))).toEqual(sizes)
@@ -113,6 +122,24 @@ describe('the traffic of a node', () => {
     node.take(0, worker.snapshot([]))
 
     expect(node.totals()[0]?.transactions).toBe(1)
+  })
+
+  test('tells which limits clients have met: each of those not logged in, the others when they are met', () => {
+    const worker = new WorkerTraffic()
+    worker.of('', '').limited('logins')
+    worker.of('c1', 'app').limited('idle')
+    worker.of('c1', 'quiet').transacted()
+    const node = new NodeTraffic()
+    node.take(0, worker.snapshot([]))
+
+    const { body } = exporterAnswer('/metrics', view({ tenants: node.totals() }))
+    const shown = [
+      ...body.matchAll(/^odp_limited_client_connections\{.*tenant="(\w*)",limit="(\w+)"\} (\d+)/gm),
+    ]
+    expect(shown.map(([, tenant, limit, value]) => `${tenant} ${limit} ${value}`)).toEqual([
+      ...LIMITS.map(limit => ` ${limit} ${limit === 'logins' ? 1 : 0}`),
+      'app idle 1',
+    ])
   })
 
   test('counts tenants beyond the bound together', () => {
