@@ -140,14 +140,18 @@ export class Pipeline implements CourseHost {
 
   /** Called once a second: what one side has left undone for too long, if anything. */
   overdue(): 'reading' | 'writing' | 'server' | undefined {
-    const writeSeconds = this.memory.seconds('net_write_timeout', WRITE_STALL_SECONDS)
-    if (this.clientBlocked) return this.stall.writing(this.client.pendingBytes(), writeSeconds)
+    if (this.clientBlocked) return this.stall.writing(this.client.pendingBytes(), this.writeSeconds)
     if (this.serverBlocked) {
       const pending = this.target?.pendingBytes() ?? 0
-      return this.stall.writing(pending, writeSeconds) === undefined ? undefined : 'server'
+      return this.stall.writing(pending, this.writeSeconds) === undefined ? undefined : 'server'
     }
-    const readSeconds = this.memory.seconds('net_read_timeout', READ_STALL_SECONDS)
-    return this.stall.reading(this.isHalfRead, readSeconds)
+    // Asked for only where somebody is in the middle of something: thousands are not.
+    if (!this.isHalfRead) return this.stall.reading(false, 0)
+    return this.stall.reading(true, this.memory.seconds('net_read_timeout', READ_STALL_SECONDS))
+  }
+
+  private get writeSeconds(): number {
+    return this.memory.seconds('net_write_timeout', WRITE_STALL_SECONDS)
   }
 
   /** As SHOW PROCESSLIST names the command under way; undefined between commands. */

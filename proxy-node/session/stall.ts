@@ -21,7 +21,7 @@ export class Stall {
     this.seconds = isHalfRead && !this.hasMoved ? this.seconds + 1 : 0
     this.hasMoved = false
     this.lastPending = 0
-    return this.seconds >= limitSeconds ? 'reading' : undefined
+    return isHalfRead && this.seconds >= limitSeconds ? 'reading' : undefined
   }
 
   /** One beat of a client that has not taken `pendingBytes` of its answers. */
