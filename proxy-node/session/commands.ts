@@ -101,3 +101,18 @@ export function courseOf(command: number, mode: 'mysql' | 'oceanbase'): number {
 export function isAnsweredByServers(command: number): boolean {
   return command !== COMMAND.stmtClose && command !== COMMAND.stmtSendLongData
 }
+
+/** Commands other than statements by the names that servers show. */
+const NAMES: Readonly<Record<number, string>> = {
+  [COMMAND.stmtPrepare]: 'Prepare',
+  [COMMAND.stmtExecute]: 'Execute',
+  [COMMAND.stmtFetch]: 'Fetch',
+  [COMMAND.initDb]: 'Init DB',
+  [COMMAND.changeUser]: 'Change user',
+  [COMMAND.resetConnection]: 'Reset Connection',
+}
+
+/** As SHOW PROCESSLIST names a command. */
+export function commandName(command: number): string {
+  return NAMES[command] ?? 'Query'
+}

@@ -11,7 +11,7 @@ import { buildOk, errorOfFault } from '../wire/ok.ts'
 import { COMMAND, DEFAULT_STATUS, HEADER_BYTES } from '../wire/protocol.ts'
 import { buildResultset, type Cell, type Column } from '../wire/resultset.ts'
 import { packet } from '../wire/writer.ts'
-import { isAnsweredByServers } from './commands.ts'
+import { commandName, isAnsweredByServers } from './commands.ts'
 import type { Course, CourseHost } from './course.ts'
 import type { SessionMemory } from './memory.ts'
 import { Requests, ROUTE_PREFIX_BYTES } from './requests.ts'
@@ -27,16 +27,6 @@ export type PipelineHost = {
   readonly quit: () => void
   /** Answers the fault as the last thing this client gets. */
   readonly giveUp: (fault: Fault) => void
-}
-
-/** Commands other than statements by the names that servers show. */
-const COMMAND_NAMES: Readonly<Record<number, string>> = {
-  [COMMAND.stmtPrepare]: 'Prepare',
-  [COMMAND.stmtExecute]: 'Execute',
-  [COMMAND.stmtFetch]: 'Fetch',
-  [COMMAND.initDb]: 'Init DB',
-  [COMMAND.changeUser]: 'Change user',
-  [COMMAND.resetConnection]: 'Reset Connection',
 }
 
 type OwnAnswer = (sequence: number) => readonly Uint8Array[]
@@ -157,7 +147,7 @@ export class Pipeline implements CourseHost {
   /** As SHOW PROCESSLIST names the command under way; undefined between commands. */
   get runningCommand(): string | undefined {
     if (this.host.state === 'idle') return undefined
-    return this.command === COMMAND.query ? 'Query' : (COMMAND_NAMES[this.command] ?? 'Query')
+    return commandName(this.command)
   }
 
   /** When the last command began, of `performance.now()`; before the first, the login. */
