@@ -9,7 +9,7 @@ import type { RequestExtra } from '../wire/extra-info.ts'
 import { PacketCollector, type RelaySink, ResponseRelay } from '../wire/framing.ts'
 import { type Greeting, parseGreeting } from '../wire/handshake.ts'
 import type { FrameScratch, Ob20Sink } from '../wire/ob20.ts'
-import { COMMAND, OB20_CAPABILITIES, PROXY_CAPABILITIES } from '../wire/protocol.ts'
+import { CAPABILITY, COMMAND, OB20_CAPABILITIES, PROXY_CAPABILITIES } from '../wire/protocol.ts'
 import { ResponseTracker } from '../wire/response.ts'
 import { packet } from '../wire/writer.ts'
 import type { Baseline } from './baseline.ts'
@@ -113,7 +113,9 @@ export class ServerSession implements Ob20Sink, RelaySink {
     this.scratch = parts.scratch
     this.delivered.schema = parts.database
     this.tracker = new ResponseTracker(parts.login !== undefined)
-    this.relay = new ResponseRelay(this.tracker, this)
+    const tracksSession =
+      ((parts.login?.clientCapabilities ?? 0) & CAPABILITY.sessionTrack) !== 0
+    this.relay = new ResponseRelay(this.tracker, this, tracksSession)
   }
 
   /** Connects and logs in, both within `timeoutMs`; in MySQL mode the client sets the pace of the login. */

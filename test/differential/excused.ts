@@ -109,11 +109,7 @@ const EXCUSES: readonly Excuse[] = [
   {
     because: 'session state goes to the proxy, which does not show it to clients that track theirs',
     hides: (_step, packets, { sequence }) =>
-      (sequence.capabilities & SESSION_TRACK) === 0 ? packets : plainOks(packets, false),
-  },
-  {
-    because: 'a text in an OK that does not end its answer stands there with its length',
-    hides: (_step, packets) => plainOks(packets, true),
+      (sequence.capabilities & SESSION_TRACK) === 0 ? packets : plainOks(packets),
   },
 ]
 
@@ -162,15 +158,15 @@ function firstCell(payload: string): string {
   return payload.slice(1, 1 + payload.charCodeAt(0))
 }
 
-/** OKs as their counts, status, warnings and text; only those that are not the last, or all. */
-function plainOks(packets: readonly Seen[], onlyInner: boolean): readonly Seen[] {
+/** OKs as their counts, status, warnings and text. */
+function plainOks(packets: readonly Seen[]): readonly Seen[] {
   let ends = 0
-  return packets.map((seen, index) => {
+  return packets.map(seen => {
     const { payload } = seen
     const isEof = payload.charCodeAt(0) === 0xfe && payload.length < 9
     if (isEof) ends += 1
     const mayBeOk = ends % 2 === 0 && !isEof && payload.charCodeAt(0) === 0 && payload.length >= 7
-    if (!mayBeOk || (onlyInner && index === packets.length - 1)) return seen
+    if (!mayBeOk) return seen
     return { ...seen, payload: plainOk(Buffer.from(payload, 'latin1')) }
   })
 }
