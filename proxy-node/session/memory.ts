@@ -12,7 +12,7 @@ import { type OkPacket, parseOk } from '../wire/ok.ts'
 import { STATUS } from '../wire/protocol.ts'
 import { type Connection, type UserValue, userValue } from './literals.ts'
 import { mayMove, PINS } from './pins.ts'
-import { isReplayable } from './system-variables.ts'
+import { isReplayable, isUsedUp } from './system-variables.ts'
 
 /** Says that the variable's change is news about servers, not of this session. */
 const PASSING = /^(ob_last_schema_version|ob_enable_transmission_checksum|_nlj_batching_enabled)$/
@@ -329,7 +329,9 @@ export class SessionMemory {
     if (name === TRANSACTION_SET) this.setPin(PINS.nextTransaction.bit, ON.test(value))
     else if (name === TEMPORARY_USED) this.setPin(PINS.temporaryTables.bit, ON.test(value))
     else if (name === PARTITION_HIT) this.missed = !afterError && !ON.test(value)
-    else if (!PASSING.test(name) && isReplayable(name)) this.keepSystem(name, value)
+    else if (isUsedUp(name)) {
+      if (value !== '0') this.pin(PINS.usedUp.bit)
+    } else if (!PASSING.test(name) && isReplayable(name)) this.keepSystem(name, value)
   }
 
   private keepSystem(name: string, value: string): void {

@@ -12,7 +12,7 @@ import { packet, Writer } from '../wire/writer.ts'
 import { setStatements, setUserStatements } from './literals.ts'
 import type { SessionMemory } from './memory.ts'
 import type { NamedText, Prepared } from './statements.ts'
-import { isReplayable } from './system-variables.ts'
+import { followsSchema, isReplayable } from './system-variables.ts'
 
 /** What the command needs besides the session's state. */
 export type Needs = {
@@ -94,7 +94,9 @@ function systemTexts(memory: SessionMemory, server: ServerSession): readonly Uin
     delivered.system === 0 && server.baseline !== undefined
       ? (memory.baseline?.against(server.baseline) ?? [])
       : []
-  if (takesBlob(memory, server) && others.length === 0) return []
+  // A blob arrives beside INIT_DB, which then changes what follows the database.
+  if (takesBlob(memory, server) && others.length === 0)
+    return setStatements(changed.filter(([name]) => followsSchema(name)))
   const own = new Set(changed.map(([name]) => name))
   const differing = others.filter(([name]) => !own.has(name) && isReplayable(name))
   return setStatements([...differing, ...changed])

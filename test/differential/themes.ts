@@ -121,6 +121,8 @@ const SETTINGS: readonly ((dice: Dice) => string)[] = [
   dice => `group_concat_max_len = ${dice.pick(['4', '5', '1024', 'DEFAULT', '1'])}`,
   dice => `div_precision_increment = ${dice.pick(['0', '2', '10', '30', 'DEFAULT', '99'])}`,
   dice => `last_insert_id = ${dice.pick(['77', '0', '9223372036854775807'])}`,
+  dice => `character_set_database = ${dice.pick(['latin1', 'gbk', 'utf8mb4'])}`,
+  dice => `collation_database = ${dice.pick(['utf8mb4_bin', 'latin1_swedish_ci', 'DEFAULT'])}`,
   dice => `identity = ${dice.pick(['5', '6'])}`,
   dice => `timestamp = ${dice.pick(['100', '1000000.5', '86400'])}`,
   dice => `auto_increment_increment = ${dice.pick(['1', '5'])}`,
@@ -484,6 +486,24 @@ const CALLS = [
 
 const calls: Theme = dice => query(dice.pick(CALLS))
 
+/** Texts that only the server of a routine knows of. */
+const ROUTINES = [
+  'CALL p_prepares(1)',
+  'CALL p_executes()',
+  'CALL p_drops()',
+  'EXECUTE st1',
+  'EXECUTE inner1',
+  'DEALLOCATE PREPARE inner1',
+  "PREPARE st1 FROM 'SELECT 5'",
+  "PREPARE st2 FROM 'CALL p_prepares(2)'",
+  "PREPARE st2 FROM 'CALL p_executes()'",
+  'EXECUTE st2',
+  'CALL p_prepares(3); SELECT 1',
+  'SELECT 1; EXECUTE inner1',
+]
+
+const routines: Theme = dice => (dice.chance(0.8) ? query(dice.pick(ROUTINES)) : reading(dice))
+
 const MULTIPLE = [
   'SELECT 1; SELECT 2',
   'SELECT 1; SELEKT; SELECT 3',
@@ -580,6 +600,7 @@ export const THEMES = {
   textPrepared,
   binaryPrepared,
   calls,
+  routines,
   multiple,
   schema,
   commands,

@@ -397,6 +397,16 @@ describe.each<[Flavour, Spoken]>([
           connection.ok(0x4022, changed('_ob_proxy_session_temporary_table_used', 'ON')),
       ],
       ['a temporary table', 'CREATE TEMPORARY TABLE x (a INT)', connection => connection.ok()],
+      [
+        'an insert id that the next INSERT uses up',
+        'SET insert_id',
+        connection => connection.ok(0x4022, changed('insert_id', '500')),
+      ],
+      [
+        'a seed of RAND()',
+        'SET rand_seed1',
+        connection => connection.ok(0x4022, changed('rand_seed1', '10')),
+      ],
       ['a table lock', 'LOCK TABLES t1 READ', connection => connection.ok()],
       ['what several statements leave', 'SELECT 1; USE x', connection => connection.ok()],
     ])('%s keeps the session where it is', async (_name, sql, act) => {
@@ -405,6 +415,27 @@ describe.each<[Flavour, Spoken]>([
       await client.query(`${sql} `)
 
       expect(await portOf(client, 'SELECT * FROM t2')).toBe(a.port)
+    })
+
+    test('the character set of new tables is set behind the database that would change it', async () => {
+      const { b, client } = await two(
+        when('SET', connection =>
+          connection.ok(0x4022, changed('character_set_database', 'latin1')),
+        ),
+      )
+      await portOf(client, 'SELECT * FROM t2')
+      await portOf(client, 'SELECT * FROM t1')
+      client.command(0x02, 'other')
+      await client.next()
+      await client.query('SET character_set_database = latin1')
+      await portOf(client, 'SELECT * FROM demo.t2')
+
+      const texts = b.connections[0]?.commands.map(command => command.toString('latin1'))
+      expect(texts?.slice(-3)).toEqual([
+        '\x02other',
+        "\x03SET @@character_set_database = 'latin1'",
+        '\x03SELECT * FROM demo.t2',
+      ])
     })
 
     test('a transaction that has ended lets it go again', async () => {
@@ -445,6 +476,12 @@ describe.each<[Flavour, Spoken]>([
 
     test.each<[string, string, Buffer, string]>([
       ['a variable', 'SET sql_mode', changed('sql_mode', 'ANSI'), "SET @@sql_mode = 'ANSI'"],
+      [
+        'the character set of new tables',
+        'SET character_set_database',
+        changed('character_set_database', 'latin1'),
+        "SET @@character_set_database = 'latin1'",
+      ],
       ['an insert id', 'INSERT', changed('last_insert_id', '7'), 'SET @@last_insert_id = 7'],
       [
         'a user variable',

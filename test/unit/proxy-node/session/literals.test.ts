@@ -196,6 +196,8 @@ describe('what is replayed', () => {
     'ob_last_schema_version',
     'ob_trace_info',
     'tx_read_only',
+    'timestamp',
+    'character_set_database',
   ])('%s is', name => {
     expect(isReplayable(name)).toBe(true)
   })
@@ -208,12 +210,13 @@ describe('what is replayed', () => {
     'ob_statement_trace_id',
     '_current_default_catalog',
     'max_allowed_packet',
-    'character_set_database',
+    'insert_id',
+    'rand_seed1',
   ])('%s is not', name => {
     expect(isReplayable(name)).toBe(false)
   })
 
-  test('what follows the database is left to it', () => {
+  test('what follows the database is told from what does not', () => {
     expect(followsSchema('collation_database')).toBe(true)
     expect(followsSchema('collation_connection')).toBe(false)
   })
