@@ -113,8 +113,7 @@ export class ServerSession implements Ob20Sink, RelaySink {
     this.scratch = parts.scratch
     this.delivered.schema = parts.database
     this.tracker = new ResponseTracker(parts.login !== undefined)
-    const tracksSession =
-      ((parts.login?.clientCapabilities ?? 0) & CAPABILITY.sessionTrack) !== 0
+    const tracksSession = ((parts.login?.clientCapabilities ?? 0) & CAPABILITY.sessionTrack) !== 0
     this.relay = new ResponseRelay(this.tracker, this, tracksSession)
   }
 

@@ -289,8 +289,9 @@ export class OceanbaseCourse implements Course {
     this.errand.lost(server)
   }
 
-  spareLost(): void {
-    // What was bound to it finds it closed when it is needed (`statement-commands.ts`).
+  /** What was bound to it finds it closed when it is needed (`statement-commands.ts`). */
+  spareLost(server: ServerSession): void {
+    this.errand.spareLost(server)
   }
 
   beat(waitedMs: number): void {

@@ -80,6 +80,13 @@ export const PINS = {
     until: 'RESET_CONNECTION',
     lost: 'what routines may have prepared by text',
   },
+  /** A value whose type and collation no OK told, until its server was asked (`user-values.ts`). */
+  userValues: {
+    bit: 0,
+    binds: 'next',
+    until: 'the server was asked',
+    lost: 'types and collations of user variables',
+  },
   /** FOUND_ROWS(), ROW_COUNT(), SHOW WARNINGS, GET DIAGNOSTICS: in no blob (A11). */
   lastStatement: {
     bit: 0,

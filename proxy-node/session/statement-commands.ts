@@ -14,7 +14,6 @@ import { packet } from '../wire/writer.ts'
 import { COURSE } from './commands.ts'
 import type { CourseHost } from './course.ts'
 import type { Errand } from './errand.ts'
-import { textOfValue } from './literals.ts'
 import type { SessionMemory } from './memory.ts'
 import type { CourseParts } from './oceanbase-course.ts'
 import { PINS } from './pins.ts'
@@ -315,8 +314,7 @@ export class StatementCommands {
   /** The statement as it is now: a variable may have another value later. */
   private textOf({ source }: Extract<TextPrepared, { verb: 'prepare' }>): Uint8Array | undefined {
     if (source.kind === 'literal') return source.bytes
-    const value = this.memory.userValue(source.name)
-    return value === undefined ? undefined : textOfValue(value)
+    return this.memory.userValue(source.name)?.bytes
   }
 
   /** What another server would not know of is known here only: the session stays. */

@@ -24,6 +24,7 @@ const EOF = '\u00fe'
 const IN_TRANSACTION = 1
 const COUNTED = /^(INSERT|UPDATE|DELETE|REPLACE|SELECT)\b[^;]*$/
 const UNKNOWN_STATEMENT = /^\u00ff..#HY000(Unknown prepared|hash map)/s
+const UNKNOWN_TEXT = /^\u00ff..#(HY000Unknown prepared|0A000send piece info).*/s
 const MORE_RESULTS = 0x8
 const STATE_CHANGED = 0x4000
 
@@ -104,6 +105,17 @@ const EXCUSES: readonly Excuse[] = [
     hides: (step, packets) =>
       step.kind === 'execute' && UNKNOWN_STATEMENT.test(packets[0]?.payload ?? '')
         ? [{ sequence: 1, payload: 'unknown statement' }]
+        : packets,
+  },
+  {
+    because:
+      'a text that nobody prepared may be one of a routine, and the transaction be elsewhere',
+    hides: (step, packets) =>
+      step.kind === 'query' && /^(EXECUTE|DEALLOCATE|DROP PREPARE)/.test(step.sql)
+        ? packets.map(seen => ({
+            ...seen,
+            payload: seen.payload.replace(UNKNOWN_TEXT, 'unknown statement'),
+          }))
         : packets,
   },
   {

@@ -21,7 +21,10 @@ let client: RawClient
 
 /** `t1` is led by a, `t2` by b. */
 async function start(protocol?: 'ob20'): Promise<void> {
-  const script = { ...statementScript(opensTransaction), ...(protocol === undefined ? {} : { protocol }) }
+  const script = {
+    ...statementScript(opensTransaction),
+    ...(protocol === undefined ? {} : { protocol }),
+  }
   a = await startFakeServer(script)
   b = await startFakeServer(script)
   const address = ({ host, port }: FakeServer) => ({ host, port })
