@@ -58,6 +58,8 @@ export class Errand implements RestoreOwner, WayOwner {
     mayLackTexts: false,
   }
   meaning: Statement | undefined
+  /** What it executes, when it is the EXECUTE of a known text. */
+  executes: Statement | undefined
   /** Where user variables last changed. */
   private valuesOn: ServerSession | undefined
   /** COM_SET_OPTION under way. */
@@ -102,6 +104,7 @@ export class Errand implements RestoreOwner, WayOwner {
     this.needs.texts = undefined
     this.needs.mayLackTexts = false
     this.meaning = undefined
+    this.executes = undefined
     this.rewrite = undefined
     this.failedSilently = undefined
     this.request = undefined
@@ -396,7 +399,7 @@ export class Errand implements RestoreOwner, WayOwner {
   }
 
   private get mayCommit(): boolean {
-    const { meaning } = this
+    const meaning = this.executes ?? this.meaning
     return meaning === undefined || (meaning.flags & (FLAG.mayCommit | FLAG.multiple)) !== 0
   }
 }

@@ -272,6 +272,8 @@ export class StatementCommands {
         return
       }
     }
+    // A routine may have put another text in the place of the one that is known.
+    if (verb === 'execute' && routines.home === undefined) errand.executes = says
     const isFree = memory.mayMove && (says.flags & BOUND) === 0
     const home = isFree && (this.isCalling || usesTexts(verb, flags)) ? routines.home : undefined
     if (home === undefined) way.route(head, says)
