@@ -264,20 +264,21 @@ export class StatementCommands {
     const { way } = errand
     this.isCalling = (says.flags & FLAG.calls) !== 0
     if (this.isCalling || (flags & SEVERAL) === SEVERAL) this.mayUseAllTexts()
-    if (verb === 'execute' || verb === 'deallocate') {
-      const bound = memory.mayMove ? undefined : this.servers.current
-      const refusal = routines.refusal(this.isKnown, bound)
-      if (refusal !== undefined) {
-        this.host.answerFault(refusal)
-        return
-      }
-    }
+    if (this.isRefused(verb)) return
     // A routine may have put another text in the place of the one that is known.
     if (verb === 'execute' && routines.home === undefined) errand.executes = says
     const isFree = memory.mayMove && (says.flags & BOUND) === 0
     const home = isFree && (this.isCalling || usesTexts(verb, flags)) ? routines.home : undefined
     if (home === undefined) way.route(head, says)
     else way.goOnlyTo(home, head)
+  }
+
+  private isRefused(verb: Statement['verb']): boolean {
+    if (verb !== 'execute' && verb !== 'deallocate') return false
+    const bound = this.memory.mayMove ? undefined : this.servers.current
+    const refusal = this.routines.refusal(this.isKnown, bound)
+    if (refusal !== undefined) this.host.answerFault(refusal)
+    return refusal !== undefined
   }
 
   /** A routine, or a text of several statements, may execute any of them. */
