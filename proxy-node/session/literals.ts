@@ -4,19 +4,18 @@
  * whatever its character sets and sql_mode; user variables are `user-values.ts`.
  * Source: proxy-protocol.md §4.5; proxy-protocol-tried.md A7, C9.
  */
+import { SIMPLE_TEXT } from '../sql/texts.ts'
 import { SetTexts } from './set-texts.ts'
 import { isText } from './system-variables.ts'
 
 const NUMBER = /^-?\d+(\.\d+)?$/
-/** Printable and neither a quote nor a backslash: such a text needs no escape in any mode. */
-const SIMPLE = /^[ !#-&(-[\]-~]*$/
 
 /** SQL of a system variable's value. */
 export function systemLiteral(name: string, value: string): Uint8Array {
   if (name === 'character_set_results' && value === '') return Buffer.from('NULL')
   const isBare = NUMBER.test(value) || value === 'ON' || value === 'OFF'
   if (isBare && !isText(name)) return Buffer.from(value)
-  if (SIMPLE.test(value)) return Buffer.from(`'${value}'`)
+  if (SIMPLE_TEXT.test(value)) return Buffer.from(`'${value}'`)
   return Buffer.from(`_utf8mb4 X'${Buffer.from(value).toString('hex')}'`)
 }
 

@@ -6,11 +6,9 @@
  * Source: proxy-protocol.md §4.5; proxy-protocol-tried.md A9; the forms were tried on a running server.
  */
 import { isUtf8 } from 'node:buffer'
-import { quotedText, unescaped } from '../sql/texts.ts'
+import { quotedText, SIMPLE_TEXT, unescaped } from '../sql/texts.ts'
 import { SetTexts } from './set-texts.ts'
 
-/** Printable and neither a quote nor a backslash: such a text needs no escape in any mode. */
-const SIMPLE = /^[ !#-&(-[\]-~]*$/
 const QUOTE = 0x27
 const HEX = 0x58
 const FIRST_BEYOND_ASCII = 0x80
@@ -229,7 +227,7 @@ function quoted(value: UserValue, target: Connection): Uint8Array {
   const { bytes = new Uint8Array(0), charset, shape } = value
   const text = Buffer.from(bytes)
   const simple = text.toString('latin1')
-  if (SIMPLE.test(simple)) return Buffer.from(`'${simple}'`)
+  if (SIMPLE_TEXT.test(simple)) return Buffer.from(`'${simple}'`)
   const own = charsetOf(collationFor(shape) ?? target.collation)
   const isReadAlike = (charset === own || isAscii(bytes)) && charset === target.client
   if (isReadAlike && !text.includes(0)) return quotedText(text, target.mode)

@@ -460,7 +460,7 @@ const binaryPrepared: Theme = dice => {
 function longData(dice: Dice, slot: number): readonly Step[] {
   const chunk = (text: string): Step => ({ kind: 'longData', slot, parameter: 0, text })
   return [
-    { kind: 'prepare', slot, sql: 'SELECT LENGTH(?), CONCAT(@a)' },
+    { kind: 'prepare', slot, sql: 'SELECT LENGTH(?), @a IS NULL' },
     chunk('first '),
     ...(dice.chance(0.3) ? reading(dice) : []),
     chunk(utf8('zweites é')),
