@@ -9,7 +9,7 @@ import type { RequestExtra } from '../wire/extra-info.ts'
 import { PacketCollector, type RelaySink, ResponseRelay } from '../wire/framing.ts'
 import { type Greeting, parseGreeting } from '../wire/handshake.ts'
 import type { FrameScratch, Ob20Sink } from '../wire/ob20.ts'
-import { CAPABILITY, COMMAND, OB20_CAPABILITIES, PROXY_CAPABILITIES } from '../wire/protocol.ts'
+import { COMMAND, OB20_CAPABILITIES, PROXY_CAPABILITIES } from '../wire/protocol.ts'
 import { ResponseTracker } from '../wire/response.ts'
 import { packet } from '../wire/writer.ts'
 import type { Baseline } from './baseline.ts'
@@ -113,8 +113,7 @@ export class ServerSession implements Ob20Sink, RelaySink {
     this.scratch = parts.scratch
     this.delivered.schema = parts.database
     this.tracker = new ResponseTracker(parts.login !== undefined)
-    const tracksSession = ((parts.login?.clientCapabilities ?? 0) & CAPABILITY.sessionTrack) !== 0
-    this.relay = new ResponseRelay(this.tracker, this, tracksSession)
+    this.relay = new ResponseRelay(this.tracker, this, parts.login?.clientCapabilities)
   }
 
   /** Connects and logs in, both within `timeoutMs`; in MySQL mode the client sets the pace of the login. */
@@ -340,8 +339,8 @@ export class ServerSession implements Ob20Sink, RelaySink {
   relayLogin(payload: Uint8Array): void {
     const { connection, greeting, timeoutMs } = this
     if (connection === undefined || greeting === undefined) return
-    const tls = this.tls?.current()
-    const place = { connection, server: this.address, greeting, tls, timeoutMs }
+    const inside = { tls: this.tls?.current(), secured: this.tls?.secured, timeoutMs }
+    const place = { connection, server: this.address, greeting, ...inside }
     if (sendLogin(payload, place) === 'sent') return
     this.tlsFailed(NO_TLS_OFFERED)
     this.drop()

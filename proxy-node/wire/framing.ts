@@ -6,7 +6,7 @@
  */
 import type { Fault } from '#contract/fault'
 import { shownOk } from './ok.ts'
-import { HEADER_BYTES, MAX_PAYLOAD } from './protocol.ts'
+import { CAPABILITY, HEADER_BYTES, MAX_PAYLOAD } from './protocol.ts'
 import { malformed } from './reader.ts'
 import { ACTION, type ResponseTracker } from './response.ts'
 import { concat, packet } from './writer.ts'
@@ -134,10 +134,10 @@ export class ResponseRelay {
   /** The same of the last packet that goes to the client as it is. */
   private shownSequence = 0
 
-  constructor(tracker: ResponseTracker, sink: RelaySink, tracksSession = false) {
+  constructor(tracker: ResponseTracker, sink: RelaySink, clientCapabilities = 0) {
     this.tracker = tracker
     this.sink = sink
-    this.tracksSession = tracksSession
+    this.tracksSession = (clientCapabilities & CAPABILITY.sessionTrack) !== 0
   }
 
   begin(command: number): void {
