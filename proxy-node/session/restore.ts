@@ -56,6 +56,7 @@ export function isUpToDate(
   return (
     delivered.all === memory.version &&
     delivered.resets === memory.resets &&
+    delivered.option === memory.option &&
     memory.heldBegin === undefined &&
     (prepared === undefined || delivered.serverStatement(prepared.id) !== undefined) &&
     (texts === undefined ||

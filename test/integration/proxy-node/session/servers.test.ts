@@ -438,6 +438,18 @@ describe.each<[Flavour, Spoken]>([
       ])
     })
 
+    test('what SET_OPTION set follows to a server that had everything before', async () => {
+      const { b, client } = await two()
+      await portOf(client, 'SELECT * FROM t2')
+      await portOf(client, 'SELECT * FROM t1')
+      client.command(0x1b, Buffer.from([1, 0]))
+      await client.next()
+      await portOf(client, 'SELECT * FROM t2')
+
+      const codes = b.connections[0]?.commands.map(command => command[0])
+      expect(codes?.slice(-3)).toEqual([0x03, 0x1b, 0x03])
+    })
+
     test('a transaction that has ended lets it go again', async () => {
       const script: FakeScript = {
         onCommand: (connection, command) => {
