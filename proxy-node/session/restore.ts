@@ -266,7 +266,7 @@ export class Restorer {
     else if (step.kind === 'option') delivered.option = memory.option
     else if (step.kind === 'init') {
       memory.initSql = memory.initSql.slice(1)
-      if (ok !== undefined) memory.learn(ok, delivered, { afterError: false, blobs: [] })
+      if (ok !== undefined) memory.learn(ok, delivered, PLAIN)
     } else if (step.kind === 'begin') {
       memory.heldBegin = undefined
       if (ok !== undefined) memory.learn(ok, delivered, PLAIN)
