@@ -51,7 +51,7 @@ export class Delivered {
     this.texts.set(name, version)
   }
 
-  /** COM_RESET_CONNECTION was done here for the client's reset number `resets`; the database stays. */
+  /** COM_RESET_CONNECTION was done here for the client's reset number `resets`; database and option stay. */
   wasReset(resets: number): void {
     this.resets = resets
     this.all = 0
@@ -59,7 +59,6 @@ export class Delivered {
     this.user = 0
     this.blobs = 0
     this.isBringing = false
-    this.option = 0
     this.statements = undefined
     this.typed = undefined
     this.texts = undefined

@@ -151,7 +151,8 @@ export class QueryClient {
     const { connection } = this
     const { address, tls, timeoutMs } = this.options
     if (connection === undefined) return
-    const place = { connection, server: address, greeting, tls: tls?.current(), timeoutMs }
+    const inside = { tls: tls?.current(), secured: tls?.secured, timeoutMs }
+    const place = { connection, server: address, greeting, ...inside }
     if (sendLogin(login, place) === 'refused') this.withoutTls(NO_TLS_OFFERED)
   }
 

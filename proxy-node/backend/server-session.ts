@@ -113,7 +113,7 @@ export class ServerSession implements Ob20Sink, RelaySink {
     this.scratch = parts.scratch
     this.delivered.schema = parts.database
     this.tracker = new ResponseTracker(parts.login !== undefined)
-    this.relay = new ResponseRelay(this.tracker, this)
+    this.relay = new ResponseRelay(this.tracker, this, parts.login?.clientCapabilities)
   }
 
   /** Connects and logs in, both within `timeoutMs`; in MySQL mode the client sets the pace of the login. */
@@ -339,8 +339,8 @@ export class ServerSession implements Ob20Sink, RelaySink {
   relayLogin(payload: Uint8Array): void {
     const { connection, greeting, timeoutMs } = this
     if (connection === undefined || greeting === undefined) return
-    const tls = this.tls?.current()
-    const place = { connection, server: this.address, greeting, tls, timeoutMs }
+    const inside = { tls: this.tls?.current(), secured: this.tls?.secured, timeoutMs }
+    const place = { connection, server: this.address, greeting, ...inside }
     if (sendLogin(payload, place) === 'sent') return
     this.tlsFailed(NO_TLS_OFFERED)
     this.drop()

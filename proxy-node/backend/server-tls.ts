@@ -22,6 +22,8 @@ export type ServerTlsPort = {
   readonly current: () => ServerTls | undefined
   /** TLS that is wanted could not be had from this server. */
   readonly failed: (server: Address, reason: string) => void
+  /** A handshake succeeded. */
+  readonly secured?: (() => void) | undefined
 }
 
 export type LoginPlace = {
@@ -29,6 +31,7 @@ export type LoginPlace = {
   readonly server: Address
   readonly greeting: Greeting
   readonly tls: ServerTls | undefined
+  readonly secured: (() => void) | undefined
   /** Bound of the handshake. */
   readonly timeoutMs: number
 }
@@ -58,7 +61,10 @@ export function sendLogin(payload: Uint8Array, place: LoginPlace): 'sent' | 'ref
     server: { host: canonicalIp(server.host), verification: tls.verification },
     received: NOTHING,
     timeoutMs,
-    secured: () => void connection.write(packet(2, login)),
+    secured: () => {
+      place.secured?.()
+      connection.write(packet(2, login))
+    },
   })
   return 'sent'
 }

@@ -311,6 +311,13 @@ export const FAULTS = {
     says: 'Connections using insecure transport are prohibited: ssl_attributes demands TLS',
     remedy: 'connect with TLS',
   },
+  'tls.password-in-clear': {
+    blame: 'operator',
+    retryable: false,
+    mysql: { errno: 2061, state: 'HY000' },
+    says: 'Authentication requires secure connection: the client would send its password as it is, and the server of this proxy is reached without TLS',
+    remedy: 'set enable_server_ssl and give the server TLS, or connect to the proxy without TLS',
+  },
   'tls.unreadable': {
     blame: 'operator',
     retryable: true,

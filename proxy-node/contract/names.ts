@@ -64,5 +64,6 @@ export const METRIC = {
   draining: 'odp_draining',
   certificateExpiry: 'odp_certificate_expiry_timestamp_seconds',
   certificateBroken: 'odp_certificate_broken',
+  handshakes: 'odp_tls_handshake_total',
   build: 'odp_build_info',
 } as const

@@ -4,6 +4,7 @@
  * statement types are there from the start with zero. Source: proxy-admin.md §5.2.
  */
 import { LIMITS, METRIC, OUTCOME, SQL_TYPES } from '#contract/names'
+import { HANDSHAKE_SIDES, type HandshakeCounts } from './handshakes.ts'
 import { ALL_OUTCOMES, type TenantTotals } from './metrics.ts'
 
 export type ExporterView = {
@@ -34,6 +35,7 @@ export type ExporterView = {
   }[]
   /** The certificate files cannot be used as they are; earlier ones serve, or none. */
   readonly isCertificateBroken: boolean
+  readonly handshakes: HandshakeCounts
 }
 
 type Answer = { readonly status: number; readonly type: string; readonly body: string }
@@ -124,6 +126,16 @@ function nodeFamilies(view: ExporterView): readonly Family[] {
       '1 while the certificate files cannot be used as they are.',
       view.isCertificateBroken ? 1 : 0,
     ),
+    {
+      name: METRIC.handshakes,
+      kind: 'counter',
+      meaning: 'TLS handshakes with clients and servers by result.',
+      series: HANDSHAKE_SIDES.flatMap(side =>
+        (['done', 'failed'] as const).map(
+          (result): Series => [{ side, result }, view.handshakes[side][result]],
+        ),
+      ),
+    },
     one(METRIC.build, 'Always 1; the version is a label.', 1),
   ]
 }

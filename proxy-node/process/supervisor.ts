@@ -15,6 +15,7 @@ import { CertificateWatch } from '../config/certificate-watch.ts'
 import type { ConfigStore } from '../config/store.ts'
 import { tunedTransport } from '../net/bun.ts'
 import { type ExporterView, exporterAnswer } from '../observe/exporter.ts'
+import { Handshakes } from '../observe/handshakes.ts'
 import type { Log } from '../observe/log.ts'
 import { NodeTraffic } from '../observe/metrics.ts'
 import { type DrainReport, summed } from '../session/drain.ts'
@@ -60,6 +61,7 @@ export type SupervisorPort = {
 export class Supervisor {
   private readonly port: SupervisorPort
   private readonly config: ConfigStore
+  private readonly handshakes = new Handshakes()
   private readonly metadata: MetadataConnections
   private readonly cluster: Cluster | undefined
   private readonly workers: Workers
@@ -93,6 +95,7 @@ export class Supervisor {
       tls: {
         current: () => serverTlsOf(this.settings().ssl),
         failed: (server, reason) => this.tlsFailed(server, reason),
+        secured: () => this.handshakes.ended('server', true),
       },
     })
     this.cluster = this.isMysql() ? undefined : this.makeCluster()
@@ -160,6 +163,7 @@ export class Supervisor {
   // --- parts
 
   private tlsFailed(server: ServerAddress, reason: string): void {
+    this.handshakes.ended('server', false)
     this.port.log.error(`no TLS with server ${hostPort(server.host, server.port)}: ${reason}`)
   }
 
@@ -354,6 +358,7 @@ export class Supervisor {
     if (message.kind === 'missed') this.cluster?.locations.missed(...message.names)
     else if (message.kind === 'connectFailed') this.cluster?.connectFailed(message.server)
     else if (message.kind === 'tlsFailed') this.tlsFailed(message.server, message.reason)
+    else if (message.kind === 'tlsEnded') this.handshakes.ended(message.side, message.isDone)
   }
 
   private async respond(question: Question): Promise<unknown> {
@@ -440,6 +445,7 @@ export class Supervisor {
       isDraining: this.deadline !== undefined,
       certificates: this.certificates.current.facts,
       isCertificateBroken: this.certificates.failure !== undefined,
+      handshakes: this.handshakes.counts,
     }
   }
 }

@@ -134,12 +134,14 @@ class Worker {
       entry: {
         tls: () => this.trust.client,
         isTlsForced: () => this.settings.ssl.isForced,
+        tlsEnded: isDone => channel.send({ kind: 'tlsEnded', side: 'client', isDone }),
         mayBringHeader: address => this.trust.proxyHeaders?.contains(address) ?? false,
         mayNameClient: address => this.trust.clientIps?.contains(address) ?? false,
       },
       serverTls: {
         current: () => this.trust.server,
         failed: (server, reason) => channel.send({ kind: 'tlsFailed', server, reason }),
+        secured: () => channel.send({ kind: 'tlsEnded', side: 'server', isDone: true }),
       },
     })
     this.sessions.traffic.slowMs = start.settings.slowQueryMs

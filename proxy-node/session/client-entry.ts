@@ -17,6 +17,8 @@ export type EntryRules = {
   /** Undefined: TLS is not offered. */
   readonly tls: () => TlsContext | undefined
   readonly isTlsForced: () => boolean
+  /** A handshake with a client succeeded, or the client was gone before it had. */
+  readonly tlsEnded?: ((isDone: boolean) => void) | undefined
   /** Whether this peer may say whose connection it brings. */
   readonly mayBringHeader: (address: string) => boolean
   /** Whether clients at this address may name another in attribute `__client_ip`. */
@@ -44,6 +46,7 @@ export class ClientEntry {
   private held: Uint8Array = NOTHING
   private connection: Connection | undefined
   private context: TlsContext | undefined
+  private isShakingHands = false
   private endpoint: Endpoint = NOWHERE
   /** Sequence number that the next packet to the client has. */
   sequence = 1
@@ -158,11 +161,23 @@ export class ClientEntry {
     const received = this.held.subarray(end)
     this.held = NOTHING
     this.sequence = sequence
+    this.isShakingHands = true
     this.connection?.startTls({
       context,
       received,
       timeoutMs: this.limits.settings().loginTimeoutMs,
-      secured: () => {},
+      secured: () => this.handshakeEnded(true),
     })
+  }
+
+  /** The client's connection is gone. */
+  closed(): void {
+    this.handshakeEnded(false)
+  }
+
+  private handshakeEnded(isDone: boolean): void {
+    if (!this.isShakingHands) return
+    this.isShakingHands = false
+    this.rules?.tlsEnded?.(isDone)
   }
 }

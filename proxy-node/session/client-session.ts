@@ -382,6 +382,7 @@ export class ClientSession implements PipelineHost, Guest, SignInHost, IdentityO
   }
 
   peerLost(): void {
+    this.entry.closed()
     if (this.current === 'closed') return
     if (!this.isLeaving) this.leaves()
     this.move('peerLost')

@@ -7,6 +7,7 @@ import { Fault } from '#contract/fault'
 import type { ServerSession } from '../backend/server-session.ts'
 import type { Address } from '../net/transport.ts'
 import type { Statement } from '../sql/classify.ts'
+import { setsPlainValues } from '../sql/plain-set.ts'
 import { unescaped } from '../sql/texts.ts'
 import { FLAG } from '../sql/words.ts'
 import { EXTRA, eachEntry, lockSessionOf } from '../wire/extra-info.ts'
@@ -57,6 +58,10 @@ export class Errand implements RestoreOwner, WayOwner {
     mayLackTexts: false,
   }
   meaning: Statement | undefined
+  /** What it executes, when it is the EXECUTE of a known text. */
+  executes: Statement | undefined
+  /** Where user variables last changed. */
+  private valuesOn: ServerSession | undefined
   /** COM_SET_OPTION under way. */
   option = 0
   /** Writes the command as one server takes it; the default is as it came. Undefined: it cannot. */
@@ -99,6 +104,7 @@ export class Errand implements RestoreOwner, WayOwner {
     this.needs.texts = undefined
     this.needs.mayLackTexts = false
     this.meaning = undefined
+    this.executes = undefined
     this.rewrite = undefined
     this.failedSilently = undefined
     this.request = undefined
@@ -130,9 +136,21 @@ export class Errand implements RestoreOwner, WayOwner {
       this.dispatch(server, head)
       return
     }
+    const source = this.sourceFor(server)
+    if (source?.isClosed === true) {
+      memory.noMoreGuesses([])
+      this.refuse(errorOfFault(new Fault('session.state-lost', { what: PINS.userValues.lost })))
+      return
+    }
     this.keep(head)
     this.begun = memory.heldBegin ?? this.begun
-    this.restorer.start(server, needs)
+    this.restorer.start(server, needs, source)
+  }
+
+  /** Where user variables can be asked about that `server` needs to be told. */
+  private sourceFor(server: ServerSession): ServerSession | undefined {
+    const { memory, valuesOn } = this
+    return memory.hasGuesses && server !== valuesOn ? valuesOn : undefined
   }
 
   /** As it is, whatever the session lacks. */
@@ -214,6 +232,11 @@ export class Errand implements RestoreOwner, WayOwner {
     }
   }
 
+  unknowable(): void {
+    this.refuse(errorOfFault(new Fault('session.state-lost', { what: PINS.userValues.lost })))
+    this.host.goOn()
+  }
+
   /** No session could be had; the command has been executed nowhere. */
   unreachable(error: Uint8Array | undefined): void {
     const answer = error ?? this.refusal
@@ -242,11 +265,22 @@ export class Errand implements RestoreOwner, WayOwner {
   learn(server: ServerSession, ok: Uint8Array | undefined, errno: number): OkPacket | undefined {
     if (ok === undefined) return undefined
     const { blobs } = this
-    const learned = this.memory.learn(ok, server.delivered, { afterError: errno !== 0, blobs })
+    const learned = this.memory.learn(ok, server.delivered, {
+      afterError: errno !== 0,
+      isPlain: this.isPlainSet,
+      blobs,
+    })
+    if (learned !== undefined && learned.userVariables.size > 0) this.valuesOn = server
     this.blobs = NO_BLOBS
     if (errno === REROUTE) this.rerouted(learned)
     if (this.way.isRouted && (this.memory.missed || errno === NOT_MASTER)) this.way.missed()
     return learned
+  }
+
+  private get isPlainSet(): boolean {
+    const { meaning, request, memory } = this
+    if (meaning?.verb !== 'set' || (meaning.flags & FLAG.variables) === 0) return false
+    return request !== undefined && setsPlainValues(request, HEADER_BYTES + 1, memory.lexerMode)
   }
 
   /** The server names a better one (§4.4); believed once a command. */
@@ -293,6 +327,11 @@ export class Errand implements RestoreOwner, WayOwner {
   }
 
   // --- losses
+
+  /** Of the sessions that are kept. */
+  spareLost(server: ServerSession): void {
+    this.restorer.lostAsked(server)
+  }
 
   lost(server: ServerSession): void {
     if (this.restorer.server === server) {
@@ -360,7 +399,7 @@ export class Errand implements RestoreOwner, WayOwner {
   }
 
   private get mayCommit(): boolean {
-    const { meaning } = this
+    const meaning = this.executes ?? this.meaning
     return meaning === undefined || (meaning.flags & (FLAG.mayCommit | FLAG.multiple)) !== 0
   }
 }

@@ -5,7 +5,7 @@
 import { Fault } from '#contract/fault'
 import { STATUS } from '../wire/protocol.ts'
 import type { SessionMemory } from './memory.ts'
-import { lostWith } from './pins.ts'
+import { lostWith, PINS } from './pins.ts'
 
 export class LossNotice {
   private readonly memory: SessionMemory
@@ -22,13 +22,16 @@ export class LossNotice {
   /** The server in use is gone: takes out of the session what went with it. */
   note(): void {
     const { memory } = this
-    const others = lostWith(memory.pins)
+    const others = [lostWith(memory.pins), memory.hasGuesses ? PINS.userValues.lost : '']
+      .filter(lost => lost !== '')
+      .join(', ')
     if (memory.inTransaction && memory.heldBegin === undefined)
       this.fault = new Fault('server.lost-transaction', {
         also: others && `; also lost: ${others}`,
       })
     else if (others !== '') this.fault = new Fault('session.state-lost', { what: others })
     memory.pins = 0
+    memory.noMoreGuesses([])
     if (memory.heldBegin === undefined) memory.status &= ~STATUS.inTransaction
   }
 

@@ -10,9 +10,9 @@ import type { Delivered } from '../backend/delivered.ts'
 import { lexerMode } from '../sql/lexer.ts'
 import { type OkPacket, parseOk } from '../wire/ok.ts'
 import { STATUS } from '../wire/protocol.ts'
-import { type Connection, type UserValue, userValue } from './literals.ts'
 import { mayMove, PINS } from './pins.ts'
-import { isReplayable } from './system-variables.ts'
+import { isReplayable, isUsedUp } from './system-variables.ts'
+import { ANSWER_VARIABLE, type Connection, type UserValue, userValue } from './user-values.ts'
 
 /** Says that the variable's change is news about servers, not of this session. */
 const PASSING = /^(ob_last_schema_version|ob_enable_transmission_checksum|_nlj_batching_enabled)$/
@@ -24,6 +24,7 @@ const FEEDBACK: ReadonlySet<string> = new Set([
   'ob_client_reroute_info',
   'ob_client_feedback',
   '_min_cluster_version',
+  ANSWER_VARIABLE,
 ])
 
 const TRANSACTION_SET = 'ob_proxy_set_trx_executed'
@@ -46,6 +47,8 @@ type Versioned<T> = { value: T; version: number }
 type LearnContext = {
   /** The OK followed an ERR. */
   readonly afterError: boolean
+  /** The statement gave plain literals to user variables (`plain-set.ts`). */
+  readonly isPlain: boolean
   readonly blobs: readonly (readonly [type: number, bytes: Uint8Array])[]
 }
 
@@ -80,6 +83,8 @@ export class SessionMemory {
   fullTrace: Uint8Array | undefined
   private system: Map<string, Versioned<string>> | undefined
   private user: Map<string, Versioned<UserValue>> | undefined
+  /** How many user variables have a value of which type and collation are a guess. */
+  private guesses = 0
   private blobs: Map<number, Versioned<Uint8Array>> | undefined
   private mode = 0
   private modeVersion = -1
@@ -128,8 +133,10 @@ export class SessionMemory {
   /** In which character set and collation texts of this session are. */
   get connection(): Connection {
     return {
+      client: this.variable('character_set_client') ?? 'utf8mb4',
       charset: this.variable('character_set_connection') ?? 'utf8mb4',
       collation: this.variable('collation_connection') ?? 'utf8mb4_general_ci',
+      mode: this.lexerMode,
     }
   }
 
@@ -152,6 +159,26 @@ export class SessionMemory {
   /** The value of a user variable; the name in lower case. */
   userValue(name: string): UserValue | undefined {
     return this.user?.get(name)?.value
+  }
+
+  get hasGuesses(): boolean {
+    return this.guesses > 0
+  }
+
+  /** User variables that are to be asked about. */
+  guessed(): [string, UserValue][] {
+    return this.userSince(0).filter(([, { isGuess }]) => isGuess)
+  }
+
+  /** What their server said of them; nothing: there is nobody left to ask. */
+  noMoreGuesses(values: readonly (readonly [string, UserValue])[]): void {
+    for (const [name, value] of values) {
+      const entry = this.user?.get(name)
+      if (entry !== undefined) entry.value = value
+    }
+    for (const entry of this.user?.values() ?? [])
+      if (entry.value.isGuess) entry.value = { ...entry.value, isGuess: false }
+    this.guesses = 0
   }
 
   blobsSince(version: number): [number, Uint8Array][] {
@@ -210,12 +237,14 @@ export class SessionMemory {
   learn(
     payload: Uint8Array,
     delivered: Delivered,
-    { afterError, blobs }: LearnContext,
+    { afterError, isPlain, blobs }: LearnContext,
   ): OkPacket | undefined {
     this.missed = false
     const wasCurrent = this.isCurrent(delivered, afterError)
     const hadUser = delivered.user >= this.userVersion
-    const ok = this.isPlain(payload) ? undefined : this.learnState(parseOk(payload), afterError)
+    const ok = this.isPlain(payload)
+      ? undefined
+      : this.learnState(parseOk(payload), afterError, isPlain)
     if (ok === undefined)
       this.status = ((payload[3] as number) | ((payload[4] as number) << 8)) & KEPT_STATUS
     // Behind the variables, so that a blob is known to say what this OK says (A10).
@@ -289,7 +318,10 @@ export class SessionMemory {
   /** COM_RESET_CONNECTION succeeded on one server; the others are reset before they are used. */
   reset(): void {
     this.resets += 1
+    // Servers keep what COM_SET_OPTION set.
+    const { option } = this
     this.forget()
+    this.option = option
     this.status &= ~(STATUS.inTransaction | STATUS.noBackslashEscapes)
   }
 
@@ -297,6 +329,7 @@ export class SessionMemory {
   forget(): void {
     this.system = undefined
     this.user = undefined
+    this.guesses = 0
     this.blobs = undefined
     this.heldBegin = undefined
     this.pins = 0
@@ -311,12 +344,12 @@ export class SessionMemory {
     this.blobVersion = 0
   }
 
-  private learnState(ok: OkPacket, afterError: boolean): OkPacket {
+  private learnState(ok: OkPacket, afterError: boolean, isPlain: boolean): OkPacket {
     this.status = ok.status & KEPT_STATUS
     if (ok.schema !== undefined) this.learnSchema(ok.schema)
     for (const [name, value] of ok.systemVariables) this.learnSystem(name, value, afterError)
     for (const [name, literal] of ok.userVariables)
-      if (!FEEDBACK.has(name)) this.learnUser(name, literal)
+      if (!FEEDBACK.has(name)) this.learnUser(name, literal, isPlain)
     return ok
   }
 
@@ -329,7 +362,9 @@ export class SessionMemory {
     if (name === TRANSACTION_SET) this.setPin(PINS.nextTransaction.bit, ON.test(value))
     else if (name === TEMPORARY_USED) this.setPin(PINS.temporaryTables.bit, ON.test(value))
     else if (name === PARTITION_HIT) this.missed = !afterError && !ON.test(value)
-    else if (!PASSING.test(name) && isReplayable(name)) this.keepSystem(name, value)
+    else if (isUsedUp(name)) {
+      if (value !== '0') this.pin(PINS.usedUp.bit)
+    } else if (!PASSING.test(name) && isReplayable(name)) this.keepSystem(name, value)
   }
 
   private keepSystem(name: string, value: string): void {
@@ -349,11 +384,12 @@ export class SessionMemory {
     this.system.set(name, { value, version: this.version })
   }
 
-  private learnUser(name: string, given: Uint8Array): void {
-    const value = userValue(given, this.connection)
+  private learnUser(name: string, given: Uint8Array, isPlain: boolean): void {
+    const value = userValue(given, this.connection, isPlain)
     const before = this.user?.get(name)?.value
-    const size = value.literal.length
-    this.keep(size - (before === undefined ? -name.length : before.literal.length))
+    const size = sizeOf(value)
+    this.keep(size - (before === undefined ? -name.length : sizeOf(before)))
+    this.guesses += Number(value.isGuess) - Number(before?.isGuess === true)
     this.user ??= new Map()
     this.version += 1
     this.userVersion = this.version
@@ -369,4 +405,8 @@ export class SessionMemory {
     if (payload[1] !== 0 || payload[2] !== 0 || payload.length > PLAIN_OK_BYTES) return false
     return ((payload[4] as number) & 0x40) === 0
   }
+}
+
+function sizeOf({ given, bytes }: UserValue): number {
+  return given.length + (bytes?.length ?? 0)
 }

@@ -42,8 +42,8 @@ const OWN_VERBS: Readonly<Partial<Record<Statement['verb'], true>>> = {
 }
 /** Servers accept options above MULTI_STATEMENTS_OFF and do nothing about them. */
 const LAST_OPTION = 1
-/** Several statements, of which one executes what was prepared by text. */
-const SEVERAL = FLAG.multiple | FLAG.executes
+/** It may use what was prepared by text, itself or in a routine. */
+const USES_TEXTS = FLAG.executes | FLAG.calls
 /** No statement of the proxy's own is longer. */
 const OWN_BYTES = 256
 
@@ -152,9 +152,10 @@ export class OceanbaseCourse implements Course {
     }
     const executed =
       TEXT_VERBS[meaning.verb] === true ? this.statements.text(head, memory.lexerMode) : undefined
-    if ((meaning.flags & SEVERAL) === SEVERAL) this.statements.several()
-    this.pin(executed ?? meaning)
-    errand.way.route(head, executed ?? meaning)
+    const says = executed ?? meaning
+    this.pin(says)
+    if (usesTexts(meaning)) this.statements.route(head, meaning, says)
+    else errand.way.route(head, says)
   }
 
   /** A first BEGIN is kept until the statement behind it says where the transaction belongs (§5.2). */
@@ -288,8 +289,9 @@ export class OceanbaseCourse implements Course {
     this.errand.lost(server)
   }
 
-  spareLost(): void {
-    // What was bound to it finds it closed when it is needed (`statement-commands.ts`).
+  /** What was bound to it finds it closed when it is needed (`statement-commands.ts`). */
+  spareLost(server: ServerSession): void {
+    this.errand.spareLost(server)
   }
 
   beat(waitedMs: number): void {
@@ -331,10 +333,15 @@ export class OceanbaseCourse implements Course {
   private settleText(server: ServerSession, errno: number): void {
     const { meaning } = this.errand
     if (meaning === undefined) return
+    if (usesTexts(meaning)) this.statements.settleCalls(server)
     if (TEXT_VERBS[meaning.verb] === true) this.statements.settleText(server, meaning.verb, errno)
     else if (meaning.verb === 'unlock' && errno === 0)
       this.memory.setPin(PINS.tableLocks.bit, false)
   }
+}
+
+function usesTexts({ verb, flags }: Statement): boolean {
+  return TEXT_VERBS[verb] === true || (flags & USES_TEXTS) !== 0
 }
 
 /** CREATE_DB and DROP_DB are refused by servers; SQL says the same (A16). */

@@ -66,6 +66,27 @@ export const PINS = {
     until: 'RESET_CONNECTION',
     lost: 'statements of the Oracle-mode protocol',
   },
+  /** `insert_id`, `rand_seed1`, `rand_seed2`: OBServers take them with a warning and change nothing; one that honours them reports them. */
+  usedUp: {
+    bit: 64,
+    binds: 'session',
+    until: 'RESET_CONNECTION',
+    lost: 'insert_id or seeds of RAND() that were set',
+  },
+  /** PREPARE and DEALLOCATE inside a routine: texts stay where the last CALL ran (`routines.ts`). */
+  routineTexts: {
+    bit: 0,
+    binds: 'statement',
+    until: 'RESET_CONNECTION',
+    lost: 'what routines may have prepared by text',
+  },
+  /** A value whose type and collation no OK told, until its server was asked (`user-values.ts`). */
+  userValues: {
+    bit: 0,
+    binds: 'next',
+    until: 'the server was asked',
+    lost: 'types and collations of user variables',
+  },
   /** FOUND_ROWS(), ROW_COUNT(), SHOW WARNINGS, GET DIAGNOSTICS: in no blob (A11). */
   lastStatement: {
     bit: 0,

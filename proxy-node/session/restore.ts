@@ -6,13 +6,15 @@
 import type { ServerSession } from '../backend/server-session.ts'
 import { prepareText } from '../sql/text-prepare.ts'
 import { buildRequestExtra, type RequestExtra } from '../wire/extra-info.ts'
+import { parseOk } from '../wire/ok.ts'
 import { COMMAND, HEADER_BYTES, OB20_CAPABILITY } from '../wire/protocol.ts'
 import { parsePrepareOk } from '../wire/statement.ts'
 import { packet, Writer } from '../wire/writer.ts'
-import { setStatements, setUserStatements } from './literals.ts'
+import { setStatements } from './literals.ts'
 import type { SessionMemory } from './memory.ts'
 import type { NamedText, Prepared } from './statements.ts'
-import { isReplayable } from './system-variables.ts'
+import { followsSchema, isReplayable } from './system-variables.ts'
+import { ANSWER_VARIABLE, answeredValues, questionOf, setUserStatements } from './user-values.ts'
 
 /** What the command needs besides the session's state. */
 export type Needs = {
@@ -41,6 +43,8 @@ type Step = {
 }
 
 const utf8 = new TextEncoder()
+/** How the OK of a BEGIN is learned. */
+const PLAIN = { afterError: false, isPlain: false, blobs: [] } as const
 
 /** True when the command can be sent as it is: a few comparisons, for every command. */
 export function isUpToDate(
@@ -52,6 +56,7 @@ export function isUpToDate(
   return (
     delivered.all === memory.version &&
     delivered.resets === memory.resets &&
+    delivered.option === memory.option &&
     memory.heldBegin === undefined &&
     (prepared === undefined || delivered.serverStatement(prepared.id) !== undefined) &&
     (texts === undefined ||
@@ -94,7 +99,9 @@ function systemTexts(memory: SessionMemory, server: ServerSession): readonly Uin
     delivered.system === 0 && server.baseline !== undefined
       ? (memory.baseline?.against(server.baseline) ?? [])
       : []
-  if (takesBlob(memory, server) && others.length === 0) return []
+  // A blob arrives beside INIT_DB, which then changes what follows the database.
+  if (takesBlob(memory, server) && others.length === 0)
+    return setStatements(changed.filter(([name]) => followsSchema(name)))
   const own = new Set(changed.map(([name]) => name))
   const differing = others.filter(([name]) => !own.has(name) && isReplayable(name))
   return setStatements([...differing, ...changed])
@@ -150,6 +157,8 @@ export type RestoreOwner = {
   readonly restored: (server: ServerSession) => void
   /** A step was refused: payload of the server's ERR. */
   readonly notRestored: (server: ServerSession, step: StepKind, error: Uint8Array) => void
+  /** The server of user variables did not tell what they are. */
+  readonly unknowable: () => void
 }
 
 /** Runs the steps on one server session at a time. */
@@ -163,6 +172,8 @@ export class Restorer {
   private serverId = 0
   /** The session that is being restored. */
   server: ServerSession | undefined
+  /** The one that is asked about user variables before. */
+  private asked: ServerSession | undefined
 
   constructor(memory: SessionMemory, client: { readonly clientIp: string }, owner: RestoreOwner) {
     this.memory = memory
@@ -170,11 +181,43 @@ export class Restorer {
     this.owner = owner
   }
 
-  start(server: ServerSession, needs: Needs): void {
+  /** `source` has user variables of which more must be known than its OKs told. */
+  start(server: ServerSession, needs: Needs, source: ServerSession | undefined): void {
     this.server = server
     this.needs = needs
+    if (source === undefined) {
+      this.bring(server, needs)
+      return
+    }
+    this.asked = source
+    source.begin(COMMAND.query)
+    source.write(packet(0, command(COMMAND.query, questionOf(this.memory.guessed()))), true)
+  }
+
+  private bring(server: ServerSession, needs: Needs): void {
     this.steps = missingSteps(this.memory, server, needs)
     this.next()
+  }
+
+  /** The session that was asked has answered, or is gone: then there is nothing to know any more. */
+  answered(ok: Uint8Array | undefined): void {
+    const { memory, server, needs } = this
+    const answer = ok === undefined ? undefined : parseOk(ok).userVariables.get(ANSWER_VARIABLE)
+    const values = answeredValues(memory.guessed(), answer)
+    this.asked = undefined
+    this.error = undefined
+    memory.noMoreGuesses(values ?? [])
+    if (server === undefined || needs === undefined) return
+    if (values !== undefined) this.bring(server, needs)
+    else {
+      this.stop()
+      this.owner.unknowable()
+    }
+  }
+
+  /** Whether `server` was asked, and its answer will not come. */
+  lostAsked(server: ServerSession): void {
+    if (server === this.asked) this.answered(undefined)
   }
 
   /** Bytes of a step's answer. */
@@ -187,6 +230,10 @@ export class Restorer {
 
   /** A step's answer is complete; its OK says nothing new of the client's session but its status. */
   finished(server: ServerSession, ok: Uint8Array | undefined): void {
+    if (server === this.asked) {
+      this.answered(ok)
+      return
+    }
     const step = this.steps.shift()
     if (step === undefined || server !== this.server) return
     const { error, memory } = this
@@ -202,8 +249,10 @@ export class Restorer {
     this.next()
   }
 
-  /** Forgets what was under way. */
+  /** Forgets what was under way; an answer that nobody waits for would be taken for another's. */
   stop(): void {
+    this.asked?.drop()
+    this.asked = undefined
     this.server = undefined
     this.steps = []
     this.error = undefined
@@ -217,10 +266,10 @@ export class Restorer {
     else if (step.kind === 'option') delivered.option = memory.option
     else if (step.kind === 'init') {
       memory.initSql = memory.initSql.slice(1)
-      if (ok !== undefined) memory.learn(ok, delivered, { afterError: false, blobs: [] })
+      if (ok !== undefined) memory.learn(ok, delivered, PLAIN)
     } else if (step.kind === 'begin') {
       memory.heldBegin = undefined
-      if (ok !== undefined) memory.learn(ok, delivered, { afterError: false, blobs: [] })
+      if (ok !== undefined) memory.learn(ok, delivered, PLAIN)
     } else if (step.kind === 'prepare' && needs?.prepared !== undefined) {
       delivered.prepared(needs.prepared.id, this.serverId)
       this.serverId = 0

@@ -103,6 +103,12 @@ export class SignIn {
 
   /** MySQL mode: the server asks for more than the first packet. */
   asked(sequence: number, payload: Uint8Array): void {
+    const { entry, servers } = this.host
+    if (entry.isSecure && servers.current?.isSecure !== true && asksForPassword(payload)) {
+      this.follow(sequence)
+      this.host.giveUp(new Fault('tls.password-in-clear'))
+      return
+    }
     this.client.write(packet((sequence + this.shift) & 0xff, payload))
   }
 
@@ -210,4 +216,15 @@ export class SignIn {
       }),
     )
   }
+}
+
+/** caching_sha2_password: go on with full authentication. */
+const FULL_AUTHENTICATION = '\x01\x04'
+/** Methods whose clients send the password itself as soon as they are inside TLS. */
+const CLEAR_METHODS = /^\xfe(?:sha256_password|mysql_clear_password|dialog)\0/
+
+/** Whether a server's packet makes a client inside TLS send its password as it is. */
+function asksForPassword(payload: Uint8Array): boolean {
+  const said = Buffer.from(payload).toString('latin1')
+  return said === FULL_AUTHENTICATION || CLEAR_METHODS.test(said)
 }

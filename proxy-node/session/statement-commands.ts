@@ -6,6 +6,7 @@ import { Fault } from '#contract/fault'
 import type { ServerSession } from '../backend/server-session.ts'
 import { classify, type Statement } from '../sql/classify.ts'
 import { type TextPrepared, textPrepared } from '../sql/text-prepare.ts'
+import { FLAG } from '../sql/words.ts'
 import { buildOk } from '../wire/ok.ts'
 import { COMMAND, DEFAULT_STATUS, HEADER_BYTES, STATUS } from '../wire/protocol.ts'
 import { parsePrepareOk, setStatementId, statementId } from '../wire/statement.ts'
@@ -13,11 +14,11 @@ import { packet } from '../wire/writer.ts'
 import { COURSE } from './commands.ts'
 import type { CourseHost } from './course.ts'
 import type { Errand } from './errand.ts'
-import { textOfValue } from './literals.ts'
 import type { SessionMemory } from './memory.ts'
 import type { CourseParts } from './oceanbase-course.ts'
 import { PINS } from './pins.ts'
 import { ROUTE_PREFIX_BYTES } from './requests.ts'
+import { Routines } from './routines.ts'
 import type { Servers } from './servers.ts'
 import {
   asksForCursor,
@@ -36,6 +37,10 @@ type TextUnderWay = {
 
 /** What is prepared where a statement is only to be deallocated: its own text may not be valid any more. */
 const STAND_IN = Buffer.from('SELECT 1')
+/** Several statements, of which one executes what was prepared by text. */
+const SEVERAL = FLAG.multiple | FLAG.executes
+/** It belongs to the server of the statement before it, whatever else it uses. */
+const BOUND = FLAG.leans | FLAG.foundRows | FLAG.locks
 
 export class StatementCommands {
   private readonly host: CourseHost
@@ -49,6 +54,11 @@ export class StatementCommands {
   private bringsTypes = false
   private wantsCursor = false
   private textUnderWay: TextUnderWay | undefined
+  private readonly routines = new Routines()
+  /** The text under way is one that the client prepared, or none. */
+  private isKnown = true
+  /** The statement under way calls routines. */
+  private isCalling = false
   private readonly rewriteExecute = (server: ServerSession, head: Uint8Array) =>
     this.executeOn(server, head)
   private readonly rewriteId = (server: ServerSession, head: Uint8Array) => this.idOn(server, head)
@@ -63,6 +73,7 @@ export class StatementCommands {
 
   clear(): void {
     this.statements.clear()
+    this.routines.forget()
   }
 
   /** As much of an EXECUTE as says which parameter types it brings. */
@@ -134,7 +145,7 @@ export class StatementCommands {
     errand.meaning = prepared.meaning
     errand.rewrite = this.rewriteExecute
     const bound = prepared.longDataOn
-    if (bound === undefined) errand.way.route(head, prepared.meaning)
+    if (bound === undefined) this.route(head, prepared.meaning, prepared.meaning)
     else if (this.isElsewhere(bound)) this.host.answerFault(new Fault('statement.other-server'))
     else errand.way.goOnlyTo(bound, head)
   }
@@ -247,15 +258,44 @@ export class StatementCommands {
 
   // --- text statements
 
-  /** A text of several statements may execute any of them. */
-  several(): void {
+  /** To where routines ran, if any did and the statement uses texts; `says` is what executing it means. */
+  route(head: Uint8Array, { verb, flags }: Statement, says: Statement): void {
+    const { errand, memory, routines } = this
+    const { way } = errand
+    this.isCalling = (says.flags & FLAG.calls) !== 0
+    if (this.isCalling || (flags & SEVERAL) === SEVERAL) this.mayUseAllTexts()
+    if (this.isRefused(verb)) return
+    // A routine may have put another text in the place of the one that is known.
+    if (verb === 'execute' && routines.home === undefined) errand.executes = says
+    const isFree = memory.mayMove && (says.flags & BOUND) === 0
+    const home = isFree && (this.isCalling || usesTexts(verb, flags)) ? routines.home : undefined
+    if (home === undefined) way.route(head, says)
+    else way.goOnlyTo(home, head)
+  }
+
+  private isRefused(verb: Statement['verb']): boolean {
+    if (verb !== 'execute' && verb !== 'deallocate') return false
+    const bound = this.memory.mayMove ? undefined : this.servers.current
+    const refusal = this.routines.refusal(this.isKnown, bound)
+    if (refusal !== undefined) this.host.answerFault(refusal)
+    return refusal !== undefined
+  }
+
+  /** A routine, or a text of several statements, may execute any of them. */
+  private mayUseAllTexts(): void {
     this.errand.needs.texts = this.statements.allTexts()
     this.errand.needs.mayLackTexts = true
+  }
+
+  /** The answer of a statement that may have called routines is whole. */
+  settleCalls(server: ServerSession): void {
+    if (this.isCalling) this.routines.ranOn(server)
   }
 
   /** Before PREPARE, EXECUTE and DEALLOCATE are routed: what the server must have; the meaning to route by, if another. */
   text(head: Uint8Array, mode: number): Statement | undefined {
     this.textUnderWay = undefined
+    this.isKnown = true
     if (this.host.isIncomplete) return undefined
     const meaning = textPrepared(head, HEADER_BYTES + 1, head.length, mode)
     if (meaning === undefined) return undefined
@@ -267,6 +307,7 @@ export class StatementCommands {
     this.textUnderWay = { meaning, statement: undefined }
     const { name } = meaning
     const entry = this.statements.text(name)
+    this.isKnown = entry?.statement !== undefined
     if (entry === undefined) return undefined
     const isKnown = meaning.verb === 'deallocate' && entry.statement !== undefined
     this.errand.needs.texts = [{ name, entry: isKnown ? { ...entry, statement: STAND_IN } : entry }]
@@ -276,8 +317,7 @@ export class StatementCommands {
   /** The statement as it is now: a variable may have another value later. */
   private textOf({ source }: Extract<TextPrepared, { verb: 'prepare' }>): Uint8Array | undefined {
     if (source.kind === 'literal') return source.bytes
-    const value = this.memory.userValue(source.name)
-    return value === undefined ? undefined : textOfValue(value)
+    return this.memory.userValue(source.name)?.bytes
   }
 
   /** What another server would not know of is known here only: the session stays. */
@@ -311,9 +351,14 @@ export class StatementCommands {
 
   private executed(prepared: Prepared, server: ServerSession, errno: number): void {
     prepared.longDataOn = undefined
+    this.settleCalls(server)
     if (errno !== 0) return
     if (this.bringsTypes) server.delivered.tookTypes(prepared.id)
     const isOpen = this.wantsCursor && (server.tracker.status & STATUS.cursorExists) !== 0
     prepared.cursorOn = isOpen ? server : undefined
   }
+}
+
+function usesTexts(verb: Statement['verb'], flags: number): boolean {
+  return verb === 'prepare' || verb === 'deallocate' || (flags & FLAG.executes) !== 0
 }

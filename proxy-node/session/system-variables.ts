@@ -22,6 +22,9 @@ const NEVER: ReadonlySet<string> = new Set([
   'table_definition_cache',
 ])
 
+/** What they are set to is used up by later statements of the same server session. */
+const USED_UP: ReadonlySet<string> = new Set(['insert_id', 'rand_seed1', 'rand_seed2'])
+
 /** Read-only feedback for proxies (§4.3). */
 const SERVICE = /^_?ob_proxy_/
 
@@ -29,10 +32,15 @@ const OF_SCHEMA: ReadonlySet<string> = new Set(['character_set_database', 'colla
 
 /** Whether a changed system variable is carried to other servers by SET. */
 export function isReplayable(name: string): boolean {
-  return !NEVER.has(name) && !SERVICE.test(name) && !OF_SCHEMA.has(name)
+  return !NEVER.has(name) && !SERVICE.test(name) && !USED_UP.has(name)
 }
 
-/** It follows the current database, which INIT_DB restores; never replayed. */
+/** It is spent by statements that no OK tells of: never replayed, the session stays where it was set. */
+export function isUsedUp(name: string): boolean {
+  return USED_UP.has(name)
+}
+
+/** It follows the current database unless it was set: INIT_DB changes it, so it is set behind it. */
 export function followsSchema(name: string): boolean {
   return OF_SCHEMA.has(name)
 }

@@ -181,7 +181,9 @@ export class Way {
 
   /** The answer of a command, `meaning` if it was text, is whole. */
   answeredBy(server: ServerSession, meaning: Statement | undefined): void {
-    if (!server.tracker.hasRows) return
+    const { hasRows, errorCode } = server.tracker
+    // SELECT … INTO counts its rows, too.
+    if (!hasRows && (meaning?.verb !== 'select' || errorCode !== 0)) return
     const tellsOfBefore = meaning?.verb === 'show' && (meaning.flags & FLAG.leans) !== 0
     if (!tellsOfBefore) this.rowsOn = server
   }

@@ -4,6 +4,9 @@
  */
 import { isDoubleByteAt, LEXER_MODE } from './lexer.ts'
 
+/** Printable and neither a quote nor a backslash: such a text needs no escape in any mode. */
+export const SIMPLE_TEXT = /^[ !#-&(-[\]-~]*$/
+
 const QUOTE = 0x27
 const BACKSLASH = 0x5c
 const PERCENT = 0x25

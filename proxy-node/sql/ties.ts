@@ -35,6 +35,7 @@ export class Ties {
     else if (word === 'get') this.expects = EXPECTS.get
     else if (word === 'lock' || word === 'unlock') this.flags |= FLAG.locks
     else if (word === 'execute') this.flags |= FLAG.executes
+    else if (word === 'call') this.flags |= FLAG.calls
     if (word === 'lock' || word === 'use' || word === 'prepare' || word === 'deallocate')
       this.leavesState = true
   }

@@ -105,6 +105,8 @@ export const FLAG = {
   foundRows: 0x400,
   /** One of its statements is EXECUTE. */
   executes: 0x800,
+  /** One of its statements is CALL. */
+  calls: 0x1000,
 } as const
 
 /** Functions that tie a statement to a session: what calling one sets. */

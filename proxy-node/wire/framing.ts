@@ -5,10 +5,11 @@
  * Hot path: see the rules. Per chunk at most one view and, where a header is cut, one join.
  */
 import type { Fault } from '#contract/fault'
-import { HEADER_BYTES, MAX_PAYLOAD } from './protocol.ts'
+import { shownOk } from './ok.ts'
+import { CAPABILITY, HEADER_BYTES, MAX_PAYLOAD } from './protocol.ts'
 import { malformed } from './reader.ts'
 import { ACTION, type ResponseTracker } from './response.ts'
-import { concat } from './writer.ts'
+import { concat, packet } from './writer.ts'
 
 const NOTHING = new Uint8Array(0)
 
@@ -114,6 +115,8 @@ export type RelaySink = {
 export class ResponseRelay {
   private readonly tracker: ResponseTracker
   private readonly sink: RelaySink
+  /** The client asked for session tracking: texts of OKs have their length in front. */
+  private readonly tracksSession: boolean
   /** Bytes kept from earlier chunks: unsent, the first `scanned` of them already judged. */
   private kept: Uint8Array = NOTHING
   private scanned = 0
@@ -131,9 +134,10 @@ export class ResponseRelay {
   /** The same of the last packet that goes to the client as it is. */
   private shownSequence = 0
 
-  constructor(tracker: ResponseTracker, sink: RelaySink) {
+  constructor(tracker: ResponseTracker, sink: RelaySink, clientCapabilities = 0) {
     this.tracker = tracker
     this.sink = sink
+    this.tracksSession = (clientCapabilities & CAPABILITY.sessionTrack) !== 0
   }
 
   begin(command: number): void {
@@ -191,6 +195,7 @@ export class ResponseRelay {
     const action = this.judge(bytes, this.at, length)
     if (action === ACTION.swallowLast || action === ACTION.rewriteLast)
       return this.settle(bytes, length, action)
+    if (action === ACTION.rewrite) return this.rewrite(bytes, length)
     if (action === ACTION.hold && !this.holding) this.hold(bytes)
     if (!this.holding) this.shownSequence = this.sequence
     if (action === ACTION.forwardLast || action === ACTION.infile) this.ending = action
@@ -240,6 +245,19 @@ export class ResponseRelay {
     this.flush(bytes)
     if (action === ACTION.infile) this.sink.infile()
     else this.sink.finished(undefined, this.sequence, false)
+  }
+
+  /** Shows the OK of a result that others follow, once it is there whole. */
+  private rewrite(bytes: Uint8Array, length: number): boolean {
+    const end = this.at + HEADER_BYTES + length
+    if (bytes.length < end) return false
+    const ok = bytes.subarray(this.at + HEADER_BYTES, end)
+    this.flush(bytes)
+    this.shownSequence = this.sequence
+    this.sink.forward(packet(this.sequence, shownOk(ok, undefined, this.tracksSession)))
+    this.at = end
+    this.sent = end
+    return true
   }
 
   /** Takes the OK that ends the response, once it is there whole. */

@@ -31,6 +31,8 @@ export const ACTION = {
   rewriteLast: 4,
   /** The server asks for a file (LOAD DATA LOCAL). */
   infile: 5,
+  /** The OK of one of several results, with others to come: read it, forward it rebuilt. */
+  rewrite: 6,
 } as const
 
 const PHASE = { first: 0, columns: 1, rows: 2, definitions: 3, awaitOk: 4 } as const
@@ -128,8 +130,9 @@ export class ResponseTracker {
   private ok(bytes: Uint8Array, at: number, length: number): number {
     if (length < OK_MIN_BYTES) throw malformed('OK packet cut short')
     this.status = statusOfOk(bytes, at, length)
-    if ((this.status & STATUS.moreResults) !== 0) return ACTION.forward
-    return this.extraOk ? ACTION.rewriteLast : ACTION.forwardLast
+    const isLast = (this.status & STATUS.moreResults) === 0
+    if (!this.extraOk) return isLast ? ACTION.forwardLast : ACTION.forward
+    return isLast ? ACTION.rewriteLast : ACTION.rewrite
   }
 
   private extra(first: number, length: number): number {

@@ -125,6 +125,23 @@ describe('clients', () => {
   })
 })
 
+describe('handshakes', () => {
+  /** done and failed with clients, done and failed with servers. */
+  const counted = () => gauge('odp_tls_handshake_total')
+
+  test('are counted by side and result', async () => {
+    const before = await counted()
+    const user = await createConnection({ ...as('u'), ssl })
+    const refused = createConnection({ ...as('u'), ssl: { ...ssl, ca: 'none' } })
+    await expect(refused).rejects.toThrow()
+    user.destroy()
+
+    await expect
+      .poll(async () => (await counted()).map((count, at) => count - (before[at] ?? 0)))
+      .toEqual([1, 1, 1, 0])
+  })
+})
+
 describe('certificates', () => {
   test('show until when they are good', async () => {
     const [expiry = 0] = await gauge('odp_certificate_expiry_timestamp_seconds')

@@ -18,8 +18,12 @@ import { canonicalIp, parseIp } from '../../proxy-node/base/address.ts'
 import { isSameValue, normalise } from '../../proxy-node/config/values.ts'
 import { readOrder } from '../../proxy-node/control/order.ts'
 import { DamagedArchive, TarReader, UnsafeArchive } from '../../proxy-node/control/tar.ts'
-import { textOfValue, userValue } from '../../proxy-node/session/literals.ts'
 import { statementType } from '../../proxy-node/session/statement-type.ts'
+import {
+  answeredValues,
+  setUserStatements,
+  userValue,
+} from '../../proxy-node/session/user-values.ts'
 import { classify } from '../../proxy-node/sql/classify.ts'
 import { initStatements } from '../../proxy-node/sql/init-sql.ts'
 import { LEXER_MODE } from '../../proxy-node/sql/lexer.ts'
@@ -188,9 +192,16 @@ const LITERALS: Target = {
   seeds: texts(["'text'", "'it\\'s'", 'NULL', '12.5', "X'41'", "'\u00e4\u4e2d'"]),
   words: SQL_WORDS,
   run: bytes => {
-    const connection = { charset: 'utf8mb4', collation: 'utf8mb4_general_ci' }
-    const value = userValue(bytes, connection)
-    return textOfValue(value) === undefined ? 0 : 1
+    const connection = {
+      client: 'utf8mb4',
+      charset: 'utf8mb4',
+      collation: 'utf8mb4_general_ci',
+      mode: mode(bytes),
+    }
+    const value = userValue(bytes, connection, false)
+    const values = answeredValues([['a', value]], bytes) ?? [['a', value] as const]
+    setUserStatements(values, connection)
+    return value.bytes === undefined ? 0 : 1
   },
 }
 

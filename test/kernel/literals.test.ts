@@ -4,21 +4,24 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { installKernel, type Kernel, startKernel } from '../../infra/local/kernel.ts'
+import { setStatements } from '../../proxy-node/session/literals.ts'
+import { followsSchema, isReplayable, isText } from '../../proxy-node/session/system-variables.ts'
 import {
+  ANSWER_VARIABLE,
+  answeredValues,
   type Connection,
-  setStatements,
+  questionOf,
   setUserStatements,
   type UserValue,
   userValue,
-} from '../../proxy-node/session/literals.ts'
-import { followsSchema, isReplayable, isText } from '../../proxy-node/session/system-variables.ts'
-import { LEXER_MODE } from '../../proxy-node/sql/lexer.ts'
+} from '../../proxy-node/session/user-values.ts'
+import { LEXER_MODE, lexerMode } from '../../proxy-node/sql/lexer.ts'
 import { prepareText, textPrepared } from '../../proxy-node/sql/text-prepare.ts'
 import { type OkPacket, parseError, parseOk } from '../../proxy-node/wire/ok.ts'
 import { type Answered, FrontClient, rowsOf } from '../support/front-client.ts'
 
 const SEEN = (name: string) =>
-  `SELECT md5(hex(${name})), length(${name}), charset(${name}), collation(${name}), left(hex(${name}), 60)`
+  `SELECT md5(hex(${name})), length(${name}), charset(${name}), collation(${name}), coercibility(${name}), left(hex(${name}), 60)`
 
 let kernel: Kernel
 let folder = ''
@@ -43,6 +46,7 @@ afterAll(async () => {
 class Session {
   private readonly client: FrontClient
   readonly login: OkPacket
+  private sqlMode = ''
   private connection: Connection
   readonly users = new Map<string, UserValue>()
   readonly changes = new Map<string, string>()
@@ -50,7 +54,7 @@ class Session {
   constructor(client: FrontClient, login: OkPacket) {
     this.client = client
     this.login = login
-    this.connection = this.connectionOf(login, { charset: '', collation: '' })
+    this.connection = this.connectionOf(login, { client: '', charset: '', collation: '', mode: 0 })
   }
 
   static async open(): Promise<Session> {
@@ -67,7 +71,7 @@ class Session {
     const ok = parseOk(answered.last)
     this.connection = this.connectionOf(ok, this.connection)
     for (const [name, literal] of ok.userVariables)
-      this.users.set(name, userValue(literal, this.connection))
+      if (name !== ANSWER_VARIABLE) this.users.set(name, userValue(literal, this.connection, false))
     for (const [name, value] of ok.systemVariables)
       if (isReplayable(name)) this.changes.set(name, value)
     return answered
@@ -81,8 +85,19 @@ class Session {
   /** Brings everything that `source` has to this session. */
   async follow(source: Session): Promise<void> {
     for (const sql of setStatements(source.changes)) await this.run(sql)
-    const { charset, collation } = source.connection
-    for (const sql of setUserStatements(source.users, { charset, collation })) await this.run(sql)
+    for (const sql of setUserStatements(await source.values(), source.connection))
+      await this.run(sql)
+  }
+
+  /** What this session's user variables are, asked as the proxy asks. */
+  private async values(): Promise<readonly (readonly [string, UserValue])[]> {
+    const values = [...this.users].filter(([, { isGuess }]) => isGuess)
+    const others = [...this.users].filter(([, { isGuess }]) => !isGuess)
+    if (values.length === 0) return others
+    const { last } = await this.query(questionOf(values))
+    const known = answeredValues(values, parseOk(last).userVariables.get(ANSWER_VARIABLE))
+    if (known === undefined) throw new Error('not told what the values are')
+    return [...others, ...known]
   }
 
   async row(sql: string): Promise<(string | null)[] | undefined> {
@@ -90,7 +105,11 @@ class Session {
   }
 
   private connectionOf(ok: OkPacket, before: Connection): Connection {
+    const client = ok.systemVariables.get('character_set_client') ?? before.client
+    this.sqlMode = ok.systemVariables.get('sql_mode') ?? this.sqlMode
     return {
+      client,
+      mode: lexerMode(this.sqlMode, client),
       charset: ok.systemVariables.get('character_set_connection') ?? before.charset,
       collation: ok.systemVariables.get('collation_connection') ?? before.collation,
     }
@@ -159,12 +178,28 @@ describe("a user variable's value", () => {
     )
   })
 
-  test.each(['12', '-1.50', '18446744073709551615', '1e300', 'NULL', "X'00ff'", 'true', '1/3'])(
-    '%s is the same elsewhere',
-    async sql => {
-      await expectSame('@v', await replayed(`SET @v = ${sql}`))
-    },
-  )
+  test.each([
+    '12',
+    '-1.50',
+    '18446744073709551615',
+    '1e300',
+    '1.5e0',
+    'NULL',
+    "X'00ff'",
+    "UNHEX('3635')",
+    'true',
+    '1/3',
+    "_latin1 X'e9'",
+    "_gbk X'd6d0'",
+    "CONVERT(_utf8mb4 X'e4b8ad' USING gbk)",
+    "'x' COLLATE utf8mb4_bin",
+    'DATABASE()',
+    '@@sql_mode',
+    "CAST('2020-01-01' AS DATE)",
+    `CAST('{"k": 1}' AS JSON)`,
+  ])('%s is the same elsewhere', async sql => {
+    await expectSame('@v', await replayed(`SET @v = ${sql}`))
+  })
 
   test.each([
     "date'2020-01-01'",
@@ -183,7 +218,8 @@ describe("a user variable's value", () => {
     )
 
     await expectSame('@v', sessions)
-    await expectSame('@w', sessions)
+    const seen = 'SELECT HEX(@w), COLLATION(@w)'
+    expect(await sessions[1].row(seen)).toEqual(await sessions[0].row(seen))
     expect(
       await sessions[1].row('SELECT @@character_set_connection, @@collation_connection'),
     ).toEqual(['gbk', 'gbk_chinese_ci'])

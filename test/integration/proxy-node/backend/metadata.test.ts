@@ -1,11 +1,16 @@
 /** The proxy's own questions over real sockets: in turn, bounded, and none after the end. */
-import { afterEach, describe, expect, test } from 'vitest'
+import { type AddressInfo, connect, createServer } from 'node:net'
+import { afterAll, afterEach, describe, expect, test } from 'vitest'
 import { MetadataConnections } from '../../../../proxy-node/backend/metadata.ts'
+import type { ServerTlsPort } from '../../../../proxy-node/backend/server-tls.ts'
 import type { Clock } from '../../../../proxy-node/base/clock.ts'
 import { systemClock } from '../../../../proxy-node/base/clock.ts'
 import { nodeTransport } from '../../../../proxy-node/net/node.ts'
+import { tlsContext } from '../../../../proxy-node/net/tls.ts'
+import { startAuthority } from '../../../support/certificates.ts'
 import {
   type FakeConnection,
+  type FakeScript,
   type FakeServer,
   loginOk,
   startFakeServer,
@@ -36,10 +41,11 @@ async function held() {
   return { server, waiting, answer }
 }
 
-function connections(clock: Clock = systemClock): MetadataConnections {
+function connections(clock: Clock = systemClock, tls?: ServerTlsPort): MetadataConnections {
   const made = new MetadataConnections(nodeTransport, clock, {
     passwords: () => [STAGE1],
     timeoutMs: 5_000,
+    ...(tls === undefined ? {} : { tls }),
   })
   closers.push(() => made.stop())
   return made
@@ -139,3 +145,70 @@ describe('after the end', () => {
 function closedOf(server: FakeServer): number {
   return server.connections.filter(({ socket }) => socket.destroyed).length
 }
+
+describe('questions to a server with TLS', () => {
+  const authority = startAuthority()
+  const tls = authority.issue('server', ['IP:127.0.0.1'])
+  afterAll(() => authority.stop())
+
+  /** A server in TLS behind a tap that keeps every byte of both sides. */
+  async function tapped(script: FakeScript) {
+    const server = await startFakeServer(script)
+    const seen: Buffer[] = []
+    const tap = createServer(client => {
+      const there = connect(server.port, server.host)
+      for (const [from, to] of [
+        [client, there],
+        [there, client],
+      ] as const) {
+        from.on('data', bytes => seen.push(bytes as Buffer))
+        from.on('error', () => {})
+        from.on('close', () => to.destroy())
+        from.pipe(to)
+      }
+    })
+    await new Promise<void>(done => tap.listen(0, '127.0.0.1', done))
+    closers.push(server.stop, () => tap.close())
+    const { port } = tap.address() as AddressInfo
+    return { server, at: { host: '127.0.0.1', port }, seen: () => Buffer.concat(seen) }
+  }
+
+  function wanted(isRequired: boolean, failures: string[] = []): ServerTlsPort {
+    const context = tlsContext({ ca: authority.cert, minVersion: 'TLSv1.2' })
+    const current = () => ({ isRequired, verification: 'identity' as const, context })
+    return { current, failed: (_server, reason) => failures.push(reason) }
+  }
+
+  test('travel inside it, the login too: nothing of them can be read on the way', async () => {
+    const { server, at, seen } = await tapped({ tls })
+
+    await connections(systemClock, wanted(true)).query(at, "SELECT 'a question of the proxy'")
+
+    expect(server.statements).toEqual(["SELECT 'a question of the proxy'"])
+    expect(server.connections[0]?.loginSequence).toBe(2)
+    expect(seen().includes('proxyro')).toBe(false)
+    expect(seen().includes('a question')).toBe(false)
+  })
+
+  test('are read on the way where it is off, so that the tap is known to see', async () => {
+    const { at, seen } = await tapped({ tls })
+
+    await connections().query(at, "SELECT 'a question of the proxy'")
+
+    expect(seen().includes('proxyro')).toBe(true)
+    expect(seen().includes('a question')).toBe(true)
+  })
+
+  test('are not asked of a server that offers none where it is required', async () => {
+    const { server, at, seen } = await tapped({})
+    const failures: string[] = []
+
+    await expect(
+      connections(systemClock, wanted(true, failures)).query(at, 'SELECT 1'),
+    ).rejects.toThrow()
+
+    expect(failures).toHaveLength(1)
+    expect(server.statements).toEqual([])
+    expect(seen().includes('proxyro')).toBe(false)
+  })
+})

@@ -397,6 +397,16 @@ describe.each<[Flavour, Spoken]>([
           connection.ok(0x4022, changed('_ob_proxy_session_temporary_table_used', 'ON')),
       ],
       ['a temporary table', 'CREATE TEMPORARY TABLE x (a INT)', connection => connection.ok()],
+      [
+        'an insert id that the next INSERT uses up',
+        'SET insert_id',
+        connection => connection.ok(0x4022, changed('insert_id', '500')),
+      ],
+      [
+        'a seed of RAND()',
+        'SET rand_seed1',
+        connection => connection.ok(0x4022, changed('rand_seed1', '10')),
+      ],
       ['a table lock', 'LOCK TABLES t1 READ', connection => connection.ok()],
       ['what several statements leave', 'SELECT 1; USE x', connection => connection.ok()],
     ])('%s keeps the session where it is', async (_name, sql, act) => {
@@ -405,6 +415,39 @@ describe.each<[Flavour, Spoken]>([
       await client.query(`${sql} `)
 
       expect(await portOf(client, 'SELECT * FROM t2')).toBe(a.port)
+    })
+
+    test('the character set of new tables is set behind the database that would change it', async () => {
+      const { b, client } = await two(
+        when('SET', connection =>
+          connection.ok(0x4022, changed('character_set_database', 'latin1')),
+        ),
+      )
+      await portOf(client, 'SELECT * FROM t2')
+      await portOf(client, 'SELECT * FROM t1')
+      client.command(0x02, 'other')
+      await client.next()
+      await client.query('SET character_set_database = latin1')
+      await portOf(client, 'SELECT * FROM demo.t2')
+
+      const texts = b.connections[0]?.commands.map(command => command.toString('latin1'))
+      expect(texts?.slice(-3)).toEqual([
+        '\x02other',
+        "\x03SET @@character_set_database = 'latin1'",
+        '\x03SELECT * FROM demo.t2',
+      ])
+    })
+
+    test('what SET_OPTION set follows to a server that had everything before', async () => {
+      const { b, client } = await two()
+      await portOf(client, 'SELECT * FROM t2')
+      await portOf(client, 'SELECT * FROM t1')
+      client.command(0x1b, Buffer.from([1, 0]))
+      await client.next()
+      await portOf(client, 'SELECT * FROM t2')
+
+      const codes = b.connections[0]?.commands.map(command => command[0])
+      expect(codes?.slice(-3)).toEqual([0x03, 0x1b, 0x03])
     })
 
     test('a transaction that has ended lets it go again', async () => {
@@ -445,10 +488,16 @@ describe.each<[Flavour, Spoken]>([
 
     test.each<[string, string, Buffer, string]>([
       ['a variable', 'SET sql_mode', changed('sql_mode', 'ANSI'), "SET @@sql_mode = 'ANSI'"],
+      [
+        'the character set of new tables',
+        'SET character_set_database',
+        changed('character_set_database', 'latin1'),
+        "SET @@character_set_database = 'latin1'",
+      ],
       ['an insert id', 'INSERT', changed('last_insert_id', '7'), 'SET @@last_insert_id = 7'],
       [
         'a user variable',
-        'SET @a',
+        'SET @a = 1',
         variableState([], [lenencText('a'), lenencText('1')]),
         'SET @`a` = 1',
       ],
@@ -461,6 +510,71 @@ describe.each<[Flavour, Spoken]>([
       expect(b.statements).toEqual([replayed, 'SELECT * FROM t2'])
       await portOf(client, 'SELECT * FROM t2')
       expect(b.statements).toHaveLength(3)
+    })
+  })
+
+  describe('a user variable of which an OK tells too little', () => {
+    const QUESTION = 'SET @__obfleet_shapes'
+    const own = (name: string, literal: string) =>
+      variableState([], [lenencText(name), lenencText(literal)])
+
+    /** `t1` is led by a, where @a gets 1.5, a double; `asked` is how the question is answered. */
+    async function knows(asked: (connection: FakeConnection) => void) {
+      const [a, b] = await Promise.all(
+        [1, 2].map(() =>
+          fake({
+            onCommand: (connection, command) => {
+              const sql = command.subarray(1).toString()
+              if (sql.startsWith(QUESTION)) asked(connection)
+              else if (sql.includes('INTO @a')) connection.ok(0x4022, own('a', '1.5'))
+              else return false
+              return true
+            },
+          }),
+        ),
+      )
+      if (a === undefined || b === undefined) throw new Error('two servers')
+      const address = ({ host, port }: FakeServer) => ({ host, port })
+      const leaders = { 'demo.t1': address(a), 'demo.t2': address(b) }
+      const client = await loggedIn(await planeOver([a, b], { leaders }), 'demo')
+      await client.query('SELECT 1.5e0 FROM t1 INTO @a')
+      return { a, b, client }
+    }
+
+    test('is asked about before the session is used elsewhere, once', async () => {
+      const { a, b, client } = await knows(connection =>
+        connection.ok(0x4022, own('__obfleet_shapes', "'1.5'")),
+      )
+      await portOf(client, 'SELECT @a FROM t1')
+      expect(a.statements.filter(sql => sql.startsWith(QUESTION))).toEqual([])
+
+      expect(await portOf(client, 'SELECT @a FROM t2')).toBe(b.port)
+      expect(b.statements).toEqual(['SET @`a` = 1.5e0', 'SELECT @a FROM t2'])
+      await portOf(client, 'SELECT @a FROM t1')
+      await portOf(client, 'SELECT @a FROM t2')
+      expect(a.statements.filter(sql => sql.startsWith(QUESTION))).toHaveLength(1)
+    })
+
+    test.each<[string, (connection: FakeConnection) => void]>([
+      ['refuses to tell', connection => connection.error(1064, 'what?')],
+      ['tells nothing', connection => connection.ok()],
+      ['is lost over the question', connection => connection.socket.destroy()],
+    ])('whose server %s is told as lost, once', async (_name, asked) => {
+      const { b, client } = await knows(asked)
+
+      expect(errorOf((await client.query('SELECT @a FROM t2'))[0])).toMatchObject({ errno: 10014 })
+      expect(await portOf(client, 'SELECT @a FROM t2')).toBe(b.port)
+      expect(b.statements.at(-2)).toBe('SET @`a` = 1.5')
+    })
+
+    test('whose server is lost before it could be asked is told as lost, once', async () => {
+      const { a, b, client } = await knows(() => {})
+      await a.stop()
+      client.command(0x0e)
+      await client.next()
+
+      expect(errorOf((await client.query('SELECT @a FROM t2'))[0])).toMatchObject({ errno: 10014 })
+      expect(await portOf(client, 'SELECT @a FROM t2')).toBe(b.port)
     })
   })
 

@@ -1,11 +1,18 @@
 /** Prepared statements, binary and text, of one client over two servers (§6.3–6.5). */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type DataPlane, startDataPlane } from '../../../support/data-plane.ts'
-import { type FakeServer, startFakeServer } from '../../../support/fake-server.ts'
+import { type FakeScript, type FakeServer, startFakeServer } from '../../../support/fake-server.ts'
 import { errorOf, RawClient } from '../../../support/raw-client.ts'
 import { executedOf, preparedOn, statementScript } from '../../../support/statement-server.ts'
 
 const LONG = [0xfd, 0x00]
+
+/** UPDATE leaves a transaction open. */
+const opensTransaction: FakeScript['onCommand'] = (connection, command) => {
+  const opens = command.subarray(1).toString().startsWith('UPDATE')
+  if (opens) connection.ok(0x0023)
+  return opens
+}
 
 let a: FakeServer
 let b: FakeServer
@@ -14,7 +21,10 @@ let client: RawClient
 
 /** `t1` is led by a, `t2` by b. */
 async function start(protocol?: 'ob20'): Promise<void> {
-  const script = { ...statementScript(), ...(protocol === undefined ? {} : { protocol }) }
+  const script = {
+    ...statementScript(opensTransaction),
+    ...(protocol === undefined ? {} : { protocol }),
+  }
   a = await startFakeServer(script)
   b = await startFakeServer(script)
   const address = ({ host, port }: FakeServer) => ({ host, port })
@@ -255,6 +265,56 @@ describe.each<['plain' | 'ob20']>([['plain'], ['ob20']])('servers speak %s', pro
       await okTo('EXECUTE s')
 
       expect(b.statements).toEqual(['SELECT 1 FROM t2', 'EXECUTE s'])
+    })
+
+    describe('of a routine', () => {
+      beforeEach(async () => {
+        await okTo('SELECT 1 FROM t1')
+        await okTo('CALL prepares()')
+        await okTo('SELECT 1 FROM t2')
+      })
+
+      test.each(['EXECUTE inner1', 'DEALLOCATE PREPARE inner1', "PREPARE inner1 FROM 'SELECT 7'"])(
+        '%s goes where the routine ran',
+        async sql => {
+          await okTo(sql)
+
+          expect(a.statements.at(-1)).toBe(sql)
+        },
+      )
+
+      test('are there for the next routine, as what the client prepared is', async () => {
+        await okTo("PREPARE s FROM 'SELECT 7'")
+        await okTo('SELECT 1 FROM t2')
+        await okTo('CALL executes()')
+
+        expect(a.statements.slice(-2)).toEqual(["PREPARE s FROM 'SELECT 7'", 'CALL executes()'])
+        expect(b.statements.at(-1)).toBe('SELECT 1 FROM t2')
+      })
+
+      test('are lost with its server: told once', async () => {
+        await a.stop()
+        client.command(0x0e)
+        await client.next()
+
+        expect(errorOf((await client.query('EXECUTE inner1'))[0]).errno).toBe(10014)
+        await okTo('EXECUTE inner1')
+        expect(b.statements.at(-1)).toBe('EXECUTE inner1')
+      })
+
+      test('are refused while a transaction holds the session elsewhere', async () => {
+        await client.query('UPDATE t2')
+
+        expect(errorOf((await client.query('EXECUTE inner1'))[0]).errno).toBe(1235)
+        expect(a.statements.at(-1)).toBe('CALL prepares()')
+      })
+
+      test('are refused when a routine ran on two servers, for either may have them', async () => {
+        await client.query('UPDATE t2')
+        await okTo('CALL prepares()')
+
+        expect(errorOf((await client.query('EXECUTE inner1'))[0]).errno).toBe(1235)
+      })
     })
   })
 })

@@ -367,6 +367,78 @@ describe.each<Flavour>(['node:net', 'Bun'])('over %s', flavour => {
       })
     })
 
+    describe('a method that sends the password as it is inside TLS', () => {
+      const FULL = Buffer.from([1, 4])
+      const password: FakeScript = {
+        onLogin: connection => connection.send(FULL),
+        onLoginMore: (connection, packet) =>
+          connection.send(
+            packet.payload.toString() === 'secret\0'
+              ? minimalOk(2)
+              : errorPacket(1045, '28000', 'no'),
+          ),
+      }
+      const entered = async (plane: DataPlane, isSecure: boolean) => {
+        const client = connectTo(plane)
+        await client.next()
+        if (isSecure) await client.secure()
+        client.socket.write(frame(isSecure ? 2 : 1, loginPayload('u')))
+        return { client, asked: await client.next() }
+      }
+
+      test('is passed on where both sides are inside TLS', async () => {
+        const { plane } = await over({ ...password, tls }, { tls, serverTls: optional })
+        const { client, asked } = await entered(plane, true)
+        expect([...asked.payload]).toEqual([1, 4])
+        client.socket.write(frame(asked.sequence + 1, Buffer.from('secret\0')))
+
+        expect((await client.next()).payload[0]).toBe(0)
+        expect(await client.query('SELECT 1')).toHaveLength(5)
+      })
+
+      test.each<[string, Buffer]>([
+        ['full authentication of caching_sha2_password', FULL],
+        ['a switch to sha256_password', Buffer.from('\xfesha256_password\0scramble', 'latin1')],
+        ['a switch to mysql_clear_password', Buffer.from('\xfemysql_clear_password\0', 'latin1')],
+      ])('%s is refused where the server is not: it never travels in clear', async (_name, ask) => {
+        let more = 0
+        const { plane } = await over(
+          {
+            onLogin: connection => connection.send(ask),
+            onLoginMore: () => {
+              more += 1
+            },
+          },
+          { tls, serverTls: optional },
+        )
+        const { client, asked } = await entered(plane, true)
+
+        expect([errorOf(asked).errno, asked.sequence]).toEqual([2061, 3])
+        await client.closed()
+        expect(more).toBe(0)
+      })
+
+      test('is the client’s own matter where it has no TLS either', async () => {
+        const { plane } = await over(password, { serverTls: optional })
+        const { client, asked } = await entered(plane, false)
+        expect([...asked.payload]).toEqual([1, 4])
+        client.socket.write(frame(asked.sequence + 1, Buffer.from([2])))
+
+        expect(errorOf(await client.next()).errno).toBe(1045)
+      })
+
+      test('that is done by hash alone needs no TLS to the server', async () => {
+        const { plane } = await over(
+          { onLogin: connection => connection.send(Buffer.from([1, 3]), minimalOk(2)) },
+          { tls, serverTls: optional },
+        )
+        const { client, asked } = await entered(plane, true)
+
+        expect([...asked.payload]).toEqual([1, 3])
+        expect((await client.next()).payload[0]).toBe(0)
+      })
+    })
+
     test('demands TLS where it is demanded', async () => {
       const { plane } = await over({}, { tls, isTlsForced: true })
       expect(errorOf(await connectTo(plane).logIn('u')).errno).toBe(3159)

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { BYTES, LIMITS, OUTCOME, SQL_TYPES } from '../../../../proxy-node/contract/names.ts'
 import { SLOT, SLOT_COUNT } from '../../../../proxy-node/contract/telemetry.ts'
 import { type ExporterView, exporterAnswer } from '../../../../proxy-node/observe/exporter.ts'
+import { Handshakes } from '../../../../proxy-node/observe/handshakes.ts'
 import { ALL_OUTCOMES, NodeTraffic } from '../../../../proxy-node/observe/metrics.ts'
 import { WorkerTraffic } from '../../../../proxy-node/session/traffic.ts'
 
@@ -24,6 +25,7 @@ const view = (changes: Partial<ExporterView> = {}): ExporterView => ({
   isDraining: false,
   certificates: [],
   isCertificateBroken: false,
+  handshakes: { client: { done: 0, failed: 0 }, server: { done: 0, failed: 0 } },
   ...changes,
 })
 
@@ -296,5 +298,29 @@ describe('certificates', () => {
       { labels: { use: 'client', serial: '0A' }, value: 1_900_000_000 },
     ])
     expect(series(body, 'odp_certificate_broken')).toMatchObject([{ value: 1 }])
+  })
+})
+
+describe('TLS handshakes', () => {
+  test('are counted by side and by result, from zero on', () => {
+    const handshakes = new Handshakes()
+    const shown = () =>
+      series(
+        exporterAnswer('/metrics', view({ handshakes: handshakes.counts })).body,
+        'odp_tls_handshake_total',
+      ).map(({ labels, value }) => [labels['side'], labels['result'], value])
+    expect(shown().map(([, , value]) => value)).toEqual([0, 0, 0, 0])
+
+    handshakes.ended('client', true)
+    handshakes.ended('client', false)
+    handshakes.ended('client', false)
+    handshakes.ended('server', true)
+
+    expect(shown()).toEqual([
+      ['client', 'done', 1],
+      ['client', 'failed', 2],
+      ['server', 'done', 1],
+      ['server', 'failed', 0],
+    ])
   })
 })

@@ -7,6 +7,7 @@ describe("a session's blob of system variables", () => {
   const learn = (memory: SessionMemory, bytes: number[], afterError: boolean) =>
     memory.learn(buildOk(), new Delivered(), {
       afterError,
+      isPlain: false,
       blobs: [[SYSTEM_BLOB, Uint8Array.from(bytes)]],
     })
 
@@ -35,7 +36,7 @@ describe('what a server session has after an error', () => {
     const delivered = new Delivered()
     delivered.isBringing = true
 
-    memory.learn(buildOk(), delivered, { afterError: true, blobs: [] })
+    memory.learn(buildOk(), delivered, { afterError: true, isPlain: false, blobs: [] })
 
     expect(delivered.user).toBe(memory.version)
     expect(delivered.all).not.toBe(memory.version)

@@ -108,6 +108,12 @@ const FLAGGED: readonly (readonly [string, number, readonly string[], readonly s
     ['prepare s from @a', 'deallocate prepare s', 'select execute from t', "select '; execute s'"],
   ],
   [
+    'calls a routine',
+    FLAG.calls,
+    ['call p()', 'select 1; call p(1); select 2', '/* x */ CALL d.p'],
+    ['select call from t', "select '; call p()'", 'create procedure call () begin end'],
+  ],
+  [
     'asks how many rows the last query found',
     FLAG.foundRows,
     [

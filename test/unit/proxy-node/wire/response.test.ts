@@ -18,6 +18,17 @@ const column = (sequence: number) => packet(sequence, new Uint8Array(30).fill(3)
 const prepareOk = (columns: number, parameters: number) =>
   packet(1, new Writer().u8(0).u32(7).u16(columns).u16(parameters).u8(0).u16(0).payload())
 
+const MATCHED = Buffer.from(' Rows matched: 2')
+/** As an OBServer writes it for a proxy: the text with its length, its blank counted. */
+function okWithText(sequence: number, status: number): Uint8Array {
+  const plain = buildOk(status, { affectedRows: 2, message: MATCHED })
+  const isTracked = (status & STATUS.sessionStateChanged) !== 0
+  return packet(sequence, isTracked ? concat([plain, Uint8Array.of(2, 1, 0)]) : plain)
+}
+function shownText(sequence: number, status: number): Uint8Array {
+  return packet(sequence, concat([buildOk(status, { affectedRows: 2 }), MATCHED]))
+}
+
 const eof = (sequence: number, status?: number) => packet(sequence, buildEof(status))
 const nullRow = (sequence: number) => packet(sequence, Uint8Array.of(0xfb, 1, 65))
 const binaryRow = (sequence: number) => packet(sequence, Uint8Array.of(0, 0, 65))
@@ -143,6 +154,17 @@ const CASES: readonly [string, number, Uint8Array, Uint8Array | 'ok'][] = [
     COMMAND.query,
     concat([ok(1, MORE), ok(2, MORE), rows([], 0x22, 3), ok(8)]),
     concat([ok(1, MORE), ok(2, MORE), rows([], 0x22, 3)]),
+  ],
+  [
+    'OKs with a text and state before another result: shown as OBServers write them for clients',
+    COMMAND.query,
+    concat([
+      okWithText(1, MORE | STATUS.sessionStateChanged),
+      okWithText(2, MORE),
+      rows([], 0x22, 3),
+      ok(8),
+    ]),
+    concat([shownText(1, MORE), shownText(2, MORE), rows([], 0x22, 3)]),
   ],
   [
     'a procedure with OUT parameters',
