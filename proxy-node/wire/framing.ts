@@ -124,6 +124,8 @@ export class ResponseRelay {
   private at = 0
   private sent = 0
   private holding = false
+  /** Where what is held begins: handed on with what is before it, in one write, when its OK is here already. */
+  private heldAt = 0
   private payloadLeft = 0
   private continuing = false
   /** The action that takes effect when the packet under way is complete; forward means none. */
@@ -196,7 +198,7 @@ export class ResponseRelay {
     if (action === ACTION.swallowLast || action === ACTION.rewriteLast)
       return this.settle(bytes, length, action)
     if (action === ACTION.rewrite) return this.rewrite(bytes, length)
-    if (action === ACTION.hold && !this.holding) this.hold(bytes)
+    if (action === ACTION.hold && !this.holding) this.hold()
     if (!this.holding) this.shownSequence = this.sequence
     if (action === ACTION.forwardLast || action === ACTION.infile) this.ending = action
     this.continuing = length === MAX_PAYLOAD
@@ -226,16 +228,16 @@ export class ResponseRelay {
     return this.continuing ? ACTION.forward : this.tracker.packet(bytes, at + HEADER_BYTES, length)
   }
 
-  private hold(bytes: Uint8Array): void {
-    this.flush(bytes)
+  private hold(): void {
+    this.heldAt = this.at
     this.holding = true
   }
 
-  /** Hands on what has been judged and not sent. */
-  private flush(bytes: Uint8Array): void {
-    const isWhole = this.sent === 0 && this.at === bytes.length
-    if (this.at > this.sent) this.sink.forward(isWhole ? bytes : bytes.subarray(this.sent, this.at))
-    this.sent = this.at
+  /** Hands on what has been judged and not sent, up to `to`. */
+  private flush(bytes: Uint8Array, to = this.at): void {
+    const isWhole = this.sent === 0 && to === bytes.length
+    if (to > this.sent) this.sink.forward(isWhole ? bytes : bytes.subarray(this.sent, to))
+    this.sent = to
   }
 
   private end(bytes: Uint8Array): void {
@@ -281,7 +283,8 @@ export class ResponseRelay {
   }
 
   private keep(bytes: Uint8Array): void {
-    if (!this.holding) this.flush(bytes)
+    this.flush(bytes, this.holding ? this.heldAt : this.at)
+    this.heldAt = 0
     const from = this.sent
     if (from === bytes.length) return
     if (bytes.length - from > HELD_LIMIT_BYTES) throw malformed('terminal packet of the server')
