@@ -20,8 +20,6 @@ export type ProxyLogin = {
   readonly clientAddress: string
   readonly clientPort: number
   readonly connectionId: number
-  /** 64-bit id of the client session, decimal. */
-  readonly proxySessionId: bigint
   readonly proxyVersion: string
 }
 
@@ -89,7 +87,7 @@ function attributes(
   const texts: Record<string, string> = {
     __mysql_client_type: '__ob_proxy',
     __connection_id: String(greeting.connectionId),
-    __proxy_connection_id: String(login.proxySessionId),
+    __proxy_connection_id: String(login.connectionId),
     __cluster_name: login.cluster,
     __proxy_capability_flag: String(capabilities),
     __client_ip: login.clientAddress,

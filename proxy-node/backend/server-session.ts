@@ -4,22 +4,21 @@
  * Hot path: see the rules.
  */
 import type { Clock, TimerHandle } from '../base/clock.ts'
-import type { Address, Connection, Transport } from '../net/transport.ts'
+import type { Address, Connection, ConnectionEvents, Transport } from '../net/transport.ts'
 import type { RequestExtra } from '../wire/extra-info.ts'
-import { PacketCollector, type RelaySink, ResponseRelay } from '../wire/framing.ts'
-import { type Greeting, parseGreeting } from '../wire/handshake.ts'
-import type { FrameScratch, Ob20Sink } from '../wire/ob20.ts'
-import { COMMAND, OB20_CAPABILITIES, PROXY_CAPABILITIES } from '../wire/protocol.ts'
+import { type RelaySink, ResponseRelay } from '../wire/framing.ts'
+import type { Greeting } from '../wire/handshake.ts'
+import type { Ob20Sink } from '../wire/ob20.ts'
+import { COMMAND } from '../wire/protocol.ts'
 import { ResponseTracker } from '../wire/response.ts'
 import { packet } from '../wire/writer.ts'
 import type { Baseline } from './baseline.ts'
 import { Delivered } from './delivered.ts'
-import { type Framing, framingOf, Ob20Framing, PLAIN_FRAMING } from './framing.ts'
-import { agreedCapabilities, type ProxyLogin, serverLogin } from './login.ts'
-import { NO_TLS_OFFERED, type ServerTlsPort, sendLogin } from './server-tls.ts'
+import { type Framing, PLAIN_FRAMING } from './framing.ts'
+import type { ProxyLogin } from './login.ts'
+import { type Agreed, type EntryOwner, ServerEntry, type ServerLoginParts } from './server-entry.ts'
+import type { ServerTlsPort } from './server-tls.ts'
 
-/** Bound of a greeting or a login answer; OceanBase's login OK is about 25 KB. */
-const LOGIN_LIMIT_BYTES = 1024 * 1024
 /** How long a server may take to close after COM_QUIT. */
 const LEAVE_MS = 5_000
 
@@ -57,45 +56,37 @@ export type ServerSessionOwner = ServerAnswers & {
   readonly lost: (session: ServerSession, wasReady: boolean) => void
 }
 
-/** How a session's login is written; `scratch` undefined: plain protocol only. */
-export type ServerLoginParts = {
-  readonly login: ProxyLogin | undefined
-  readonly database: string | undefined
-  readonly scratch: FrameScratch | undefined
+type Where = {
+  readonly transport: Transport
+  readonly clock: Clock
+  readonly tls?: ServerTlsPort | undefined
 }
 
-type Finish = {
-  readonly ok: Uint8Array | undefined
-  readonly sequence: number
-  readonly swallowed: boolean
-}
-
-type Phase = 'connecting' | 'greeting' | 'authenticating' | 'ready' | 'closed'
-
-export class ServerSession implements Ob20Sink, RelaySink {
+export class ServerSession implements ConnectionEvents, EntryOwner, Ob20Sink, RelaySink {
   readonly address: Address
   readonly relay: ResponseRelay
   readonly tracker: ResponseTracker
   private readonly owner: ServerSessionOwner
   readonly login: ProxyLogin | undefined
-  private readonly database: string | undefined
-  private scratch: FrameScratch | undefined
-  private collector: PacketCollector | undefined = new PacketCollector(LOGIN_LIMIT_BYTES)
-  private connection: Connection | undefined
+  private parts: ServerLoginParts | undefined
+  connection: Connection | undefined
+  /** Until the login is answered. */
+  private entry: ServerEntry | undefined
+  private reconnecting: (() => void) | undefined
   private clock: Clock | undefined
-  private tls: ServerTlsPort | undefined
-  private timeoutMs = 0
-  private greeting: Greeting | undefined
-  private phase: Phase = 'connecting'
+  isClosed = false
   private framing: Framing = PLAIN_FRAMING
   /** A command's first bytes were written and its last were not. */
   private isWriting = false
   private nextExtra: RequestExtra | undefined
   private nextFlags = 0
-  /** OB 2.0: a response counts when its last frame has come and was right. */
-  private finish: Finish | undefined
   private isBusy = false
-  private deadline: TimerHandle | undefined
+  /** OB 2.0: a response counts when its last frame has come and was right; what it said until then. */
+  private isSettling = false
+  private finishOk: Uint8Array | undefined
+  private finishSequence = 0
+  private finishSwallowed = false
+  private leaving: TimerHandle | undefined
   /** The server's id of this connection. */
   threadId = 0
   /** Bits of `__proxy_capability_flag` that the server agreed to. */
@@ -109,58 +100,31 @@ export class ServerSession implements Ob20Sink, RelaySink {
     this.address = address
     this.owner = owner
     this.login = parts.login
-    this.database = parts.database
-    this.scratch = parts.scratch
+    this.parts = parts
     this.delivered.schema = parts.database
     this.tracker = new ResponseTracker(parts.login !== undefined)
     this.relay = new ResponseRelay(this.tracker, this, parts.login?.clientCapabilities)
   }
 
   /** Connects and logs in, both within `timeoutMs`; in MySQL mode the client sets the pace of the login. */
-  start(transport: Transport, clock: Clock, timeoutMs: number, tls?: ServerTlsPort): void {
+  start(where: Where, timeoutMs: number): void {
+    const { transport, clock, tls } = where
+    const { parts } = this
+    if (parts === undefined) return
+    this.parts = undefined
     this.clock = clock
-    this.tls = tls
-    this.timeoutMs = timeoutMs
-    this.deadline = clock.after(timeoutMs, () => this.drop())
-    this.connect(transport, timeoutMs)
-  }
-
-  private connect(transport: Transport, timeoutMs: number): void {
-    const reconnect = () => {
-      this.scratch = undefined
-      this.phase = 'connecting'
-      this.collector = new PacketCollector(LOGIN_LIMIT_BYTES)
+    this.entry = new ServerEntry(this, parts, { clock, timeoutMs, tls })
+    this.reconnecting = () => {
       const former = this.connection
-      this.connect(transport, timeoutMs)
+      this.connection = transport.connect({ ...this.address, timeoutMs }, this)
       former?.destroy()
     }
-    this.connection = transport.connect(
-      { ...this.address, timeoutMs },
-      {
-        opened: () => {
-          this.phase = 'greeting'
-        },
-        received: (connection, bytes) => {
-          if (connection === this.connection) this.received(bytes, reconnect)
-        },
-        drained: () => this.owner.drained(this),
-        ended: connection => connection.destroy(),
-        closed: (connection, error) => {
-          if (connection !== this.connection) return
-          if (connection.isSecure && error !== undefined) this.tlsFailed(error.message)
-          this.lost()
-        },
-      },
-    )
+    this.reconnecting()
   }
 
   /** Extra info and the flags of OB 2.0 can travel. */
   get isOb20(): boolean {
     return this.framing.isOb20
-  }
-
-  get isClosed(): boolean {
-    return this.phase === 'closed'
   }
 
   get isSecure(): boolean {
@@ -176,11 +140,6 @@ export class ServerSession implements Ob20Sink, RelaySink {
     }
     this.isWriting = !isLast
     return this.connection?.write(this.framing.wrap(bytes, isLast)) ?? true
-  }
-
-  /** MySQL mode: bytes of a login that is the client's own. */
-  writeLogin(bytes: Uint8Array): boolean {
-    return this.connection?.write(bytes) ?? true
   }
 
   /** Bytes that the server has not taken. */
@@ -215,22 +174,23 @@ export class ServerSession implements Ob20Sink, RelaySink {
 
   /** Closes at once; the owner is told nothing any more. */
   close(): void {
-    this.phase = 'closed'
-    this.deadline?.cancel()
+    this.isClosed = true
+    this.comeIn()
+    this.leaving?.cancel()
     this.connection?.destroy()
   }
 
   /** The same, with COM_QUIT where the server waits for a command. */
   leave(): void {
-    if (this.phase !== 'ready' || this.isBusy) {
+    if (this.isClosed || this.entry !== undefined || this.isBusy) {
       this.close()
       return
     }
-    this.phase = 'closed'
+    this.isClosed = true
     const { connection } = this
     this.write(packet(0, Uint8Array.of(COMMAND.quit)), true)
     connection?.end()
-    this.deadline = this.clock?.after(LEAVE_MS, () => connection?.destroy())
+    this.leaving = this.clock?.after(LEAVE_MS, () => connection?.destroy())
   }
 
   // --- Ob20Sink
@@ -263,7 +223,10 @@ export class ServerSession implements Ob20Sink, RelaySink {
 
   finished(ok: Uint8Array | undefined, sequence: number, swallowed: boolean): void {
     if (this.framing.isOb20) {
-      this.finish = { ok, sequence, swallowed }
+      this.isSettling = true
+      this.finishOk = ok
+      this.finishSequence = sequence
+      this.finishSwallowed = swallowed
       return
     }
     this.isBusy = false
@@ -271,11 +234,12 @@ export class ServerSession implements Ob20Sink, RelaySink {
   }
 
   private settle(): void {
-    const { finish } = this
-    if (finish === undefined) return
-    this.finish = undefined
+    if (!this.isSettling) return
+    const { finishOk } = this
+    this.isSettling = false
+    this.finishOk = undefined
     this.isBusy = false
-    this.owner.finished(this, finish.ok, finish.sequence, finish.swallowed)
+    this.owner.finished(this, finishOk, this.finishSequence, this.finishSwallowed)
   }
 
   /** The server has closed behind an ERR: what is known of its answer is all there will be. */
@@ -285,120 +249,87 @@ export class ServerSession implements Ob20Sink, RelaySink {
     return true
   }
 
-  private received(bytes: Uint8Array, reconnect: () => void): void {
-    if (this.phase === 'closed') return
+  // --- ConnectionEvents
+
+  opened(): void {}
+
+  received(connection: Connection, bytes: Uint8Array): void {
+    if (this.isClosed || connection !== this.connection) return
     try {
-      if (this.phase === 'ready') this.feed(bytes)
-      else this.receivedBeforeReady(bytes, reconnect)
+      if (this.entry === undefined) this.feed(bytes)
+      else this.entry.received(bytes)
     } catch {
       // A server that breaks the protocol is as good as lost; the owner answers its client.
-      this.connection?.destroy()
+      this.drop()
     }
+  }
+
+  drained(): void {
+    this.owner.drained(this)
+  }
+
+  ended(connection: Connection): void {
+    connection.destroy()
+  }
+
+  closed(connection: Connection, error: Error | undefined): void {
+    if (connection !== this.connection) return
+    if (connection.isSecure && error !== undefined) this.entry?.tlsFailed(error.message)
+    const wasReady = this.entry === undefined
+    this.comeIn()
+    this.leaving?.cancel()
+    if (this.isClosed) return
+    this.isClosed = true
+    this.owner.lost(this, wasReady)
   }
 
   private feed(bytes: Uint8Array): void {
     this.framing.feed(bytes, this)
     // A view would be overwritten by the next chunk.
-    const { finish } = this
-    if (finish?.ok !== undefined) this.finish = { ...finish, ok: finish.ok.slice() }
+    this.finishOk = this.finishOk?.slice()
   }
 
-  private receivedBeforeReady(bytes: Uint8Array, reconnect: () => void): void {
-    const { collector } = this
-    if (collector === undefined) return
-    collector.push(bytes.slice())
-    for (;;) {
-      if (this.phase === 'ready' || this.phase === 'closed') return
-      const next = collector.next()
-      if (next === undefined) return
-      if (this.phase === 'greeting') this.greeted(next.payload, next.sequence)
-      else {
-        const sequence = (next.sequence - Number(this.isSecure)) & 0xff
-        this.loginAnswered(next.payload, sequence, reconnect)
-      }
-      if (collector !== this.collector) return
-    }
-  }
-
-  private greeted(payload: Uint8Array, sequence: number): void {
-    if (payload[0] === 0xff) {
-      this.refuse(payload, sequence)
-      return
-    }
-    const greeting = parseGreeting(payload)
-    this.greeting = greeting
-    this.threadId = greeting.connectionId
-    this.phase = 'authenticating'
-    if (this.login === undefined) {
-      this.deadline?.cancel()
-      this.owner.greeted(this, greeting)
-    } else this.relayLogin(this.loginFor(this.login, greeting))
-  }
+  // --- EntryOwner
 
   /** Sends a login; in MySQL mode the client's own, after `greeted`. */
   relayLogin(payload: Uint8Array): void {
-    const { connection, greeting, timeoutMs } = this
-    if (connection === undefined || greeting === undefined) return
-    const inside = { tls: this.tls?.current(), secured: this.tls?.secured, timeoutMs }
-    const place = { connection, server: this.address, greeting, ...inside }
-    if (sendLogin(payload, place) === 'sent') return
-    this.tlsFailed(NO_TLS_OFFERED)
-    this.drop()
+    this.entry?.relayLogin(payload)
   }
 
   /** MySQL mode: the client's login goes on; numbers are those of a login without TLS, both ways. */
   relayMore(sequence: number, payload: Uint8Array): void {
-    this.writeLogin(packet((sequence + Number(this.isSecure)) & 0xff, payload))
+    this.entry?.relayMore(sequence, payload)
   }
 
-  private tlsFailed(reason: string): void {
-    if (this.phase === 'authenticating') this.tls?.failed(this.address, reason)
+  greetedBy(greeting: Greeting): void {
+    this.threadId = greeting.connectionId
+    if (this.login === undefined) this.owner.greeted(this, greeting)
   }
 
-  private loginFor(login: ProxyLogin, greeting: Greeting): Uint8Array {
-    const capabilities = this.scratch === undefined ? PROXY_CAPABILITIES : OB20_CAPABILITIES
-    return serverLogin(login, greeting, { database: this.database, capabilities })
+  askedBy(sequence: number, payload: Uint8Array): void {
+    this.owner.asked(this, sequence, payload)
   }
 
-  private loginAnswered(payload: Uint8Array, sequence: number, reconnect: () => void): void {
-    if (payload[0] === 0xff) {
-      this.refuse(payload, sequence)
-    } else if (payload[0] === 0x00) {
-      this.loggedIn(payload, sequence, reconnect)
-    } else if (this.login === undefined) {
-      this.owner.asked(this, sequence, payload)
-    } else {
-      this.connection?.destroy()
-    }
-  }
-
-  private loggedIn(ok: Uint8Array, sequence: number, reconnect: () => void): void {
-    this.capabilities = this.login === undefined ? 0 : agreedCapabilities(ok)
-    const framing = framingOf(this.capabilities)
-    if (framing === 'ask-for-plain') {
-      reconnect()
-      return
-    }
-    if (framing === 'ob20' && this.scratch !== undefined)
-      this.framing = new Ob20Framing(this.threadId, this.scratch)
-    this.phase = 'ready'
-    this.deadline?.cancel()
-    this.collector = undefined
+  entered(ok: Uint8Array, sequence: number, { capabilities, framing }: Agreed): void {
+    this.capabilities = capabilities
+    this.framing = framing
+    this.comeIn()
     this.owner.ready(this, ok, sequence)
   }
 
-  private refuse(error: Uint8Array, sequence: number): void {
-    this.phase = 'closed'
-    this.deadline?.cancel()
-    this.connection?.destroy()
+  refusedBy(error: Uint8Array, sequence: number): void {
+    this.close()
     this.owner.refused(this, error, sequence)
   }
 
-  private lost(): void {
-    this.deadline?.cancel()
-    if (this.phase === 'closed') return
-    const wasReady = this.phase === 'ready'
-    this.phase = 'closed'
-    this.owner.lost(this, wasReady)
+  reconnect(): void {
+    this.reconnecting?.()
+  }
+
+  /** Nothing that the login needed is kept. */
+  private comeIn(): void {
+    this.entry?.end()
+    this.entry = undefined
+    this.reconnecting = undefined
   }
 }

@@ -59,6 +59,6 @@ export class Canceller {
         scratch: undefined,
       },
     )
-    server.start(transport, clock, connectTimeoutMs, serverTls)
+    server.start({ transport, clock, tls: serverTls }, connectTimeoutMs)
   }
 }

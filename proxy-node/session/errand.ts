@@ -8,27 +8,19 @@ import type { ServerSession } from '../backend/server-session.ts'
 import type { Address } from '../net/transport.ts'
 import type { Statement } from '../sql/classify.ts'
 import { setsPlainValues } from '../sql/plain-set.ts'
-import { unescaped } from '../sql/texts.ts'
 import { FLAG } from '../sql/words.ts'
 import { EXTRA, eachEntry, lockSessionOf } from '../wire/extra-info.ts'
 import { FRAME_FLAG } from '../wire/ob20.ts'
 import { errorOfFault, type OkPacket, parseError } from '../wire/ok.ts'
 import { COMMAND, HEADER_BYTES, STATUS } from '../wire/protocol.ts'
-import { parseReroute } from '../wire/reroute.ts'
 import type { CourseHost } from './course.ts'
 import type { LossNotice } from './loss.ts'
 import type { SessionMemory } from './memory.ts'
 import type { CourseParts } from './oceanbase-course.ts'
+import { queryLimitMs } from './patience.ts'
 import { PINS } from './pins.ts'
 import { isUpToDate, type RestoreOwner, Restorer, type StepKind, stateFor } from './restore.ts'
-import {
-  NOT_MASTER,
-  REROUTE,
-  REROUTE_VARIABLE,
-  REROUTED,
-  type Reaction,
-  reactionTo,
-} from './retry.ts'
+import { betterServer, NOT_MASTER, REROUTE, REROUTED, type Reaction, reactionTo } from './retry.ts'
 import type { NamedText, Prepared } from './statements.ts'
 import { Way, type WayOwner } from './way.ts'
 
@@ -50,7 +42,8 @@ export class Errand implements RestoreOwner, WayOwner {
   private readonly parts: CourseParts
   private readonly memory: SessionMemory
   private readonly loss: LossNotice
-  private readonly restorer: Restorer
+  /** Made when something is restored: most sessions stay on one server. */
+  private restorer: Restorer | undefined
   readonly way: Way
   readonly needs: MutableNeeds = {
     prepared: undefined,
@@ -86,12 +79,11 @@ export class Errand implements RestoreOwner, WayOwner {
     this.parts = parts
     this.memory = parts.memory
     this.loss = loss
-    this.restorer = new Restorer(parts.memory, parts.identity, this)
     this.way = new Way(host, parts, this)
   }
 
   get isRestoring(): boolean {
-    return this.restorer.server !== undefined
+    return this.restorer?.server !== undefined
   }
 
   get isRetrying(): boolean {
@@ -144,6 +136,7 @@ export class Errand implements RestoreOwner, WayOwner {
     }
     this.keep(head)
     this.begun = memory.heldBegin ?? this.begun
+    this.restorer ??= new Restorer(memory, this.parts.identity, this)
     this.restorer.start(server, needs, source)
   }
 
@@ -189,11 +182,11 @@ export class Errand implements RestoreOwner, WayOwner {
   // --- restoring
 
   forward(bytes: Uint8Array): void {
-    this.restorer.forward(bytes)
+    this.restorer?.forward(bytes)
   }
 
   stepFinished(server: ServerSession, ok: Uint8Array | undefined): void {
-    this.restorer.finished(server, ok)
+    this.restorer?.finished(server, ok)
   }
 
   restored(server: ServerSession): void {
@@ -272,7 +265,11 @@ export class Errand implements RestoreOwner, WayOwner {
     })
     if (learned !== undefined && learned.userVariables.size > 0) this.valuesOn = server
     this.blobs = NO_BLOBS
-    if (errno === REROUTE) this.rerouted(learned)
+    if (errno === REROUTE) {
+      // Believed once a command.
+      this.wasRerouted = true
+      this.better = betterServer(learned?.userVariables)
+    }
     if (this.way.isRouted && (this.memory.missed || errno === NOT_MASTER)) this.way.missed()
     return learned
   }
@@ -281,21 +278,6 @@ export class Errand implements RestoreOwner, WayOwner {
     const { meaning, request, memory } = this
     if (meaning?.verb !== 'set' || (meaning.flags & FLAG.variables) === 0) return false
     return request !== undefined && setsPlainValues(request, HEADER_BYTES + 1, memory.lexerMode)
-  }
-
-  /** The server names a better one (§4.4); believed once a command. */
-  private rerouted(learned: OkPacket | undefined): void {
-    const given = learned?.userVariables.get(REROUTE_VARIABLE)
-    const bytes =
-      given?.[0] === 0x27
-        ? unescaped(given, { start: 1, end: given.length - 1, quote: 0x27 })
-        : given
-    this.wasRerouted = true
-    try {
-      this.better = bytes === undefined ? undefined : parseReroute(bytes)
-    } catch {
-      this.better = undefined
-    }
   }
 
   /** Whether the server's refusal is kept from the client, because another server may do it. */
@@ -330,11 +312,11 @@ export class Errand implements RestoreOwner, WayOwner {
 
   /** Of the sessions that are kept. */
   spareLost(server: ServerSession): void {
-    this.restorer.lostAsked(server)
+    this.restorer?.lostAsked(server)
   }
 
   lost(server: ServerSession): void {
-    if (this.restorer.server === server) {
+    if (this.restorer?.server === server) {
       this.restorer.stop()
       this.parts.servers.goOn()
       return
@@ -363,19 +345,12 @@ export class Errand implements RestoreOwner, WayOwner {
   /** A server that has not answered in `ob_query_timeout` and its grace is as good as lost. */
   beat(waitedMs: number): void {
     const server = this.host.answering
-    const isOver = waitedMs >= this.patienceMs()
+    const { queryTimeoutDeltaMs } = this.parts.deps.settings()
+    const isOver = waitedMs >= queryLimitMs(this.memory, this.request) + queryTimeoutDeltaMs
     if (isOver || this.isCancelled) this.cancelOnServer()
     if (server === undefined || !isOver) return
     this.parts.servers.dropCurrent()
     this.endWith(server, 'server.timeout')
-  }
-
-  private patienceMs(): number {
-    const ofSession = Number(this.memory.variable('ob_query_timeout') ?? 10_000_000)
-    const hint = /query_timeout\s*\(\s*(\d{1,16})\s*\)/i.exec(
-      this.request === undefined ? '' : Buffer.from(this.request).toString('latin1'),
-    )
-    return Number(hint?.[1] ?? ofSession) / 1000 + this.parts.deps.settings().queryTimeoutDeltaMs
   }
 
   /** The answer to the command under way will not come, or not to its end. */

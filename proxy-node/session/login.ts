@@ -17,6 +17,7 @@ import { CAPABILITY, NATIVE_PLUGIN, SCRAMBLE_BYTES } from '../wire/protocol.ts'
 import { malformed } from '../wire/reader.ts'
 
 const ADMIN_TENANT = 'proxysys'
+const NO_ATTRIBUTES: ReadonlyMap<string, Uint8Array> = new Map()
 
 type Place = {
   readonly address: string
@@ -38,7 +39,6 @@ export type Credentials = {
   readonly refusal: ReturnType<typeof refusalOf>
   /** As the servers know it; empty until resolved. */
   readonly cluster: string
-  readonly proxyLogin: (place: Place) => ProxyLogin
 }
 
 export type LoginStep =
@@ -93,22 +93,29 @@ export function credentialsOf(login: Login, rules: LoginRules): Credentials {
     clusterName: cluster,
     refusal: refusalOf(identity, rules),
     cluster: '',
-    proxyLogin(this: Credentials, place) {
-      return {
-        user: identity.user,
-        tenant: this.tenant,
-        cluster: this.cluster,
-        token: login.authResponse,
-        scramble: place.scramble,
-        clientCapabilities: login.capabilities,
-        collation: login.collation,
-        maxPacketBytes: login.maxPacketBytes,
-        clientAddress: place.address,
-        clientPort: place.port,
-        connectionId: place.connectionId,
-        proxySessionId: BigInt(place.connectionId),
-        proxyVersion: place.proxyVersion,
-      }
-    },
+  }
+}
+
+/** The same without what only a login needs: they are kept as long as the session. */
+export function keptCredentials(credentials: Credentials): Credentials {
+  return { ...credentials, login: { ...credentials.login, attributes: NO_ATTRIBUTES } }
+}
+
+/** What these credentials log in with, on any server. */
+export function proxyLogin(credentials: Credentials, place: Place): ProxyLogin {
+  const { login, identity, tenant, cluster } = credentials
+  return {
+    user: identity.user,
+    tenant,
+    cluster,
+    token: login.authResponse,
+    scramble: place.scramble,
+    clientCapabilities: login.capabilities,
+    collation: login.collation,
+    maxPacketBytes: login.maxPacketBytes,
+    clientAddress: place.address,
+    clientPort: place.port,
+    connectionId: place.connectionId,
+    proxyVersion: place.proxyVersion,
   }
 }

@@ -9,6 +9,10 @@ import type { SessionSettings } from './ports.ts'
 import { READ_STALL_SECONDS } from './stall.ts'
 import type { SessionState } from './states.ts'
 
+const QUERY_TIMEOUT = /query_timeout\s*\(\s*(\d{1,16})\s*\)/i
+/** Where no server has told one. */
+const QUERY_TIMEOUT_US = 10_000_000
+
 type Waited = {
   readonly state: SessionState
   readonly memory: SessionMemory
@@ -52,4 +56,11 @@ export class Patience {
 function idleLimitSeconds({ memory }: Waited, inactivitySeconds: number): number {
   const isOpen = memory.inTransaction && memory.heldBegin === undefined
   return isOpen ? inactivitySeconds : memory.seconds('wait_timeout', inactivitySeconds)
+}
+
+/** How long the session lets a statement run, milliseconds: as its hint says, of which `request` has the beginning, else `ob_query_timeout`. */
+export function queryLimitMs(memory: SessionMemory, request: Uint8Array | undefined): number {
+  const hint =
+    request === undefined ? null : QUERY_TIMEOUT.exec(Buffer.from(request).toString('latin1'))
+  return Number(hint?.[1] ?? memory.variable('ob_query_timeout') ?? QUERY_TIMEOUT_US) / 1000
 }

@@ -39,7 +39,6 @@ export class Pipeline implements CourseHost {
   readonly course: Course
   private readonly requests = new Requests()
   private readonly stall = new Stall()
-  private readonly wanted: (packet: Uint8Array) => number
   command = 0
   /** Set while a command that no server gets is read to its end: what it is answered. */
   private ownAnswer: OwnAnswer | undefined
@@ -75,9 +74,7 @@ export class Pipeline implements CourseHost {
     this.memory = parts.memory
     this.client = parts.client
     this.traffic = parts.traffic
-    const course = parts.course(this)
-    this.course = course
-    this.wanted = head => course.wanted(head)
+    this.course = parts.course(this)
   }
 
   get state(): SessionState {
@@ -184,7 +181,7 @@ export class Pipeline implements CourseHost {
     while (!this.clientBlocked) {
       const { state } = this.host
       if (state !== 'idle' && state !== 'asked') return
-      const head = this.requests.head(this.wanted)
+      const head = this.requests.head(this.course)
       if (head === undefined) return
       if (state === 'asked') this.answered(head)
       else this.begin(head)

@@ -15,6 +15,9 @@ const PEEK_BYTES = 5
 
 const NOTHING = new Uint8Array(0)
 
+/** Who says how many bytes of a payload must have come before its command is begun. */
+export type Wants = { readonly wanted: (packet: Uint8Array) => number }
+
 export class Requests {
   /** Bytes that came while a command was under way; bounded because the client is paused then. */
   private inbox: Uint8Array = NOTHING
@@ -66,11 +69,11 @@ export class Requests {
   }
 
   /**
-   * The first part of the next command with its header, or undefined until enough has come. `wanted`
+   * The first part of the next command with its header, or undefined until enough has come. `course`
    * says how much of the payload that is, of a command whose first bytes it is shown. The bytes are a
    * view. @throws protocol.malformed for a command without a command byte.
    */
-  head(wanted: (packet: Uint8Array) => number): Uint8Array | undefined {
+  head(course: Wants): Uint8Array | undefined {
     const bytes = this.inbox
     if (bytes.length < HEADER_BYTES) return undefined
     const length = lengthAt(bytes, 0)
@@ -78,7 +81,7 @@ export class Requests {
     if (!this.isAnswer && bytes[3] !== 0) throw malformed('sequence number of a command is not 0')
     const visible = bytes.length - HEADER_BYTES
     if (visible < Math.min(length, PEEK_BYTES)) return undefined
-    if (visible < length && visible < wanted(bytes)) return undefined
+    if (visible < length && visible < course.wanted(bytes)) return undefined
     const take = Math.min(bytes.length, HEADER_BYTES + length)
     this.bodyLeft = HEADER_BYTES + length - take
     this.continues = length === MAX_PAYLOAD

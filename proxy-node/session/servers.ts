@@ -234,7 +234,7 @@ export class Servers implements ServerSessionOwner {
     })
     this.current = server
     const { transport, clock, serverTls } = this.deps
-    server.start(transport, clock, connectTimeoutMs, serverTls)
+    server.start({ transport, clock, tls: serverTls }, connectTimeoutMs)
   }
 
   ready(server: ServerSession, ok: Uint8Array, sequence: number): void {

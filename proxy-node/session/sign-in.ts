@@ -10,7 +10,14 @@ import { malformed } from '../wire/reader.ts'
 import { packet } from '../wire/writer.ts'
 import type { ClientEntry } from './client-entry.ts'
 import type { Visit } from './lobby.ts'
-import { type Credentials, credentialsOf, isAdminLogin, readLogin } from './login.ts'
+import {
+  type Credentials,
+  credentialsOf,
+  isAdminLogin,
+  keptCredentials,
+  proxyLogin,
+  readLogin,
+} from './login.ts'
 import type { Directory, SessionDeps } from './ports.ts'
 import type { Servers } from './servers.ts'
 import type { SessionEvent, SessionState } from './states.ts'
@@ -148,11 +155,11 @@ export class SignIn {
       return
     }
     const step = readLogin(payload, host.credentials, host.scramble, rules)
-    const { credentials } = step
+    const credentials = keptCredentials(step.credentials)
     host.credentials = credentials
     // The node itself stays reachable: its managers come from private addresses without TLS.
     if (credentials.identity.tenant !== 'proxysys') host.entry.demandTls()
-    host.entry.named(credentials.login.attributes)
+    host.entry.named(step.credentials.login.attributes)
     if (step.kind === 'switch') {
       this.client.write(packet(this.sequence, step.request))
       return
@@ -197,7 +204,7 @@ export class SignIn {
       this.deny(credentials)
       return
     }
-    const login = credentials.proxyLogin({
+    const login = proxyLogin(credentials, {
       address: host.entry.address,
       port: host.entry.port,
       connectionId: host.id,

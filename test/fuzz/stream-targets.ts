@@ -266,7 +266,7 @@ const REQUESTS: Target = {
 function drainRequests(requests: Requests, control: number, outcome: Outcome): void {
   for (;;) {
     const isNew = !requests.isIncomplete
-    const part = isNew ? requests.head(() => 64) : requests.body()
+    const part = isNew ? requests.head({ wanted: () => 64 }) : requests.body()
     if (part === undefined) return
     demand(part.length > 0, 'a part has bytes')
     taken(outcome, part)

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { PARAMETERS } from '#contract/parameters'
 import { DEFAULT_LOGIN_RULES, loginRulesOf } from '../../../../proxy-node/auth/identity.ts'
-import { isAdminLogin, readLogin } from '../../../../proxy-node/session/login.ts'
+import { isAdminLogin, proxyLogin, readLogin } from '../../../../proxy-node/session/login.ts'
 import { buildLogin } from '../../../../proxy-node/wire/handshake.ts'
 import { NATIVE_PLUGIN } from '../../../../proxy-node/wire/protocol.ts'
 import { CLIENT_CAPABILITIES } from '../../../../proxy-node/wire/resultset.ts'
@@ -72,13 +72,16 @@ describe('a login', () => {
       rulesWith({ proxy_tenant_name: 'app', rootservice_cluster_name: 'm' }),
     )
 
-    const login = { ...credentials, cluster: 'm' }.proxyLogin({
-      address: '10.0.0.9',
-      port: 1,
-      connectionId: 7,
-      proxyVersion: '4.3.2.0',
-      scramble: SCRAMBLE,
-    })
+    const login = proxyLogin(
+      { ...credentials, cluster: 'm' },
+      {
+        address: '10.0.0.9',
+        port: 1,
+        connectionId: 7,
+        proxyVersion: '4.3.2.0',
+        scramble: SCRAMBLE,
+      },
+    )
 
     expect(login).toMatchObject({ user: 'u', tenant: 'app', cluster: 'm' })
   })

@@ -26,7 +26,7 @@ function cut(chunks: readonly Uint8Array[]): number[][] {
   return commands
 }
 
-const PREFIX = () => ROUTE_PREFIX_BYTES
+const PREFIX = { wanted: () => ROUTE_PREFIX_BYTES }
 
 describe('requests', () => {
   test('are cut the same wherever the chunks end', () => {
