@@ -20,13 +20,14 @@ import { Ob20Reader } from '../../proxy-node/wire/ob20.ts'
 import { buildError, buildOk } from '../../proxy-node/wire/ok.ts'
 import { CAPABILITY, COMMAND } from '../../proxy-node/wire/protocol.ts'
 import { buildProxyHeader } from '../../proxy-node/wire/proxy-protocol.ts'
-import { ResponseTracker } from '../../proxy-node/wire/response.ts'
+import { ACTION, ResponseTracker } from '../../proxy-node/wire/response.ts'
 import { bigint, buildResultset, varchar } from '../../proxy-node/wire/resultset.ts'
 import { packet } from '../../proxy-node/wire/writer.ts'
 import { responseFrames, responseState } from '../support/ob20-server.ts'
 import { bytesOf, demand, inPieces, isMalformed, type Target } from './target.ts'
 
 const STREAM_AT = 2
+const ACTIONS: ReadonlySet<number> = new Set(Object.values(ACTION))
 const NO_BYTES = new Uint8Array(0)
 
 /** What came out of one pass over a stream: numbers that must not depend on the cuts. */
@@ -178,7 +179,7 @@ const TRACKER: Target = {
       const length = Math.min(bytes[at] as number, bytes.length - at - 4)
       demand(tracker.peek(length) <= Math.max(length, 3), 'no more is looked at than there is')
       const action = tracker.packet(bytes, at + 4, length)
-      demand(action >= 0 && action <= 5, 'an action is one of six')
+      demand(ACTIONS.has(action), 'an action is one of the table')
       actions |= 1 << action
       at += 4 + length
     }
