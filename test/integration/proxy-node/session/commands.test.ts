@@ -140,6 +140,15 @@ describe('an error that says "not executed here"', () => {
     await expect.poll(() => first.connections[0]?.socket.destroyed).toBe(true)
   })
 
+  test('of a session that something holds there is the client’s', async () => {
+    const [bad, good] = [await fake(refuses(8002)), await fake()]
+    const client = await loggedIn(await planeOver([bad, good]))
+    await client.query('LOCK TABLES t WRITE')
+
+    expect(errorOf((await client.query('INSERT INTO t VALUES (1)'))[0]).errno).toBe(8002)
+    expect(good.statements).toEqual([])
+  })
+
   test('of a statement that was streamed is the client’s', async () => {
     const [bad, good] = [await fake(refuses(8001)), await fake()]
     const client = await loggedIn(await planeOver([bad, good]))
@@ -569,6 +578,19 @@ describe('state beside the statements', () => {
     expect(errorOf(last[0]).errno).toBe(4080)
     await client.closed()
   })
+
+  test.each([0x05, 0x06])(
+    '%i of a name that streams is refused: nothing of it reaches a server',
+    async code => {
+      const server = await fake()
+      const client = await loggedIn(await planeOver([server]))
+      client.command(code, 'a'.repeat(1_000_000))
+
+      expect(errorOf(await client.next()).errno).toBe(1235)
+      await client.query('SELECT 1')
+      expect(server.connections[0]?.commands.map(textOf)).toEqual(['SELECT 1'])
+    },
+  )
 
   test('CREATE_DB and DROP_DB are said in SQL; SET_OPTION follows the session', async () => {
     const [a, b] = [await fake(), await fake()]
