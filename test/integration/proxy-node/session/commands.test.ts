@@ -592,6 +592,21 @@ describe('state beside the statements', () => {
     },
   )
 
+  test('thousands of commands in one chunk are answered while no server can be had', async () => {
+    const server = await fake()
+    const servers = [address(server)]
+    const client = await loggedIn(await planeOver([], { servers }))
+    servers.pop()
+    await server.stop()
+    client.command(0x0e)
+    await client.next()
+    const one = Buffer.concat([Buffer.from([9, 0, 0, 0, 3]), Buffer.from('SELECT 1')])
+    client.socket.write(Buffer.concat(Array.from({ length: 4500 }, () => one)))
+
+    for (let answered = 0; answered < 4500; answered++)
+      expect(errorOf(await client.next()).errno).toBe(10013)
+  })
+
   test('CREATE_DB and DROP_DB are said in SQL; SET_OPTION follows the session', async () => {
     const [a, b] = [await fake(), await fake()]
     const leaders = { 'demo.t2': address(b) }
