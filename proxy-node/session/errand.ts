@@ -73,6 +73,8 @@ export class Errand implements RestoreOwner, WayOwner {
   private wasRerouted = false
   /** KILL QUERY came for the command under way. */
   private isCancelled = false
+  /** When the command came, a transaction or a pin held the session on its server. */
+  private isHeld = false
 
   constructor(host: CourseHost, parts: CourseParts, loss: LossNotice) {
     this.host = host
@@ -107,6 +109,7 @@ export class Errand implements RestoreOwner, WayOwner {
     this.better = undefined
     this.wasRerouted = false
     this.isCancelled = false
+    this.isHeld = !this.memory.mayMove
   }
 
   // --- to a server
@@ -284,7 +287,7 @@ export class Errand implements RestoreOwner, WayOwner {
   discards(_server: ServerSession, errorCode: number, held: Uint8Array): boolean {
     const reaction = errorCode === REROUTE && !this.wasRerouted ? REROUTED : reactionTo(errorCode)
     const most = this.parts.deps.settings().maxAttempts
-    const mayTry = this.request !== undefined && this.way.boundTo === undefined
+    const mayTry = this.request !== undefined && this.way.boundTo === undefined && !this.isHeld
     if (reaction === undefined || !mayTry || this.attempts + 1 >= most) return false
     this.refusal = held.slice(HEADER_BYTES)
     this.reaction = reaction
@@ -297,15 +300,19 @@ export class Errand implements RestoreOwner, WayOwner {
     this.attempts += 1
     if (reaction?.says === 'server-unfit') parts.directory.connectFailed(server.address)
     else if (this.way.isRouted) this.way.missed()
-    if (this.begun !== undefined) {
-      this.memory.heldBegin = this.begun
-      this.memory.status |= STATUS.inTransaction
-    }
+    this.beginsAnew()
     this.host.retries()
     if (this.begun !== undefined || reaction?.says === 'server-unfit') parts.servers.dropCurrent()
     const { better } = this
     this.better = undefined
     if (request !== undefined) this.way.goTo(request, better, server.address)
+  }
+
+  /** The BEGIN that was sent with the command is to be sent with it again. */
+  private beginsAnew(): void {
+    if (this.begun === undefined) return
+    this.memory.heldBegin = this.begun
+    this.memory.status |= STATUS.inTransaction
   }
 
   // --- losses
@@ -318,7 +325,7 @@ export class Errand implements RestoreOwner, WayOwner {
   lost(server: ServerSession): void {
     if (this.restorer?.server === server) {
       this.restorer.stop()
-      this.parts.servers.goOn()
+      this.lostUnsent()
       return
     }
     if (this.host.answering !== server) {
@@ -327,6 +334,18 @@ export class Errand implements RestoreOwner, WayOwner {
       return
     }
     if (!server.serverEnded()) this.endWith(server, 'server.lost-reading')
+  }
+
+  /** The command was not sent yet: another server will do, unless something of the session went with this one. */
+  private lostUnsent(): void {
+    this.beginsAnew()
+    if (!this.isHeld) {
+      this.parts.servers.goOn()
+      return
+    }
+    this.loss.note()
+    this.refuse(errorOfFault(this.loss.take()))
+    this.host.goOn()
   }
 
   /** KILL QUERY: a command that no server has seen yet is not sent; one that runs is killed until it ends. */

@@ -188,13 +188,19 @@ export class OceanbaseCourse implements Course {
     else if (course === COURSE.resetConnection) this.resetConnection(head)
     else if (course === COURSE.processList) this.own.processList(false)
     else if (course === COURSE.processKill) this.own.processKill(head)
-    else if (course === COURSE.createDatabase) errand.way.stay(databaseStatement('CREATE', head))
-    else if (course === COURSE.dropDatabase) errand.way.stay(databaseStatement('DROP', head))
+    else if (course === COURSE.createDatabase) this.ofDatabase('CREATE', head)
+    else if (course === COURSE.dropDatabase) this.ofDatabase('DROP', head)
     else if (course === COURSE.setOption) this.setOption(head)
     else if (course === COURSE.pieces) {
       this.memory.pin(PINS.pieces.bit)
       errand.way.stay(head)
     } else this.host.answerFault(new Fault('protocol.unsupported-command'))
+  }
+
+  /** A name that has not come whole is longer than any; what is to come must not follow another packet. */
+  private ofDatabase(verb: string, head: Uint8Array): void {
+    if (this.host.isIncomplete) this.host.answerFault(new Fault('protocol.unsupported-command'))
+    else this.errand.way.stay(databaseStatement(verb, head))
   }
 
   private setOption(head: Uint8Array): void {

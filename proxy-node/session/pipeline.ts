@@ -52,6 +52,7 @@ export class Pipeline implements CourseHost {
   private paused: ServerSession | undefined
   private serverBlocked = false
   private isPaused = false
+  private isWorking = false
   statements = 0
   /** Of the command under way: how it is counted, and when it was begun and sent. */
   private type = OTHERS
@@ -178,14 +179,24 @@ export class Pipeline implements CourseHost {
 
   /** Takes up commands until one has to wait for its answer, or the client for its answers. */
   private work(): void {
-    while (!this.clientBlocked) {
-      const { state } = this.host
-      if (state !== 'idle' && state !== 'asked') return
-      const head = this.requests.head(this.course)
-      if (head === undefined) return
-      if (state === 'asked') this.answered(head)
-      else this.begin(head)
+    // What is answered at once asks to go on: the loop does, or the stack would grow with each.
+    if (this.isWorking) return
+    this.isWorking = true
+    try {
+      while (!this.clientBlocked && this.takeUp());
+    } finally {
+      this.isWorking = false
     }
+  }
+
+  /** False when there is nothing to take up. */
+  private takeUp(): boolean {
+    const { state } = this.host
+    const head = state === 'idle' || state === 'asked' ? this.requests.head(this.course) : undefined
+    if (head === undefined) return false
+    if (state === 'asked') this.answered(head)
+    else this.begin(head)
+    return true
   }
 
   /** Takes up what waits; after each end of something. */

@@ -83,6 +83,7 @@ export class StatementCommands {
   }
 
   begin(course: number, head: Uint8Array): void {
+    this.dropUnanswered()
     if (course === COURSE.prepare) {
       this.prepare(head)
       return
@@ -114,11 +115,17 @@ export class StatementCommands {
       this.host.answerFault(new Fault('session.memory', { bytes: this.memory.limitBytes }))
       return
     }
-    const meaning = classify(head, HEADER_BYTES + 1, head.length)
+    const meaning = classify(head, HEADER_BYTES + 1, head.length, this.memory.lexerMode)
     this.current = this.statements.add(head.slice(HEADER_BYTES), meaning)
     this.awaitsId = true
     this.errand.meaning = meaning
     this.errand.way.route(head, meaning)
+  }
+
+  /** The PREPARE before reached no server, or the server that had it was lost: it is no statement. */
+  private dropUnanswered(): void {
+    if (this.awaitsId && this.current !== undefined) this.statements.refused(this.current)
+    this.awaitsId = false
   }
 
   /** The server's answer begins: its id becomes the client's. `bytes` are the server's, changed in place. */

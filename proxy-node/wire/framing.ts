@@ -135,6 +135,8 @@ export class ResponseRelay {
   sequence = 0
   /** The same of the last packet that goes to the client as it is. */
   private shownSequence = 0
+  /** The client has seen some of the response. No sequence number tells: each comes again after 256 packets. */
+  private hasSent = false
 
   constructor(tracker: ResponseTracker, sink: RelaySink, clientCapabilities = 0) {
     this.tracker = tracker
@@ -146,6 +148,7 @@ export class ResponseRelay {
     this.tracker.begin(command)
     this.sequence = 0
     this.shownSequence = 0
+    this.hasSent = false
     this.open = true
   }
 
@@ -236,7 +239,10 @@ export class ResponseRelay {
   /** Hands on what has been judged and not sent, up to `to`. */
   private flush(bytes: Uint8Array, to = this.at): void {
     const isWhole = this.sent === 0 && to === bytes.length
-    if (to > this.sent) this.sink.forward(isWhole ? bytes : bytes.subarray(this.sent, to))
+    if (to > this.sent) {
+      this.hasSent = true
+      this.sink.forward(isWhole ? bytes : bytes.subarray(this.sent, to))
+    }
     this.sent = to
   }
 
@@ -245,8 +251,11 @@ export class ResponseRelay {
     this.ending = ACTION.forward
     this.open = false
     this.flush(bytes)
-    if (action === ACTION.infile) this.sink.infile()
-    else this.sink.finished(undefined, this.sequence, false)
+    if (action === ACTION.infile) {
+      this.sink.infile()
+      // What comes behind the file goes on with an answer of which the client has seen the question.
+      this.hasSent = true
+    } else this.sink.finished(undefined, this.sequence, false)
   }
 
   /** Shows the OK of a result that others follow, once it is there whole. */
@@ -256,6 +265,7 @@ export class ResponseRelay {
     const ok = bytes.subarray(this.at + HEADER_BYTES, end)
     this.flush(bytes)
     this.shownSequence = this.sequence
+    this.hasSent = true
     this.sink.forward(packet(this.sequence, shownOk(ok, undefined, this.tracksSession)))
     this.at = end
     this.sent = end
@@ -271,7 +281,8 @@ export class ResponseRelay {
     const isKept =
       this.holding &&
       errorCode !== 0 &&
-      this.shownSequence === 0 &&
+      !this.hasSent &&
+      this.sent === this.heldAt &&
       this.sink.discards(errorCode, bytes.subarray(this.sent, this.at))
     this.holding = false
     this.open = false

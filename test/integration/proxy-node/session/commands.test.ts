@@ -140,6 +140,15 @@ describe('an error that says "not executed here"', () => {
     await expect.poll(() => first.connections[0]?.socket.destroyed).toBe(true)
   })
 
+  test('of a session that something holds there is the client’s', async () => {
+    const [bad, good] = [await fake(refuses(8002)), await fake()]
+    const client = await loggedIn(await planeOver([bad, good]))
+    await client.query('LOCK TABLES t WRITE')
+
+    expect(errorOf((await client.query('INSERT INTO t VALUES (1)'))[0]).errno).toBe(8002)
+    expect(good.statements).toEqual([])
+  })
+
   test('of a statement that was streamed is the client’s', async () => {
     const [bad, good] = [await fake(refuses(8001)), await fake()]
     const client = await loggedIn(await planeOver([bad, good]))
@@ -568,6 +577,34 @@ describe('state beside the statements', () => {
 
     expect(errorOf(last[0]).errno).toBe(4080)
     await client.closed()
+  })
+
+  test.each([0x05, 0x06])(
+    '%i of a name that streams is refused: nothing of it reaches a server',
+    async code => {
+      const server = await fake()
+      const client = await loggedIn(await planeOver([server]))
+      client.command(code, 'a'.repeat(1_000_000))
+
+      expect(errorOf(await client.next()).errno).toBe(1235)
+      await client.query('SELECT 1')
+      expect(server.connections[0]?.commands.map(textOf)).toEqual(['SELECT 1'])
+    },
+  )
+
+  test('thousands of commands in one chunk are answered while no server can be had', async () => {
+    const server = await fake()
+    const servers = [address(server)]
+    const client = await loggedIn(await planeOver([], { servers }))
+    servers.pop()
+    await server.stop()
+    client.command(0x0e)
+    await client.next()
+    const one = Buffer.concat([Buffer.from([9, 0, 0, 0, 3]), Buffer.from('SELECT 1')])
+    client.socket.write(Buffer.concat(Array.from({ length: 4500 }, () => one)))
+
+    for (let answered = 0; answered < 4500; answered++)
+      expect(errorOf(await client.next()).errno).toBe(10013)
   })
 
   test('CREATE_DB and DROP_DB are said in SQL; SET_OPTION follows the session', async () => {

@@ -1,17 +1,25 @@
 /** Prepared statements, binary and text, of one client over two servers (§6.3–6.5). */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type DataPlane, startDataPlane } from '../../../support/data-plane.ts'
-import { type FakeScript, type FakeServer, startFakeServer } from '../../../support/fake-server.ts'
+import {
+  changed,
+  type FakeConnection,
+  type FakeScript,
+  type FakeServer,
+  startFakeServer,
+} from '../../../support/fake-server.ts'
 import { errorOf, RawClient } from '../../../support/raw-client.ts'
 import { executedOf, preparedOn, statementScript } from '../../../support/statement-server.ts'
 
 const LONG = [0xfd, 0x00]
 
-/** UPDATE leaves a transaction open. */
-const opensTransaction: FakeScript['onCommand'] = (connection, command) => {
-  const opens = command.subarray(1).toString().startsWith('UPDATE')
-  if (opens) connection.ok(0x0023)
-  return opens
+/** UPDATE leaves a transaction open, a BEGIN too; SET changes how statements are read. */
+const knowsSome: FakeScript['onCommand'] = (connection, command) => {
+  const [word = ''] = command.subarray(1).toString().split(' ')
+  if (word === 'UPDATE' || word === 'BEGIN') connection.ok(0x0023)
+  else if (word === 'SET') connection.ok(0x4022, changed('sql_mode', 'NO_BACKSLASH_ESCAPES'))
+  else return false
+  return true
 }
 
 let a: FakeServer
@@ -22,7 +30,7 @@ let client: RawClient
 /** `t1` is led by a, `t2` by b. */
 async function start(protocol?: 'ob20'): Promise<void> {
   const script = {
-    ...statementScript(opensTransaction),
+    ...statementScript(knowsSome),
     ...(protocol === undefined ? {} : { protocol }),
   }
   a = await startFakeServer(script)
@@ -72,6 +80,10 @@ async function execute(id: number, parameters: number, types?: readonly number[]
   return packets[0]?.payload[0] === 0xff ? errorOf(packets[0]) : executedOf(packets[3]?.payload)
 }
 
+function executedOn({ connections }: FakeServer): number {
+  return connections.flatMap(({ commands }) => commands).filter(([code]) => code === 0x17).length
+}
+
 function idOf(id: number, more = Buffer.alloc(0)): Buffer {
   const bytes = Buffer.alloc(4)
   bytes.writeUInt32LE(id)
@@ -93,6 +105,49 @@ describe.each<['plain' | 'ob20']>([['plain'], ['ob20']])('servers speak %s', pro
 
     expect(await execute(id, 1, LONG)).toMatchObject({ sql: 'SELECT ? FROM t2', types: 'fd00' })
     expect(preparedOn(a.connections[0])).toEqual([])
+  })
+
+  test('a statement is read as the session’s sql_mode says', async () => {
+    await client.query("SET sql_mode = 'NO_BACKSLASH_ESCAPES'")
+    await prepare("SELECT '\\', ? FROM t2")
+
+    expect(preparedOn(b.connections[0])).toEqual(["SELECT '\\', ? FROM t2"])
+  })
+
+  describe('whose server is lost while a statement is prepared there', () => {
+    /** Whatever reaches it next, the server is gone. */
+    function dies(connection: FakeConnection | undefined): void {
+      connection?.socket.removeAllListeners('data')
+      connection?.socket.once('data', () => connection.socket.destroy())
+    }
+
+    test('a transaction is told to be lost, and the statement runs nowhere', async () => {
+      const id = await prepare('SELECT ? FROM t2')
+      await client.query('UPDATE t1')
+      dies(a.connections[0])
+
+      expect(await execute(id, 1, LONG)).toMatchObject({ errno: 1213 })
+      expect(executedOn(b)).toBe(0)
+      expect(await execute(id, 1, LONG)).toMatchObject({ sql: 'SELECT ? FROM t2' })
+    })
+
+    test('a session outside one goes on elsewhere', async () => {
+      const id = await prepare('SELECT ? FROM t2')
+      await client.query('SELECT 1 FROM t1')
+      dies(b.connections[0])
+      await client.query("SET sql_mode = 'NO_BACKSLASH_ESCAPES'")
+
+      expect(await execute(id, 1, LONG)).toMatchObject({ sql: 'SELECT ? FROM t2' })
+    })
+  })
+
+  test('a PREPARE that reaches no server is not kept', async () => {
+    await Promise.all([a.stop(), b.stop()])
+    const sql = `SELECT ${'1 + '.repeat(250_000)}1`
+    for (let run = 0; run < 10; run++) {
+      client.command(0x16, sql)
+      expect(errorOf(await client.next()).errno).toBe(10013)
+    }
   })
 
   test('a failed PREPARE takes no id', async () => {

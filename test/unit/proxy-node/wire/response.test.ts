@@ -415,6 +415,58 @@ describe('the end of a response on an OceanBase connection', () => {
     expect(result.seen.length).toBe(head.length + big.length + eof(6).length)
   })
 
+  /** What the relay offers to be kept from the client, of an answer that comes in chunks. */
+  function offered(answer: Uint8Array, chunkBytes: number): Uint8Array[] {
+    const held: Uint8Array[] = []
+    const relay = new ResponseRelay(new ResponseTracker(true), {
+      forward: () => {},
+      finished: () => {},
+      infile: () => {},
+      discards: (_errorCode, bytes) => held.push(bytes.slice()) > 0,
+    })
+    relay.begin(COMMAND.query)
+    for (let at = 0; at < answer.length; at += chunkBytes)
+      relay.feed(answer.slice(at, at + chunkBytes))
+    return held
+  }
+
+  test.each([1, 7, 100_000])(
+    'offers an ERR to be kept that is all of an answer (%i bytes a chunk)',
+    chunkBytes => {
+      expect(offered(concat([error(1), ok(2)]), chunkBytes)).toEqual([error(1)])
+    },
+  )
+
+  test('offers no ERR behind a file that the server has asked for', () => {
+    const held: Uint8Array[] = []
+    const relay: ResponseRelay = new ResponseRelay(new ResponseTracker(true), {
+      forward: () => {},
+      finished: () => {},
+      infile: () => relay.begin(COMMAND.query),
+      discards: (_errorCode, bytes) => held.push(bytes.slice()) > 0,
+    })
+    relay.begin(COMMAND.query)
+    relay.feed(infileRequest)
+    relay.feed(concat([error(4), ok(5)]))
+
+    expect(held).toEqual([])
+  })
+
+  // The 256th packet has number 0, as if there had been none.
+  test.each([0, 1, 252, 253, 254, 509])('offers no ERR behind %i rows', count => {
+    const last = 3 + count
+    const answer = concat([
+      packet(1, Uint8Array.of(1)),
+      column(2),
+      eof(3),
+      ...Array.from({ length: count }, (_none, index) => nullRow((4 + index) & 0xff)),
+      error((last + 1) & 0xff),
+      ok((last + 2) & 0xff),
+    ])
+
+    for (const chunkBytes of [1, 7, answer.length]) expect(offered(answer, chunkBytes)).toEqual([])
+  })
+
   test('knows a payload of exactly 16 MiB - 1 by the empty packet behind it', () => {
     const big = packet(4, new Uint8Array(0xff_ffff).fill(0xff))
     const head = concat([column(1), column(2), eof(3), packet(4, new Uint8Array(1).fill(1))])
