@@ -5,6 +5,7 @@
 import { closeSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { PROXY_VERSION } from '#contract/version'
+import { parseIp } from './base/address.ts'
 import { boundAddress } from './config/bound-address.ts'
 import {
   EXIT,
@@ -145,10 +146,10 @@ function listen(config: ConfigStore): number {
 /** The socket of the process before, unless the proxy is to listen elsewhere from now on. */
 function adopt(config: ConfigStore, { listenDescriptor }: Inherited): number {
   try {
+    const { host, isDual } = boundAddress(config)
     const at = adoptListeningSocket(listenDescriptor)
-    const isSame =
-      at?.host === config.get('local_bound_ip') && at.port === config.number('listen_port')
-    if (at === undefined || isSame) return listenDescriptor
+    const isThere = Buffer.compare(at.ip, parseIp(host) ?? at.ip) === 0 && at.isDual === isDual
+    if (isThere && at.port === config.number('listen_port')) return listenDescriptor
     // Kept open, it would take clients whom nobody answers.
     closeSync(listenDescriptor)
     return listen(config)

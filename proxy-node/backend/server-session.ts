@@ -52,6 +52,8 @@ export type ServerSessionOwner = ServerAnswers & {
   /** MySQL mode only: a login packet that is neither OK nor ERR, and its sequence number. */
   readonly asked: (session: ServerSession, sequence: number, payload: Uint8Array) => void
   readonly drained: (session: ServerSession) => void
+  /** What it sent could not be taken: against the protocol, or a bug. It is `lost` next. */
+  readonly broke: (error: unknown) => void
   /** Gone, for whatever reason; once. `wasReady` tells whether it had been logged in. */
   readonly lost: (session: ServerSession, wasReady: boolean) => void
 }
@@ -258,8 +260,9 @@ export class ServerSession implements ConnectionEvents, EntryOwner, Ob20Sink, Re
     try {
       if (this.entry === undefined) this.feed(bytes)
       else this.entry.received(bytes)
-    } catch {
+    } catch (error) {
       // A server that breaks the protocol is as good as lost; the owner answers its client.
+      this.owner.broke(error)
       this.drop()
     }
   }

@@ -53,13 +53,14 @@ export function openListeningSocket(host: string, port: number, isDual = false):
   throw new Error(`${hostPort(host, port)} is in use or is no address of this host`)
 }
 
+/** Where a socket listens; `ip` has 4 or 16 bytes, `isDual`: IPv4 clients come in on IPv6, too. */
+type ListeningPlace = { readonly ip: Uint8Array; readonly port: number; readonly isDual: boolean }
+
 /**
- * Takes over a listening descriptor of the process before: from here on closed on exec. Answers its
- * IPv4 address, undefined for one of another family. @throws Error when it is no listening socket.
+ * Takes over a listening descriptor of the process before: from here on closed on exec. Answers where it
+ * listens. @throws Error when it is no listening socket.
  */
-export function adoptListeningSocket(
-  descriptor: number,
-): { host: string; port: number } | undefined {
+export function adoptListeningSocket(descriptor: number): ListeningPlace {
   const calls = libc()
   const value = new Int32Array(1)
   const length = new Int32Array([4])
@@ -70,9 +71,11 @@ export function adoptListeningSocket(
   const address = new Uint8Array(128)
   length[0] = address.length
   calls.getsockname(descriptor, ptr(address), ptr(length))
-  if (address[0] !== AF_INET) return undefined
   const port = ((address[2] ?? 0) << 8) | (address[3] ?? 0)
-  return { host: address.subarray(4, 8).join('.'), port }
+  if (address[0] === AF_INET) return { ip: address.slice(4, 8), port, isDual: false }
+  length[0] = 4
+  calls.getsockopt(descriptor, IPPROTO_IPV6, IPV6_V6ONLY, ptr(value), ptr(length))
+  return { ip: address.slice(8, 24), port, isDual: value.at(0) === 0 }
 }
 
 /** Keeps a descriptor from programs that this one starts, unless it is handed to them. */

@@ -107,6 +107,8 @@ export type Message =
   | { readonly kind: 'tlsFailed'; readonly server: ServerAddress; readonly reason: string }
   /** A handshake; of those with servers only the ones that succeeded. */
   | { readonly kind: 'tlsEnded'; readonly side: 'client' | 'server'; readonly isDone: boolean }
+  /** An error that nobody expected, as text. */
+  | { readonly kind: 'broke'; readonly what: string }
   | { readonly kind: 'question'; readonly number: number; readonly question: Question }
   | { readonly kind: 'answer'; readonly number: number; readonly value: unknown }
   | { readonly kind: 'failed'; readonly number: number; readonly message: string }

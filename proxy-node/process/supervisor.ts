@@ -358,6 +358,7 @@ export class Supervisor {
     if (message.kind === 'missed') this.cluster?.locations.missed(...message.names)
     else if (message.kind === 'connectFailed') this.cluster?.connectFailed(message.server)
     else if (message.kind === 'tlsFailed') this.tlsFailed(message.server, message.reason)
+    else if (message.kind === 'broke') this.port.log.error(`internal: ${message.what}`)
     else if (message.kind === 'tlsEnded') this.handshakes.ended(message.side, message.isDone)
   }
 

@@ -30,6 +30,7 @@ import { clientTlsOf, serverTlsOf } from './tls-contexts.ts'
 const TENANT_AGE_MS = 5_000
 const MAX_LOCATIONS = 20_000
 const LEAVE_STEP_MS = 25
+const MAX_REPORT_CHARACTERS = 2_000
 
 /** What the worker remembers of the supervisor's picture. */
 function readThrough(channel: Channel, cluster: () => string): Directory {
@@ -85,6 +86,12 @@ function trustOf({ ssl, trust }: WorkerSettings): Trust {
   }
 }
 
+/** With the places that it came by, as far as a line of the log bears. */
+function whatBroke(error: unknown): string {
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
+  return text.slice(0, MAX_REPORT_CHARACTERS)
+}
+
 class Worker {
   private readonly channel: Channel
   private readonly exit: (code: number) => void
@@ -138,6 +145,7 @@ class Worker {
         mayBringHeader: address => this.trust.proxyHeaders?.contains(address) ?? false,
         mayNameClient: address => this.trust.clientIps?.contains(address) ?? false,
       },
+      broke: error => channel.send({ kind: 'broke', what: whatBroke(error) }),
       serverTls: {
         current: () => this.trust.server,
         failed: (server, reason) => channel.send({ kind: 'tlsFailed', server, reason }),

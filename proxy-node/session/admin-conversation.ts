@@ -29,10 +29,13 @@ export class AdminConversation {
   /** The client has not taken its answers. */
   private isBlocked = false
   private hasLeft = false
+  private readonly leave: () => void
 
-  constructor(client: Connection, run: (sql: string) => Promise<AdminAnswer>) {
+  /** `leave` closes the connection behind what was written, and at a deadline. */
+  constructor(client: Connection, run: (sql: string) => Promise<AdminAnswer>, leave: () => void) {
     this.client = client
     this.run = run
+    this.leave = leave
   }
 
   /** @throws protocol.malformed for a statement above the limit. */
@@ -79,7 +82,7 @@ export class AdminConversation {
 
   private close(): void {
     this.hasLeft = true
-    this.client.end()
+    this.leave()
   }
 
   private answered(bytes: Uint8Array): void {

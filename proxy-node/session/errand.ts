@@ -7,21 +7,20 @@ import { Fault } from '#contract/fault'
 import type { ServerSession } from '../backend/server-session.ts'
 import type { Address } from '../net/transport.ts'
 import type { Statement } from '../sql/classify.ts'
-import { setsPlainValues } from '../sql/plain-set.ts'
 import { FLAG } from '../sql/words.ts'
-import { EXTRA, eachEntry, lockSessionOf } from '../wire/extra-info.ts'
 import { FRAME_FLAG } from '../wire/ob20.ts'
 import { errorOfFault, type OkPacket, parseError } from '../wire/ok.ts'
 import { COMMAND, HEADER_BYTES, STATUS } from '../wire/protocol.ts'
 import type { CourseHost } from './course.ts'
+import { Learner } from './learner.ts'
 import type { LossNotice } from './loss.ts'
 import type { SessionMemory } from './memory.ts'
 import type { CourseParts } from './oceanbase-course.ts'
-import { queryLimitMs } from './patience.ts'
 import { PINS } from './pins.ts'
 import { isUpToDate, type RestoreOwner, Restorer, type StepKind, stateFor } from './restore.ts'
 import { betterServer, NOT_MASTER, REROUTE, REROUTED, type Reaction, reactionTo } from './retry.ts'
 import type { NamedText, Prepared } from './statements.ts'
+import { Watch, type Watched } from './watch.ts'
 import { Way, type WayOwner } from './way.ts'
 
 /** ER_BAD_DB_ERROR. */
@@ -29,15 +28,13 @@ const UNKNOWN_DATABASE = 1049
 /** Of a statement that is shown in SHOW PROCESSLIST. */
 const SHOWN_BYTES = 4096
 
-const NO_BLOBS: [number, Uint8Array][] = []
-
 type MutableNeeds = {
   prepared: Prepared | undefined
   texts: readonly NamedText[] | undefined
   mayLackTexts: boolean
 }
 
-export class Errand implements RestoreOwner, WayOwner {
+export class Errand implements RestoreOwner, WayOwner, Watched {
   private readonly host: CourseHost
   private readonly parts: CourseParts
   private readonly memory: SessionMemory
@@ -45,6 +42,8 @@ export class Errand implements RestoreOwner, WayOwner {
   /** Made when something is restored: most sessions stay on one server. */
   private restorer: Restorer | undefined
   readonly way: Way
+  readonly learner: Learner
+  readonly watch: Watch
   readonly needs: MutableNeeds = {
     prepared: undefined,
     texts: undefined,
@@ -53,8 +52,6 @@ export class Errand implements RestoreOwner, WayOwner {
   meaning: Statement | undefined
   /** What it executes, when it is the EXECUTE of a known text. */
   executes: Statement | undefined
-  /** Where user variables last changed. */
-  private valuesOn: ServerSession | undefined
   /** COM_SET_OPTION under way. */
   option = 0
   /** Writes the command as one server takes it; the default is as it came. Undefined: it cannot. */
@@ -68,11 +65,10 @@ export class Errand implements RestoreOwner, WayOwner {
   private attempts = 0
   private reaction: Reaction | undefined
   private refusal: Uint8Array | undefined
-  private blobs: [number, Uint8Array][] = NO_BLOBS
   private better: Address | undefined
   private wasRerouted = false
-  /** KILL QUERY came for the command under way. */
-  private isCancelled = false
+  /** The command under way may be sent once more. */
+  private repeats = false
   /** When the command came, a transaction or a pin held the session on its server. */
   private isHeld = false
 
@@ -82,6 +78,8 @@ export class Errand implements RestoreOwner, WayOwner {
     this.memory = parts.memory
     this.loss = loss
     this.way = new Way(host, parts, this)
+    this.learner = new Learner(parts.memory)
+    this.watch = new Watch(this, parts)
   }
 
   get isRestoring(): boolean {
@@ -108,7 +106,8 @@ export class Errand implements RestoreOwner, WayOwner {
     this.refusal = undefined
     this.better = undefined
     this.wasRerouted = false
-    this.isCancelled = false
+    this.repeats = false
+    this.watch.begin()
     this.isHeld = !this.memory.mayMove
   }
 
@@ -131,7 +130,7 @@ export class Errand implements RestoreOwner, WayOwner {
       this.dispatch(server, head)
       return
     }
-    const source = this.sourceFor(server)
+    const source = this.learner.sourceFor(server)
     if (source?.isClosed === true) {
       memory.noMoreGuesses([])
       this.refuse(errorOfFault(new Fault('session.state-lost', { what: PINS.userValues.lost })))
@@ -140,13 +139,8 @@ export class Errand implements RestoreOwner, WayOwner {
     this.keep(head)
     this.begun = memory.heldBegin ?? this.begun
     this.restorer ??= new Restorer(memory, this.parts.identity, this)
+    this.watch.heard()
     this.restorer.start(server, needs, source)
-  }
-
-  /** Where user variables can be asked about that `server` needs to be told. */
-  private sourceFor(server: ServerSession): ServerSession | undefined {
-    const { memory, valuesOn } = this
-    return memory.hasGuesses && server !== valuesOn ? valuesOn : undefined
   }
 
   /** As it is, whatever the session lacks. */
@@ -155,13 +149,15 @@ export class Errand implements RestoreOwner, WayOwner {
   }
 
   private dispatch(server: ServerSession, head: Uint8Array): void {
-    if (this.isCancelled) {
+    if (this.watch.isCancelled) {
       this.refuse(errorOfFault(new Fault('session.killed')))
       return
     }
-    // A whole command may be tried again where the server says it was not executed.
-    if (this.mayRepeat) this.keep(head)
-    else this.request = undefined
+    // A whole command may be tried again where the server says it was not executed; and is shown while it runs.
+    this.repeats = this.mayRepeat
+    if (this.host.isIncomplete) this.request = undefined
+    else this.keep(head)
+    this.watch.heard()
     const bytes = this.rewrite === undefined ? head : this.rewrite(server, head)
     if (bytes === undefined)
       this.host.answerFault(new Fault('session.memory', { bytes: head.length }))
@@ -174,7 +170,7 @@ export class Errand implements RestoreOwner, WayOwner {
   /** Session state that travels beside the command (§3.3.1). */
   private bring(server: ServerSession): void {
     if (!server.isOb20) return
-    const flags = this.mayRepeat && this.way.isRouted && !this.wasRerouted ? FRAME_FLAG.reroute : 0
+    const flags = this.repeats && this.way.isRouted && !this.wasRerouted ? FRAME_FLAG.reroute : 0
     server.bring(stateFor(this.memory, server, this.parts.identity.clientIp), flags)
   }
 
@@ -189,6 +185,7 @@ export class Errand implements RestoreOwner, WayOwner {
   }
 
   stepFinished(server: ServerSession, ok: Uint8Array | undefined): void {
+    this.watch.heard()
     this.restorer?.finished(server, ok)
   }
 
@@ -216,7 +213,8 @@ export class Errand implements RestoreOwner, WayOwner {
       const { errno } = parseError(error)
       this.host.giveUp(new Fault('session.init-sql', { left: memory.initSql.length, errno }))
       return
-    } else if (server === this.parts.servers.current) this.parts.servers.next(error)
+    } else if (this.isTied) this.refuse(error)
+    else if (server === this.parts.servers.current) this.parts.servers.next(error)
     this.host.goOn()
   }
 
@@ -244,30 +242,9 @@ export class Errand implements RestoreOwner, WayOwner {
 
   // --- answers
 
-  /** Extra info of the answer under way: a view, so what is of interest is copied. */
-  extra(type: number, bytes: Uint8Array): void {
-    if (type === EXTRA.sessionState) {
-      eachEntry(bytes, (kind, blob) => {
-        if (this.blobs === NO_BLOBS) this.blobs = []
-        this.blobs.push([kind, blob.slice()])
-      })
-    } else if (type === EXTRA.fullTrace) this.memory.fullTrace = bytes.slice()
-    else if (type === EXTRA.feedback) {
-      const holds = lockSessionOf(bytes)
-      if (holds !== undefined) this.memory.setPin(PINS.userLocks.bit, holds)
-    }
-  }
-
   learn(server: ServerSession, ok: Uint8Array | undefined, errno: number): OkPacket | undefined {
     if (ok === undefined) return undefined
-    const { blobs } = this
-    const learned = this.memory.learn(ok, server.delivered, {
-      afterError: errno !== 0,
-      isPlain: this.isPlainSet,
-      blobs,
-    })
-    if (learned !== undefined && learned.userVariables.size > 0) this.valuesOn = server
-    this.blobs = NO_BLOBS
+    const learned = this.learner.learn(server, ok, this)
     if (errno === REROUTE) {
       // Believed once a command.
       this.wasRerouted = true
@@ -277,17 +254,11 @@ export class Errand implements RestoreOwner, WayOwner {
     return learned
   }
 
-  private get isPlainSet(): boolean {
-    const { meaning, request, memory } = this
-    if (meaning?.verb !== 'set' || (meaning.flags & FLAG.variables) === 0) return false
-    return request !== undefined && setsPlainValues(request, HEADER_BYTES + 1, memory.lexerMode)
-  }
-
   /** Whether the server's refusal is kept from the client, because another server may do it. */
   discards(_server: ServerSession, errorCode: number, held: Uint8Array): boolean {
     const reaction = errorCode === REROUTE && !this.wasRerouted ? REROUTED : reactionTo(errorCode)
     const most = this.parts.deps.settings().maxAttempts
-    const mayTry = this.request !== undefined && this.way.boundTo === undefined && !this.isHeld
+    const mayTry = this.repeats && this.way.boundTo === undefined && !this.isTied
     if (reaction === undefined || !mayTry || this.attempts + 1 >= most) return false
     this.refusal = held.slice(HEADER_BYTES)
     this.reaction = reaction
@@ -325,7 +296,7 @@ export class Errand implements RestoreOwner, WayOwner {
   lost(server: ServerSession): void {
     if (this.restorer?.server === server) {
       this.restorer.stop()
-      this.lostUnsent()
+      this.lostUnsent(server)
       return
     }
     if (this.host.answering !== server) {
@@ -337,37 +308,51 @@ export class Errand implements RestoreOwner, WayOwner {
   }
 
   /** The command was not sent yet: another server will do, unless something of the session went with this one. */
-  private lostUnsent(): void {
+  private lostUnsent({ address }: ServerSession): void {
+    const { request, way } = this
     this.beginsAnew()
-    if (!this.isHeld) {
-      this.parts.servers.goOn()
+    if (!this.isTied && request !== undefined && this.mayTryAgain()) {
+      way.goTo(request, undefined, address)
       return
     }
     this.loss.note()
-    this.refuse(errorOfFault(this.loss.take()))
+    if (this.loss.isPending) this.refuse(errorOfFault(this.loss.take()))
+    else if (way.tie !== '')
+      this.refuse(errorOfFault(new Fault('session.state-lost', { what: way.tie })))
+    else this.unreachable(undefined)
     this.host.goOn()
   }
 
-  /** KILL QUERY: a command that no server has seen yet is not sent; one that runs is killed until it ends. */
-  cancelled(): void {
-    this.isCancelled = true
-    this.cancelOnServer()
+  private mayTryAgain(): boolean {
+    this.attempts += 1
+    return this.attempts < this.parts.deps.settings().maxAttempts
   }
 
-  /** Once is not enough: a KILL that overtakes its statement finds nothing to end. */
-  private cancelOnServer(): void {
-    const server = this.host.answering
-    if (server?.login !== undefined && !server.isClosed)
-      this.parts.deps.cancel(server.login, server)
+  /** Only this server has what the command is about. */
+  private get isTied(): boolean {
+    return this.isHeld || this.way.tie !== ''
   }
 
-  /** A server that has not answered in `ob_query_timeout` and its grace is as good as lost. */
-  beat(waitedMs: number): void {
-    const server = this.host.answering
-    const { queryTimeoutDeltaMs } = this.parts.deps.settings()
-    const isOver = waitedMs >= queryLimitMs(this.memory, this.request) + queryTimeoutDeltaMs
-    if (isOver || this.isCancelled) this.cancelOnServer()
-    if (server === undefined || !isOver) return
+  // --- what the watch wants to know
+
+  get waitsFor(): ServerSession | undefined {
+    return this.host.answering ?? this.restorer?.waitsFor
+  }
+
+  get turn(): number {
+    return this.way.turn
+  }
+
+  get judged(): Statement | undefined {
+    return this.executes ?? this.meaning
+  }
+
+  timedOut(server: ServerSession): void {
+    if (this.host.answering === undefined) {
+      // What it was asked was not the command: `lost` goes on elsewhere.
+      server.drop()
+      return
+    }
     this.parts.servers.dropCurrent()
     this.endWith(server, 'server.timeout')
   }
@@ -393,7 +378,7 @@ export class Errand implements RestoreOwner, WayOwner {
   }
 
   private get mayCommit(): boolean {
-    const meaning = this.executes ?? this.meaning
+    const meaning = this.judged
     return meaning === undefined || (meaning.flags & (FLAG.mayCommit | FLAG.multiple)) !== 0
   }
 }

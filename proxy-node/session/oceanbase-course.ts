@@ -6,6 +6,7 @@
 import { Fault } from '#contract/fault'
 import type { ServerSession } from '../backend/server-session.ts'
 import { classify, type Statement } from '../sql/classify.ts'
+import { quotedName } from '../sql/texts.ts'
 import { FLAG } from '../sql/words.ts'
 import { lengthAt } from '../wire/framing.ts'
 import { buildOk, shownOk } from '../wire/ok.ts'
@@ -40,6 +41,8 @@ const OWN_VERBS: Readonly<Partial<Record<Statement['verb'], true>>> = {
   select: true,
   other: true,
 }
+/** Pins of what a statement makes, if it succeeds. */
+const OWN_PINS = PINS.temporaryTables.bit | PINS.tableLocks.bit
 /** Servers accept options above MULTI_STATEMENTS_OFF and do nothing about them. */
 const LAST_OPTION = 1
 /** It may use what was prepared by text, itself or in a routine. */
@@ -74,6 +77,8 @@ export class OceanbaseCourse implements Course {
   private readonly loss: LossNotice
   private readonly client: { readonly clientCapabilities: number }
   private course = 0
+  /** Pins before the statement under way set its own: one that fails has locked and made nothing. */
+  private pinsBefore = 0
 
   constructor(host: CourseHost, parts: CourseParts) {
     this.host = host
@@ -174,6 +179,7 @@ export class OceanbaseCourse implements Course {
   }
 
   private pin({ verb, flags }: Statement): void {
+    this.pinsBefore = this.memory.pins
     if ((flags & FLAG.temporary) !== 0) this.memory.pin(PINS.temporaryTables.bit)
     if ((flags & FLAG.untracked) !== 0) this.memory.pin(PINS.untracked.bit)
     if (verb === 'lock') this.memory.pin(PINS.tableLocks.bit)
@@ -200,7 +206,7 @@ export class OceanbaseCourse implements Course {
   /** A name that has not come whole is longer than any; what is to come must not follow another packet. */
   private ofDatabase(verb: string, head: Uint8Array): void {
     if (this.host.isIncomplete) this.host.answerFault(new Fault('protocol.unsupported-command'))
-    else this.errand.way.stay(databaseStatement(verb, head))
+    else this.errand.way.stay(databaseStatement(verb, head, this.memory.lexerMode))
   }
 
   private setOption(head: Uint8Array): void {
@@ -246,6 +252,7 @@ export class OceanbaseCourse implements Course {
   }
 
   forward(server: ServerSession, bytes: Uint8Array): void {
+    this.errand.watch.heard()
     if (this.errand.isRestoring) this.errand.forward(bytes)
     else {
       if (this.course === COURSE.prepare) this.statements.prepared(server, bytes)
@@ -280,7 +287,7 @@ export class OceanbaseCourse implements Course {
   }
 
   extra(_server: ServerSession, type: number, bytes: Uint8Array): void {
-    if (!this.errand.isRestoring) this.errand.extra(type, bytes)
+    if (!this.errand.isRestoring) this.errand.learner.extra(type, bytes)
   }
 
   infile(server: ServerSession): void {
@@ -300,12 +307,12 @@ export class OceanbaseCourse implements Course {
     this.errand.spareLost(server)
   }
 
-  beat(waitedMs: number): void {
-    this.errand.beat(waitedMs)
+  beat(isBlocked: boolean): void {
+    this.errand.watch.beat(isBlocked)
   }
 
   cancelled(): void {
-    this.errand.cancelled()
+    this.errand.watch.cancelled()
   }
 
   runningOn(): ServerSession | undefined {
@@ -340,6 +347,7 @@ export class OceanbaseCourse implements Course {
     const { meaning } = this.errand
     if (meaning === undefined) return
     if (usesTexts(meaning)) this.statements.settleCalls(server)
+    if (errno !== 0) this.memory.pins &= this.pinsBefore | ~OWN_PINS
     if (TEXT_VERBS[meaning.verb] === true) this.statements.settleText(server, meaning.verb, errno)
     else if (meaning.verb === 'unlock' && errno === 0)
       this.memory.setPin(PINS.tableLocks.bit, false)
@@ -351,9 +359,9 @@ function usesTexts({ verb, flags }: Statement): boolean {
 }
 
 /** CREATE_DB and DROP_DB are refused by servers; SQL says the same (A16). */
-function databaseStatement(verb: string, head: Uint8Array): Uint8Array {
-  const name = Buffer.from(head.subarray(HEADER_BYTES + 1)).toString('latin1')
-  const sql = Buffer.from(`${verb} DATABASE \`${name.replaceAll('`', '``')}\``, 'latin1')
+function databaseStatement(verb: string, head: Uint8Array, mode: number): Uint8Array {
+  const name = quotedName(head.subarray(HEADER_BYTES + 1), mode)
+  const sql = Buffer.concat([Buffer.from(`${verb} DATABASE `), name])
   const length = sql.length + 1
   return Buffer.concat([
     Buffer.from([length & 0xff, (length >>> 8) & 0xff, length >>> 16, 0, COMMAND.query]),

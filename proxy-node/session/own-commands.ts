@@ -35,8 +35,12 @@ const SHORT_INFO = 100
 const SUPER = 1n << 14n
 const PROCESS = 1n << 15n
 
-/** Where commands of this session go; undefined: where they belong. */
-type Route = { boundTo: Address | undefined }
+/** Where commands of this session go. */
+type Route = {
+  /** Undefined: where they belong. */
+  boundTo: Address | undefined
+  readonly stay: (head: Uint8Array) => void
+}
 
 export class OwnCommands {
   private readonly host: CourseHost
@@ -150,7 +154,7 @@ export class OwnCommands {
     else if (outcome === 'not-owner') this.host.answerFault(new Fault('session.not-owner', { id }))
     else if (server === undefined || this.host.command !== COMMAND.query)
       this.host.answerFault(new Fault('session.unknown', { id }))
-    else this.host.send(server, head)
+    else this.route.stay(head)
   }
 
   private ok(): Uint8Array {
@@ -173,18 +177,22 @@ export class OwnCommands {
   private later<T>(answer: Promise<T>, act: (value: T) => void): void {
     const turn = ++this.turn
     const isWaiting = () => turn === this.turn && this.host.state === 'routing'
+    const failed = (error: unknown) => {
+      if (isWaiting()) this.host.answerFault(faultOf(error))
+    }
     answer
       .then(value => {
-        if (!isWaiting()) return
-        act(value)
-        this.host.goOn()
+        if (isWaiting()) act(value)
       })
-      .catch((error: unknown) => {
-        if (!isWaiting()) return
-        this.host.answerFault(error instanceof Fault ? error : new Fault('proxy.internal'))
-        this.host.goOn()
-      })
+      .catch(failed)
+      // What comes next is not this command's matter: its error is the end of the session.
+      .then(() => this.host.goOn())
+      .catch((error: unknown) => this.host.giveUp(faultOf(error)))
   }
+}
+
+function faultOf(error: unknown): Fault {
+  return error instanceof Fault ? error : new Fault('proxy.internal', {}, { cause: error })
 }
 
 function cells(row: ProcessRow): readonly Cell[] {

@@ -3,13 +3,13 @@
  * middle of one, and for its answer. Source: proxy-protocol.md §9.
  */
 import { Fault } from '#contract/fault'
+import type { Statement } from '../sql/classify.ts'
 import type { SessionMemory } from './memory.ts'
 import type { Pipeline } from './pipeline.ts'
 import type { SessionSettings } from './ports.ts'
 import { READ_STALL_SECONDS } from './stall.ts'
 import type { SessionState } from './states.ts'
 
-const QUERY_TIMEOUT = /query_timeout\s*\(\s*(\d{1,16})\s*\)/i
 /** Where no server has told one. */
 const QUERY_TIMEOUT_US = 10_000_000
 
@@ -58,9 +58,9 @@ function idleLimitSeconds({ memory }: Waited, inactivitySeconds: number): number
   return isOpen ? inactivitySeconds : memory.seconds('wait_timeout', inactivitySeconds)
 }
 
-/** How long the session lets a statement run, milliseconds: as its hint says, of which `request` has the beginning, else `ob_query_timeout`. */
-export function queryLimitMs(memory: SessionMemory, request: Uint8Array | undefined): number {
-  const hint =
-    request === undefined ? null : QUERY_TIMEOUT.exec(Buffer.from(request).toString('latin1'))
-  return Number(hint?.[1] ?? memory.variable('ob_query_timeout') ?? QUERY_TIMEOUT_US) / 1000
+/** How long the session lets a statement run, milliseconds: as the statement's hint says, else `ob_query_timeout`. */
+export function queryLimitMs(memory: SessionMemory, meaning: Statement | undefined): number {
+  const hintUs = meaning?.queryTimeoutUs ?? 0
+  if (hintUs > 0) return hintUs / 1000
+  return Number(memory.variable('ob_query_timeout') ?? QUERY_TIMEOUT_US) / 1000
 }

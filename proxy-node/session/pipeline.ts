@@ -165,9 +165,10 @@ export class Pipeline implements CourseHost {
     return state === 'asked' || (state === 'idle' && this.requests.waitingBytes > 0)
   }
 
-  /** Once a second, while a server owes an answer. */
+  /** Once a second. */
   beat(): void {
-    if (this.answering !== undefined) this.course.beat(performance.now() - this.sentMs)
+    if (this.answering !== undefined || this.host.state === 'routing')
+      this.course.beat(this.clientBlocked)
   }
 
   /** The client was accepted as another user. */

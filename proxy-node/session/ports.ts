@@ -141,6 +141,8 @@ export type SessionDeps = {
   readonly entry?: EntryRules
   /** Absent: servers are spoken to without TLS. */
   readonly serverTls?: ServerTlsPort
+  /** A bug, or a server that breaks the protocol: who looks after the node reads of it. */
+  readonly broke?: (error: unknown) => void
   /** Ends what `victim`, a server session of `login`, is executing. */
-  readonly cancel: (login: ProxyLogin, victim: ServerSession) => void
+  readonly cancel: (login: ProxyLogin, victim: ServerSession, isWanted: () => boolean) => void
 }

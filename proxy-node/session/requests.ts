@@ -5,7 +5,6 @@
 import { lengthAt } from '../wire/framing.ts'
 import { HEADER_BYTES, MAX_PAYLOAD } from '../wire/protocol.ts'
 import { malformed } from '../wire/reader.ts'
-import { concat } from '../wire/writer.ts'
 
 /** How much of a statement is read before it is routed (`tunnel_request_size_threshold`). */
 export const ROUTE_PREFIX_BYTES = 8 * 1024
@@ -19,8 +18,14 @@ const NOTHING = new Uint8Array(0)
 export type Wants = { readonly wanted: (packet: Uint8Array) => number }
 
 export class Requests {
-  /** Bytes that came while a command was under way; bounded because the client is paused then. */
+  /**
+   * Bytes that came while a command was under way, or of one that is begun when more of it is there: a
+   * view of the chunk at hand or of `owned`. Bounded by a chunk, as the client is paused then, and by
+   * what a command may want.
+   */
   private inbox: Uint8Array = NOTHING
+  /** Where bytes are kept between chunks; it grows by doubling, so that each is copied a few times at most. */
+  private owned: Uint8Array = NOTHING
   private bodyLeft = 0
   private continues = false
   private sequence = 0
@@ -55,12 +60,34 @@ export class Requests {
 
   /** Adds a chunk; it is copied unless it is handed out at once by `head` or `body`. */
   push(chunk: Uint8Array): void {
-    this.inbox = this.inbox.length === 0 ? chunk : concat([this.inbox, chunk])
+    const { inbox, owned } = this
+    if (inbox.length === 0) {
+      this.inbox = chunk
+      return
+    }
+    const end = inbox.byteOffset + inbox.length
+    const isRoomy = inbox.buffer === owned.buffer && end + chunk.length <= owned.length
+    if (isRoomy) owned.set(chunk, end)
+    else this.take(inbox, chunk)
+    const from = isRoomy ? inbox.byteOffset : 0
+    this.inbox = this.owned.subarray(from, from + inbox.length + chunk.length)
   }
 
   /** Copies what is left of the chunk: the socket reuses its buffer. */
   retain(): void {
-    if (this.inbox.length > 0) this.inbox = this.inbox.slice()
+    const { inbox } = this
+    if (inbox.length === 0) this.owned = NOTHING
+    else if (inbox.buffer !== this.owned.buffer) {
+      this.owned = inbox.slice()
+      this.inbox = this.owned
+    }
+  }
+
+  private take(inbox: Uint8Array, chunk: Uint8Array): void {
+    const grown = new Uint8Array((inbox.length + chunk.length) * 2)
+    grown.set(inbox)
+    grown.set(chunk, inbox.length)
+    this.owned = grown
   }
 
   /** The next packet is an answer: it may be empty and has a sequence number of its own. */

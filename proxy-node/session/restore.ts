@@ -175,6 +175,11 @@ export class Restorer {
   /** The one that is asked about user variables before. */
   private asked: ServerSession | undefined
 
+  /** The session whose answer is waited for. */
+  get waitsFor(): ServerSession | undefined {
+    return this.asked ?? this.server
+  }
+
   constructor(memory: SessionMemory, client: { readonly clientIp: string }, owner: RestoreOwner) {
     this.memory = memory
     this.client = client

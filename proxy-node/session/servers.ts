@@ -127,12 +127,6 @@ export class Servers implements ServerSessionOwner {
     this.tryNext()
   }
 
-  /** Tries what is left of the candidates after the session in use was lost. */
-  goOn(): void {
-    this.move('go')
-    this.tryNext()
-  }
-
   /** Closes the session in use; nothing is told of it. */
   dropCurrent(): void {
     if (this.current === undefined) return
@@ -197,6 +191,10 @@ export class Servers implements ServerSessionOwner {
 
   discards(server: ServerSession, errorCode: number, held: Uint8Array): boolean {
     return this.owner.discards(server, errorCode, held)
+  }
+
+  broke(error: unknown): void {
+    this.deps.broke?.(error)
   }
 
   drained(server: ServerSession): void {

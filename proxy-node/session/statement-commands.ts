@@ -154,7 +154,7 @@ export class StatementCommands {
     const bound = prepared.longDataOn
     if (bound === undefined) this.route(head, prepared.meaning, prepared.meaning)
     else if (this.isElsewhere(bound)) this.host.answerFault(new Fault('statement.other-server'))
-    else errand.way.goOnlyTo(bound, head)
+    else errand.way.goOnlyTo(bound, head, PINS.longData.lost)
   }
 
   /** Long data, or the prepare that it needed, is gone or was refused: told once, instead of executing without it. */
@@ -201,7 +201,7 @@ export class StatementCommands {
     const bound = prepared.longDataOn
     if (bound === undefined) errand.way.route(head, prepared.meaning)
     else if (bound.isClosed || this.isElsewhere(bound)) this.host.answerNothing()
-    else errand.way.goOnlyTo(bound, head)
+    else errand.way.goOnlyTo(bound, head, PINS.longData.lost)
   }
 
   private idOn(server: ServerSession, head: Uint8Array): Uint8Array {
@@ -240,7 +240,7 @@ export class StatementCommands {
     }
     this.errand.needs.prepared = prepared
     this.errand.rewrite = this.rewriteId
-    this.errand.way.goOnlyTo(bound, head)
+    this.errand.way.goOnlyTo(bound, head, PINS.longData.lost)
   }
 
   private fetch(head: Uint8Array, prepared: Prepared): void {
@@ -254,7 +254,7 @@ export class StatementCommands {
     else {
       errand.needs.prepared = prepared
       errand.rewrite = this.rewriteId
-      errand.way.goOnlyTo(bound, head)
+      errand.way.goOnlyTo(bound, head, PINS.cursor.lost)
     }
   }
 
@@ -277,7 +277,7 @@ export class StatementCommands {
     const isFree = memory.mayMove && (says.flags & BOUND) === 0
     const home = isFree && (this.isCalling || usesTexts(verb, flags)) ? routines.home : undefined
     if (home === undefined) way.route(head, says)
-    else way.goOnlyTo(home, head)
+    else way.goOnlyTo(home, head, PINS.routineTexts.lost)
   }
 
   private isRefused(verb: Statement['verb']): boolean {

@@ -35,7 +35,9 @@ export class Way {
   /** Empty: the command was not routed by a table. */
   private table = ''
   /** Counts commands: an answer about an earlier one is of no interest. */
-  private turn = 0
+  turn = 0
+  /** What the command needs of the server it was sent to and no other has; empty for nothing. */
+  tie = ''
 
   constructor(host: CourseHost, parts: CourseParts, owner: WayOwner) {
     this.host = host
@@ -47,6 +49,7 @@ export class Way {
   begin(): void {
     this.turn += 1
     this.table = ''
+    this.tie = ''
   }
 
   get isRouted(): boolean {
@@ -56,17 +59,13 @@ export class Way {
   /** By what the statement means: bound, leaning, by its table, or wherever the session is. */
   route(head: Uint8Array, meaning: Statement): void {
     const { memory, parts } = this
-    const current = parts.servers.current
-    const leans = (meaning.flags & (FLAG.leans | FLAG.foundRows)) !== 0
-    if ((meaning.flags & (FLAG.leans | FLAG.foundRows)) === FLAG.foundRows && memory.mayMove) {
+    const ties = meaning.flags & (FLAG.leans | FLAG.foundRows)
+    if (ties === FLAG.foundRows && memory.mayMove) {
       this.goWhereRowsWere(head)
       return
     }
-    if (!memory.mayMove || leans || (meaning.flags & FLAG.locks) !== 0) {
-      if (current !== undefined) this.owner.deliver(current, head)
-      else if (leans)
-        this.host.answerFault(new Fault('session.state-lost', { what: PINS.lastStatement.lost }))
-      else this.goAnywhere(head)
+    if (!memory.mayMove || ties !== 0 || (meaning.flags & FLAG.locks) !== 0) {
+      this.remain(head, ties !== 0)
       return
     }
     const database = meaning.database ?? memory.schema
@@ -77,12 +76,21 @@ export class Way {
     else this.stay(head)
   }
 
+  /** To the session in use, whatever else would do; what leans on the statement before needs that one. */
+  private remain(head: Uint8Array, leans: boolean): void {
+    const { current } = this.parts.servers
+    if (leans) this.tie = PINS.lastStatement.lost
+    if (current !== undefined) this.owner.deliver(current, head)
+    else if (leans) this.host.answerFault(new Fault('session.state-lost', { what: this.tie }))
+    else this.goAnywhere(head)
+  }
+
   /** FOUND_ROWS() is known where the last query ran, and nowhere else (A11). */
   private goWhereRowsWere(head: Uint8Array): void {
     const server = this.rowsOn ?? this.parts.servers.current
     if (server === undefined || server.isClosed)
       this.host.answerFault(new Fault('session.state-lost', { what: PINS.lastStatement.lost }))
-    else this.goOnlyTo(server, head)
+    else this.goOnlyTo(server, head, PINS.lastStatement.lost)
   }
 
   /** To the session in use, to any server if there is none. */
@@ -98,8 +106,9 @@ export class Way {
     return boundTo !== undefined && this.memory.mayMove && !isSameAddress(boundTo, address)
   }
 
-  /** To one session and no other. */
-  goOnlyTo(server: ServerSession, head: Uint8Array): void {
+  /** To one session and no other, for the sake of `tie`, which is lost with it. */
+  goOnlyTo(server: ServerSession, head: Uint8Array, tie: string): void {
+    this.tie = tie
     this.parts.servers.use(server)
     this.owner.deliver(server, head)
   }

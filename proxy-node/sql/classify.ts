@@ -27,6 +27,8 @@ export type Statement = {
   readonly table: string | undefined
   /** Bits of FLAG. */
   readonly flags: number
+  /** What its hint `query_timeout` says, microseconds; 0 without one. */
+  readonly queryTimeoutUs: number
 }
 
 const FROM = keyword('from')
@@ -57,6 +59,8 @@ const OPTION = { access: 1, snapshot: 2 } as const
 
 /** How many words may stand between EXPLAIN and what it explains: `format = json`, `extended_noaddr`. */
 const EXPLAIN_WORDS = 3
+
+const QUERY_TIMEOUT = /\bquery_timeout\s*\(\s*(\d{1,16})\s*\)/i
 
 /** Judges the statement in `bytes` between `from` and `to`, which may be only its beginning. */
 export function classify(
@@ -101,6 +105,7 @@ class Scan {
       database: this.database,
       table: this.table,
       flags: this.allFlags(),
+      queryTimeoutUs: lexer.hintAt === 0 ? 0 : hintedTimeoutUs(lexer),
     }
   }
 
@@ -358,6 +363,13 @@ class Scan {
   private isSign(sign: number): boolean {
     return this.lexer.type === TOKEN.sign && this.lexer.sign === sign
   }
+}
+
+/** Of the first hint, which alone servers read for this. */
+function hintedTimeoutUs({ bytes, hintAt, to }: Lexer): number {
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset + hintAt, to - hintAt).toString('latin1')
+  const [hint = ''] = text.split('*/', 1)
+  return Number(QUERY_TIMEOUT.exec(hint)?.[1] ?? 0)
 }
 
 function isName(type: number): boolean {

@@ -47,6 +47,7 @@ const STAR = 0x2a
 const HASH_SIGN = 0x23
 const DASH = 0x2d
 const EXCLAMATION = 0x21
+const PLUS = 0x2b
 const FIRST_DOUBLE_BYTE = 0x81
 /** A byte below it is never the second of a character: no quote is. */
 const FIRST_TRAIL_BYTE = 0x40
@@ -75,6 +76,8 @@ export class Lexer {
   hash = 0
   /** Of a sign: its byte. */
   sign = 0
+  /** Where the text of the first hint begins; 0 when there is none so far. */
+  hintAt = 0
 
   constructor(bytes: Uint8Array, from: number, to: number, mode: number = LEXER_MODE.plain) {
     this.bytes = bytes
@@ -240,6 +243,7 @@ export class Lexer {
   private skipBlock(): boolean {
     let at = this.at + 2
     if (this.byteAt(at) === EXCLAMATION) return this.skipExecutableMark(at + 1)
+    if (this.hintAt === 0 && this.byteAt(at) === PLUS) this.hintAt = at + 1
     while (at < this.to && !(this.bytes[at] === STAR && this.byteAt(at + 1) === SLASH)) at += 1
     return this.skipTo(at + 2)
   }

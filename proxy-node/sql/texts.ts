@@ -11,6 +11,7 @@ const QUOTE = 0x27
 const BACKSLASH = 0x5c
 const PERCENT = 0x25
 const UNDERSCORE = 0x5f
+const BACK_TICK = 0x60
 
 /** What the letter behind a backslash stands for; a letter that is not here stands for itself. */
 const ESCAPED = new Map(
@@ -45,17 +46,32 @@ export function unescaped(
 /** `text` in single quotes, for a reader of this mode. */
 export function quotedText(text: Uint8Array, mode: number = LEXER_MODE.plain): Uint8Array {
   const escapes = (mode & LEXER_MODE.noBackslashEscapes) === 0
-  const quoted = new Uint8Array(text.length * 2 + 2)
+  return quoted(text, QUOTE, mode, byte => byte === QUOTE || (escapes && byte === BACKSLASH))
+}
+
+/** `name` in back-ticks, for a reader of this mode. */
+export function quotedName(name: Uint8Array, mode: number = LEXER_MODE.plain): Uint8Array {
+  return quoted(name, BACK_TICK, mode, byte => byte === BACK_TICK)
+}
+
+/** Between two `quote`s; a byte that is `doubled` and no half of a character stands twice. */
+function quoted(
+  text: Uint8Array,
+  quote: number,
+  mode: number,
+  doubled: (byte: number) => boolean,
+): Uint8Array {
+  const all = new Uint8Array(text.length * 2 + 2)
   let length = 0
-  quoted[length++] = QUOTE
+  all[length++] = quote
   for (let at = 0; at < text.length; at++) {
     const byte = text[at] as number
     if (isDoubleByteAt(text, at, text.length, mode)) {
-      quoted[length++] = byte
+      all[length++] = byte
       at += 1
-    } else if (byte === QUOTE || (escapes && byte === BACKSLASH)) quoted[length++] = byte
-    quoted[length++] = text[at] as number
+    } else if (doubled(byte)) all[length++] = byte
+    all[length++] = text[at] as number
   }
-  quoted[length++] = QUOTE
-  return quoted.slice(0, length)
+  all[length++] = quote
+  return all.slice(0, length)
 }
