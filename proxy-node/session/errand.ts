@@ -203,7 +203,7 @@ export class Errand implements RestoreOwner, WayOwner {
       memory.schemaGone()
       this.refuse(error)
       this.parts.servers.dropCurrent()
-    } else if (step === 'begin' || step === 'prepare' || step === 'text') {
+    } else if (step === 'begin' || step === 'prepare' || step === 'text' || !memory.mayMove) {
       if (step === 'begin') {
         memory.heldBegin = undefined
         memory.status &= ~STATUS.inTransaction
@@ -318,7 +318,7 @@ export class Errand implements RestoreOwner, WayOwner {
   lost(server: ServerSession): void {
     if (this.restorer?.server === server) {
       this.restorer.stop()
-      this.parts.servers.goOn()
+      this.lostRestoring()
       return
     }
     if (this.host.answering !== server) {
@@ -327,6 +327,24 @@ export class Errand implements RestoreOwner, WayOwner {
       return
     }
     if (!server.serverEnded()) this.endWith(server, 'server.lost-reading')
+  }
+
+  /** A BEGIN that came with the command goes along to the next server; a transaction from before is lost, and what pins. */
+  private lostRestoring(): void {
+    const { memory, begun } = this
+    if (begun !== undefined) {
+      memory.heldBegin = begun
+      memory.status |= STATUS.inTransaction
+    }
+    if (memory.mayMove) {
+      this.parts.servers.goOn()
+      return
+    }
+    this.loss.note()
+    // Long data has no answer: the next command tells.
+    if (this.failedSilently === undefined) this.host.answerFault(this.loss.take())
+    else this.host.answerNothing()
+    this.host.goOn()
   }
 
   /** KILL QUERY: a command that no server has seen yet is not sent; one that runs is killed until it ends. */
