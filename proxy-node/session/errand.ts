@@ -284,11 +284,19 @@ export class Errand implements RestoreOwner, WayOwner {
   discards(_server: ServerSession, errorCode: number, held: Uint8Array): boolean {
     const reaction = errorCode === REROUTE && !this.wasRerouted ? REROUTED : reactionTo(errorCode)
     const most = this.parts.deps.settings().maxAttempts
-    const mayTry = this.request !== undefined && this.way.boundTo === undefined
+    const mayTry = this.request !== undefined && this.way.boundTo === undefined && !this.runsRoutine
     if (reaction === undefined || !mayTry || this.attempts + 1 >= most) return false
     this.refusal = held.slice(HEADER_BYTES)
     this.reaction = reaction
     return true
+  }
+
+  /** Its error may be one of a statement inside, or of SIGNAL, behind others that were executed. */
+  private get runsRoutine(): boolean {
+    const meaning = this.executes ?? this.meaning
+    return (
+      meaning !== undefined && (meaning.verb === 'execute' || (meaning.flags & FLAG.calls) !== 0)
+    )
   }
 
   again(server: ServerSession): void {

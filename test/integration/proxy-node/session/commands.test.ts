@@ -81,6 +81,20 @@ describe('an error that says "not executed here"', () => {
     },
   )
 
+  test.each(['CALL p()', 'SELECT 1; CALL p()', 'EXECUTE prepared_by_a_routine'])(
+    'of %s may be the error of a statement inside: the client reads it',
+    async sql => {
+      const script: FakeScript = {
+        onCommand: when(/CALL|EXECUTE/, connection => connection.error(5150, 'signalled')),
+      }
+      const [first, second] = [await fake(script), await fake(script)]
+      const client = await loggedIn(await planeOver([first, second]))
+
+      expect(errorOf((await client.query(sql))[0]).errno).toBe(5150)
+      expect([...first.statements, ...second.statements]).toEqual([sql])
+    },
+  )
+
   test('of every server: the last one is what the client reads', async () => {
     const servers = [
       await fake(refuses(8001)),
