@@ -58,6 +58,9 @@ export class Pipeline implements CourseHost {
   private isLarge = false
   private begunMs = performance.now()
   private sentMs = 0
+  /** Since when the server has been waited for: the statement's time-out is the server's silence, not the client's pace. */
+  private quietSinceMs = 0
+  private hasMoved = false
   /** Nothing has been waited for since: what is sent now is sent at `begunMs`. A reading of the clock costs 0.1 µs. */
   private isFresh = false
 
@@ -91,6 +94,7 @@ export class Pipeline implements CourseHost {
   /** @throws protocol.malformed */
   received(bytes: Uint8Array): void {
     this.stall.moved()
+    this.hasMoved = true
     this.traffic.moved(BYTES.clientRequest, bytes.length)
     this.requests.push(bytes)
     if (this.host.state === 'working' && this.requests.isIncomplete) this.passBody()
@@ -166,7 +170,11 @@ export class Pipeline implements CourseHost {
 
   /** Once a second, while a server owes an answer. */
   beat(): void {
-    if (this.answering !== undefined) this.course.beat(performance.now() - this.sentMs)
+    if (this.answering === undefined) return
+    const now = performance.now()
+    if (this.hasMoved || this.clientBlocked) this.quietSinceMs = now
+    this.hasMoved = false
+    this.course.beat(now - this.quietSinceMs)
   }
 
   /** The client was accepted as another user. */
@@ -240,6 +248,8 @@ export class Pipeline implements CourseHost {
     }
     this.target = server
     this.sentMs = this.isFresh ? this.begunMs : performance.now()
+    this.quietSinceMs = this.sentMs
+    this.hasMoved = false
     this.traffic.moved(BYTES.serverRequest, head.length)
     if (!server.write(head, !this.requests.isIncomplete)) this.serverBlocked = true
     this.passBody()
@@ -332,6 +342,7 @@ export class Pipeline implements CourseHost {
   forward(server: ServerSession, bytes: Uint8Array): void {
     this.traffic.moved(BYTES.serverResponse, bytes.length)
     this.traffic.moved(BYTES.clientResponse, bytes.length)
+    this.hasMoved = true
     if (!this.client.write(bytes)) this.block(server)
   }
 
