@@ -21,8 +21,11 @@ export class Canceller {
     this.deps = deps
   }
 
-  /** Fire and forget: the connection ends after the answer, at the latest at the deadline. */
-  cancel(login: ProxyLogin, victim: ServerSession): void {
+  /**
+   * Fire and forget: the connection ends after the answer, at the latest at the deadline. `isWanted`
+   * is asked when it is logged in: the victim may have begun another statement meanwhile.
+   */
+  cancel(login: ProxyLogin, victim: ServerSession, isWanted: () => boolean): void {
     if (this.underWay >= MAX_AT_ONCE) return
     this.underWay += 1
     const { clock, transport, serverTls } = this.deps
@@ -38,6 +41,10 @@ export class Canceller {
         greeted: () => {},
         asked: () => {},
         ready: session => {
+          if (!isWanted()) {
+            session.drop()
+            return
+          }
           session.begin(COMMAND.query)
           // Never the client's id, though servers take it: another session of this client may have it, too.
           const text = `KILL QUERY ${victim.threadId}`

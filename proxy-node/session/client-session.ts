@@ -395,6 +395,6 @@ export class ClientSession implements PipelineHost, Guest, SignInHost, IdentityO
   private stopStatement(): void {
     const running = this.pipeline?.course.runningOn()
     if (running === undefined || running.isClosed || running.login === undefined) return
-    this.deps.cancel(running.login, running)
+    this.deps.cancel(running.login, running, () => true)
   }
 }

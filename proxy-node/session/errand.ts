@@ -73,6 +73,8 @@ export class Errand implements RestoreOwner, WayOwner {
   private wasRerouted = false
   /** KILL QUERY came for the command under way. */
   private isCancelled = false
+  /** Counts commands. */
+  private turn = 0
 
   constructor(host: CourseHost, parts: CourseParts, loss: LossNotice) {
     this.host = host
@@ -91,6 +93,7 @@ export class Errand implements RestoreOwner, WayOwner {
   }
 
   begin(): void {
+    this.turn += 1
     this.way.begin()
     this.needs.prepared = undefined
     this.needs.texts = undefined
@@ -362,10 +365,12 @@ export class Errand implements RestoreOwner, WayOwner {
   }
 
   /** Once is not enough: a KILL that overtakes its statement finds nothing to end. */
-  private cancelOnServer(): void {
+  private cancelOnServer(isGivenUp = false): void {
     const server = this.host.answering
-    if (server?.login !== undefined && !server.isClosed)
-      this.parts.deps.cancel(server.login, server)
+    if (server?.login === undefined || server.isClosed) return
+    const { turn } = this
+    const isStill = () => isGivenUp || (turn === this.turn && this.host.answering === server)
+    this.parts.deps.cancel(server.login, server, isStill)
   }
 
   /** A server that has not answered in `ob_query_timeout` and its grace is as good as lost. */
@@ -373,7 +378,7 @@ export class Errand implements RestoreOwner, WayOwner {
     const server = this.host.answering
     const { queryTimeoutDeltaMs } = this.parts.deps.settings()
     const isOver = waitedMs >= queryLimitMs(this.memory, this.request) + queryTimeoutDeltaMs
-    if (isOver || this.isCancelled) this.cancelOnServer()
+    if (isOver || this.isCancelled) this.cancelOnServer(isOver)
     if (server === undefined || !isOver) return
     this.parts.servers.dropCurrent()
     this.endWith(server, 'server.timeout')

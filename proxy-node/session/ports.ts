@@ -142,5 +142,5 @@ export type SessionDeps = {
   /** Absent: servers are spoken to without TLS. */
   readonly serverTls?: ServerTlsPort
   /** Ends what `victim`, a server session of `login`, is executing. */
-  readonly cancel: (login: ProxyLogin, victim: ServerSession) => void
+  readonly cancel: (login: ProxyLogin, victim: ServerSession, isWanted: () => boolean) => void
 }

@@ -59,7 +59,7 @@ export class Sessions {
       lobby: new Lobby(deps.settings),
       baselines: new Baselines(),
       scratch: new FrameScratch(),
-      cancel: (login, victim) => canceller.cancel(login, victim),
+      cancel: (...of) => canceller.cancel(...of),
     }
   }
 
