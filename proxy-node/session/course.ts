@@ -19,8 +19,8 @@ export type Course = ServerAnswers & {
   /** The server in use is gone. */
   readonly lost: (server: ServerSession) => void
   readonly spareLost: (server: ServerSession) => void
-  /** One beat a second while a command is under way; `isBlocked`: its client does not read. */
-  readonly beat: (isBlocked: boolean) => void
+  /** One beat a second while a command is under way; `isForClient`: its client has to read or to send more. */
+  readonly beat: (isForClient: boolean) => void
   /** KILL QUERY of this client, by another one. */
   readonly cancelled: () => void
   /** The session that executes a statement of this client at this moment. */

@@ -258,11 +258,18 @@ export class Errand implements RestoreOwner, WayOwner, Watched {
   discards(_server: ServerSession, errorCode: number, held: Uint8Array): boolean {
     const reaction = errorCode === REROUTE && !this.wasRerouted ? REROUTED : reactionTo(errorCode)
     const most = this.parts.deps.settings().maxAttempts
-    const mayTry = this.repeats && this.way.boundTo === undefined && !this.isTied
+    const isFree = this.way.boundTo === undefined && !this.isTied
+    const mayTry = this.repeats && isFree && !this.runsRoutine
     if (reaction === undefined || !mayTry || this.attempts + 1 >= most) return false
     this.refusal = held.slice(HEADER_BYTES)
     this.reaction = reaction
     return true
+  }
+
+  /** Its error may be one of a statement inside, or of SIGNAL, behind others that were executed. */
+  get runsRoutine(): boolean {
+    const { judged } = this
+    return judged !== undefined && (judged.verb === 'execute' || (judged.flags & FLAG.calls) !== 0)
   }
 
   again(server: ServerSession): void {
@@ -316,7 +323,9 @@ export class Errand implements RestoreOwner, WayOwner, Watched {
       return
     }
     this.loss.note()
-    if (this.loss.isPending) this.refuse(errorOfFault(this.loss.take()))
+    // Long data has no answer: the next command tells.
+    if (this.loss.isPending && this.failedSilently !== undefined) this.host.answerNothing()
+    else if (this.loss.isPending) this.host.answerFault(this.loss.take())
     else if (way.tie !== '')
       this.refuse(errorOfFault(new Fault('session.state-lost', { what: way.tie })))
     else this.unreachable(undefined)

@@ -282,7 +282,8 @@ export class OceanbaseCourse implements Course {
     if (ok !== undefined && !swallowed)
       this.host.showOk(shownOk(ok, learned, this.tracksSession), sequence)
     if (server.isClosed) this.loss.note()
-    if (CLOSES_CLIENT.has(errno)) this.host.giveUp(new Fault('session.killed'))
+    if (CLOSES_CLIENT.has(errno) && !errand.runsRoutine)
+      this.host.giveUp(new Fault('session.killed'))
     else this.host.settle(server, errand.way.isRouted && memory.missed)
   }
 
@@ -307,8 +308,8 @@ export class OceanbaseCourse implements Course {
     this.errand.spareLost(server)
   }
 
-  beat(isBlocked: boolean): void {
-    this.errand.watch.beat(isBlocked)
+  beat(isForClient: boolean): void {
+    this.errand.watch.beat(isForClient)
   }
 
   cancelled(): void {

@@ -168,7 +168,7 @@ export class Pipeline implements CourseHost {
   /** Once a second. */
   beat(): void {
     if (this.answering !== undefined || this.host.state === 'routing')
-      this.course.beat(this.clientBlocked)
+      this.course.beat(this.clientBlocked || this.requests.isIncomplete)
   }
 
   /** The client was accepted as another user. */

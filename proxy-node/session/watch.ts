@@ -23,8 +23,9 @@ export type Watched = {
 export class Watch {
   private readonly command: Watched
   private readonly parts: CourseParts
-  /** Since anything was heard of the server that is waited for. */
+  /** Whole beats since anything was heard of the server that is waited for. */
   private silentBeats = 0
+  private hasHeard = false
   /** KILL QUERY came for the command under way. */
   isCancelled = false
 
@@ -34,12 +35,12 @@ export class Watch {
   }
 
   begin(): void {
-    this.silentBeats = 0
+    this.hasHeard = true
     this.isCancelled = false
   }
 
   heard(): void {
-    this.silentBeats = 0
+    this.hasHeard = true
   }
 
   /** A command that no server has seen yet is not sent; one that runs is killed until it ends. */
@@ -50,27 +51,29 @@ export class Watch {
 
   /**
    * A server that has said nothing for as long as the statement may take, and its grace, is as good as
-   * lost; a client that does not read is not the server's fault.
+   * lost; what the client still owes, and what it does not read, is not the server's fault.
    */
-  beat(isBlocked: boolean): void {
+  beat(isForClient: boolean): void {
     const { command, parts } = this
     const server = command.waitsFor
-    if (server === undefined || isBlocked) return
-    this.silentBeats += 1
+    if (server === undefined) return
+    this.silentBeats = isForClient || this.hasHeard ? 0 : this.silentBeats + 1
+    this.hasHeard = false
     const graceMs = parts.deps.settings().queryTimeoutDeltaMs
     const isOver =
       this.silentBeats * BEAT_MS >= queryLimitMs(parts.memory, command.judged) + graceMs
     // Once is not enough: a KILL that overtakes its statement finds nothing to end.
-    if (isOver || this.isCancelled) this.cancelOnServer()
+    if (isOver || this.isCancelled) this.cancelOnServer(isOver)
     if (isOver) command.timedOut(server)
   }
 
-  private cancelOnServer(): void {
+  /** `isGivenUp`: the session will get no other command. */
+  private cancelOnServer(isGivenUp = false): void {
     const { command } = this
     const { turn, waitsFor: server } = command
     if (server?.login === undefined || server.isClosed) return
     // By the time of the KILL the next command may run there.
-    const isWanted = () => turn === command.turn && server === command.waitsFor
+    const isWanted = () => isGivenUp || (turn === command.turn && server === command.waitsFor)
     this.parts.deps.cancel(server.login, server, isWanted)
   }
 }

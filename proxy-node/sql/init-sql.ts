@@ -10,16 +10,29 @@ const SCOPES = ['global', 'persist', 'persist_only'].map(word => keyword(word))
 /** What may follow SET that is no variable of the session. */
 const OTHERS = ['password', 'transaction', 'role', 'default'].map(word => keyword(word))
 
-/** One by one, without semicolons; undefined when one of them is no SET of session variables. */
+/** One by one, without semicolons; undefined when one of them is no SET of session variables, or has an executable comment. */
 export function initStatements(text: string): readonly string[] | undefined {
+  const statements = carved(text)
+  // Each goes to a server alone: there it must mean what it meant among the others.
+  const areThemselves = statements?.every(one => {
+    const alone = carved(one)
+    return alone?.length === 1 && alone[0] === one
+  })
+  return areThemselves === true ? statements : undefined
+}
+
+function carved(text: string): readonly string[] | undefined {
   const bytes = new TextEncoder().encode(text)
   const lexer = new Lexer(bytes, 0, bytes.length)
   const decoder = new TextDecoder()
   const statements: string[] = []
   for (;;) {
     const start = firstOf(lexer)
+    const isSet = start !== undefined && lexer.is(SET) && restIsOfSession(lexer)
+    // What is inside one and what is not would depend on where the text is cut.
+    if (lexer.hasExecutable) return undefined
     if (start === undefined) return statements
-    if (!lexer.is(SET) || !restIsOfSession(lexer)) return undefined
+    if (!isSet) return undefined
     statements.push(decoder.decode(bytes.subarray(start, endOf(bytes, lexer.start))))
   }
 }

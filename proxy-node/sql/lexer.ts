@@ -76,6 +76,8 @@ export class Lexer {
   hash = 0
   /** Of a sign: its byte. */
   sign = 0
+  /** An executable comment was met. */
+  hasExecutable = false
   /** Where the text of the first hint begins; 0 when there is none so far. */
   hintAt = 0
 
@@ -256,6 +258,7 @@ export class Lexer {
   /** Servers execute what is in `/*!50000 … ` comments, so it is read like the rest. */
   private skipExecutableMark(from: number): boolean {
     this.isExecutable = true
+    this.hasExecutable = true
     let at = from
     while (at < this.to && (this.bytes[at] as number) >= 0x30 && (this.bytes[at] as number) <= 0x39)
       at += 1

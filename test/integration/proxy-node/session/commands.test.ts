@@ -7,6 +7,7 @@ import {
   type FakeConnection,
   type FakeScript,
   type FakeServer,
+  loginOk,
   okWithState,
   startFakeServer,
   variableState,
@@ -78,6 +79,20 @@ describe('an error that says "not executed here"', () => {
         ['INSERT INTO t VALUES (1)'],
         ['INSERT INTO t VALUES (1)'],
       ])
+    },
+  )
+
+  test.each(['CALL p()', 'SELECT 1; CALL p()', 'EXECUTE prepared_by_a_routine'])(
+    'of %s may be the error of a statement inside: the client reads it',
+    async sql => {
+      const script: FakeScript = {
+        onCommand: when(/CALL|EXECUTE/, connection => connection.error(5150, 'signalled')),
+      }
+      const [first, second] = [await fake(script), await fake(script)]
+      const client = await loggedIn(await planeOver([first, second]))
+
+      expect(errorOf((await client.query(sql))[0]).errno).toBe(5150)
+      expect([...first.statements, ...second.statements]).toEqual([sql])
     },
   )
 
@@ -232,6 +247,36 @@ describe('KILL in the ids that clients see', () => {
     expect((await other.query(`KILL QUERY ${id}`))[0]?.payload[0]).toBe(0)
     await expect.poll(() => server.statements.some(sql => sql.startsWith('KILL QUERY'))).toBe(true)
     expect(victim.isClosed).toBe(false)
+  })
+
+  test('KILL QUERY that comes too late does not end the next statement', async () => {
+    const logins: FakeConnection[] = []
+    const running: FakeConnection[] = []
+    const server = await fake({
+      onLogin: connection => {
+        if (running.length === 0) connection.send(loginOk(connection))
+        else logins.push(connection)
+      },
+      onCommand: when(/^SLEEP/, connection => running.push(connection)),
+    })
+    const plane = await planeOver([server])
+    const [victim, other] = [await loggedIn(plane), await loggedIn(plane)]
+    victim.command(0x03, 'SLEEP 1')
+    await expect.poll(() => running).toHaveLength(1)
+    await other.query('KILL QUERY 1000')
+    await expect.poll(() => logins).toHaveLength(1)
+    running[0]?.ok()
+    await victim.next()
+    victim.command(0x03, 'SLEEP 2')
+    await expect.poll(() => running).toHaveLength(2)
+    const login = logins[0] as FakeConnection
+    const ended = new Promise(resolve => login.socket.once('close', resolve))
+    login.send(loginOk(login))
+
+    await ended
+    expect(server.statements).toEqual(['SLEEP 1', 'SLEEP 2'])
+    running[1]?.ok()
+    expect((await victim.next()).payload[0]).toBe(0)
   })
 
   test('KILL QUERY of a statement that waits for its server keeps it from being sent', async () => {

@@ -169,6 +169,53 @@ describe('a client that says nothing between commands', () => {
   })
 })
 
+describe('a server that owes an answer', () => {
+  const settings = { queryTimeoutDeltaMs: 0 }
+  const limits = { ob_query_timeout: '200000' }
+  const eof = Buffer.from([0xfe, 0, 0, 2, 0])
+
+  test('and is silent for ob_query_timeout and its grace is given up: 10015, the session goes on', async () => {
+    const server = await fake({
+      ...begins(limits),
+      onCommand: (_connection, command) => textOf(command) === 'SELECT SLEEP(100)',
+    })
+    const plane = await planeOver([server], { settings })
+    const client = await loggedIn(plane)
+    client.command(0x03, 'SELECT SLEEP(100)')
+    await expect.poll(() => server.statements).toHaveLength(1)
+    await plane.beat(1)
+    expect(client.packets).toEqual([])
+    await plane.beat(1)
+
+    expect(await told(client)).toMatchObject({ errno: 10015, sequence: 1 })
+    await works(client)
+  })
+
+  test('has the time for all of a result, if some of it comes', async () => {
+    let asked: FakeConnection | undefined
+    const server = await fake({
+      ...begins(limits),
+      onCommand: connection => {
+        asked = connection
+        connection.sendPart(Buffer.from([1]), Buffer.from('column'), eof)
+        return true
+      },
+    })
+    const plane = await planeOver([server], { settings })
+    const client = await loggedIn(plane)
+    client.command(0x03, 'SELECT much')
+    await expect.poll(() => client.packets).toHaveLength(3)
+    for (let row = 1; row <= 4; row++) {
+      asked?.sendPart(lenencText('row'))
+      await expect.poll(() => client.packets).toHaveLength(3 + row)
+      await plane.beat(1)
+    }
+    asked?.send(eof, Buffer.from([0, 0, 0, 2, 0, 0, 0]))
+
+    expect(await client.answer()).toHaveLength(8)
+  })
+})
+
 describe('a client that says nothing inside a transaction', () => {
   test('is not ended before its server is gone, then with a packet', async () => {
     const server = await fake(begins({ wait_timeout: '20' }))

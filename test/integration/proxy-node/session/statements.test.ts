@@ -286,6 +286,76 @@ describe.each<['plain' | 'ob20']>([['plain'], ['ob20']])('servers speak %s', pro
     })
   })
 
+  describe('a server lost while a statement is prepared again there', () => {
+    /** One that belongs to no table, prepared on b; the session is on a, which dies of the next PREPARE. */
+    async function prepared(): Promise<number> {
+      await prepare('SELECT 1 FROM t2')
+      const id = await prepare('DO 1')
+      client.command(0x03, 'SELECT 1 FROM t1')
+      await client.answer()
+      return id
+    }
+
+    /** After some more answers. */
+    function losesA(answers = 0): void {
+      const connection = a.connections[0] as FakeConnection
+      const send = connection.send.bind(connection)
+      let left = answers
+      connection.send = (...payloads) => {
+        left -= 1
+        if (left >= 0) send(...payloads)
+        else connection.socket.destroy()
+      }
+    }
+
+    const ranOn = (server: FakeServer) =>
+      server.connections.flatMap(({ commands }) =>
+        commands.filter(([code]) => code === 0x17 || code === 0x03).map(String),
+      )
+
+    test('inside a transaction: 40001, nothing runs outside of it', async () => {
+      const id = await prepared()
+      expect((await client.query('UPDATE t1 SET n = 1'))[0]?.payload[3]).toBe(0x23)
+      losesA()
+      const before = ranOn(b)
+      client.command(0x17, executePayload(id, 0))
+
+      const answer = await client.next()
+      expect(errorOf(answer).errno).toBe(1213)
+      expect(answer.payload.subarray(4, 9).toString()).toBe('40001')
+      expect(ranOn(b)).toEqual(before)
+      expect(await execute(id, 0)).toMatchObject({ sql: 'DO 1' })
+    })
+
+    test('for long data inside a transaction: the next command is told 40001', async () => {
+      await prepare('SELECT 1 FROM t2')
+      const id = await prepare('DO ?')
+      client.command(0x03, 'SELECT 1 FROM t1')
+      await client.answer()
+      await client.query('UPDATE t1 SET n = 1')
+      losesA()
+      client.command(0x18, idOf(id, Buffer.from('\0\0data')))
+
+      const [answer] = await client.query('COMMIT')
+      expect(errorOf(answer).errno).toBe(1213)
+      expect(ranOn(b).filter(command => command.includes('67,79,77'))).toEqual([])
+    })
+
+    test('behind a BEGIN that came with it: both go to the next server', async () => {
+      const id = await prepared()
+      await client.query('BEGIN')
+      losesA(1)
+      client.command(0x17, executePayload(id, 0))
+      await client.answer()
+
+      const commands = b.connections[0]?.commands
+        .slice(-2)
+        .map(command => command.toString('latin1'))
+      expect(commands?.[0]).toBe('\u0003BEGIN')
+      expect(commands?.[1]?.charCodeAt(0)).toBe(0x17)
+    })
+  })
+
   test('a hundred statements over two servers keep their own', async () => {
     const ids: number[] = []
     for (let index = 0; index < 100; index++)

@@ -163,7 +163,7 @@ describe('the time-out of a statement', () => {
     client.command(QUERY, 'SELECT /*+ parallel(2) query_timeout(9000000) */ 1 FROM t1')
     await sent(first, command => textOf(command).includes('/*+'))
 
-    await plane.beat(9)
+    await plane.beat(10)
     expect(client.packets).toEqual([])
     await plane.beat(1)
     expect([1213, 10015]).toContain(await errnoOf())
@@ -177,7 +177,7 @@ describe('the time-out of a statement', () => {
     execute(id)
     await sent(first, command => command[0] === EXECUTE)
 
-    await plane.beat(9)
+    await plane.beat(10)
     expect(client.packets).toEqual([])
     await plane.beat(1)
     expect(await errnoOf()).toBe(10015)
@@ -190,7 +190,7 @@ describe('the time-out of a statement', () => {
     client.command(QUERY, "SELECT '/*+ query_timeout(9000000) */' FROM t1 /* query_timeout(8) */")
     await sent(first, command => textOf(command).startsWith("SELECT '/*+"))
 
-    await plane.beat(3)
+    await plane.beat(4)
     expect(await errnoOf()).toBe(10015)
   })
 
@@ -205,11 +205,11 @@ describe('the time-out of a statement', () => {
     client.command(QUERY, 'SELECT slow FROM t1')
     await client.next()
     for (let part = 0; part < 5; part++) {
-      await plane.beat(2)
+      await plane.beat(3)
       first.connections[0]?.sendPart(Buffer.from(`\x03def${part}`))
       await client.next()
     }
-    await plane.beat(3)
+    await plane.beat(4)
 
     await client.closed()
   })
