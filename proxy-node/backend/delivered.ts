@@ -11,6 +11,8 @@ export class Delivered {
   blobs = 0
   /** The command under way brings blobs: they are delivered when it succeeds. */
   isBringing = false
+  /** The trace that it was told of last (extra info 2003). */
+  fullTrace: Uint8Array | undefined
   /** The server was told the client's address (extra info 2001). */
   toldClient = false
   /** How often the client's session had been reset when this one last was. */

@@ -100,7 +100,7 @@ export const FAULTS = {
     mysql: { errno: 10013, state: 'HY000' },
     http: 503,
     says: 'Fail to build connection to observer: no server of tenant {tenant} could be reached',
-    remedy: 'look at SHOW PROXYCONGESTION; bring an OBServer back',
+    remedy: 'bring an OBServer of the tenant back; the log names those that cannot be reached',
   },
   'metadata.busy': {
     blame: 'proxy',
@@ -268,7 +268,7 @@ export const FAULTS = {
     retryable: false,
     mysql: { errno: 4147, state: 'HY000' },
     says: "Invalid config: '{name}' {detail}",
-    remedy: 'SHOW PROXYCONFIG LIKE shows type and range',
+    remedy: 'SHOW PROXYCONFIG LIKE shows what it is for and its range',
   },
   'config.read-only': {
     blame: 'operator',

@@ -314,7 +314,7 @@ const ROWS: readonly Row[] = [
   ['skip_proxy_sys_private_check', 'bool', 'false', '', false, 'USER', 'LEVEL_GLOBAL', 'allow root@proxysys from public addresses; management planes set true'],
   ['skip_proxyro_check', 'bool', 'False', '', false, 'SYS', 'LEVEL_GLOBAL', 'allow an external login as proxyro@sys through the proxy'],
   ['slow_proxy_process_time_threshold', 'time', '2ms', '[0s,30d]', false, 'USER', 'LEVEL_GLOBAL', 'main-log line when the proxy\'s own preparation is slower'],
-  ['slow_query_time_threshold', 'time', '500ms', '[0s,30d]', false, 'USER', 'LEVEL_VIP', 'write to slow log when slower; defines slowQuery=true'],
+  ['slow_query_time_threshold', 'time', '500ms', '[0s,30d]', false, 'USER', 'LEVEL_VIP', 'what is slower counts with slowQuery=true in the metrics; there is no slow log'],
   ['slow_transaction_time_threshold', 'time', '1s', '[0s,30d]', false, 'USER', 'LEVEL_GLOBAL', 'main-log line for slow transactions'],
   ['sock_option_flag_out', 'int', '3', '[0, 3]', false, 'USER', 'LEVEL_GLOBAL', 'observer sockets: bit0 TCP_NODELAY, bit1 keepalive; new connections'],
   ['sock_packet_mark_out', 'int', '0', '[0,]', false, 'USER', 'LEVEL_GLOBAL', 'SO_MARK value'],

@@ -31,14 +31,17 @@ export class Learner {
   }
 
   /** Extra info of the answer under way: a view, so what is of interest is copied. */
-  extra(type: number, bytes: Uint8Array): void {
+  extra(server: ServerSession, type: number, bytes: Uint8Array): void {
     if (type === EXTRA.sessionState) {
       eachEntry(bytes, (kind, blob) => {
         if (this.blobs === NO_BLOBS) this.blobs = []
         this.blobs.push([kind, blob.slice()])
       })
-    } else if (type === EXTRA.fullTrace) this.memory.fullTrace = bytes.slice()
-    else if (type === EXTRA.feedback) {
+    } else if (type === EXTRA.fullTrace) {
+      // For the servers that the session goes to next; this one has it.
+      this.memory.fullTrace = bytes.slice()
+      server.delivered.fullTrace = this.memory.fullTrace
+    } else if (type === EXTRA.feedback) {
       const holds = lockSessionOf(bytes)
       if (holds !== undefined) this.memory.setPin(PINS.userLocks.bit, holds)
     }

@@ -11,13 +11,8 @@ import { lexerMode } from '../sql/lexer.ts'
 import { type OkPacket, parseOk } from '../wire/ok.ts'
 import { STATUS } from '../wire/protocol.ts'
 import { mayMove, PINS } from './pins.ts'
-import { isReplayable, isUsedUp } from './system-variables.ts'
+import { isOn, isReplayable, isUsedUp, NEWS } from './system-variables.ts'
 import { ANSWER_VARIABLE, type Connection, type UserValue, userValue } from './user-values.ts'
-
-/** Says that the variable's change is news about servers, not of this session. */
-const PASSING = /^(ob_last_schema_version|ob_enable_transmission_checksum|_nlj_batching_enabled)$/
-/** The value in an OK of a thing that is on or off (A7). */
-const ON = /^(ON|1)$/
 
 /** User variables that servers make up to tell the proxy something (§4.3). */
 const FEEDBACK: ReadonlySet<string> = new Set([
@@ -26,10 +21,6 @@ const FEEDBACK: ReadonlySet<string> = new Set([
   '_min_cluster_version',
   ANSWER_VARIABLE,
 ])
-
-const TRANSACTION_SET = 'ob_proxy_set_trx_executed'
-const TEMPORARY_USED = '_ob_proxy_session_temporary_table_used'
-const PARTITION_HIT = 'ob_proxy_partition_hit'
 
 /** What of a status word is the session's and not one answer's; bit 0x0020 is always set by OceanBase. */
 const KEPT_STATUS = STATUS.inTransaction | STATUS.autocommit | STATUS.noBackslashEscapes | 0x0020
@@ -327,6 +318,7 @@ export class SessionMemory {
 
   /** Another login took the place of the first: nothing of the old session is left. */
   forget(): void {
+    this.fullTrace = undefined
     this.system = undefined
     this.user = undefined
     this.guesses = 0
@@ -359,12 +351,13 @@ export class SessionMemory {
   }
 
   private learnSystem(name: string, value: string, afterError: boolean): void {
-    if (name === TRANSACTION_SET) this.setPin(PINS.nextTransaction.bit, ON.test(value))
-    else if (name === TEMPORARY_USED) this.setPin(PINS.temporaryTables.bit, ON.test(value))
-    else if (name === PARTITION_HIT) this.missed = !afterError && !ON.test(value)
+    const news = NEWS.get(name)
+    if (news === 'transactionSet') this.setPin(PINS.nextTransaction.bit, isOn(value))
+    else if (news === 'temporaryUsed') this.setPin(PINS.temporaryTables.bit, isOn(value))
+    else if (news === 'partitionHit') this.missed = !afterError && !isOn(value)
     else if (isUsedUp(name)) {
       if (value !== '0') this.pin(PINS.usedUp.bit)
-    } else if (!PASSING.test(name) && isReplayable(name)) this.keepSystem(name, value)
+    } else if (news === undefined && isReplayable(name)) this.keepSystem(name, value)
   }
 
   private keepSystem(name: string, value: string): void {

@@ -287,8 +287,8 @@ export class OceanbaseCourse implements Course {
     else this.host.settle(server, errand.way.isRouted && memory.missed)
   }
 
-  extra(_server: ServerSession, type: number, bytes: Uint8Array): void {
-    if (!this.errand.isRestoring) this.errand.learner.extra(type, bytes)
+  extra(server: ServerSession, type: number, bytes: Uint8Array): void {
+    if (!this.errand.isRestoring) this.errand.learner.extra(server, type, bytes)
   }
 
   infile(server: ServerSession): void {

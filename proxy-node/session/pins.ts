@@ -87,6 +87,13 @@ export const PINS = {
     until: 'the server was asked',
     lost: 'types and collations of user variables',
   },
+  /** `s.nextval` was drawn: `s.currval` is known on that server only (tried: 9753 elsewhere). */
+  sequences: {
+    bit: 0,
+    binds: 'statement',
+    until: 'nextval elsewhere, RESET_CONNECTION',
+    lost: 'the current values of sequences',
+  },
   /** FOUND_ROWS(), ROW_COUNT(), SHOW WARNINGS, GET DIAGNOSTICS: in no blob (A11). */
   lastStatement: {
     bit: 0,

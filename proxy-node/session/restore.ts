@@ -43,6 +43,10 @@ type Step = {
 }
 
 const utf8 = new TextEncoder()
+/** Names of databases are read by servers in these, also by INIT_DB (tried). */
+const CHARSETS = ['character_set_client', 'character_set_connection', 'collation_connection']
+const IN_UTF8 = 'SET character_set_client = utf8mb4, character_set_connection = utf8mb4'
+const NOT_ASCII = /[^\0-\x7f]/
 /** How the OK of a BEGIN is learned. */
 const PLAIN = { afterError: false, isPlain: false, blobs: [] } as const
 
@@ -74,20 +78,37 @@ export function missingSteps(memory: SessionMemory, server: ServerSession, needs
     add('reset', Uint8Array.of(COMMAND.resetConnection))
     delivered.wasReset(memory.resets)
   }
-  if (memory.schema !== undefined && memory.schema !== delivered.schema)
-    add('database', command(COMMAND.initDb, utf8.encode(memory.schema)))
+  const schema = memory.schema === delivered.schema ? undefined : memory.schema
+  if (isForeign(schema)) add('system', command(COMMAND.query, utf8.encode(IN_UTF8)))
+  if (schema !== undefined) add('database', command(COMMAND.initDb, utf8.encode(schema)))
   if (memory.option !== delivered.option)
     add('option', Uint8Array.of(COMMAND.setOption, memory.option, 0))
   for (const text of systemTexts(memory, server)) add('system', command(COMMAND.query, text))
+  for (const text of charsetTexts(memory, schema)) add('system', command(COMMAND.query, text))
   if (memory.userVersion > delivered.user) {
-    const texts = setUserStatements(memory.userSince(delivered.user), memory.connection)
-    for (const text of texts) add('user', command(COMMAND.query, text))
+    const users = setUserStatements(memory.userSince(delivered.user), memory.connection)
+    for (const text of users) add('user', command(COMMAND.query, text))
   }
   for (const sql of memory.initSql) add('init', command(COMMAND.query, utf8.encode(sql)))
   if (memory.heldBegin !== undefined) add('begin', memory.heldBegin)
   addPrepared(steps, server, needs)
   for (const text of needs.texts ?? []) addText(steps, memory, server, text)
   return steps
+}
+
+function isForeign(schema: string | undefined): boolean {
+  return schema !== undefined && NOT_ASCII.test(schema)
+}
+
+/** The character sets that were changed for the name of a database. */
+function charsetTexts(memory: SessionMemory, schema: string | undefined): readonly Uint8Array[] {
+  if (!isForeign(schema)) return []
+  return setStatements(
+    CHARSETS.flatMap(name => {
+      const value = memory.variable(name)
+      return value === undefined ? [] : [[name, value] as const]
+    }),
+  )
 }
 
 /** System variables as SET, and what this server's tenant began with otherwise than the client's. */
@@ -120,7 +141,9 @@ export function stateFor(
   clientAddress: string,
 ): RequestExtra | undefined {
   const { delivered } = server
-  if (delivered.blobs >= memory.blobVersion && delivered.toldClient) return undefined
+  const isTraced = memory.fullTrace === delivered.fullTrace
+  if (delivered.blobs >= memory.blobVersion && delivered.toldClient && isTraced) return undefined
+  delivered.fullTrace = memory.fullTrace
   const sessionState = memory.blobsSince(delivered.blobs)
   const told = delivered.toldClient ? undefined : clientAddress
   delivered.toldClient = true

@@ -1,6 +1,6 @@
 /**
- * What sockets tell a session, each call with a guard: whatever goes wrong in it is this client's end
- * and nobody else's. Objects, not bundles of closures: an idle connection is paid for by the thousand.
+ * What sockets tell a session, with a guard: whatever goes wrong in it is this client's end and nobody
+ * else's. What comes while a server's bytes are taken apart is guarded there (`server-session.ts`). Objects, not bundles of closures: an idle connection is paid for by the thousand.
  */
 import type { ServerSession } from '../backend/server-session.ts'
 import type { Connection, ConnectionEvents } from '../net/transport.ts'

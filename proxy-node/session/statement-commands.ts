@@ -215,14 +215,7 @@ export class StatementCommands {
   /** Sent to each server that has it; none of them answers. */
   private close(prepared: Prepared): void {
     this.statements.remove(prepared)
-    for (const server of this.servers.all()) {
-      const serverId = server.delivered.serverStatement(prepared.id)
-      if (serverId === undefined || server.isClosed) continue
-      const payload = Uint8Array.of(COMMAND.stmtClose, 0, 0, 0, 0)
-      setStatementId(payload, 0, serverId)
-      server.write(packet(0, payload), true)
-      server.delivered.forget(prepared.id)
-    }
+    for (const server of this.servers.all()) closeOn(server, prepared)
     this.host.answerNothing()
   }
 
@@ -235,6 +228,8 @@ export class StatementCommands {
     prepared.longDataOn = undefined
     prepared.cursorOn = undefined
     if (bound === undefined || this.isElsewhere(bound)) {
+      // What it has there goes with the statement, which is prepared again when it is needed.
+      if (bound !== undefined) closeOn(bound, prepared)
       this.host.answer(buildOk(this.memory.status || DEFAULT_STATUS))
       return
     }
@@ -342,8 +337,18 @@ export class StatementCommands {
     const kept = errno === 0 ? statement : undefined
     const { lexerMode } = this.memory
     const says = kept === undefined ? undefined : classify(kept, 0, kept.length, lexerMode)
-    const entry = this.statements.setText(meaning.name, kept, says)
-    server.delivered.tookText(meaning.name, entry.version)
+    const { name } = meaning
+    if (kept === undefined && !this.isOnOthers(name, server)) {
+      this.statements.dropText(name)
+      server.delivered.texts?.delete(name)
+      return
+    }
+    const entry = this.statements.setText(name, kept, says)
+    server.delivered.tookText(name, entry.version)
+  }
+
+  private isOnOthers(name: string, server: ServerSession): boolean {
+    return this.servers.all().some(one => one !== server && one.delivered.texts?.has(name) === true)
   }
 
   // --- after the answer
@@ -364,6 +369,16 @@ export class StatementCommands {
     const isOpen = this.wantsCursor && (server.tracker.status & STATUS.cursorExists) !== 0
     prepared.cursorOn = isOpen ? server : undefined
   }
+}
+
+/** No server answers it. */
+function closeOn(server: ServerSession, prepared: Prepared): void {
+  const serverId = server.delivered.serverStatement(prepared.id)
+  if (serverId === undefined || server.isClosed) return
+  const payload = Uint8Array.of(COMMAND.stmtClose, 0, 0, 0, 0)
+  setStatementId(payload, 0, serverId)
+  server.write(packet(0, payload), true)
+  server.delivered.forget(prepared.id)
 }
 
 function usesTexts(verb: Statement['verb'], flags: number): boolean {

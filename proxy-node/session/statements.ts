@@ -15,6 +15,8 @@ import type { SessionMemory } from './memory.ts'
 const EXECUTE_HEAD_BYTES = 10
 const FLAGS_AT = 5
 const TYPE_BYTES = 2
+/** What a statement costs besides its text, here and with the servers that have it: part of the session's memory. */
+const STATEMENT_BYTES = 512
 
 export type Prepared = {
   readonly id: number
@@ -57,7 +59,7 @@ export class Statements {
 
   /** @throws session.memory */
   add(payload: Uint8Array, meaning: Statement): Prepared {
-    this.memory.keep(payload.length)
+    this.memory.keep(payload.length + STATEMENT_BYTES)
     this.lastId = this.lastId >= 0x7fff_ffff ? 1 : this.lastId + 1
     const made: Prepared = {
       id: this.lastId,
@@ -89,7 +91,7 @@ export class Statements {
 
   remove(prepared: Prepared): void {
     if (this.binary?.delete(prepared.id) === true)
-      this.memory.drop(prepared.payload.length + (prepared.types?.length ?? 0))
+      this.memory.drop(prepared.payload.length + (prepared.types?.length ?? 0) + STATEMENT_BYTES)
   }
 
   text(name: string): TextPrepared | undefined {
@@ -108,12 +110,21 @@ export class Statements {
     meaning: Statement | undefined,
   ): TextPrepared {
     const before = this.texts?.get(name)
-    this.memory.keep((statement?.length ?? 0) - (before?.statement?.length ?? 0))
+    const overhead = before === undefined ? name.length + STATEMENT_BYTES : 0
+    this.memory.keep(overhead + (statement?.length ?? 0) - (before?.statement?.length ?? 0))
     this.texts ??= new Map()
     const made = { statement, meaning, version: ++this.textVersion }
     this.texts.set(name, made)
     this.hasNever = false
     return made
+  }
+
+  /** No server has it any more. */
+  dropText(name: string): void {
+    const before = this.texts?.get(name)
+    if (before === undefined) return
+    this.texts?.delete(name)
+    this.memory.drop(name.length + STATEMENT_BYTES + (before.statement?.length ?? 0))
   }
 
   /** After RESET_CONNECTION and CHANGE_USER nothing is left; ids begin anew, as on a server. */

@@ -25,6 +25,24 @@ const NEVER: ReadonlySet<string> = new Set([
 /** What they are set to is used up by later statements of the same server session. */
 const USED_UP: ReadonlySet<string> = new Set(['insert_id', 'rand_seed1', 'rand_seed2'])
 
+/** Variables by which servers tell the proxy something; `passing` is about servers, not about this session. */
+export const NEWS: ReadonlyMap<
+  string,
+  'transactionSet' | 'temporaryUsed' | 'partitionHit' | 'passing'
+> = new Map([
+  ['ob_proxy_set_trx_executed', 'transactionSet'],
+  ['_ob_proxy_session_temporary_table_used', 'temporaryUsed'],
+  ['ob_proxy_partition_hit', 'partitionHit'],
+  ['ob_last_schema_version', 'passing'],
+  ['ob_enable_transmission_checksum', 'passing'],
+  ['_nlj_batching_enabled', 'passing'],
+])
+
+/** The value in an OK of a thing that is on or off (A7). */
+export function isOn(value: string): boolean {
+  return value === 'ON' || value === '1'
+}
+
 /** Read-only feedback for proxies (§4.3). */
 const SERVICE = /^_?ob_proxy_/
 

@@ -14,6 +14,8 @@ import type { CourseParts } from './oceanbase-course.ts'
 import { PINS } from './pins.ts'
 import { isSameAddress } from './servers.ts'
 
+const SEQUENCE = FLAG.nextValue | FLAG.currentValue
+
 /** Who carries the command. */
 export type WayOwner = {
   /** The copy of the command under way, if one was made. */
@@ -31,6 +33,8 @@ export class Way {
   boundTo: Address | undefined
   /** Where the last query ran. */
   private rowsOn: ServerSession | undefined
+  /** Where the last value of a sequence was drawn. */
+  private valueOn: ServerSession | undefined
   private database = ''
   /** Empty: the command was not routed by a table. */
   private table = ''
@@ -68,6 +72,7 @@ export class Way {
       this.remain(head, ties !== 0)
       return
     }
+    if ((meaning.flags & SEQUENCE) !== 0 && this.goWhereValueIs(head, meaning.flags)) return
     const database = meaning.database ?? memory.schema
     if (this.boundTo !== undefined) this.stay(head)
     else if (parts.deps.settings().routesAtRandom) this.goAnywhere(head)
@@ -91,6 +96,17 @@ export class Way {
     if (server === undefined || server.isClosed)
       this.host.answerFault(new Fault('session.state-lost', { what: PINS.lastStatement.lost }))
     else this.goOnlyTo(server, head, PINS.lastStatement.lost)
+  }
+
+  /** False: no value was drawn yet, or it is of no interest; any server will do. */
+  private goWhereValueIs(head: Uint8Array, flags: number): boolean {
+    const { valueOn } = this
+    if (valueOn === undefined) return false
+    const tie = PINS.sequences.lost
+    if (!valueOn.isClosed) this.goOnlyTo(valueOn, head, tie)
+    else if ((flags & FLAG.currentValue) === 0) return false
+    else this.host.answerFault(new Fault('session.state-lost', { what: tie }))
+    return true
   }
 
   /** To the session in use, to any server if there is none. */
@@ -191,6 +207,7 @@ export class Way {
   /** The answer of a command, `meaning` if it was text, is whole. */
   answeredBy(server: ServerSession, meaning: Statement | undefined): void {
     const { hasRows, errorCode } = server.tracker
+    if (((meaning?.flags ?? 0) & FLAG.nextValue) !== 0 && errorCode === 0) this.valueOn = server
     // SELECT … INTO counts its rows, too.
     if (!hasRows && (meaning?.verb !== 'select' || errorCode !== 0)) return
     const tellsOfBefore = meaning?.verb === 'show' && (meaning.flags & FLAG.leans) !== 0
@@ -200,6 +217,7 @@ export class Way {
   /** The session is another, or begins anew. */
   sessionBegins(): void {
     this.rowsOn = undefined
+    this.valueOn = undefined
     this.boundTo = undefined
   }
 }

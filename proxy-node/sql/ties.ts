@@ -4,7 +4,15 @@
  * statements in one text leave unseen. Hot path: see the rules. Source: proxy-protocol.md §5.3.
  */
 import { keyword, type Lexer, SIGN, TOKEN } from './lexer.ts'
-import { FLAG, FUNCTIONS, HEAD_FILLERS, type Head, LEANING_SHOWS, VARIABLES } from './words.ts'
+import {
+  FLAG,
+  FUNCTIONS,
+  HEAD_FILLERS,
+  type Head,
+  LEANING_SHOWS,
+  SEQUENCES,
+  VARIABLES,
+} from './words.ts'
 
 const TEMPORARY = keyword('temporary')
 const PREPARE = keyword('prepare')
@@ -21,6 +29,7 @@ export class Ties {
   /** What stands before the current token, if it can be a function's name. */
   private nameStart = 0
   private nameEnd = 0
+  private isBehindDot = false
 
   /** Bits of FLAG that the text has. */
   of(multiple: boolean): number {
@@ -41,6 +50,7 @@ export class Ties {
   }
 
   sign(sign: number, lexer: Lexer): void {
+    this.isBehindDot = sign === SIGN.dot
     if (sign === SIGN.at) this.flags |= FLAG.variables
     else if (sign === SIGN.open && this.nameEnd !== 0)
       this.flags |= FUNCTIONS.find(lexer.bytes, this.nameStart, this.nameEnd) ?? 0
@@ -52,6 +62,8 @@ export class Ties {
     const { type, start, end } = lexer
     this.nameStart = start
     this.nameEnd = type === TOKEN.text ? 0 : end
+    if (this.isBehindDot) this.flags |= SEQUENCES.lookup(lexer) ?? 0
+    this.isBehindDot = false
     if ((this.flags & FLAG.variables) !== 0 && type !== TOKEN.text)
       this.flags |= VARIABLES.find(lexer.bytes, start, end) ?? 0
     if (this.expects !== EXPECTS.nothing && type === TOKEN.word) this.behindHead(lexer)

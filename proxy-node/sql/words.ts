@@ -107,6 +107,10 @@ export const FLAG = {
   executes: 0x800,
   /** One of its statements is CALL. */
   calls: 0x1000,
+  /** It draws the next value of a sequence. */
+  nextValue: 0x2000,
+  /** It asks for the value of a sequence that this session drew last. */
+  currentValue: 0x4000,
 } as const
 
 /** Functions that tie a statement to a session: what calling one sets. */
@@ -122,6 +126,12 @@ export const FUNCTIONS = new WordTable<number>({
   release_all_locks: FLAG.locks,
   is_free_lock: FLAG.locks,
   is_used_lock: FLAG.locks,
+})
+
+/** What may stand behind the name of a sequence and a dot. */
+export const SEQUENCES = new WordTable<number>({
+  nextval: FLAG.nextValue,
+  currval: FLAG.currentValue,
 })
 
 /** System variables that do. */
