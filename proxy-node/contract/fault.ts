@@ -100,7 +100,7 @@ export const FAULTS = {
     mysql: { errno: 10013, state: 'HY000' },
     http: 503,
     says: 'Fail to build connection to observer: no server of tenant {tenant} could be reached',
-    remedy: 'bring an OBServer of the tenant back; the log names those that cannot be reached',
+    remedy: 'bring an OBServer of the tenant back',
   },
   'metadata.busy': {
     blame: 'proxy',
