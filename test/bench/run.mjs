@@ -36,6 +36,7 @@ process.on('exit', () => {
   rmSync(folder, { recursive: true, force: true })
 })
 process.on('SIGINT', () => process.exit(130))
+process.on('SIGTERM', () => process.exit(143))
 
 await startServer()
 startHaproxy()
