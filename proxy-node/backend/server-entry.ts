@@ -8,7 +8,7 @@ import type { Address, Connection } from '../net/transport.ts'
 import { PacketCollector } from '../wire/framing.ts'
 import { type Greeting, parseGreeting } from '../wire/handshake.ts'
 import type { FrameScratch } from '../wire/ob20.ts'
-import { OB20_CAPABILITIES, PROXY_CAPABILITIES } from '../wire/protocol.ts'
+import { OB20_CAPABILITIES, PROXY_CAPABILITIES, TRACE_CAPABILITIES } from '../wire/protocol.ts'
 import { packet } from '../wire/writer.ts'
 import { type Framing, framingOf, Ob20Framing, PLAIN_FRAMING } from './framing.ts'
 import { agreedCapabilities, type ProxyLogin, serverLogin } from './login.ts'
@@ -17,11 +17,12 @@ import { NO_TLS_OFFERED, type ServerTlsPort, sendLogin } from './server-tls.ts'
 /** Bound of a greeting or a login answer; OceanBase's login OK is about 25 KB. */
 const LOGIN_LIMIT_BYTES = 1024 * 1024
 
-/** How a session's login is written; `scratch` undefined: plain protocol only. */
+/** How a session's login is written; `scratch` undefined: plain protocol only, without traces. */
 export type ServerLoginParts = {
   readonly login: ProxyLogin | undefined
   readonly database: string | undefined
   readonly scratch: FrameScratch | undefined
+  readonly tracesFullLink: boolean
 }
 
 /** Within what time the session has to be in, and whether inside TLS. */
@@ -129,8 +130,13 @@ export class ServerEntry {
     if (login === undefined) this.deadline.cancel()
     this.owner.greetedBy(greeting)
     if (login === undefined) return
-    const capabilities = this.scratch === undefined ? PROXY_CAPABILITIES : OB20_CAPABILITIES
-    this.relayLogin(serverLogin(login, greeting, { database, capabilities }))
+    this.relayLogin(serverLogin(login, greeting, { database, capabilities: this.asked }))
+  }
+
+  /** Bits of `__proxy_capability_flag`. */
+  private get asked(): number {
+    if (this.scratch === undefined) return PROXY_CAPABILITIES
+    return this.parts.tracesFullLink ? OB20_CAPABILITIES | TRACE_CAPABILITIES : OB20_CAPABILITIES
   }
 
   private get scratch(): FrameScratch | undefined {

@@ -23,6 +23,7 @@ export function sessionSettings(config: ConfigStore, workers: number): SessionSe
     queryTimeoutDeltaMs: config.timeMs('observer_query_timeout_delta'),
     maxMemoryBytes: config.number('client_max_memory_size'),
     usesOb20: config.isOn('enable_ob_protocol_v2'),
+    tracesFullLink: config.isOn('enable_full_link_trace'),
     routesAtRandom: config.get('server_routing_mode') === 'random',
     isReadOnly: config.number('obproxy_read_only') === 0,
     readsWeakly: config.number('obproxy_read_consistency') === 1,

@@ -65,6 +65,7 @@ export class Canceller {
         login: { ...login, connectionId: this.deps.nextConnectionId() },
         database: undefined,
         scratch: undefined,
+        tracesFullLink: false,
       },
     )
     server.start({ transport, clock, tls: serverTls }, connectTimeoutMs)

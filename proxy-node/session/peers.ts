@@ -25,5 +25,6 @@ export const DEFAULT_SETTINGS = {
   queryTimeoutDeltaMs: 20_000,
   maxMemoryBytes: 8 * 1024 * 1024,
   usesOb20: true,
+  tracesFullLink: false,
   routesAtRandom: false,
 } as const

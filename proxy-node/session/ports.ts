@@ -77,6 +77,8 @@ export type SessionSettings = LobbyLimits &
     readonly maxMemoryBytes: number
     /** `enable_ob_protocol_v2`. */
     readonly usesOb20: boolean
+    /** Full-link trace ids of servers follow the session to the next server (OB 2.0 only). */
+    readonly tracesFullLink: boolean
     /** `server_routing_mode=random`: each statement that may move goes to some server. */
     readonly routesAtRandom: boolean
   }

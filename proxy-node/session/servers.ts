@@ -224,11 +224,12 @@ export class Servers implements ServerSessionOwner {
   }
 
   private open(address: Address): void {
-    const { connectTimeoutMs, usesOb20 } = this.deps.settings()
+    const { connectTimeoutMs, usesOb20, tracesFullLink } = this.deps.settings()
     const server = new ServerSession(address, this, {
       login: this.login,
       database: this.database,
       scratch: usesOb20 ? this.deps.scratch : undefined,
+      tracesFullLink,
     })
     this.current = server
     const { transport, clock, serverTls } = this.deps

@@ -9,7 +9,7 @@ import { type TextPrepared, textPrepared } from '../sql/text-prepare.ts'
 import { FLAG } from '../sql/words.ts'
 import { buildOk } from '../wire/ok.ts'
 import { COMMAND, DEFAULT_STATUS, HEADER_BYTES, STATUS } from '../wire/protocol.ts'
-import { parsePrepareOk, setStatementId, statementId } from '../wire/statement.ts'
+import { parsePrepareOk, setStatementId, statementId, wantsCursor } from '../wire/statement.ts'
 import { packet } from '../wire/writer.ts'
 import { COURSE } from './commands.ts'
 import type { CourseHost } from './course.ts'
@@ -20,14 +20,7 @@ import { PINS } from './pins.ts'
 import { ROUTE_PREFIX_BYTES } from './requests.ts'
 import { Routines } from './routines.ts'
 import type { Servers } from './servers.ts'
-import {
-  asksForCursor,
-  executeFor,
-  executeHeadBytes,
-  type Prepared,
-  Statements,
-  typesIn,
-} from './statements.ts'
+import { executeFor, executeHeadBytes, type Prepared, Statements, typesIn } from './statements.ts'
 
 /** What a text statement under way does when it succeeds. */
 type TextUnderWay = {
@@ -146,7 +139,7 @@ export class StatementCommands {
   private execute(head: Uint8Array, prepared: Prepared): void {
     const { errand } = this
     if (this.tellsLoss(prepared)) return
-    this.wantsCursor = asksForCursor(head)
+    this.wantsCursor = wantsCursor(head, HEADER_BYTES)
     this.takeTypes(head, prepared)
     errand.needs.prepared = prepared
     errand.meaning = prepared.meaning

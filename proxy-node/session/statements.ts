@@ -13,7 +13,6 @@ import type { SessionMemory } from './memory.ts'
 
 /** Command byte, id, flags, iteration count: what stands before the NULL bitmap of EXECUTE. */
 const EXECUTE_HEAD_BYTES = 10
-const FLAGS_AT = 5
 const TYPE_BYTES = 2
 /** What a statement costs besides its text, here and with the servers that have it: part of the session's memory. */
 const STATEMENT_BYTES = 512
@@ -139,12 +138,6 @@ export class Statements {
 export function executeHeadBytes(parameterCount: number): number {
   if (parameterCount === 0) return EXECUTE_HEAD_BYTES
   return boundFlagAt(parameterCount) + 1 + parameterCount * TYPE_BYTES
-}
-
-/** `head` begins with the packet's header. @throws protocol.malformed */
-export function asksForCursor(head: Uint8Array): boolean {
-  if (head.length < HEADER_BYTES + EXECUTE_HEAD_BYTES - 1) throw malformed('EXECUTE cut short')
-  return head[HEADER_BYTES + FLAGS_AT] !== 0
 }
 
 /** The types that an EXECUTE brings, a view; undefined when it leaves them to an earlier one. */

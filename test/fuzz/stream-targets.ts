@@ -7,7 +7,6 @@ import type { Connection } from '../../proxy-node/net/transport.ts'
 import { ClientEntry } from '../../proxy-node/session/client-entry.ts'
 import { Requests } from '../../proxy-node/session/requests.ts'
 import {
-  asksForCursor,
   executeFor,
   executeHeadBytes,
   type Prepared,
@@ -18,10 +17,11 @@ import { PacketCollector, ResponseRelay } from '../../proxy-node/wire/framing.ts
 import { buildLogin } from '../../proxy-node/wire/handshake.ts'
 import { Ob20Reader } from '../../proxy-node/wire/ob20.ts'
 import { buildError, buildOk } from '../../proxy-node/wire/ok.ts'
-import { CAPABILITY, COMMAND } from '../../proxy-node/wire/protocol.ts'
+import { CAPABILITY, COMMAND, HEADER_BYTES } from '../../proxy-node/wire/protocol.ts'
 import { buildProxyHeader } from '../../proxy-node/wire/proxy-protocol.ts'
 import { ACTION, ResponseTracker } from '../../proxy-node/wire/response.ts'
 import { bigint, buildResultset, varchar } from '../../proxy-node/wire/resultset.ts'
+import { wantsCursor } from '../../proxy-node/wire/statement.ts'
 import { packet } from '../../proxy-node/wire/writer.ts'
 import { responseFrames, responseState } from '../support/ob20-server.ts'
 import { bytesOf, demand, inPieces, isMalformed, type Target } from './target.ts'
@@ -291,7 +291,7 @@ const STATEMENTS: Target = {
     const parameterCount = (bytes[0] ?? 0) & 0x3f
     const head = bytes.subarray(STREAM_AT)
     demand(executeHeadBytes(parameterCount) >= 10, 'an EXECUTE has a head')
-    const cursor = asksForCursor(head)
+    const cursor = wantsCursor(head, HEADER_BYTES)
     const types = typesIn(head, parameterCount)
     const isKnown = ((bytes[1] ?? 0) & 1) === 1
     const prepared: Prepared = {

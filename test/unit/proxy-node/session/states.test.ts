@@ -1,7 +1,10 @@
 import { describe, expect, test } from 'vitest'
 import {
+  nextServersState,
   nextSessionState,
+  SERVERS_TABLE,
   SESSION_TABLE,
+  type ServersState,
   type SessionEvent,
   type SessionState,
 } from '../../../../proxy-node/session/states.ts'
@@ -34,5 +37,30 @@ describe('the table of session states', () => {
 
   test('refuses an event that must not happen', () => {
     expect(() => nextSessionState('idle', 'accepted')).toThrow('session: accepted while idle')
+  })
+})
+
+describe('the table of the server sessions of a client', () => {
+  const states = Object.keys(SERVERS_TABLE) as ServersState[]
+  const reachable = (from: ServersState) => {
+    const seen = new Set<string>([from])
+    for (const state of seen)
+      for (const to of Object.values(SERVERS_TABLE[state as ServersState])) seen.add(to)
+    return seen
+  }
+
+  test('reaches every state from the first, and the end from every state', () => {
+    expect([...reachable('none')].sort()).toEqual([...states].sort())
+    for (const state of states) expect(reachable(state)).toContain('closed')
+  })
+
+  test('sends commands in one state only, which a loss ends', () => {
+    expect(SERVERS_TABLE.using.lost).toBe('none')
+    for (const [state, row] of Object.entries(SERVERS_TABLE))
+      if (state !== 'using') expect(row).not.toHaveProperty('lost')
+  })
+
+  test('refuses an event that must not happen', () => {
+    expect(() => nextServersState('none', 'usable')).toThrow('server sessions: usable while none')
   })
 })
