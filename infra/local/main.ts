@@ -74,7 +74,9 @@ async function up(settings: StackSettings, { reset, json }: Options): Promise<nu
   try {
     const shown = await Promise.race([stack.start(), asked])
     if (shown === 'asked') return 0
-    process.stdout.write(json ? `${JSON.stringify(shown.dev)}\n` : readyScreen(shown, home))
+    process.stdout.write(
+      json ? `${JSON.stringify(shown.dev)}\n` : readyScreen(shown, home, commandFor(settings)),
+    )
     const end = await Promise.race([asked, stack.services.givenUp])
     return end === 'asked' ? 0 : complain(end)
   } finally {
@@ -95,6 +97,11 @@ function askedToStop(): Promise<'asked'> {
 function runningStack(home: string): number | undefined {
   const stored = readJson(join(home, 'stack.json')) as { pid: number; started: string } | undefined
   return stored !== undefined && startOf(stored.pid) === stored.started ? stored.pid : undefined
+}
+
+/** As it must be written to reach this stack from another shell. */
+function commandFor({ number, home }: StackSettings): string {
+  return number === 0 ? 'npm run dev' : `OBFLEET_STACK=${number} OBFLEET_HOME=${home} npm run dev`
 }
 
 function complain(line: string): number {

@@ -29,7 +29,8 @@ export type AdminPorts = {
   /** Client sessions of all workers. */
   readonly sessions: () => Promise<readonly SessionRow[]>
   /** Ends a client session wherever it is; false when no worker has it. */
-  readonly kill: (connectionId: number) => Promise<boolean>
+  /** Ends a client's session, or what runs for it; false when no client has the id. */
+  readonly kill: (connectionId: number, onlyQuery: boolean) => Promise<boolean>
   readonly availability: () => Promise<Availability>
   /** What SHOW PROXYINFO UPGRADE tells, line by line. */
   readonly upgrade: () => Promise<readonly string[]>

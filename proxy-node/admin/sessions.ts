@@ -46,6 +46,13 @@ export const SESSION_RULES: readonly Rule[] = [
     grammar: /^kill\s+(?:(?:connection|proxysession)\s+)?(\d{1,10})$/is,
     answer: ([, id], ports, session) => kill(Number(id), ports, session),
   },
+  {
+    grammar: /^kill\s+query\s+(\d{1,10})$/is,
+    answer: async ([, id], ports) => {
+      if (await ports.kill(Number(id), true)) return OK
+      throw new Fault('session.unknown', { id: Number(id) })
+    },
+  },
 ]
 
 function listed(
@@ -81,6 +88,6 @@ function sessionCells(row: SessionRow, cluster: string): readonly Cell[] {
 /** Its own connection is told 1317 by KILL's answer; the client closes it then. */
 async function kill(id: number, ports: AdminPorts, session: AdminSession): Promise<AdminResult> {
   if (id === session.connectionId) throw new Fault('session.killed')
-  if (!(await ports.kill(id))) throw new Fault('session.unknown', { id })
+  if (!(await ports.kill(id, false))) throw new Fault('session.unknown', { id })
   return OK
 }

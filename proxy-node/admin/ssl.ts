@@ -18,7 +18,7 @@ export const SSL_RULES: readonly Rule[] = [
           ['server ssl', config.isOn('enable_server_ssl') ? config.get('server_ssl_mode') : 'off'],
           ['minimum version', attributes?.minVersion ?? ''],
           ['loaded at', timeText(since)],
-          ['failure', failure?.message ?? ''],
+          ['failure', failure?.message ?? missingPair(config, current.cert)],
           ...current.facts.flatMap(facts => [
             [`${facts.use} certificate`, facts.subject],
             [`${facts.use} issuer`, facts.issuer],
@@ -33,6 +33,12 @@ export const SSL_RULES: readonly Rule[] = [
     },
   },
 ]
+
+/** What is wanted and can not be had, though nothing is wrong with any file. */
+function missingPair(config: { readonly isOn: (name: string) => boolean }, cert: string): string {
+  const isMissing = config.isOn('enable_client_ssl') && cert === ''
+  return isMissing ? 'ssl_certificate_file and ssl_private_key_file are not both set' : ''
+}
 
 function timeText(ms: number): string {
   return ms === 0 ? '' : new Date(ms).toISOString()

@@ -68,7 +68,7 @@ export type Question =
       readonly sql: string
       readonly connectionId: number
     }
-  | { readonly ask: 'kill'; readonly connectionId: number }
+  | { readonly ask: 'kill'; readonly connectionId: number; readonly onlyQuery: boolean }
   | { readonly ask: 'processList'; readonly by: Requester }
   | {
       readonly ask: 'killFor'

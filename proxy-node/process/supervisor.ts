@@ -377,15 +377,15 @@ export class Supervisor {
       config: this.config,
       certificates: this.certificates,
       sessions: () => this.allSessions(),
-      kill: connectionId => this.kill(connectionId),
+      kill: (connectionId, onlyQuery) => this.kill(connectionId, onlyQuery),
       availability: () => this.availability(),
       upgrade: () => this.upgrade(),
       failed: error => this.port.log.error(`admin statement failed: ${String(error)}`),
     })
   }
 
-  private async kill(connectionId: number): Promise<boolean> {
-    const answers = await this.workers.ask({ ask: 'kill', connectionId })
+  private async kill(connectionId: number, onlyQuery: boolean): Promise<boolean> {
+    const answers = await this.workers.ask({ ask: 'kill', connectionId, onlyQuery })
     return answers.some(({ answer }) => answer)
   }
 

@@ -176,7 +176,8 @@ class Worker {
       return Promise.resolve(this.sessions.processRows(question.by))
     if (question.ask === 'killFor')
       return Promise.resolve(this.sessions.killFor(question.id, question.by, question.onlyQuery))
-    if (question.ask === 'kill') return Promise.resolve(this.sessions.kill(question.connectionId))
+    if (question.ask === 'kill')
+      return Promise.resolve(this.sessions.kill(question.connectionId, question.onlyQuery))
     if (question.ask === 'guests') return Promise.resolve(this.sessions.report())
     return Promise.resolve(this.sessions.traffic.snapshot(this.sessions.list()))
   }

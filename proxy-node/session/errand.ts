@@ -18,7 +18,15 @@ import type { SessionMemory } from './memory.ts'
 import type { CourseParts } from './oceanbase-course.ts'
 import { PINS } from './pins.ts'
 import { isUpToDate, type RestoreOwner, Restorer, type StepKind, stateFor } from './restore.ts'
-import { betterServer, NOT_MASTER, REROUTE, REROUTED, type Reaction, reactionTo } from './retry.ts'
+import {
+  betterServer,
+  CLOSES_CLIENT,
+  NOT_MASTER,
+  REROUTE,
+  REROUTED,
+  type Reaction,
+  reactionTo,
+} from './retry.ts'
 import type { NamedText, Prepared } from './statements.ts'
 import { Watch, type Watched } from './watch.ts'
 import { Way, type WayOwner } from './way.ts'
@@ -233,6 +241,11 @@ export class Errand implements RestoreOwner, WayOwner, Watched {
 
   /** No session could be had; the command has been executed nowhere. */
   unreachable(error: Uint8Array | undefined): void {
+    // The client was killed, by whichever way; servers refuse its logins from then on (tried).
+    if (error !== undefined && CLOSES_CLIENT.has(parseError(error).errno)) {
+      this.host.giveUp(new Fault('session.killed'))
+      return
+    }
     const answer = error ?? this.refusal
     if (answer !== undefined) this.refuse(answer)
     else if (this.failedSilently !== undefined) this.host.answerNothing()

@@ -107,10 +107,11 @@ export class Sessions {
     return [...this.open.values()]
   }
 
-  /** Ends one session with 1317 to its client; false when it is not here. */
-  kill(id: number): boolean {
+  /** Ends one session with 1317 to its client, or only what runs for it; false when it is not here. */
+  kill(id: number, onlyQuery = false): boolean {
     const session = this.open.get(id)
-    session?.giveUp(new Fault('session.killed'))
+    if (onlyQuery) session?.cancelStatement()
+    else session?.giveUp(new Fault('session.killed'))
     return session !== undefined
   }
 

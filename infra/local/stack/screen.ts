@@ -10,7 +10,8 @@ export type Shown = {
   readonly engineReason: string | undefined
 }
 
-export function readyScreen(shown: Shown, home: string): string {
+/** `command` begins what is run for this stack and no other. */
+export function readyScreen(shown: Shown, home: string, command = 'npm run dev'): string {
   const { dev, fleet } = shown
   const path = `./${relative(process.cwd(), home)}/dev.json`
   const secret = (field: string) => `$(node -p "require('${path}').${field}")`
@@ -23,7 +24,7 @@ export function readyScreen(shown: Shown, home: string): string {
     changeLines(shown, secret),
     ...(fleet.nodes.length === 0
       ? []
-      : [`  reboot an instance:  npm run dev -- reboot ${fleet.nodes[0]?.name}`]),
+      : [`  reboot an instance:  ${command} -- reboot ${fleet.nodes[0]?.name}`]),
     '  Ctrl-C stops everything; started again, all is as it was.',
   ]
   return `\n${blocks.filter(block => block !== '').join('\n\n')}\n`

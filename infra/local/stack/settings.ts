@@ -32,7 +32,9 @@ export type StackSettings = {
 export function stackSettings(env: Readonly<Record<string, string | undefined>>): StackSettings {
   const number = Number(env['OBFLEET_STACK'] ?? '0')
   if (!Number.isInteger(number) || number < 0 || number > MAX_NUMBER)
-    throw new Error(`OBFLEET_STACK is "${env['OBFLEET_STACK']}"; it must be 0 to ${MAX_NUMBER}`)
+    throw new Error(
+      `OBFLEET_STACK is "${env['OBFLEET_STACK']}"; it must be 1 to ${MAX_NUMBER}, or 0 for the first stack`,
+    )
   const home = env['OBFLEET_HOME']
   if (number !== 0 && home === undefined)
     throw new Error(

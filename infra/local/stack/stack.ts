@@ -23,7 +23,7 @@ import { type ApiClient, apiClient } from './api-client.ts'
 import { hostsOnline, makeDemo, offerObCluster } from './demo.ts'
 import { type DevFile, devFile } from './dev-file.ts'
 import { type Fleet, settledFleet } from './fleet.ts'
-import { type StackKeys, sha256Hex, stackKeys } from './keys.ts'
+import { type KeyPair, type StackKeys, sha256Hex, stackKeys } from './keys.ts'
 import { keptPackage, offerPackage } from './package.ts'
 import type { Shown } from './screen.ts'
 import { Services } from './services.ts'
@@ -296,7 +296,7 @@ export class Stack {
           control: observers.control,
         },
       ],
-      ssm: { url: urlOf(runCommand), region: REGION, ...this.keys.plane },
+      ssm: { url: urlOf(runCommand), region: REGION, ...pairOf(this.keys.plane) },
     })
   }
 
@@ -369,4 +369,9 @@ async function buildNode(note: (line: string) => void): Promise<void> {
     child.once('close', done)
   })
   if (code !== 0) throw new Error('the node executable cannot be built')
+}
+
+/** By name: the SDK adds fields of its own to the credentials it is given. */
+function pairOf({ accessKeyId, secretAccessKey }: KeyPair): KeyPair {
+  return { accessKeyId, secretAccessKey }
 }

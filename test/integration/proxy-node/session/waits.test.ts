@@ -6,8 +6,10 @@ import { afterEach, describe, expect, test } from 'vitest'
 import { type DataPlane, startDataPlane } from '../../../support/data-plane.ts'
 import {
   changed,
+  type FakeConnection,
   type FakeScript,
   type FakeServer,
+  loginOk,
   okWithState,
   startFakeServer,
 } from '../../../support/fake-server.ts'
@@ -28,6 +30,8 @@ let plane: DataPlane
 let client: RawClient
 /** Sees each command before the script does; true when it is dealt with. */
 let hook: Hook = () => false
+/** Servers refuse every login with it, 0: none. */
+let refusal = 0
 
 const textOf = (command: Buffer) => command.subarray(1).toString()
 
@@ -48,8 +52,12 @@ const script = statementScript((connection, command) => {
 async function start(): Promise<void> {
   const onCommand: Hook = (connection, command, server) =>
     hook(connection, command, server) || script.onCommand?.(connection, command, server) === true
-  first = await startFakeServer({ ...script, onCommand })
-  second = await startFakeServer({ ...script, onCommand })
+  const onLogin = (connection: FakeConnection) =>
+    refusal === 0
+      ? connection.send(loginOk(connection, script))
+      : connection.error(refusal, 'Client Session need be killed')
+  first = await startFakeServer({ ...script, onCommand, onLogin })
+  second = await startFakeServer({ ...script, onCommand, onLogin })
   const [one, two] = [first, second].map(({ host, port }) => ({ host, port }))
   if (one === undefined || two === undefined) throw new Error('two servers')
   plane = await startDataPlane('node:net', {
@@ -68,6 +76,7 @@ async function loggedIn(): Promise<RawClient> {
 
 afterEach(async () => {
   hook = () => false
+  refusal = 0
   client.socket.destroy()
   await plane.stop()
   await Promise.all([first.stop(), second.stop()])
@@ -282,6 +291,17 @@ describe('other clients and what comes behind', () => {
     await client.answer()
 
     expect(await errnoOf()).toBe(1835)
+    await client.closed()
+  })
+
+  test('a client that was killed by another proxy, whose logins servers refuse, is closed', async () => {
+    await start()
+    refusal = 4401
+    for (const { connections } of [first, second])
+      for (const { socket } of connections) socket.destroy()
+    // A statement may still meet the end of its server.
+    await expect.poll(async () => errorOf((await query('SELECT 1 FROM t1'))[0]).errno).toBe(1317)
+
     await client.closed()
   })
 

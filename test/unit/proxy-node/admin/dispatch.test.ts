@@ -36,9 +36,9 @@ beforeEach(() => {
   ports = {
     config: ConfigStore.open(folder, new Map([['rootservice_cluster_name', 'obcluster']])),
     sessions: async () => open.map(id => ({ ...SESSION, id })),
-    kill: async id => {
+    kill: async (id, onlyQuery) => {
       const isHere = open.includes(id)
-      open = open.filter(other => other !== id)
+      if (!onlyQuery) open = open.filter(other => other !== id)
       return isHere
     },
     availability: async () => availability,
@@ -141,7 +141,6 @@ describe('what drivers send at connect', () => {
     'select constructor()',
     'insert into t values (1)',
     'show engines',
-    'kill query 12',
     'settle',
     '',
     ';',
@@ -347,6 +346,12 @@ describe('sessions', () => {
       expect(await errno(sql)).toBe(1094)
     },
   )
+
+  test('KILL QUERY leaves the client', async () => {
+    expect(await run('KILL QUERY 12')).toEqual({ kind: 'ok' })
+    expect(await run('kill query 12')).toEqual({ kind: 'ok' })
+    expect(await run('KILL QUERY 99')).toMatchObject({ kind: 'error', errno: 1094 })
+  })
 
   test('KILL of oneself is an interruption', async () => {
     expect(await run('kill 99')).toMatchObject({ kind: 'error', errno: 1317, state: '70100' })

@@ -29,6 +29,6 @@ describe('where a stack lives', () => {
 
   test.each(['-1', '101', '1.5', 'x', ''])('number "%s"', number => {
     if (number === '') expect(stackSettings({ OBFLEET_STACK: '' }).number).toBe(0)
-    else expect(() => stackSettings({ OBFLEET_STACK: number })).toThrow('must be 0 to 100')
+    else expect(() => stackSettings({ OBFLEET_STACK: number })).toThrow('must be 1 to 100')
   })
 })
