@@ -16,7 +16,7 @@ import type { Sequence } from './steps.ts'
 const BUDGET_MS = 150_000
 const SEQUENCES = 1300
 const LANES = 8
-const FEWEST_SEQUENCES = 50
+const FEWEST_SEQUENCES = 300
 
 let stack: Stack
 
