@@ -347,7 +347,7 @@ export class OceanbaseCourse implements Course {
   private settleText(server: ServerSession, errno: number): void {
     const { meaning } = this.errand
     if (meaning === undefined) return
-    if (usesTexts(meaning)) this.statements.settleCalls(server)
+    if (usesTexts(meaning)) this.statements.settleCalls(server, errno)
     if (errno !== 0) this.memory.pins &= this.pinsBefore | ~OWN_PINS
     if (TEXT_VERBS[meaning.verb] === true) this.statements.settleText(server, meaning.verb, errno)
     else if (meaning.verb === 'unlock' && errno === 0)

@@ -35,6 +35,9 @@ const SEVERAL = FLAG.multiple | FLAG.executes
 /** It belongs to the server of the statement before it, whatever else it uses. */
 const BOUND = FLAG.leans | FLAG.foundRows | FLAG.locks
 
+/** ER_SP_DOES_NOT_EXIST: nothing was called that could have prepared anything. */
+const NO_ROUTINE = 1305
+
 export class StatementCommands {
   private readonly host: CourseHost
   private readonly memory: SessionMemory
@@ -283,8 +286,8 @@ export class StatementCommands {
   }
 
   /** The answer of a statement that may have called routines is whole. */
-  settleCalls(server: ServerSession): void {
-    if (this.isCalling) this.routines.ranOn(server)
+  settleCalls(server: ServerSession, errno: number): void {
+    if (this.isCalling && errno !== NO_ROUTINE) this.routines.ranOn(server)
   }
 
   /** Before PREPARE, EXECUTE and DEALLOCATE are routed: what the server must have; the meaning to route by, if another. */
@@ -356,7 +359,7 @@ export class StatementCommands {
 
   private executed(prepared: Prepared, server: ServerSession, errno: number): void {
     prepared.longDataOn = undefined
-    this.settleCalls(server)
+    this.settleCalls(server, errno)
     if (errno !== 0) return
     if (this.bringsTypes) server.delivered.tookTypes(prepared.id)
     const isOpen = this.wantsCursor && (server.tracker.status & STATUS.cursorExists) !== 0
