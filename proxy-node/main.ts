@@ -188,6 +188,7 @@ async function supervise(parts: Parts): Promise<void> {
   const { listenDescriptor } = parts
   const supervisor = new Supervisor({
     config,
+    workdir,
     generation,
     spawn: (take, lost) => spawnWorker({ flag: WORKER_FLAG, listenDescriptor, take, lost }),
     spawnSuccessor: ended => {

@@ -51,6 +51,8 @@ export class SessionMemory {
   schema: string | undefined
   /** The last statement was routed to a server that is not its table's leader. */
   missed = false
+  /** Once it has changed rows, compacting zones are avoided (§7.5). */
+  hasRunDml = false
   /** COM_QUERY payload of a BEGIN that no server has seen (§5.2). */
   heldBegin: Uint8Array | undefined
   /** Counts the changes; what a server session has is compared with it. */
@@ -99,6 +101,17 @@ export class SessionMemory {
   /** The session's value of a system variable, display text; undefined before login. */
   variable(name: string): string | undefined {
     return this.system?.get(name)?.value ?? this.baseline?.value(name)
+  }
+
+  /** Whether the session's value is another than the one that its login began with. */
+  hasChanged(name: string): boolean {
+    return this.system?.has(name) ?? false
+  }
+
+  /** A user variable that holds a text; the name in lower case. */
+  userText(name: string): string | undefined {
+    const bytes = this.user?.get(name)?.value.bytes
+    return bytes === undefined ? undefined : Buffer.from(bytes).toString('utf8')
   }
 
   /** A variable that counts seconds; `otherwise` where no server has told it. */

@@ -26,7 +26,7 @@ import { LossNotice } from './loss.ts'
 import type { SessionMemory } from './memory.ts'
 import { OwnCommands } from './own-commands.ts'
 import { PINS } from './pins.ts'
-import type { Directory, SessionDeps } from './ports.ts'
+import type { SessionDeps } from './ports.ts'
 import { prescribe, refusalOf } from './prescribed.ts'
 import { ROUTE_PREFIX_BYTES } from './requests.ts'
 import { CLOSES_CLIENT } from './retry.ts'
@@ -58,7 +58,6 @@ const TEXT_VERBS: Readonly<Partial<Record<Statement['verb'], true>>> = {
 
 export type CourseParts = {
   readonly deps: SessionDeps
-  readonly directory: Directory
   readonly memory: SessionMemory
   readonly servers: Servers
   readonly identity: IdentityOwner

@@ -1,175 +1,362 @@
 /**
  * One OB cluster as this node sees it: bootstrapped from the root service list, kept fresh, served
  * from the last picture when every server that could be asked is gone. Asks through a query port.
- * Source: proxy-routing.md §3.1–3.6, §4.2, §9.
+ * Source: proxy-routing.md §3.3–3.5, §9.
  */
 import type { Clock, TimerHandle } from '../base/clock.ts'
-import { type Location, Locations, type ServerAddress } from './locations.ts'
-import { locationStatement, SERVERS_STATEMENT } from './statements.ts'
-import { Tenants } from './tenants.ts'
-
-/** Rows as text, columns by name. */
-export type Answer = readonly Readonly<Record<string, string | null>>[]
+import { Blacklist, type BlacklistChange, type BlacklistSettings } from './blacklist.ts'
+import {
+  ClusterLocations,
+  type DescriptionStatements,
+  type LocationChange,
+  type LocationSettings,
+} from './cluster-locations.ts'
+import { Detection, type DetectionSettings } from './detection.ts'
+import { primaryZonesOf, shapeOf } from './discovery.ts'
+import type { FailureKind } from './failures.ts'
+import { type KernelFlavour, type Listing, listCluster, WrongCluster } from './listing.ts'
+import {
+  type ClusterPicture,
+  type Server,
+  type ServerAddress,
+  serverKey,
+  type Tenant,
+  type TenantServers,
+  type Zone,
+} from './model.ts'
+import { serverState } from './server-states.ts'
+import { type Answer, addressOf, rootServersOf } from './table-entry.ts'
 
 /** After so long nobody waits for the answer to a question any more; what is old is not asked. */
 export const QUESTION_MS = 10_000
-
-/** Runs a metadata statement on a server as proxyro. @throws Error when it cannot be answered. */
-export type QueryPort = (server: ServerAddress, sql: string) => Promise<Answer>
+/** Until the first list has come. */
+const FIRST_RETRY_MS = 1_000
+/** Refreshes in vain after which the root service list is asked for again (§3.5). */
+const MAX_FAILURES = 10
+/** Its servers are all there are; it is never asked about (§4.11). */
+const SYS = 'sys'
+/** A tenant whose locality changed is forgotten after half of it to all of it (§4.10). */
+const LOCALITY_MS = 60_000
 
 export type ClusterSettings = {
-  readonly name: string
-  readonly rootservices: readonly ServerAddress[]
-  /** As a function it is asked each time. */
-  readonly refreshIntervalMs: number | (() => number)
+  readonly locations: LocationSettings
+  readonly blacklist: BlacklistSettings
+  readonly detection: DetectionSettings
+  /** `server_state_refresh_interval`. */
+  readonly refreshIntervalMs: number
+  /** `check_tenant_locality_change`. */
+  readonly checksLocality: boolean
 }
 
-/** Failures after which a server is tried last, and for how long (§9.1). */
-const AVOID_AFTER_FAILURES = 5
-const AVOID_WINDOW_MS = 120_000
-const AVOID_MS = 20_000
-
-type Failures = { count: number; firstAt: number; avoidedUntil: number }
+export type ClusterPort = {
+  readonly name: string
+  readonly id: number
+  /** The name that its servers must tell; undefined: any. */
+  readonly expectedName: string | undefined
+  readonly rootservices: () => readonly ServerAddress[]
+  readonly settings: () => ClusterSettings
+  /** Runs a metadata statement as proxyro. @throws Error when it cannot be answered. */
+  readonly query: (server: ServerAddress, sql: string) => Promise<Answer>
+  /** Whether the server greets. */
+  readonly probe: (server: ServerAddress, timeoutMs: number) => Promise<boolean>
+  readonly descriptionStatements: DescriptionStatements | undefined
+  readonly pictured: (picture: ClusterPicture) => void
+  readonly changed: (change: LocationChange) => void
+  /** All entries of the tenant are to be forgotten. */
+  readonly forgot: (tenant: string) => void
+  /** Statements of clients are under way there. */
+  readonly isAtWork: (key: string) => boolean
+  /** Detection: what runs on this server is not going to end. */
+  readonly died: (server: ServerAddress) => void
+  /** The blacklist says something else of a server. */
+  readonly judged: (change: BlacklistChange) => void
+  /** No server has answered for long: the root service list may be another one. */
+  readonly lost: () => void
+  /** The servers are those of another cluster. */
+  readonly wrong: (why: string) => void
+  /** Regions by IDC, in lower case, as the config server says; empty without one. */
+  readonly idcRegions: () => ReadonlyMap<string, string>
+  /** What its locations may take of `routing_cache_mem_limited`, bytes. */
+  readonly maxBytes: () => number
+  readonly random: () => number
+}
 
 export class Cluster {
-  readonly settings: ClusterSettings
-  readonly locations: Locations
-  private readonly query: QueryPort
+  readonly locations: ClusterLocations
+  readonly blacklist: Blacklist
+  private readonly port: ClusterPort
   private readonly clock: Clock
-  private servers: readonly ServerAddress[]
-  private readonly down = new Set<string>()
-  private readonly failures = new Map<string, Failures>()
-  private readonly tenants: Tenants
-  private timer: TimerHandle | undefined
+  private readonly detection: Detection
+  private listing: Listing | undefined
+  private refreshTimer: TimerHandle | undefined
+  /** Refreshes in vain since the last that was not. */
+  private failures = 0
   private turn = 0
   private isStopped = false
-  /** True once a server has answered the first question. */
-  isLoaded = false
+  private isRefreshing = false
+  picture: ClusterPicture
 
-  constructor(settings: ClusterSettings, query: QueryPort, clock: Clock) {
-    this.settings = settings
-    this.query = query
+  constructor(port: ClusterPort, clock: Clock) {
+    this.port = port
     this.clock = clock
-    this.servers = settings.rootservices
-    this.tenants = new Tenants(tenant => this.fetchTenant(tenant), clock)
-    this.locations = new Locations((...names) => this.fetchLocation(...names), clock)
+    this.picture = emptyPicture(port)
+    this.blacklist = new Blacklist(
+      () => port.settings().blacklist,
+      change => port.judged(change),
+    )
+    this.locations = new ClusterLocations(
+      {
+        shape: () => shapeOf(this.picture.majorVersion),
+        ask: sql => this.ask(sql),
+        settings: () => port.settings().locations,
+        changed: port.changed,
+        descriptionStatements: port.descriptionStatements,
+        random: port.random,
+      },
+      clock,
+    )
+    this.detection = new Detection(
+      this.blacklist,
+      {
+        probe: port.probe,
+        isAtWork: port.isAtWork,
+        died: key => {
+          const server = this.picture.servers.get(key)
+          if (server !== undefined) port.died(server.address)
+        },
+        settings: () => port.settings().detection,
+      },
+      clock,
+    )
+  }
+
+  /** True once a server has answered the first questions. */
+  get isLoaded(): boolean {
+    return this.picture.isLoaded
+  }
+
+  get flavour(): KernelFlavour {
+    return this.listing?.flavour ?? 'v4'
   }
 
   /** Learns the servers and goes on doing so; the first answer may fail, the next is soon. */
   async start(): Promise<void> {
     await this.refresh()
     this.schedule()
+    this.detection.start()
   }
 
   stop(): void {
     this.isStopped = true
-    this.timer?.cancel()
+    this.refreshTimer?.cancel()
+    this.detection.stop()
   }
 
-  /** Servers of a tenant in the order to try, spread over callers; empty: no such tenant. */
-  tenantServers(tenant: string): readonly ServerAddress[] | Promise<readonly ServerAddress[]> {
-    const found = this.tenants.find(tenant)
-    return found instanceof Promise
-      ? found.then(servers => this.spread(servers))
-      : this.spread(found)
+  /** Servers of a tenant; none: no such tenant. The root services until more is known, for tenant sys. */
+  tenantServers(tenant: string): TenantServers | Promise<TenantServers> {
+    return tenant === SYS ? this.allServers() : this.locations.tenants.find(tenant)
   }
 
-  leaderOf(tenant: string, database: string, table: string) {
-    const found = this.locations.find(tenant, database, table)
-    if (found instanceof Promise) return found.then(({ leader }) => this.usable(leader))
-    return this.usable(found.leader)
+  get name(): string {
+    return this.port.name
   }
 
-  connectFailed(server: ServerAddress): void {
-    const key = keyOf(server)
-    const now = this.clock.now()
-    const seen = this.failures.get(key)
-    const entry =
-      seen === undefined || now - seen.firstAt > AVOID_WINDOW_MS
-        ? { count: 0, firstAt: now, avoidedUntil: 0 }
-        : seen
-    entry.count += 1
-    if (entry.count >= AVOID_AFTER_FAILURES) entry.avoidedUntil = now + AVOID_MS
-    this.failures.set(key, entry)
+  /** Something has been heard that makes the picture old. */
+  refreshSoon(): void {
+    if (this.isStopped || this.isRefreshing) return
+    this.refreshTimer?.cancel()
+    void this.refresh().then(() => this.schedule())
   }
 
-  private usable(leader: ServerAddress | undefined): ServerAddress | undefined {
-    return leader === undefined || this.isAvoided(leader) ? undefined : leader
+  /** A miss says that the tenant's leaders are not all on one server; the next listing may say so again. */
+  scattered(tenant: string): void {
+    const known = this.picture.tenants.get(tenant)
+    if (known?.singleLeader === undefined) return
+    const tenants = new Map(this.picture.tenants)
+    tenants.set(tenant, { ...known, singleLeader: undefined })
+    this.picture = { ...this.picture, tenants, version: this.picture.version + 1 }
+    this.port.pictured(this.picture)
   }
 
-  private isAvoided(server: ServerAddress): boolean {
-    const key = keyOf(server)
-    return this.down.has(key) || (this.failures.get(key)?.avoidedUntil ?? 0) > this.clock.now()
+  /** A worker met this on the way to a server, or there. */
+  failed(server: ServerAddress, kind: FailureKind): void {
+    this.blacklist.failed(serverKey(server), kind, this.clock.now())
   }
 
-  /** Starts at another server each time; those to avoid come last, never not at all. */
-  private spread(servers: readonly ServerAddress[]): readonly ServerAddress[] {
-    if (servers.length === 0) return servers
-    this.turn = (this.turn + 1) % servers.length
-    const turned = [...servers.slice(this.turn), ...servers.slice(0, this.turn)]
-    const good = turned.filter(server => !this.isAvoided(server))
-    return [...good, ...turned.filter(server => this.isAvoided(server))]
-  }
-
-  private schedule(): void {
-    if (this.isStopped) return
-    const interval = this.settings.refreshIntervalMs
-    const refreshIntervalMs = typeof interval === 'number' ? interval : interval()
-    const delayMs = this.isLoaded
-      ? refreshIntervalMs / 2 + Math.random() * (refreshIntervalMs / 2)
-      : Math.min(1_000, refreshIntervalMs)
-    this.timer = this.clock.after(delayMs, () => {
-      void this.refresh().then(() => this.schedule())
-    })
-  }
-
-  private async refresh(): Promise<void> {
-    const answer = await this.ask(SERVERS_STATEMENT).catch(() => undefined)
-    if (answer === undefined || answer.length === 0) return
-    const servers: ServerAddress[] = []
-    this.down.clear()
-    for (const row of answer) {
-      const server = addressOf(row['svr_ip'], row['svr_port'])
-      if (server === undefined) continue
-      servers.push(server)
-      const serves = row['status'] === 'ACTIVE' && row['started'] !== '0' && row['stopped'] !== '1'
-      if (!serves) this.down.add(keyOf(server))
-    }
-    if (servers.length > 0) this.servers = servers
-    this.isLoaded = true
-  }
-
-  private async fetchTenant(name: string): Promise<readonly ServerAddress[]> {
-    const answer = await this.ask(locationStatement(name, 'oceanbase', '__all_dummy'))
-    return answer
-      .map(row => addressOf(row['svr_ip'], row['sql_port']))
-      .filter(server => server !== undefined)
-  }
-
-  private async fetchLocation(tenant: string, database: string, table: string): Promise<Location> {
-    const answer = await this.ask(locationStatement(tenant, database, table))
-    // Partitioned tables have a leader a partition; they go to the tenant's servers.
-    const leaders = answer.filter(row => row['role'] === '1' && row['part_num'] === '1')
-    return { leader: addressOf(leaders[0]?.['svr_ip'], leaders[0]?.['sql_port']) }
-  }
-
-  /** Asks any server that answers, the known ones first, then the root service list. */
-  private async ask(sql: string): Promise<Answer> {
+  /** Questions go to the servers that look well first; the answer of any will do. @throws Error */
+  async ask(sql: string): Promise<Answer> {
     const tried = new Set<string>()
     const until = this.clock.now() + QUESTION_MS
     let last: unknown = new Error('no server to ask')
-    for (const server of [...this.spread(this.servers), ...this.settings.rootservices]) {
-      if (tried.has(keyOf(server))) continue
+    for (const server of [...this.askable(), ...this.port.rootservices()]) {
+      const key = serverKey(server)
+      if (tried.has(key)) continue
       if (tried.size > 0 && this.clock.now() >= until) break
-      tried.add(keyOf(server))
+      tried.add(key)
       try {
-        return await this.query(server, sql)
+        return await this.port.query(server, sql)
       } catch (error) {
         last = error
       }
     }
-    throw new Error(`no server of cluster ${this.settings.name} answered`, { cause: last })
+    throw new Error(`no server of cluster ${this.port.name} answered`, { cause: last })
   }
+
+  /** Another one first each time; those that something speaks against come last. */
+  private askable(): readonly ServerAddress[] {
+    const servers = [...this.picture.servers.values()]
+    if (servers.length === 0) return []
+    this.turn = (this.turn + 1) % servers.length
+    const turned = [...servers.slice(this.turn), ...servers.slice(0, this.turn)]
+    const isGood = ({ key, state }: Server) =>
+      state === 'ACTIVE' && this.blacklist.congestionOf(key) === 0
+    return [...turned.filter(isGood), ...turned.filter(server => !isGood(server))].map(
+      ({ address }) => address,
+    )
+  }
+
+  // --- refreshing
+
+  private schedule(): void {
+    if (this.isStopped) return
+    const { refreshIntervalMs } = this.port.settings()
+    const delayMs = this.isLoaded
+      ? refreshIntervalMs * (0.5 + this.port.random() / 2)
+      : Math.min(FIRST_RETRY_MS, refreshIntervalMs)
+    this.refreshTimer = this.clock.after(delayMs, () => {
+      void this.refresh().then(() => this.schedule())
+    })
+  }
+
+  /** Never rejects: without an answer the last picture serves on. */
+  private async refresh(): Promise<void> {
+    const { port } = this
+    this.isRefreshing = true
+    try {
+      const before = this.listing
+      this.listing = await listCluster(
+        { ask: sql => this.ask(sql), expectedName: port.expectedName },
+        before,
+      )
+      this.failures = 0
+      if (this.isStopped) return
+      this.paint(this.listing)
+      if (before !== undefined) this.checkLocalities(before)
+    } catch (error) {
+      this.failures += 1
+      if (error instanceof WrongCluster) port.wrong(error.message)
+      if (this.failures % MAX_FAILURES === 0) port.lost()
+    }
+    this.isRefreshing = false
+    this.locations.clean(port.maxBytes())
+  }
+
+  private paint(listing: Listing): void {
+    const servers = new Map<string, Server>()
+    for (const listed of listing.servers) {
+      const zone = listing.zones.get(listed.zone) ?? unknownZone(listed.zone)
+      const key = serverKey(listed.address)
+      const state = serverState(listed.status, listed.isStarted, listed.isStopped)
+      servers.set(key, { address: listed.address, key, zone, state })
+    }
+    this.blacklist.reported(servers.values(), this.clock.now())
+    const tenants = tenantsIn(listing)
+    const { picture, port } = this
+    const next = {
+      ...picture,
+      majorVersion: listing.majorVersion,
+      servers,
+      tenants,
+      isLoaded: true,
+    }
+    const idcRegions = port.idcRegions()
+    if (isSamePicture(picture, { ...next, idcRegions })) return
+    this.picture = { ...next, idcRegions, version: picture.version + 1 }
+    port.pictured(this.picture)
+  }
+
+  /** A tenant that is being spread otherwise has its places elsewhere soon (§4.10). */
+  private checkLocalities(before: Listing): void {
+    if (!this.port.settings().checksLocality) return
+    const old = new Map(before.tenants.map(({ name, locality }) => [name, locality]))
+    for (const { name, locality } of this.listing?.tenants ?? []) {
+      if ((old.get(name) ?? locality) === locality) continue
+      this.clock.after(LOCALITY_MS * (0.5 + this.port.random() / 2), () => {
+        this.locations.forgetTenant(name)
+        this.port.forgot(name)
+      })
+    }
+  }
+
+  private allServers(): TenantServers {
+    const { servers } = this.picture
+    if (servers.size === 0) return rootServersOf(this.port.rootservices())
+    return interleaved([...servers.values()])
+  }
+}
+
+/** Neighbours are of different zones: z1s1, z2s1, z3s1, z1s2 (§3.5). */
+function interleaved(servers: readonly Server[]): TenantServers {
+  const zones = new Map<string, ServerAddress[]>()
+  for (const { zone, address } of servers) {
+    const known = zones.get(zone.name)
+    if (known === undefined) zones.set(zone.name, [address])
+    else known.push(address)
+  }
+  const lists = [...zones.values()]
+  const longest = Math.max(...lists.map(({ length }) => length))
+  const dealt: ServerAddress[] = []
+  for (let row = 0; row < longest; row++)
+    for (const list of lists) {
+      const address = list[row]
+      if (address !== undefined) dealt.push(address)
+    }
+  return { ...rootServersOf(dealt), groupSize: lists.length }
+}
+
+function tenantsIn({ tenants, singleLeaders }: Listing): ReadonlyMap<string, Tenant> {
+  return new Map(
+    tenants.map(({ name, id, locality, primaryZone }) => {
+      const leader = singleLeaders.get(id)
+      const singleLeader =
+        leader === undefined ? undefined : { server: leader, key: serverKey(leader) }
+      return [name, { name, locality, primaryZones: primaryZonesOf(primaryZone), singleLeader }]
+    }),
+  )
+}
+
+/** The list of servers names a zone that the list of zones does not have. */
+function unknownZone(name: string): Zone {
+  return { name, region: '', idc: '', type: 'ReadWrite', state: 'ACTIVE' }
+}
+
+function emptyPicture(port: ClusterPort): ClusterPicture {
+  return {
+    cluster: port.name,
+    clusterId: port.id,
+    version: 0,
+    majorVersion: 4,
+    isLoaded: false,
+    servers: new Map(),
+    tenants: new Map(),
+    idcRegions: port.idcRegions(),
+  }
+}
+
+/** But for the version. */
+function isSamePicture(one: ClusterPicture, other: ClusterPicture): boolean {
+  return shown(one) === shown(other)
+}
+
+function shown(picture: ClusterPicture): string {
+  const { servers, tenants, idcRegions, isLoaded, majorVersion } = picture
+  return JSON.stringify([
+    isLoaded,
+    majorVersion,
+    [...servers.values()],
+    [...tenants.values()],
+    [...idcRegions],
+  ])
 }
 
 /** Parses `ip:port;ip:port`. @throws Error naming the item that is no address. */
@@ -184,15 +371,4 @@ export function parseRootservices(list: string): readonly ServerAddress[] {
       if (address === undefined) throw new Error(`'${item}' is no ip:port`)
       return address
     })
-}
-
-function addressOf(host: string | null | undefined, port: string | null | undefined) {
-  const number = Number(port)
-  const valid =
-    typeof host === 'string' && host !== '' && host !== '0.0.0.0' && number > 0 && number < 65_536
-  return valid ? { host, port: number } : undefined
-}
-
-function keyOf(server: ServerAddress): string {
-  return `${server.host}:${server.port}`
 }

@@ -4,10 +4,10 @@
  * believed for a moment, so that logins in vain do not become questions. Source: proxy-routing.md §4.2.
  */
 import type { Clock } from '../base/clock.ts'
-import type { ServerAddress } from './locations.ts'
+import type { TenantServers } from './model.ts'
 
 /** Empty: there is no such tenant. @throws Error when nobody can say. */
-export type TenantFetch = (tenant: string) => Promise<readonly ServerAddress[]>
+export type TenantFetch = (tenant: string) => Promise<TenantServers>
 
 export type TenantLimits = {
   readonly maxTenants: number
@@ -25,9 +25,9 @@ export const TENANT_LIMITS: TenantLimits = {
   maxMissing: 1_000,
 }
 
-type Known = { readonly servers: readonly ServerAddress[]; fetchedAt: number }
+type Known = { readonly servers: TenantServers; fetchedAt: number }
 
-const NONE: readonly ServerAddress[] = []
+export const NO_SERVERS: TenantServers = { replicas: [], groupSize: 1 }
 
 export class Tenants {
   private readonly fetch: TenantFetch
@@ -36,7 +36,7 @@ export class Tenants {
   private readonly known = new Map<string, Known>()
   /** Name → when it was not there. Apart, so that made-up names push no real one out. */
   private readonly missing = new Map<string, number>()
-  private readonly asked = new Map<string, Promise<readonly ServerAddress[]>>()
+  private readonly asked = new Map<string, Promise<TenantServers>>()
 
   constructor(fetch: TenantFetch, clock: Clock, limits: TenantLimits = TENANT_LIMITS) {
     this.fetch = fetch
@@ -49,9 +49,9 @@ export class Tenants {
   }
 
   /** Its servers as last heard, at once when it is known; a known one stays so while nobody answers. */
-  find(tenant: string): readonly ServerAddress[] | Promise<readonly ServerAddress[]> {
+  find(tenant: string): TenantServers | Promise<TenantServers> {
     const known = this.known.get(tenant)
-    if (known === undefined) return this.isMissing(tenant) ? NONE : this.ask(tenant)
+    if (known === undefined) return this.isMissing(tenant) ? NO_SERVERS : this.ask(tenant)
     if (this.clock.now() - known.fetchedAt > this.limits.maxAgeMs && !this.asked.has(tenant))
       this.ask(tenant).catch(() => {
         known.fetchedAt = this.clock.now()
@@ -65,6 +65,11 @@ export class Tenants {
     this.missing.clear()
   }
 
+  forget(tenant: string): void {
+    this.known.delete(tenant)
+    this.missing.delete(tenant)
+  }
+
   private isMissing(tenant: string): boolean {
     const at = this.missing.get(tenant)
     if (at === undefined) return false
@@ -73,7 +78,7 @@ export class Tenants {
     return false
   }
 
-  private ask(tenant: string): Promise<readonly ServerAddress[]> {
+  private ask(tenant: string): Promise<TenantServers> {
     const underWay = this.asked.get(tenant)
     if (underWay !== undefined) return underWay
     const answer = this.fetch(tenant)
@@ -83,11 +88,11 @@ export class Tenants {
     return answer
   }
 
-  private heard(tenant: string, servers: readonly ServerAddress[]): readonly ServerAddress[] {
+  private heard(tenant: string, servers: TenantServers): TenantServers {
     const now = this.clock.now()
     this.known.delete(tenant)
     this.missing.delete(tenant)
-    if (servers.length > 0)
+    if (servers.replicas.length > 0)
       keep(this.known, tenant, { servers, fetchedAt: now }, this.limits.maxTenants)
     else keep(this.missing, tenant, now, this.limits.maxMissing)
     return servers

@@ -15,7 +15,9 @@ import type { EntryRules } from '../../proxy-node/session/client-entry.ts'
 import { DEFAULT_SETTINGS, peersOf } from '../../proxy-node/session/peers.ts'
 import type { Admin, Mode, SessionSettings } from '../../proxy-node/session/ports.ts'
 import { Sessions } from '../../proxy-node/session/sessions.ts'
-import { Cluster } from '../../proxy-node/topology/cluster.ts'
+import { keyOf } from '../../proxy-node/topology/cluster-locations.ts'
+import type { ServerAddress } from '../../proxy-node/topology/model.ts'
+import { type ClustersUnderTest, startClusters } from './node-clusters.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 
@@ -71,25 +73,30 @@ export async function startProxy(
   }
 }
 
-/** The directory of one OB cluster, as a session wants it. */
-export function directoryOf(cluster: Cluster): Extract<Mode, { kind: 'oceanbase' }> {
-  const { name } = cluster.settings
-  return {
-    kind: 'oceanbase',
-    directory: {
-      resolveCluster: asked => (asked === undefined || asked === name ? name : undefined),
-      tenantServers: tenant => cluster.tenantServers(tenant),
-      leaderOf: (tenant, database, table) => cluster.leaderOf(tenant, database, table),
-      missed: (tenant, database, table) => cluster.locations.missed(tenant, database, table),
-      connectFailed: server => cluster.connectFailed(server),
-    },
-  }
+/** `server_routing_mode=random`: each statement that may move goes to some server. */
+export const AT_RANDOM = { ...DEFAULT_SETTINGS.routing, mode: 'random' } as const
+
+/** The clusters of a node, as a session wants them. */
+export function directoryOf(clusters: ClustersUnderTest): Extract<Mode, { kind: 'oceanbase' }> {
+  return { kind: 'oceanbase', directory: clusters.directory }
+}
+
+/** As the supervisor knows it. */
+export async function leaderOf(
+  clusters: ClustersUnderTest,
+  tenant: string,
+  database: string,
+  table: string,
+): Promise<ServerAddress | undefined> {
+  const [cluster] = clusters.node.all()
+  const entry = await cluster?.locations.tables.find(keyOf(tenant, database, table))
+  return entry?.replicas.find(({ isLeader }) => isLeader)?.server
 }
 
 export type Stack = {
   readonly kernel: Kernel
   readonly fronts: readonly Front[]
-  readonly cluster: Cluster
+  readonly clusters: ClustersUnderTest
   readonly proxy: ProxyUnderTest
   readonly stop: () => Promise<void>
 }
@@ -134,18 +141,17 @@ export async function startStack(
     passwords: () => [stage1Of(kernel.accounts.proxyro)],
     timeoutMs: 5_000,
   })
-  const cluster = new Cluster(
-    { name: 'obcluster', rootservices: picture.servers, refreshIntervalMs: 20_000 },
-    (server, sql) => metadata.query(server, sql),
-    systemClock,
-  )
-  await cluster.start()
-  const proxy = await startProxy(directoryOf(cluster), { settings, random })
+  const clusters = await startClusters({
+    name: 'obcluster',
+    rootservices: picture.servers,
+    query: (server, sql) => metadata.query(server, sql),
+  })
+  const proxy = await startProxy(directoryOf(clusters), { settings, random })
   const stop = async () => {
     proxy.stop()
-    cluster.stop()
+    clusters.stop()
     metadata.stop()
     await stopFronts()
   }
-  return { kernel, fronts, cluster, proxy, stop }
+  return { kernel, fronts, clusters, proxy, stop }
 }
