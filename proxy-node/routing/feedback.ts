@@ -61,7 +61,7 @@ const FORWARDED = { counts: undefined, location: 'none', statement: 'forward' } 
 
 /** Failures that are no answer of a server (§10.1). */
 export const FAILURE_REACTIONS: Readonly<Record<Failure, FailureReaction>> = {
-  // §4.8 has its leader elsewhere soon; the statement does not wait for that.
+  // A leader that cannot be reached will be elsewhere soon (§4.8); the statement does not wait for that.
   'connect-failed': { counts: 'connect-failed', location: 'dirty', statement: 'next-server' },
   // Dirty when it is the leader: the decision says so itself.
   blacklisted: { counts: undefined, location: 'none', statement: 'next-server' },
