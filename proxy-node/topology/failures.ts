@@ -19,13 +19,15 @@ export type FailureWords = {
   readonly words: string
   /** Counted as a failure to connect; the others happened to a connection that was there. */
   readonly isOfConnecting: boolean
+  /** What excuses the server. */
+  readonly unless?: 'quitting' | 'brief'
 }
 
 export const FAILURES: Readonly<Record<FailureKind, FailureWords>> = {
   'connect-failed': { words: 'connecting failed', isOfConnecting: true },
   'connection-lost': { words: 'the connection broke', isOfConnecting: false },
-  // Of the query, the transaction or the session; not of COM_QUIT.
-  timeout: { words: 'no answer in time', isOfConnecting: false },
+  // Of the query, the transaction or the session.
+  timeout: { words: 'no answer in time', isOfConnecting: false, unless: 'quitting' },
   'unparsable-response': { words: 'an answer that cannot be read', isOfConnecting: false },
   'undefined-state': { words: 'an answer out of turn', isOfConnecting: false },
   // Error 8001.
@@ -36,8 +38,27 @@ export const FAILURES: Readonly<Record<FailureKind, FailureWords>> = {
   checksum: { words: 'a wrong checksum', isOfConnecting: false },
   // Error 4013.
   'no-memory': { words: 'it is out of memory', isOfConnecting: false },
-  // While connecting took longer than `min_congested_connect_timeout` already.
-  'client-gave-up': { words: 'the client gave up while connecting', isOfConnecting: true },
+  'client-gave-up': {
+    words: 'the client gave up while connecting',
+    isOfConnecting: true,
+    unless: 'brief',
+  },
+}
+
+export type Circumstances = {
+  /** The command was COM_QUIT. */
+  readonly isQuitting: boolean
+  /** How long connecting has taken, and how long it may take before giving up says something. */
+  readonly connectingMs: number
+  /** `min_congested_connect_timeout`. */
+  readonly minConnectingMs: number
+}
+
+/** Whether a failure speaks against the server. */
+export function speaksAgainst(kind: FailureKind, circumstances: Circumstances): boolean {
+  const { unless } = FAILURES[kind]
+  if (unless === 'quitting') return !circumstances.isQuitting
+  return unless === undefined || circumstances.connectingMs >= circumstances.minConnectingMs
 }
 
 const BINS = 17

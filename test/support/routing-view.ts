@@ -154,11 +154,7 @@ export function tenant(more: Partial<Tenant> = {}): Tenant {
 }
 
 /** On a1; b1 and c1 follow. */
-export const LOCATION_A1 = location(
-  replica('a1', { isLeader: true }),
-  replica('b1'),
-  replica('c1'),
-)
+export const LOCATION_A1 = location(replica('a1', { isLeader: true }), replica('b1'), replica('c1'))
 
 /** Servers and what speaks against them; each trial that is given is remembered. */
 export function verdicts(against: Readonly<Record<string, keyof typeof CONGESTED>> = {}) {

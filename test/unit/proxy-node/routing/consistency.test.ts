@@ -63,13 +63,13 @@ describe('consistency of a request (§7.1)', () => {
     ['nothing said', 6, 'strong', {}],
     ['ob_read_consistency = 1, FROZEN', 6, 'strong', { session: { readConsistency: 'frozen' } }],
     ['weak, but FOR UPDATE', 7, 'strong', { session: WEAK, statement: { isForUpdate: true } }],
-    ['hinted WEAK, but FOR UPDATE', 7, 'strong', { statement: { hint: 'weak', isForUpdate: true } }],
     [
-      'weak, but the cluster cannot',
+      'hinted WEAK, but FOR UPDATE',
       7,
       'strong',
-      { session: { ...WEAK, canReadWeakly: false } },
+      { statement: { hint: 'weak', isForUpdate: true } },
     ],
+    ['weak, but the cluster cannot', 7, 'strong', { session: { ...WEAK, canReadWeakly: false } }],
   ])('%s: row %i, %s', (_name, row, level, parts) => {
     expect(consistencyOf(viewOf(parts))).toMatchObject({ row, level })
   })

@@ -5,10 +5,9 @@ import { picture, server, zone } from '../../../support/routing-view.ts'
 const SHANGHAI = zone('sh-1', { idc: 'SH01', region: 'shanghai' })
 const SHANGHAI_2 = zone('sh-2', { idc: 'SH02', region: 'shanghai' })
 const BEIJING = zone('bj-1', { idc: 'BJ01', region: 'beijing', type: 'ReadOnly' })
-const PICTURE = picture(
-  [server('a', SHANGHAI), server('b', SHANGHAI_2), server('c', BEIJING)],
-  { idcRegions: new Map([['office', 'beijing']]) },
-)
+const PICTURE = picture([server('a', SHANGHAI), server('b', SHANGHAI_2), server('c', BEIJING)], {
+  idcRegions: new Map([['office', 'beijing']]),
+})
 
 function letters(idc: string): Record<string, string | undefined> {
   const ldc = ldcOf(PICTURE, idc)
@@ -46,12 +45,22 @@ describe('nearness (§7.3)', () => {
   })
 
   test.each([
-    ['is skipped once the list is loaded', 'SH01', 'd', true, undefined],
-    ['is C while the list is not loaded', 'SH01', 'd', false, 'C'],
-    ['is A while the list is not loaded and nearness is not used', '', 'd', false, 'A'],
-    ['at a loopback address is C', 'SH01', '127.0.0.1', true, 'C'],
-    ['at a loopback address is A where nearness is not used', '', '127.0.0.1', true, 'A'],
-  ])('a server that is not in the list %s', (_name, idc, host, isLoaded, letter) => {
+    { when: 'is skipped once the list is loaded', idc: 'SH01', letter: undefined },
+    { when: 'is C while the list is not loaded', idc: 'SH01', isLoaded: false, letter: 'C' },
+    {
+      when: 'is A while the list is not loaded and nearness is not used',
+      idc: '',
+      isLoaded: false,
+      letter: 'A',
+    },
+    { when: 'at a loopback address is C', idc: 'SH01', host: '127.0.0.1', letter: 'C' },
+    {
+      when: 'at a loopback address is A where nearness is not used',
+      idc: '',
+      host: '127.0.0.1',
+      letter: 'A',
+    },
+  ])('a server that is not in the list $when', ({ idc, host = 'd', isLoaded = true, letter }) => {
     const known = { ...PICTURE, isLoaded }
 
     expect(nearnessTo(ldcOf(known, idc), known, `${host}:2881`, { host, port: 2881 })).toBe(letter)

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import {
   CLASS_POLICIES,
+  type ClassPolicy,
   classOf,
   followerPolicy,
-  type ClassPolicy,
   lettersOf,
   orderOf,
   zonePolicy,
@@ -15,8 +15,7 @@ const PRINTED: Readonly<Record<ClassPolicy, string>> = {
   READONLY_ZONE_FIRST:
     'ANRP BNRP AMRP BMRP ANWP BNWP AMWP BMWP ; same with T ; CNRP CMRP CNWP CMWP ; same with T',
   ONLY_READONLY_ZONE: 'ANRP BNRP AMRP BMRP ; T ; CNRP CMRP ; T',
-  UNMERGE_ZONE_FIRST:
-    'ANRP BNRP ANWP BNWP AMRP BMRP AMWP BMWP ; T ; CNRP CNWP CMRP CMWP ; T',
+  UNMERGE_ZONE_FIRST: 'ANRP BNRP ANWP BNWP AMRP BMRP AMWP BMWP ; T ; CNRP CNWP CMRP CMWP ; T',
   ONLY_READWRITE_ZONE: 'ANWP BNWP AMWP BMWP ; T ; CNWP CMWP ; T',
   FOLLOWER_FIRST:
     'ANPF BNPF AMPF BMPF ; ANPL BNPL AMPL BMPL ; ANT BNT AMT BMT ; CNPF CMPF ; CNPL CMPL ; CNT CMT',
@@ -42,12 +41,15 @@ describe('orders (§7.5)', () => {
     expect(orderOf(policy, false)).toEqual(groups(policy).flat().map(classOf))
   })
 
-  test.each(CLASS_POLICIES)('%s, optimized, has all partition groups before the T groups', policy => {
-    const isT = (group: readonly string[]) => group.every(word => word.includes('T'))
-    const moved = [...groups(policy).filter(one => !isT(one)), ...groups(policy).filter(isT)]
+  test.each(CLASS_POLICIES)(
+    '%s, optimized, has all partition groups before the T groups',
+    policy => {
+      const isT = (group: readonly string[]) => group.every(word => word.includes('T'))
+      const moved = [...groups(policy).filter(one => !isT(one)), ...groups(policy).filter(isT)]
 
-    expect(orderOf(policy, true)).toEqual(moved.flat().map(classOf))
-  })
+      expect(orderOf(policy, true)).toEqual(moved.flat().map(classOf))
+    },
+  )
 
   test('every policy of the table has an order', () => {
     expect([...CLASS_POLICIES].sort()).toEqual(Object.keys(PRINTED).sort())
