@@ -28,6 +28,8 @@ export class Candidates {
   private leftOut = 0
   /** 1 or 2. */
   round = 1
+  /** In this round. */
+  private hasOfferedLeader: boolean
   /** The leader was left out: the location says where it is, or was. */
   hasLeftOutLeader = false
   /** Servers that no list names, of those that were met. */
@@ -38,6 +40,7 @@ export class Candidates {
     this.roster = rosterOf(view, plan)
     this.missing = this.roster.missing
     this.order = orderOf(plan.policy, this.needsOptimized(view))
+    this.hasOfferedLeader = plan.hasOfferedLeader
     this.stage = plan.hasOfferedLeader ? 'primary' : 'leader'
   }
 
@@ -53,7 +56,10 @@ export class Candidates {
       if (candidate === undefined) {
         if (this.round === 2) return undefined
         this.beginSecondRound()
-      } else if (this.stage === 'stale-leader' || this.admits(view, candidate)) return candidate
+      } else if (this.stage === 'stale-leader' || this.admits(view, candidate)) {
+        if ((candidate.letters & LETTER.L) !== 0) this.hasOfferedLeader = true
+        return candidate
+      }
     }
   }
 
@@ -121,6 +127,7 @@ export class Candidates {
     return (
       this.round === 1 &&
       this.plan.consistency === 'weak' &&
+      !this.hasOfferedLeader &&
       this.spokenAgainst > 0 &&
       this.leftOut === this.spokenAgainst
     )
