@@ -5,7 +5,7 @@ import { tenant, type ViewParts, viewOf } from '../../../support/routing-view.ts
 const A1 = { host: 'a1', port: 2881 }
 const SINGLE = tenant({ singleLeader: { server: A1, key: 'a1:2881' } })
 
-type Case = readonly [name: string, row: number, parts: ViewParts, level?: 'weak']
+type Case = readonly [name: string, row: number, parts: ViewParts]
 
 describe('forced addresses (§7.2)', () => {
   test.each<Case>([
