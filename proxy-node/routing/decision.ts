@@ -9,7 +9,7 @@ import { AGAINST, against, againstInWords, FORCED, mayTry } from './against.ts'
 import { Candidates } from './candidates.ts'
 import { type Consistency, consistencyOf } from './consistency.ts'
 import { type ForcedRule, forcedRule } from './forced.ts'
-import { LETTER, type Policy } from './orders.ts'
+import { LETTER, lettersOf, type Policy } from './orders.ts'
 import {
   hasReadOnlyZone,
   type PolicyRule,
@@ -147,6 +147,12 @@ export class Decision {
     }
   }
 
+  /** Whether the location's leader is avoided: a read from followers shows it, too (§4.8). */
+  isLeaderAvoided(view: RouteView): boolean {
+    const leader = usableLocation(view)?.leader
+    return leader !== undefined && against(view, leader.key, leader.server, false) !== 0
+  }
+
   /** Forgets what it holds of the statement. */
   release(): void {
     this.server = undefined
@@ -227,12 +233,11 @@ export class Decision {
     const leader = usableLocation(view)?.leader
     if (leader === undefined || !this.isLeaderFirst(view)) return false
     this.hasOfferedLeader = true
-    const bits = against(view, leader.key, leader.server, false)
+    const bits = judged(view, leader, LETTER.P | LETTER.L)
     if (bits === 0 || mayTry(view, leader.key, bits))
       return this.take('leader', leader.server, SAYS.leader)
     if ((bits & AGAINST.missing) !== 0) this.location |= LOCATION.all
     else if ((bits & MOVES_LEADERS) !== 0) this.location |= LOCATION.target
-    view.trace?.considered(leader.key, 'PL', againstInWords(bits))
     return false
   }
 
@@ -324,17 +329,26 @@ export class Decision {
   }
 }
 
+/** Bits of `AGAINST`, told to who asks for an explanation. */
+function judged(view: RouteView, { key, server }: KeyedServer, role: number): number {
+  const bits = against(view, key, server, false)
+  if (view.trace !== undefined) {
+    const letters = lettersOf(lettersFor(view, key, server) | role)
+    view.trace.considered(key, letters, againstInWords(bits))
+  }
+  return bits
+}
+
 function unopposed(view: RouteView, one: KeyedServer | undefined): ServerAddress | undefined {
-  if (one === undefined || against(view, one.key, one.server, false) !== 0) return undefined
-  return one.server
+  return one === undefined || judged(view, one, 0) !== 0 ? undefined : one.server
 }
 
 /** Near, not compacting, of the zone that the rule wants, and well (§7.6). */
-function isSuitable(view: RouteView, { server, key }: KeyedServer, { zone }: PolicyRule): boolean {
-  const letters = lettersFor(view, key, server)
+function isSuitable(view: RouteView, one: KeyedServer, { zone }: PolicyRule): boolean {
+  const letters = lettersFor(view, one.key, one.server)
   const isNear = (letters & (LETTER.A | LETTER.B)) !== 0
   const wanted = LETTER.N | ZONE_LETTERS[zone]
-  return isNear && (letters & wanted) === wanted && against(view, key, server, false) === 0
+  return judged(view, one, 0) === 0 && isNear && (letters & wanted) === wanted
 }
 
 function isNotAmong(groups: ServerGroups, { host, port }: ServerAddress): boolean {

@@ -17,6 +17,24 @@ export type Ldc = {
   readonly nearness: ReadonlyMap<string, Nearness>
 }
 
+/**
+ * User variables that name the session's IDC, the first that says something: the reference reads one,
+ * its documentation has the other (§14 row 18).
+ */
+export const IDC_VARIABLES = ['proxy_idc_name', 'proxy_session_ldc'] as const
+
+/** What the session says, else the parameter `proxy_idc_name`; empty for nothing. */
+export function chosenIdc(
+  ofSession: (variable: (typeof IDC_VARIABLES)[number]) => string | undefined,
+  configured: string,
+): string {
+  for (const variable of IDC_VARIABLES) {
+    const named = ofSession(variable)?.trim()
+    if (named !== undefined && named !== '') return named
+  }
+  return configured.trim()
+}
+
 /** The three steps of the discovery; the first that yields a region is believed. */
 const STEPS: readonly {
   readonly foundBy: 'idc' | 'zone name'

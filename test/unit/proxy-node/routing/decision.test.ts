@@ -528,7 +528,31 @@ describe('other policies', () => {
   })
 })
 
+describe('a leader that is avoided shows when followers are read, too', () => {
+  test.each([
+    ['alive', true],
+    [undefined, false],
+  ] as const)('%s: %s', (flag, expected) => {
+    const judge = flag === undefined ? verdicts() : verdicts({ a1: flag })
+    const view = viewOf({ location: LOCATION_A1, session: WEAK, verdicts: judge })
+
+    expect(decided(view).isLeaderAvoided(view)).toBe(expected)
+  })
+
+  test('without a location there is none', () => {
+    expect(decide().isLeaderAvoided(viewOf())).toBe(false)
+  })
+})
+
 describe('an explanation', () => {
+  test('of the usual statement names its leader', () => {
+    const lines: string[] = []
+    const considered = (...words: readonly string[]) => lines.push(words.join(' '))
+    decide({ location: LOCATION_A1, trace: { chose: () => {}, considered } })
+
+    expect(lines).toEqual(['a1:2881 ANWPL '])
+  })
+
   test('names the rules that were chosen, and every server with what speaks against it', () => {
     const lines: string[] = []
     const view = viewOf({
@@ -544,7 +568,7 @@ describe('an explanation', () => {
 
     expect(lines.slice(0, 3)).toEqual([
       'strong: nothing asks for less',
-      'a1:2881 PL probes fail',
+      'a1:2881 ANWPL probes fail',
       'PRIMARY_ZONE_FIRST: a strong read, and enable_primary_zone',
     ])
     expect(lines[3]).toMatch(/^[bc]1:2881 ANWPF $/)

@@ -1,5 +1,11 @@
 import { describe, expect, test } from 'vitest'
-import { isLoopback, LdcCache, ldcOf, nearnessTo } from '../../../../proxy-node/routing/ldc.ts'
+import {
+  chosenIdc,
+  isLoopback,
+  LdcCache,
+  ldcOf,
+  nearnessTo,
+} from '../../../../proxy-node/routing/ldc.ts'
 import { picture, server, zone } from '../../../support/routing-view.ts'
 
 const SHANGHAI = zone('sh-1', { idc: 'SH01', region: 'shanghai' })
@@ -86,6 +92,19 @@ describe('nearness (§7.3)', () => {
   test('tells whether there is a read-only zone', () => {
     expect(ldcOf(PICTURE, '').hasReadOnlyZone).toBe(true)
     expect(ldcOf(picture([server('a', SHANGHAI)]), '').hasReadOnlyZone).toBe(false)
+  })
+})
+
+describe('the IDC of a session', () => {
+  test.each([
+    ['nothing', {}, 'conf'],
+    ['proxy_idc_name', { proxy_idc_name: ' a ' }, 'a'],
+    ['proxy_session_ldc', { proxy_session_ldc: 'b' }, 'b'],
+    ['both', { proxy_idc_name: 'a', proxy_session_ldc: 'b' }, 'a'],
+    ['an empty name and the other', { proxy_idc_name: '', proxy_session_ldc: 'b' }, 'b'],
+    ['empty names', { proxy_idc_name: '', proxy_session_ldc: ' ' }, 'conf'],
+  ])('set by %s', (_name, variables: Readonly<Record<string, string>>, idc) => {
+    expect(chosenIdc(variable => variables[variable], ' conf ')).toBe(idc)
   })
 })
 
