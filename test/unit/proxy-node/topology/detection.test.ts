@@ -220,6 +220,15 @@ describe('how long it takes', () => {
     },
   )
 
+  test.each(PHASES)('also when timers are late (broken %i ms into a tick)', async phase => {
+    const bench = new Bench({ timeoutMs: 5_100 })
+    bench.atWork.add(A)
+    await bench.pass(5_000 + phase)
+    bench.moods.set(A, 'frozen')
+
+    expect(await bench.until(bench.isAvoided, 60_000)).toBeLessThanOrEqual(17_000)
+  })
+
   test.each(PHASES)(
     'a frozen server is avoided within 5 s with detect_server_timeout=1s (%i ms into a tick)',
     async phase => {
