@@ -2,7 +2,7 @@
  * Hosts, Run Command and nodes as a script: they keep the nodes' rules (ledger, fence, expiry), and
  * fail as they are told. For suites of operations, with a clock that is moved by hand.
  */
-import { randomUUID } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import { decodeOrder, expiryOf, type OrderEntry, type Verb } from '#contract/command'
 import type { Clock, Queue } from '../../functions/domain/clock.ts'
 import type { Plane } from '../../functions/domain/plane.ts'
@@ -118,6 +118,11 @@ export class ScriptedFleet {
   readonly secrets: Secrets = {
     generatePassword: async name => {
       this.passwords.set(name, (this.passwords.get(name) ?? 0) + 1)
+    },
+    generateToken: async name => {
+      const count = (this.passwords.get(name) ?? 0) + 1
+      this.passwords.set(name, count)
+      return createHash('sha256').update(`${name}#${count}`).digest('hex')
     },
     remove: async name => {
       this.passwords.delete(name)

@@ -300,7 +300,12 @@ describe('a cluster over HTTP', () => {
   })
 
   test.each([
-    ['work mode CONFIG_URL', { workMode: 'CONFIG_URL' }, 'operation-not-allowed', '/spec/workMode'],
+    [
+      'a link twice',
+      { workMode: 'CONFIG_URL', links: [{ obCluster: 'ob' }, { obCluster: 'ob' }] },
+      'validation-failed',
+      '/spec/links/1/obCluster',
+    ],
     [
       'no such OB cluster',
       { links: [{ obCluster: 'no' }] },
