@@ -4,6 +4,7 @@
  */
 import { createHash, randomUUID } from 'node:crypto'
 import { decodeOrder, expiryOf, type OrderEntry, type Verb } from '#contract/command'
+import type { DesiredNode } from '#contract/node-state'
 import type { Clock, Queue } from '../../functions/domain/clock.ts'
 import type { Plane } from '../../functions/domain/plane.ts'
 import type {
@@ -68,6 +69,8 @@ export class ScriptedFleet {
   /** `host verb operation/step`, once each time a node really ran it. */
   readonly ran: string[] = []
   readonly sends: { readonly hosts: number; readonly verb: Verb }[] = []
+  /** How nodes were told to find their OB clusters, in order. */
+  readonly told: DesiredNode['link'][] = []
   /** Secrets that are there, with how often each was written. */
   readonly passwords = new Map<string, number>()
   readonly sendFaults: SendFault[] = []
@@ -216,6 +219,7 @@ export class ScriptedFleet {
       return line({ ok: false, code: 'order.expired', message: 'late' })
     if (fence < host.fence) return line({ ok: false, code: 'order.fenced', message: 'old' })
     host.fence = fence
+    if (desired !== undefined) this.told.push(desired.link)
     if (verb !== 'status') this.ran.push(`${host.facts.id} ${verb} ${operationId}/${step}`)
     if (host.behaviour === 'fails') {
       const failure = line({ ok: false, code: 'node.no-start', message: 'it did not come up' })
