@@ -32,6 +32,13 @@ import { setsReading } from '../../proxy-node/sql/reading.ts'
 import { prepareText, textPrepared } from '../../proxy-node/sql/text-prepare.ts'
 import { quotedText, unescaped } from '../../proxy-node/sql/texts.ts'
 import { parseRootservices } from '../../proxy-node/topology/cluster.ts'
+import {
+  parseClusterList,
+  parseIdcLists,
+  parseRootServices,
+  parseVersion,
+} from '../../proxy-node/topology/config-server-documents.ts'
+import { envelope as configEnvelope, listBody, member } from '../support/config-documents.ts'
 import { bytesOf, demand, inPieces, type Target } from './target.ts'
 
 const SQL_BYTES = 4096
@@ -282,6 +289,65 @@ const ROOTSERVICES: Target = {
   },
 }
 
+/** Where a template takes a name. */
+const place = (name: string) => `$\{${name}}`
+
+/** Ones that a server of some kind sends, each whole. */
+const CONFIG_DOCUMENTS = [
+  listBody('v1', [['east', 'http://c/?Action=ObRootServiceInfo&ObRegion=east']]),
+  configEnvelope({
+    ObClusterList: ['east', 'west'],
+    ObRootServiceInfoUrlTemplate: `http://c/${place('ObRegion')}`,
+    ObRootServiceInfoUrlTemplateV2: `http://c/${place('ObCluster')}&ObClusterId=${place('OBClusterId')}`,
+  }),
+  configEnvelope(member('east', 1, 'PRIMARY', [{ ip: '10.0.0.1', role: 'LEADER' }])),
+  configEnvelope([
+    member('east', 1, 'PRIMARY', [{ ip: '[::1]' }], { ObClusterAlias: 'e' }),
+    member('east', 2, 'STANDBY', [{ ip: '10.0.0.2' }], { ReadonlyRsList: '' }),
+  ]),
+  configEnvelope({ ObRegion: 'east', ObRegionId: 1, IDCList: [{ idc: 'A', region: 'r' }] }),
+]
+
+const CONFIG_SERVER: Target = {
+  name: 'topology/config-server-documents',
+  seeds: texts(CONFIG_DOCUMENTS),
+  words: texts([
+    '[',
+    '{',
+    '"',
+    ':',
+    ',',
+    'null',
+    '-1',
+    '1e99',
+    '"LEADER"',
+    place('ObRegion'),
+    '[[',
+    ']',
+  ]),
+  maxBytes: SQL_BYTES,
+  run: bytes => {
+    const text = decoded(bytes)
+    const list = parseClusterList(text)
+    const answer = parseRootServices(text, { name: 'east', id: 0 })
+    const idcs = parseIdcLists(text, ['east'])
+    const version = parseVersion(text)
+    if (list.kind === 'ok')
+      demand(
+        version.kind === 'ok' && version.value === list.value.version,
+        'one version a document',
+      )
+    const servers = answer.kind === 'ok' ? answer.value.members.flatMap(each => each.servers) : []
+    demand(answer.kind === 'bad' || servers.length > 0, 'a list has a server')
+    for (const { address } of servers)
+      demand(address.host !== '' && address.port > 0 && address.port < 65_536, 'it has an address')
+    return [list, answer, idcs, version].reduce(
+      (sum, { kind }) => sum * 2 + Number(kind === 'ok'),
+      0,
+    )
+  },
+}
+
 const RULES = [...NODE_RULES, ...PARAMETER_RULES, ...SESSION_RULES, ...SSL_RULES, ...PREAMBLE]
 
 const ADMIN: Target = {
@@ -407,6 +473,7 @@ export const TEXT_TARGETS: readonly Target[] = [
   ADDRESS,
   VALUES,
   ROOTSERVICES,
+  CONFIG_SERVER,
   ADMIN,
   ORDERS,
   TAR,
