@@ -13,7 +13,7 @@ import { startControl } from './front/control.ts'
 import type { Engine } from './front/engine.ts'
 import { Front } from './front/front.ts'
 import { kernelEngine } from './front/kernel-engine.ts'
-import type { Picture } from './front/picture.ts'
+import { Picture } from './front/picture.ts'
 import { scriptedEngine } from './front/scripted/engine.ts'
 import { installKernel, KernelUnavailable, readAccounts, startKernel } from './kernel.ts'
 
@@ -91,7 +91,7 @@ function startScripted(folder: string, reason: string): Running {
 }
 
 function pictureOf(subnet: string): Picture {
-  return {
+  return new Picture({
     cluster: CLUSTER,
     version: '4.3.5.3',
     tenants: TENANTS,
@@ -100,7 +100,7 @@ function pictureOf(subnet: string): Picture {
       port: SQL_PORT,
       zone: `z${index}`,
     })),
-  }
+  })
 }
 
 async function run(args: Arguments): Promise<void> {
@@ -120,7 +120,12 @@ async function run(args: Arguments): Promise<void> {
     await Promise.all(fronts.map(front => front.start()))
     const control = await startControl(fronts, args.control)
     const { reason, pid } = running
-    const ready = { servers: picture.servers, engine: running.engine.kind, reason, pid }
+    const ready = {
+      servers: picture.servers.map(({ host, port, zone }) => ({ host, port, zone })),
+      engine: running.engine.kind,
+      reason,
+      pid,
+    }
     process.stdout.write(`${JSON.stringify({ ...ready, control: control.url })}\n`)
   } catch (error) {
     process.stderr.write(`${(error as Error).message}\n`)

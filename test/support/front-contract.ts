@@ -39,7 +39,7 @@ export type FrontContext = {
 
 const MINIMAL_OK = '0000002200000000'
 const LOCATIONS = (tenant: string, database: string, table: string) =>
-  `SELECT * FROM oceanbase.__all_virtual_proxy_schema WHERE tenant_name = '${tenant}' AND ` +
+  `SELECT table_id, svr_ip, sql_port, role FROM oceanbase.__all_virtual_proxy_schema WHERE tenant_name = '${tenant}' AND ` +
   `database_name = '${database}' AND table_name = '${table}'`
 
 export function frontContract(name: string, start: () => Promise<FrontsUnderTest>): void {
@@ -398,7 +398,7 @@ export function frontContract(name: string, start: () => Promise<FrontsUnderTest
         const client = await proxyro()
         const ask = async (sql: string) => rowsOf(await client.query(sql))
 
-        const servers = await ask('SELECT svr_ip FROM oceanbase.DBA_OB_SERVERS')
+        const servers = await ask('SELECT svr_ip, sql_port, zone FROM oceanbase.DBA_OB_SERVERS')
         const tenants = await ask('SELECT tenant_name FROM oceanbase.DBA_OB_TENANTS')
 
         expect(servers.map(([host]) => host)).toEqual(under.fronts.map(({ server }) => server.host))

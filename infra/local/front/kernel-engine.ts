@@ -14,5 +14,6 @@ export function kernelEngine(kernel: KernelPort): Engine {
     kind: 'kernel',
     connect: () => connect({ port: kernel.port, host: '127.0.0.1', noDelay: true }),
     tableEntry: kernel.tableEntry,
+    insides: undefined,
   }
 }

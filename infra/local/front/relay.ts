@@ -6,14 +6,15 @@
  */
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { errorPacket, frame, MalformedPacket } from './codec.ts'
+import { errorPacket, frame, framePackets, MalformedPacket } from './codec.ts'
 import { CommandGate, type Course, PASS } from './command-gate.ts'
 import type { CommandScan } from './command-scan.ts'
 import { COMMAND, readCommand, withUser } from './commands.ts'
-import { decideCourse } from './courses.ts'
+import { decideCourse, loginFailure } from './courses.ts'
+import type { Seat, Touched, Verdict } from './engine.ts'
 import type { Front } from './front.ts'
 import { type Lane, ob20Lane, plainLane } from './lanes.ts'
-import type { Fate } from './ledger.ts'
+import type { Fate, LedgerEntry } from './ledger.ts'
 import { type ClientLogin, parseClientLogin } from './login-codec.ts'
 import { FEATURE, featuresIn, LoginWatch } from './login-watch.ts'
 
@@ -30,7 +31,10 @@ const FATES: Readonly<Record<Course['kind'], Fate>> = {
   drop: 'dropped',
 }
 
-export class Relay {
+/** Entries of commands that the engine has not turned to yet; a client may send ahead. */
+const MAX_AHEAD = 10_000
+
+export class Relay implements Seat {
   private readonly client: Socket
   private readonly engine: Duplex
   private readonly front: Front
@@ -41,18 +45,22 @@ export class Relay {
   private watch: LoginWatch | undefined = new LoginWatch()
   private session = 0
   private clientSession = 0
-  private isProxy = false
+  isProxy = false
   private isFrozen = false
   /** A command that must be lost is with the engine: the connection ends when it answers. */
   private isLostWhenAnswered = false
   private readonly delayed: { readonly bytes: Buffer; readonly dueAt: number }[] = []
   private delayedBytes = 0
   private timer: NodeJS.Timeout | undefined
+  tenant = ''
+  private readonly ahead: LedgerEntry[] = []
+  /** Of the command that the engine is at. */
+  private entry: LedgerEntry | undefined
 
-  constructor(client: Socket, engine: Duplex, front: Front) {
+  constructor(client: Socket, front: Front) {
     this.client = client
-    this.engine = engine
     this.front = front
+    this.engine = front.engine.connect(this)
     this.gate = new CommandGate({
       decide: command => this.decide(command),
       pass: bytes => this.pass(bytes),
@@ -77,6 +85,16 @@ export class Relay {
     engine.on('end', () => client.end())
     client.on('close', () => this.drop())
     engine.on('close', () => client.destroySoon())
+  }
+
+  next(): void {
+    this.entry = this.ahead.shift()
+  }
+
+  judge(touched: Touched): Verdict {
+    const verdict = this.front.judge(this.tenant, touched)
+    this.front.ledger.touch(this.entry, touched, verdict)
+    return verdict
   }
 
   drop(): void {
@@ -173,6 +191,12 @@ export class Relay {
     this.isProxy = attribute('__mysql_client_type') === '__ob_proxy'
     this.clientSession = Number(attribute('__client_session_id') ?? 0)
     this.front.counters.logins += 1
+    this.tenant = tenantOf(login.user)
+    const fault = this.front.faults.meet('login', this.tenant, login.user)
+    if (fault !== undefined) {
+      this.client.end(framePackets(loginFailure(fault, this.isProxy), sequence + 1))
+      return
+    }
     const user = this.front.engineUser(login.user)
     this.pass(frame(sequence, Buffer.concat([login.head, Buffer.from(user), login.tail])))
   }
@@ -198,14 +222,17 @@ export class Relay {
     const course =
       command.code === COMMAND.changeUser && isComplete
         ? this.changeUser(seen)
-        : decideCourse(command, this.front, this.isProxy)
+        : decideCourse(command, this.front, this)
     const { server, ledger } = this.front
     const origin = {
       front: `${server.host}:${server.port}`,
       session: this.session,
       client: this.clientSession,
+      tenant: this.tenant,
     }
-    ledger.add(origin, command, FATES[course.kind])
+    const entry = ledger.add(origin, command, FATES[course.kind])
+    const isPassed = entry.fate === 'passed' && this.front.engine.insides !== undefined
+    if (isPassed && this.ahead.length < MAX_AHEAD) this.ahead.push(entry)
     return course
   }
 
@@ -217,6 +244,11 @@ export class Relay {
   private pass(bytes: Buffer): void {
     if (!this.engine.write(bytes)) this.client.pause()
   }
+}
+
+function tenantOf(user: string): string {
+  const at = user.lastIndexOf('@')
+  return at < 0 ? 'sys' : user.slice(at + 1)
 }
 
 /** Compressed framings hide commands from a front: nothing could be counted any more. */

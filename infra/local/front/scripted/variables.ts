@@ -93,6 +93,8 @@ export class Variables {
   private readonly user = new Map<string, Cell>()
   private readonly changed = new Set<string>()
   private readonly changedUser = new Set<string>()
+  /** What the next OK tells of its statement alone. */
+  private readonly told = new Map<string, string>()
 
   /** What the server agreed to with a proxy; only known once it has logged in. */
   agree(capabilities: number): void {
@@ -145,6 +147,11 @@ export class Variables {
     this.changed.add(name)
   }
 
+  /** The next OK for a proxy says this, and no other. */
+  tell(name: string, value: string): void {
+    this.told.set(name, value)
+  }
+
   /** What differs from the defaults and could be set: all of a session that travels as a blob. */
   delta(): Readonly<Record<string, string | number>> {
     const differing = [...this.system].filter(
@@ -184,13 +191,14 @@ export class Variables {
   takeChanges(): readonly Buffer[] {
     // It is told in every OK until it has been used (A8).
     if (this.system.get(EXECUTED) === 'ON') this.changed.add(EXECUTED)
-    if (this.changed.size === 0 && this.changedUser.size === 0) return []
+    if (this.changed.size === 0 && this.changedUser.size === 0 && this.told.size === 0) return []
     const changes = variableChanges(
-      [...this.changed].map(name => [name, this.shown(name)] as const),
+      [...[...this.changed].map(name => [name, this.shown(name)] as const), ...this.told],
       [...this.changedUser].map(name => [name, literal(this.userValue(name))] as const),
     )
     this.changed.clear()
     this.changedUser.clear()
+    this.told.clear()
     return [changes]
   }
 }
