@@ -29,6 +29,8 @@ export type Kernel = {
   readonly port: number
   readonly accounts: KernelAccounts
   readonly tableEntry: (database: string, table: string) => Promise<TableEntry | undefined>
+  /** Rows of a statement, as root in a database. */
+  readonly ask: (database: string, sql: string) => Promise<readonly RowDataPacket[]>
   readonly pid: number
   readonly stop: () => Promise<void>
 }
@@ -118,6 +120,7 @@ export async function startKernel(python: string, folder: string): Promise<Kerne
     accounts,
     pid: child.pid ?? 0,
     tableEntry: (database, table) => tableEntry(connection, database, table),
+    ask: (database, sql) => askIn(connection, database, sql),
     stop: () => stop(child, connection),
   }
 }
@@ -194,6 +197,14 @@ async function prepare(connection: Connection, accounts: KernelAccounts): Promis
     `GRANT ALL PRIVILEGES ON *.* TO ${user}`,
   ]
   for (const statement of statements) await connection.query(statement)
+}
+
+/** Statements of a connection are carried out in the order in which they were asked. */
+async function askIn(connection: Connection, database: string, sql: string) {
+  const used = connection.query(`USE \`${database.replaceAll('`', '``')}\``)
+  const asked = connection.query<RowDataPacket[]>(sql)
+  const [, [rows]] = await Promise.all([used, asked])
+  return rows
 }
 
 async function tableEntry(

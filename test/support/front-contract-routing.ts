@@ -344,9 +344,9 @@ export function routingContract(
 
         expect(info).toEqual([['1', '3', '3', 'id', 'id']])
         expect(parts).toEqual([
-          ['p0', '05053F000A'],
-          ['p1', '05053F0014'],
-          ['p2', '19070000FEFFFFFFFFFFFFFFFF01'],
+          ['p0', '0105053F000A'],
+          ['p1', '0105053F0014'],
+          ['p2', '0119070000FEFFFFFFFFFFFFFFFF01'],
         ])
       })
     })

@@ -10,7 +10,7 @@ import {
   resultPayloads,
   variableChanges,
 } from './codec.ts'
-import { type Course, PASS } from './command-gate.ts'
+import { type Course, type Decided, PASS } from './command-gate.ts'
 import { COMMAND, type Command, isCommit } from './commands.ts'
 import type { Fault } from './faults.ts'
 import type { Front } from './front.ts'
@@ -109,12 +109,17 @@ function failureOf({ errno, message, status, reroute }: Fault): Failure {
   return { errno, text: message ?? `injected error ${errno}`, status, reroute }
 }
 
+/** Another server leads, and this one executes nothing for it. */
+export function refuseRemote({ isProxy }: Party): Decided {
+  return refuse(NOT_MASTER, isProxy)
+}
+
 /** The packets of a login that meets a fault. */
 export function loginFailure(fault: Fault, isProxy: boolean): readonly Buffer[] {
   return failure(failureOf(fault), isProxy)
 }
 
-function refuse(failed: Failure, isProxy: boolean): Course {
+function refuse(failed: Failure, isProxy: boolean): Decided {
   const payloads = failure(failed, isProxy)
   return { kind: 'answer', payloads: () => payloads }
 }

@@ -37,6 +37,15 @@ export type Engine = {
   readonly tableEntry: (database: string, table: string) => Promise<TableEntry | undefined>
   /** Of an engine that cannot be asked for them by SQL: insides of tables by id, and routines. */
   readonly insides: EngineInsides | undefined
+  /** Of an engine that does not tell its seat: what a statement will need. */
+  readonly foresight: Foresight | undefined
+}
+
+export type Foresight = {
+  /** Undefined when it needs nothing, or it cannot be told. */
+  readonly touched: (database: string, sql: string, table: string) => Promise<Touched | undefined>
+  /** Definitions have changed. */
+  readonly forget: () => void
 }
 
 export type EngineInsides = {

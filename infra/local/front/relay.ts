@@ -12,6 +12,7 @@ import type { CommandScan } from './command-scan.ts'
 import { COMMAND, readCommand, withUser } from './commands.ts'
 import { decideCourse, loginFailure } from './courses.ts'
 import type { Seat, Touched, Verdict } from './engine.ts'
+import { Foreseeing } from './foreseeing.ts'
 import type { Front } from './front.ts'
 import { type Lane, ob20Lane, plainLane } from './lanes.ts'
 import type { Fate, LedgerEntry } from './ledger.ts'
@@ -27,6 +28,7 @@ const FATES: Readonly<Record<Course['kind'], Fate>> = {
   pass: 'passed',
   lose: 'passed',
   replace: 'passed',
+  wait: 'passed',
   answer: 'answered',
   drop: 'dropped',
 }
@@ -40,6 +42,7 @@ export class Relay implements Seat {
   private readonly front: Front
   private readonly gate: CommandGate
   private lane: Lane | undefined
+  private readonly foreseeing: Foreseeing | undefined
   private loginBytes: Buffer = Buffer.alloc(0)
   /** Until the engine has answered the login. */
   private watch: LoginWatch | undefined = new LoginWatch()
@@ -69,7 +72,14 @@ export class Relay implements Seat {
       dropWhenAnswered: () => {
         this.isLostWhenAnswered = true
       },
+      resume: () => {
+        this.guarded(() => this.lane?.resume())
+        this.flow()
+      },
     })
+    const { foresight } = front.engine
+    if (foresight !== undefined)
+      this.foreseeing = new Foreseeing(front, foresight, { gate: this.gate, party: this })
   }
 
   start(): void {
@@ -117,8 +127,8 @@ export class Relay implements Seat {
 
   private flow(): void {
     if (this.isFrozen) return
-    if (!this.engine.writableNeedDrain && this.delayedBytes < MAX_DELAYED_BYTES)
-      this.client.resume()
+    const isFull = this.engine.writableNeedDrain || this.delayedBytes >= MAX_DELAYED_BYTES
+    if (!isFull && !this.gate.isWaiting) this.client.resume()
     if (!this.client.writableNeedDrain) this.engine.resume()
   }
 
@@ -150,12 +160,14 @@ export class Relay implements Seat {
 
   private take(bytes: Buffer): void {
     if (this.client.destroyed) return
-    if (this.lane === undefined) {
-      this.login(bytes)
-      return
-    }
+    if (this.lane === undefined) this.login(bytes)
+    else this.guarded(() => this.lane?.take(bytes))
+    if (this.gate.isWaiting) this.client.pause()
+  }
+
+  private guarded(what: () => void): void {
     try {
-      this.lane.take(bytes)
+      what()
     } catch (error) {
       if (!(error instanceof MalformedPacket)) throw error
       // As an OBServer: no packet, the end.
@@ -197,6 +209,7 @@ export class Relay implements Seat {
       this.client.end(framePackets(loginFailure(fault, this.isProxy), sequence + 1))
       return
     }
+    if (this.foreseeing !== undefined) this.foreseeing.database = login.database ?? ''
     const user = this.front.engineUser(login.user)
     this.pass(frame(sequence, Buffer.concat([login.head, Buffer.from(user), login.tail])))
   }
@@ -211,10 +224,15 @@ export class Relay implements Seat {
     this.session = this.watch?.threadId ?? this.session
     if (agreed !== undefined) {
       this.watch = undefined
-      if (this.isProxy && (agreed.features & FEATURE.ob20) !== 0)
-        this.lane = ob20Lane(this.gate, agreed.threadId)
-    }
-    if (!this.client.write(bytes)) this.engine.pause()
+      const isOb20 = this.isProxy && (agreed.features & FEATURE.ob20) !== 0
+      if (isOb20) this.lane = ob20Lane(this.gate, agreed.threadId)
+      this.foreseeing?.begin(isOb20)
+      this.toClient(bytes)
+    } else this.guarded(() => this.toClient(this.foreseeing?.push(bytes) ?? bytes))
+  }
+
+  private toClient(bytes: Buffer): void {
+    if (bytes.length > 0 && !this.client.write(bytes)) this.engine.pause()
   }
 
   private decide({ seen, bytes, isComplete }: CommandScan): Course {
@@ -233,7 +251,7 @@ export class Relay implements Seat {
     const entry = ledger.add(origin, command, FATES[course.kind])
     const isPassed = entry.fate === 'passed' && this.front.engine.insides !== undefined
     if (isPassed && this.ahead.length < MAX_AHEAD) this.ahead.push(entry)
-    return course
+    return this.foreseeing?.course(course, command, entry) ?? course
   }
 
   private changeUser(whole: Buffer): Course {

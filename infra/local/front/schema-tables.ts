@@ -335,13 +335,15 @@ function boundText(below: Bound | undefined): Cell {
   return below === undefined ? null : String(below)
 }
 
-/** A serialized cell, a byte a character; null for HASH. */
+/** A row of one serialized cell, as the kernel has it, a byte a character; null for HASH. */
 function boundCell(below: Bound | undefined): Cell {
   if (below === undefined) return null
-  if (below === 'MAXVALUE') return latin1([0x19, 7, 0, 0, ...Array(1).fill(0xfe), ...MAX_TAIL])
-  return latin1([5, 5, 0x3f, 0, ...varint(below)])
+  if (below === 'MAXVALUE') return latin1([ONE_CELL, 0x19, 7, 0, 0, 0xfe, ...MAX_TAIL])
+  return latin1([ONE_CELL, 5, 5, 0x3f, 0, ...varint(below)])
 }
 
+/** How many cells follow. */
+const ONE_CELL = 1
 const MAX_TAIL = [...Array(8).fill(0xff), 0x01]
 
 function latin1(bytes: readonly number[]): string {

@@ -34,6 +34,7 @@ export function scriptedEngine(settings: ScriptedSettings): Engine {
     kind: 'scripted',
     connect: seat => connectTo(world, seat),
     tableEntry: (name, table) => Promise.resolve(entryOf(database, name, table)),
+    foresight: undefined,
     insides: {
       description: id => descriptionOf(database, id),
       routine: (_database, name) => routineOf(world, name),
