@@ -6,6 +6,7 @@ import { createConnection } from 'mysql2/promise'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { frame } from '../../infra/local/front/codec.ts'
 import type { Front } from '../../infra/local/front/front.ts'
+import { keyOf } from '../../infra/local/front/picture.ts'
 import type { KernelAccounts } from '../../infra/local/kernel.ts'
 import {
   FrontClient,
@@ -90,6 +91,10 @@ export function frontContract(name: string, start: () => Promise<FrontsUnderTest
       const client = await direct()
       await client.query('CREATE TABLE IF NOT EXISTS c1 (id INT PRIMARY KEY, name VARCHAR(50))')
       await client.query("REPLACE INTO c1 VALUES (1, 'one'), (2, NULL), (3, '')")
+      // Answers of another server would say that they come from there.
+      const entry = await front.engine.tableEntry(under.accounts.database, 'c1')
+      for (const { tabletId } of entry?.tablets ?? [])
+        front.picture.moveLeader(tabletId, keyOf(front.server))
     })
 
     beforeEach(() => front.take({ kind: 'normal' }))
