@@ -50,6 +50,8 @@ export class Session {
   readonly seat: Seat | undefined
   /** Its proxy wants to know of the replicas of weak reads. */
   hearsWeakFeedback = false
+  /** Made once: every statement has a scope. */
+  private readonly functions: Scope['session']
   private killed: 'no' | 'statement' | 'session' = 'no'
   private wake: (() => void) | undefined
   private readonly ended: () => void
@@ -61,6 +63,7 @@ export class Session {
     this.seat = seat
     this.ended = ended
     this.transacting = new Transacting(world, () => this.variables)
+    this.functions = this.makeFunctions()
   }
 
   get status(): number {
@@ -183,7 +186,7 @@ export class Session {
     }
   }
 
-  private get functions(): Scope['session'] {
+  private makeFunctions(): Scope['session'] {
     const locks = this.world.userLocks
     return {
       connection_id: () => this.id,

@@ -95,6 +95,8 @@ export class Variables {
   private readonly changedUser = new Set<string>()
   /** What the next OK tells of its statement alone. */
   private readonly told = new Map<string, string>()
+  /** Grows with every change of a system variable. */
+  revision = 0
 
   /** What the server agreed to with a proxy; only known once it has logged in. */
   agree(capabilities: number): void {
@@ -129,6 +131,7 @@ export class Variables {
     if (READ_ONLY.includes(name))
       throw new SqlError(1238, 'HY000', `Variable '${name}' is a read only variable`)
     const set = SWITCHES.includes(name) ? switchOf(name, value) : like(before, name, value)
+    this.revision += 1
     for (const each of [name, TWINS[name] ?? name]) {
       this.system.set(each, set)
       this.changed.add(each)
@@ -145,6 +148,7 @@ export class Variables {
     if (this.system.get(name) === value) return
     this.system.set(name, value)
     this.changed.add(name)
+    this.revision += 1
   }
 
   /** The next OK for a proxy says this, and no other. */
@@ -162,6 +166,7 @@ export class Variables {
 
   /** Takes another session's delta over: everything else is as by default. Nothing has changed. */
   restore(delta: ReadonlyMap<string, string | number>): void {
+    this.revision += 1
     for (const [name, value] of Object.entries(DEFAULTS))
       if (!READ_ONLY.includes(name)) this.system.set(name, delta.get(name) ?? value)
   }
