@@ -1,11 +1,7 @@
 /** A real kernel behind three fronts and a proxy in this process, for suites that need all of it. */
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
 import { Front } from '../../infra/local/front/front.ts'
-import { kernelEngine } from '../../infra/local/front/kernel-engine.ts'
-import type { Picture } from '../../infra/local/front/picture.ts'
-import { installKernel, type Kernel, startKernel } from '../../infra/local/kernel.ts'
+import { Picture } from '../../infra/local/front/picture.ts'
+import type { Kernel } from '../../infra/local/kernel.ts'
 import { DEFAULT_LOGIN_RULES } from '../../proxy-node/auth/identity.ts'
 import { stage1Of } from '../../proxy-node/auth/scramble.ts'
 import { MetadataConnections } from '../../proxy-node/backend/metadata.ts'
@@ -17,9 +13,8 @@ import type { Admin, Mode, SessionSettings } from '../../proxy-node/session/port
 import { Sessions } from '../../proxy-node/session/sessions.ts'
 import { keyOf } from '../../proxy-node/topology/cluster-locations.ts'
 import type { ServerAddress } from '../../proxy-node/topology/model.ts'
+import { startKernelEngine } from './kernel-engine.ts'
 import { type ClustersUnderTest, startClusters } from './node-clusters.ts'
-
-const ROOT = resolve(import.meta.dirname, '../..')
 
 /** Refuses everyone: suites of the data path do not log in as proxysys. */
 const NO_ADMIN: Admin = {
@@ -107,10 +102,8 @@ export type FrontsOverKernel = Pick<Stack, 'kernel' | 'fronts' | 'stop'> & {
 
 /** The kernel and its fronts alone: nobody but the suite speaks to them. */
 export async function startFrontsOverKernel(subnet: string): Promise<FrontsOverKernel> {
-  const python = await installKernel(resolve(ROOT, '.obfleet/kernel'), () => {})
-  const folder = mkdtempSync(join(tmpdir(), 'obfleet-kernel-'))
-  const kernel = await startKernel(python, folder)
-  const picture: Picture = {
+  const { kernel, engine, stop: stopKernel } = await startKernelEngine()
+  const picture = new Picture({
     cluster: 'obcluster',
     version: '4.3.5.3',
     tenants: ['sys', 'app'],
@@ -119,14 +112,12 @@ export async function startFrontsOverKernel(subnet: string): Promise<FrontsOverK
       port: 2881,
       zone: `z${index}`,
     })),
-  }
-  const engine = kernelEngine(kernel)
+  })
   const fronts = picture.servers.map(server => new Front(server, picture, engine))
   await Promise.all(fronts.map(front => front.start()))
   const stop = async () => {
     await Promise.all(fronts.map(front => front.stop()))
-    await kernel.stop()
-    rmSync(folder, { recursive: true, force: true })
+    await stopKernel()
   }
   return { kernel, fronts, picture, stop }
 }

@@ -17,6 +17,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import type { OrderEntry, PackageRef, Verb, VerbResult } from '#contract/command'
 import type { DesiredNode } from '#contract/node-state'
 import { Front } from '../../../../infra/local/front/front.ts'
+import { Picture } from '../../../../infra/local/front/picture.ts'
 import { scriptedEngine } from '../../../../infra/local/front/scripted/engine.ts'
 import { isAlive } from '../../../../infra/local/instance/processes.ts'
 import { sha256Of } from '../../../../proxy-node/control/home.ts'
@@ -31,12 +32,12 @@ const PROXYRO = 'of the suite, proxyro'
 const SYS = "sys'pass\\word"
 
 const plane = new TestPlane()
-const picture = {
+const picture = new Picture({
   cluster: 'obcluster',
   version: '4.3.5.3',
   tenants: ['sys', 'app'],
   servers: [OB_SERVER],
-}
+})
 const front = new Front(
   OB_SERVER,
   picture,
