@@ -38,7 +38,7 @@ export const NODE = {
   column: 15,
   /** Another column, a sub-query, `@@name`, anything not understood: it has no known value. */
   unknown: 16,
-  /** `name(…)`: the span is the name, the children are the arguments. */
+  /** `name(…)`: the span is the name, the children are the arguments. `extra`: CALL_FORM. */
   call: 17,
   /** A bare word as an argument: the unit of EXTRACT and of INTERVAL, the type of CAST. */
   word: 18,
@@ -107,6 +107,23 @@ export const TEXT_FORM = {
   national: 8,
 } as const
 
+/**
+ * How a call was written, where the name does not tell. Children are in the order of the form with
+ * commas: EXTRACT(unit FROM x) has `word`, x; CAST(x AS DECIMAL(10, 2)) and CONVERT(x, DECIMAL(10, 2))
+ * have x, `word`, 10, 2; SUBSTRING(s FROM a FOR b) has s, a, b; TRIM(LEADING x FROM s) has s, x.
+ */
+export const CALL_FORM = {
+  plain: 0,
+  /** CONVERT(x USING charset): x, `word`. */
+  using: 1,
+  /** TRIM(LEADING …) */
+  leading: 2,
+  /** TRIM(TRAILING …) */
+  trailing: 3,
+  /** TRIM(BOTH …); TRIM(x FROM s) too. */
+  both: 4,
+} as const
+
 /** Nodes of one statement; a statement with more is not understood. */
 export const MAX_NODES = 2048
 
@@ -149,6 +166,11 @@ export class Expressions {
     this.lasts[node] = NO_NODE
     this.nexts[node] = NO_NODE
     return node
+  }
+
+  /** What `extra` says from now on. */
+  mark(node: number, extra: number): void {
+    if (node !== NO_NODE) this.extras[node] = extra
   }
 
   /** Puts `child` behind the other children of `parent`. A child has one parent. */

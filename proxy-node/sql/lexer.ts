@@ -27,6 +27,8 @@ export const LEXER_MODE = {
   doubleByte: 2,
   /** Double quotes hold a name (sql_mode ANSI_QUOTES). */
   ansiQuotes: 4,
+  /** `||` joins texts (sql_mode PIPES_AS_CONCAT). */
+  pipesAsConcat: 8,
 } as const
 
 export const SIGN = {
@@ -36,6 +38,7 @@ export const SIGN = {
   dot: 0x2e,
   semicolon: 0x3b,
   at: 0x40,
+  question: 0x3f,
 } as const
 
 const QUOTE = { single: 0x27, double: 0x22, back: 0x60 } as const
@@ -62,9 +65,9 @@ const HASH_PRIME = 0x01000193
 const HASH_MASK = 0x3fff_ffff
 
 export class Lexer {
-  readonly bytes: Uint8Array
-  readonly to: number
-  private readonly mode: number
+  bytes: Uint8Array
+  to: number
+  private mode: number
   private at: number
   /** Inside an executable comment, whose end is not part of the statement. */
   private isExecutable = false
@@ -80,12 +83,39 @@ export class Lexer {
   hasExecutable = false
   /** Where the text of the first hint begins; 0 when there is none so far. */
   hintAt = 0
+  /** How many `?` were read. */
+  parameters = 0
+  /** Of a name or text: a backslash or a doubled quote is in it. */
+  hasEscapes = false
 
   constructor(bytes: Uint8Array, from: number, to: number, mode: number = LEXER_MODE.plain) {
     this.bytes = bytes
     this.at = from
     this.to = Math.min(to, bytes.length)
     this.mode = mode
+  }
+
+  /** Begins with another text, as a new lexer would. */
+  reset(bytes: Uint8Array, from: number, to: number, mode: number): void {
+    this.bytes = bytes
+    this.at = from
+    this.to = Math.min(to, bytes.length)
+    this.mode = mode
+    this.isExecutable = false
+    this.hasExecutable = false
+    this.hintAt = 0
+    this.parameters = 0
+    this.type = TOKEN.end
+  }
+
+  /** The next token begins at `at` or behind it; no byte is read twice by that but ones of this token. */
+  resume(at: number): void {
+    this.at = Math.min(at, this.to)
+  }
+
+  /** Whether the token is this sign. */
+  isSign(sign: number): boolean {
+    return this.type === TOKEN.sign && this.sign === sign
   }
 
   /** Reads the next token and answers its type. */
@@ -178,6 +208,7 @@ export class Lexer {
     this.at += 1
     this.end = this.at
     this.sign = byte
+    if (byte === SIGN.question) this.parameters += 1
     return TOKEN.sign
   }
 
@@ -202,11 +233,13 @@ export class Lexer {
   private quoted(quote: number, type: number): number {
     const escapes = type === TOKEN.text && !this.has(LEXER_MODE.noBackslashEscapes)
     this.start = this.at + 1
+    this.hasEscapes = false
     let at = this.start
     while (at < this.to) {
       const byte = this.bytes[at] as number
       if (byte === quote && this.byteAt(at + 1) !== quote) break
       const isPair = byte === quote || (escapes && byte === BACKSLASH)
+      if (isPair) this.hasEscapes = true
       at += isPair || (byte >= FIRST_DOUBLE_BYTE && this.isDoubleByte(at)) ? 2 : 1
     }
     this.end = Math.min(at, this.to)
@@ -218,7 +251,8 @@ export class Lexer {
     return isDoubleByteAt(this.bytes, at, this.to, this.mode)
   }
 
-  private has(mode: number): boolean {
+  /** Whether the text is read in `mode`, one bit of LEXER_MODE. */
+  has(mode: number): boolean {
     return (this.mode & mode) !== 0
   }
 
@@ -329,7 +363,9 @@ export function lexerMode(sqlMode: string, clientCharset: string): number {
   const modes = sqlMode.toUpperCase().split(',')
   let mode: number = LEXER_MODE.plain
   if (modes.includes('NO_BACKSLASH_ESCAPES')) mode |= LEXER_MODE.noBackslashEscapes
-  if (modes.includes('ANSI_QUOTES') || modes.includes('ANSI')) mode |= LEXER_MODE.ansiQuotes
+  const isAnsi = modes.includes('ANSI')
+  if (isAnsi || modes.includes('ANSI_QUOTES')) mode |= LEXER_MODE.ansiQuotes
+  if (isAnsi || modes.includes('PIPES_AS_CONCAT')) mode |= LEXER_MODE.pipesAsConcat
   return DOUBLE_BYTE.test(clientCharset) ? mode | LEXER_MODE.doubleByte : mode
 }
 
@@ -337,6 +373,11 @@ export function lexerMode(sqlMode: string, clientCharset: string): number {
 const IS_WORD = Uint8Array.from({ length: 256 }, (_, byte) =>
   byte >= 0x80 || /[0-9A-Za-z_$]/.test(String.fromCharCode(byte)) ? 1 : 0,
 )
+
+/** Whether a bare word can go on with `byte`. */
+export function isWordByte(byte: number): boolean {
+  return IS_WORD[byte] === 1
+}
 
 function lower(byte: number): number {
   return byte >= 0x41 && byte <= 0x5a ? byte | 0x20 : byte

@@ -403,7 +403,12 @@ describe('modes of reading', () => {
     ['STRICT_ALL_TABLES', 'utf8mb4', LEXER_MODE.plain],
     ['STRICT_ALL_TABLES,NO_BACKSLASH_ESCAPES', 'latin1', LEXER_MODE.noBackslashEscapes],
     ['ansi_quotes', 'utf8mb4', LEXER_MODE.ansiQuotes],
-    ['REAL_AS_FLOAT,ANSI', 'gbk', LEXER_MODE.ansiQuotes | LEXER_MODE.doubleByte],
+    [
+      'REAL_AS_FLOAT,ANSI',
+      'gbk',
+      LEXER_MODE.ansiQuotes | LEXER_MODE.pipesAsConcat | LEXER_MODE.doubleByte,
+    ],
+    ['PIPES_AS_CONCAT', 'utf8mb4', LEXER_MODE.pipesAsConcat],
     ['', 'gb18030_2022', LEXER_MODE.doubleByte],
   ])('sql_mode %j with %s', (sqlMode, charset, mode) => {
     expect(lexerMode(sqlMode, charset)).toBe(mode)

@@ -1,0 +1,176 @@
+/**
+ * Literals as nodes: numbers, texts, hexadecimal and binary ones, user variables. A literal that may go
+ * on behind the bytes that are known is `unknown`. Hot path: see the rules.
+ * Source: MySQL manual, "Literal Values"; proxy-routing.md §5.8.
+ */
+import { type Expressions, NO_NODE, NODE, type NodeKind, TEXT_FORM } from './expressions.ts'
+import { isWordByte, LEXER_MODE, type Lexer, SIGN, TOKEN } from './lexer.ts'
+
+const DOUBLE_QUOTE = 0x22
+const ZERO = 0x30
+const ONE = 0x31
+const NINE = 0x39
+const LOWER_A = 0x61
+const LOWER_F = 0x66
+const LOWER_X = 0x78
+const LOWER_B = 0x62
+const LOWER_E = 0x65
+const PLUS = 0x2b
+const MINUS = 0x2d
+const LOWER_CASE = 0x20
+
+export class LiteralReader {
+  private readonly lexer: Lexer
+  private readonly expressions: Expressions
+  /** The statement goes on behind the bytes that are known. */
+  isCut = false
+
+  constructor(lexer: Lexer, expressions: Expressions) {
+    this.lexer = lexer
+    this.expressions = expressions
+  }
+
+  /**
+   * The number at the current token, which begins with a digit, or with a point before one; NO_NODE, with
+   * nothing stepped over, when the token is a name that begins with digits.
+   */
+  number(): number {
+    const { lexer } = this
+    const { start } = lexer
+    if (this.isPrefixed(LOWER_X) && lexer.end > start + 2 && this.isHex(start + 2, lexer.end))
+      return this.leaf(NODE.hex, start + 2, lexer.end)
+    if (this.isPrefixed(LOWER_B) && lexer.end > start + 2 && this.isBits(start + 2, lexer.end))
+      return this.leaf(NODE.bits, start + 2, lexer.end)
+    const whole = this.digits(start)
+    const point = this.byteAt(whole) === SIGN.dot ? this.digits(whole + 1) : whole
+    const end = this.exponent(point)
+    if (isWordByte(this.byteAt(end))) return NO_NODE
+    let kind: NodeKind = NODE.integer
+    if (end > point) kind = NODE.double
+    else if (point > whole) kind = NODE.decimal
+    return this.leaf(kind, start, end)
+  }
+
+  /** The text at the current token; `form` is what is known of it already. Texts side by side are not joined. */
+  text(form: number): number {
+    const { lexer } = this
+    const { start, end } = lexer
+    const isClosed = end < lexer.to
+    let extra = form
+    if (lexer.hasEscapes) extra |= TEXT_FORM.hasEscapes
+    if (lexer.has(LEXER_MODE.noBackslashEscapes)) extra |= TEXT_FORM.plainBackslash
+    if (lexer.bytes[start - 1] === DOUBLE_QUOTE) extra |= TEXT_FORM.doubleQuoted
+    lexer.next()
+    let isOne = isClosed
+    while (lexer.type === TOKEN.text) {
+      isOne = false
+      lexer.next()
+    }
+    if (!isOne || (this.isCut && lexer.type === TOKEN.end))
+      return this.expressions.add(NODE.unknown, start, end)
+    return this.expressions.add(NODE.text, start, end, extra)
+  }
+
+  /** x'..' or b'..': the text at the current token, as `kind`. */
+  digitsInQuotes(kind: NodeKind): number {
+    const { lexer } = this
+    const { start, end } = lexer
+    const isValid = kind === NODE.hex ? this.isHex(start, end) : this.isBits(start, end)
+    const isWhole = end < lexer.to
+    lexer.next()
+    return this.expressions.add(isValid && isWhole ? kind : NODE.unknown, start, end, 1)
+  }
+
+  /** From the `@` at the current token on: `@name`; `@@name` has no known value. */
+  variable(): number {
+    const { lexer } = this
+    const at = lexer.start
+    lexer.next()
+    if (lexer.type === TOKEN.sign || lexer.type === TOKEN.end) return this.systemVariable(at)
+    const quotes = lexer.type === TOKEN.word ? 0 : 1
+    const from = lexer.start - quotes
+    let to = lexer.end + quotes
+    if (from !== at + 1 || to > lexer.to) return this.expressions.add(NODE.unknown, at, at + 1)
+    lexer.next()
+    while (quotes === 0 && lexer.start === to && this.isNamePart()) {
+      to = lexer.end
+      lexer.next()
+    }
+    const isKnown = !this.isCut || to < lexer.to
+    return this.expressions.add(isKnown ? NODE.userVariable : NODE.unknown, from, to)
+  }
+
+  /** `@@[scope.]name` */
+  private systemVariable(at: number): number {
+    const { lexer } = this
+    if (lexer.isSign(SIGN.at)) {
+      lexer.next()
+      while (lexer.type === TOKEN.word || lexer.type === TOKEN.name || lexer.isSign(SIGN.dot)) {
+        const isLast = !lexer.isSign(SIGN.dot) && !lexer.isBefore(SIGN.dot)
+        lexer.next()
+        if (isLast) break
+      }
+    }
+    return this.expressions.add(NODE.unknown, at, at + 1)
+  }
+
+  private isNamePart(): boolean {
+    return this.lexer.type === TOKEN.word || this.lexer.isSign(SIGN.dot)
+  }
+
+  /** Adds the node and goes on behind it. */
+  private leaf(kind: NodeKind, from: number, to: number): number {
+    const { lexer } = this
+    lexer.resume(to)
+    lexer.next()
+    const isKnown = !this.isCut || to < lexer.to
+    return this.expressions.add(isKnown ? kind : NODE.unknown, from, to)
+  }
+
+  /** `0x` or `0b`; in capitals they begin a name. */
+  private isPrefixed(letter: number): boolean {
+    const { bytes, start } = this.lexer
+    return bytes[start] === ZERO && this.byteAt(start + 1) === letter
+  }
+
+  /** Behind the digits at `at`. */
+  private digits(at: number): number {
+    let end = at
+    while (isDigit(this.byteAt(end))) end += 1
+    return end
+  }
+
+  /** Behind the exponent at `at`; `at` when there is none. */
+  private exponent(at: number): number {
+    if ((this.byteAt(at) | LOWER_CASE) !== LOWER_E) return at
+    const sign = this.byteAt(at + 1)
+    const from = sign === PLUS || sign === MINUS ? at + 2 : at + 1
+    const end = this.digits(from)
+    return end > from ? end : at
+  }
+
+  private isHex(from: number, to: number): boolean {
+    for (let at = from; at < to; at++) if (!isHexDigit(this.byteAt(at))) return false
+    return true
+  }
+
+  private isBits(from: number, to: number): boolean {
+    for (let at = from; at < to; at++)
+      if (this.byteAt(at) !== ZERO && this.byteAt(at) !== ONE) return false
+    return true
+  }
+
+  private byteAt(at: number): number {
+    const { lexer } = this
+    return at < lexer.to ? (lexer.bytes[at] as number) : 0
+  }
+}
+
+function isDigit(byte: number): boolean {
+  return byte >= ZERO && byte <= NINE
+}
+
+function isHexDigit(byte: number): boolean {
+  const letter = byte | LOWER_CASE
+  return isDigit(byte) || (letter >= LOWER_A && letter <= LOWER_F)
+}
