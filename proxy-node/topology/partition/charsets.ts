@@ -4,7 +4,9 @@
  */
 import type { Charset } from './collations.ts'
 
-const LABELS: Readonly<Partial<Record<Charset, string>>> = {
+type Label = 'utf-8' | 'utf-16be' | 'windows-1252' | 'gbk' | 'gb18030'
+
+const LABELS: Readonly<Partial<Record<Charset, Label>>> = {
   utf8mb4: 'utf-8',
   utf16: 'utf-16be',
   latin1: 'windows-1252',
