@@ -29,6 +29,12 @@ export type Statement = {
   readonly flags: number
   /** What its hint `query_timeout` says, microseconds; 0 without one. */
   readonly queryTimeoutUs: number
+  /** Where the reference to that table begins, quote included; 0 without one. */
+  readonly tableAt: number
+  /** How many `?` stand before it. */
+  readonly parameters: number
+  /** How many parentheses around tables alone are open there: `FROM ((t JOIN u) JOIN v)` has two. */
+  readonly openJoins: number
 }
 
 const FROM = keyword('from')
@@ -81,6 +87,9 @@ class Scan {
   private table: string | undefined
   private readonly ties = new Ties()
   private flags = 0
+  private tableAt = 0
+  private parameters = 0
+  private openJoins = 0
   /** A statement has ended, none has begun since. */
   private isBetween = false
   /** The first FROM has not been met and is wanted. */
@@ -106,6 +115,9 @@ class Scan {
       table: this.table,
       flags: this.allFlags(),
       queryTimeoutUs: lexer.hintAt === 0 ? 0 : hintedTimeoutUs(lexer),
+      tableAt: this.table === undefined ? 0 : this.tableAt,
+      parameters: this.parameters,
+      openJoins: this.openJoins,
     }
   }
 
@@ -312,8 +324,10 @@ class Scan {
   /** The table of the first FROM in text order; a derived table's own FROM is the first. */
   private fromClause(): void {
     const { lexer } = this
+    this.openJoins = 0
     while (this.isSign(SIGN.open)) {
       this.levels.opened()
+      this.openJoins += 1
       lexer.next()
     }
     if (lexer.is(SELECT)) return
@@ -332,6 +346,8 @@ class Scan {
     const { lexer } = this
     this.unname()
     if (!isName(lexer.type)) return
+    this.tableAt = lexer.type === TOKEN.word ? lexer.start : lexer.start - 1
+    this.parameters = lexer.parameters
     const first = lexer.name()
     if (!lexer.accept(SIGN.dot)) {
       const isFunction =

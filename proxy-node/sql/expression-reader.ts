@@ -30,6 +30,8 @@ const BETWEEN = keyword('between')
 const LIKE = keyword('like')
 const ESCAPE = keyword('escape')
 const NULL = keyword('null')
+const DISTINCT = keyword('distinct')
+const FROM = keyword('from')
 
 const NOTHING = new Uint8Array(0)
 const FIRST_CONDITION = NODE.and
@@ -178,6 +180,7 @@ export class ExpressionReader {
     const isDenied = stepOver(lexer, NOT)
     const isNull = stepOver(lexer, NULL)
     if (!isNull) {
+      if (stepOver(lexer, DISTINCT)) stepOver(lexer, FROM)
       this.climb(LEVEL.predicate)
       return this.node(NODE.unknownCondition, left)
     }

@@ -26,20 +26,20 @@ export class KeyColumns {
     return NO_COLUMN
   }
 
-  /** The place in this list of the table's column `place`; -1 for another. */
-  at(place: number): number {
-    for (let index = 0; index < this.names.length; index++)
-      if (this.places[index] === place) return index
-    return NO_COLUMN
+  /** The place of a column of this list among all columns of the table; -1 when it is not known. */
+  place(column: number): number {
+    return this.places[column] ?? NO_COLUMN
   }
 
   /** Whether the place among the table's columns is known of each. */
   get hasPlaces(): boolean {
-    for (let index = 0; index < this.names.length; index++)
-      if ((this.places[index] ?? NO_COLUMN) < 0) return false
+    for (let index = 0; index < this.names.length; index++) if (this.place(index) < 0) return false
     return true
   }
 }
+
+/** No column of a statement is asked for. */
+export const NO_COLUMNS = new KeyColumns([])
 
 function isSameName(bytes: Uint8Array, from: number, to: number, name: Uint8Array): boolean {
   if (to - from !== name.length) return false

@@ -5,12 +5,11 @@
 import { CallReader, type ValueReader } from './call-reader.ts'
 import { LEVEL, OPERAND, OPERAND_WORDS, type OperandWord } from './expression-words.ts'
 import { type Expressions, NO_NODE, NODE, type NodeKind, TEXT_FORM } from './expressions.ts'
-import { isSameSpan, KeyColumns } from './key-columns.ts'
+import { isSameSpan, type KeyColumns, NO_COLUMNS } from './key-columns.ts'
 import { type Lexer, SIGN, TOKEN } from './lexer.ts'
 import { LiteralReader } from './literal-reader.ts'
 import { skipCase, skipOut, stepOverSign } from './token-steps.ts'
 
-const NO_COLUMNS = new KeyColumns([])
 const UNDERSCORE = 0x5f
 const ZERO = 0x30
 const NINE = 0x39
@@ -19,6 +18,9 @@ const EXCLAMATION = 0x21
 const MINUS = 0x2d
 const PLUS = 0x2b
 const TILDE = 0x7e
+const COLON = 0x3a
+/** Of a parameter of a routine. */
+const MAX_PLACE = 100_000
 
 /** What reads expressions from the lexer's current token on, of operators that bind at least as `level`. */
 export type Reader = ValueReader & {
@@ -37,8 +39,8 @@ export class OperandReader {
   private readonly calls: CallReader
   columns: KeyColumns = NO_COLUMNS
   /** What a column's qualifier has to be, in any case; when empty, all are good. */
-  readonly table: Span = { from: 0, to: 0 }
-  readonly database: Span = { from: 0, to: 0 }
+  table: Span = { from: 0, to: 0 }
+  database: Span = { from: 0, to: 0 }
   /** The last part of the qualified name that is being read. */
   private readonly part: Span = { from: 0, to: 0 }
 
@@ -98,6 +100,8 @@ export class OperandReader {
         return this.parameter()
       case SIGN.dot:
         return this.isDigit(lexer.end) ? this.literals.number() : this.unknown()
+      case COLON:
+        return this.numbered()
       case MINUS:
         return this.prefixed(NODE.negate)
       case TILDE:
@@ -118,6 +122,20 @@ export class OperandReader {
     const { start, end, parameters } = lexer
     lexer.next()
     return this.expressions.add(NODE.parameter, start, end, parameters - 1)
+  }
+
+  /** `:n`, as the text of a routine calls the routine's own parameters, from 0. */
+  private numbered(): number {
+    const { lexer } = this
+    const { start, end, bytes } = lexer
+    let to = end
+    let place = 0
+    for (; this.isDigit(to) && place < MAX_PLACE; to++)
+      place = place * 10 + (bytes[to] as number) - ZERO
+    if (to === end || this.isDigit(to)) return this.unknown()
+    lexer.resume(to)
+    lexer.next()
+    return this.expressions.add(NODE.parameter, start, to, place)
   }
 
   private prefixed(kind: NodeKind): number {
