@@ -128,16 +128,29 @@ export const CALL_FORM = {
 export const MAX_NODES = 2048
 
 export class Expressions {
-  private readonly kinds = new Uint8Array(MAX_NODES + 1)
-  private readonly froms = new Int32Array(MAX_NODES + 1)
-  private readonly tos = new Int32Array(MAX_NODES + 1)
-  private readonly extras = new Int32Array(MAX_NODES + 1)
-  private readonly firsts = new Int32Array(MAX_NODES + 1)
-  private readonly lasts = new Int32Array(MAX_NODES + 1)
-  private readonly nexts = new Int32Array(MAX_NODES + 1)
+  private readonly kinds: Uint8Array
+  private readonly froms: Int32Array
+  private readonly tos: Int32Array
+  private readonly extras: Int32Array
+  private readonly firsts: Int32Array
+  private readonly lasts: Int32Array
+  private readonly nexts: Int32Array
   /** What the spans point into. */
   bytes: Uint8Array = new Uint8Array(0)
   private count = 0
+  private readonly capacity: number
+
+  /** `capacity`: nodes at most; fewer for expressions that are kept. */
+  constructor(capacity: number = MAX_NODES) {
+    this.capacity = capacity
+    this.kinds = new Uint8Array(capacity + 1)
+    this.froms = new Int32Array(capacity + 1)
+    this.tos = new Int32Array(capacity + 1)
+    this.extras = new Int32Array(capacity + 1)
+    this.firsts = new Int32Array(capacity + 1)
+    this.lasts = new Int32Array(capacity + 1)
+    this.nexts = new Int32Array(capacity + 1)
+  }
 
   /** Forgets all nodes; the next ones are of `bytes`. */
   clear(bytes: Uint8Array): void {
@@ -150,7 +163,7 @@ export class Expressions {
   }
 
   get isFull(): boolean {
-    return this.count >= MAX_NODES
+    return this.count >= this.capacity
   }
 
   /** A new node; NO_NODE when there are too many, which every reader takes for `unknown`. */

@@ -1,0 +1,99 @@
+/**
+ * What boxes say of generated columns and of the expressions that levels are partitioned by: computed
+ * from their columns where each has one value, or two ends and a function that keeps their order.
+ * Source: proxy-routing.md §6.4, §6.9.
+ */
+import { NODE } from '../../sql/expressions.ts'
+import { type Box, type Interval, point, pointOf } from './boxes.ts'
+import { storedKey, valueOfKey } from './convert.ts'
+import { evaluate } from './evaluate.ts'
+import type { Key } from './hash.ts'
+import type { Derived, Slot, TablePartitions } from './table-partitions.ts'
+import type { PruneSession, Value } from './values.ts'
+
+/** Never smaller for a later moment. */
+const MONOTONE: ReadonlySet<string> = new Set(['year', 'to_days', 'to_seconds', 'unix_timestamp'])
+
+/** The box with every derived slot that follows from the others. */
+export function withDerived(table: TablePartitions, box: Box, session: PruneSession): Box {
+  let whole = box
+  for (const [at, slot] of table.slots.entries()) {
+    if (slot.derived === undefined || whole[at] !== undefined) continue
+    const interval = derivedInterval(table, slot, whole, session)
+    if (interval === undefined) continue
+    const next = [...whole]
+    next[at] = interval
+    whole = next
+  }
+  return whole
+}
+
+function derivedInterval(
+  table: TablePartitions,
+  slot: Slot,
+  box: Box,
+  session: PruneSession,
+): Interval | undefined {
+  const { derived, type } = slot
+  if (derived === undefined || type === undefined) return undefined
+  const key = derivedKey(slot, session, place => valueAt(table, place, box, session))
+  if (key !== undefined) return point(key)
+  return monotone(table, slot, box, session)
+}
+
+/** The key of a derived slot from the values of its columns; undefined when one is not known. */
+export function derivedKey(
+  { derived, type }: Slot,
+  session: PruneSession,
+  column: (place: number) => Value | undefined,
+): Key | undefined {
+  if (derived === undefined || type === undefined) return undefined
+  const value = evaluate(derived.expressions, derived.node, { session, column })
+  return value === undefined ? undefined : storedKey(type, value, session.timeZone)
+}
+
+function valueAt(
+  table: TablePartitions,
+  place: number,
+  box: Box,
+  session: PruneSession,
+): Value | undefined {
+  const interval = box[place]
+  const type = table.slots[place]?.type
+  if (type === undefined) return interval?.value
+  const key = pointOf(interval)
+  return key === undefined ? undefined : valueOfKey(type, key, session.timeZone)
+}
+
+function monotone(
+  table: TablePartitions,
+  slot: Slot,
+  box: Box,
+  session: PruneSession,
+): Interval | undefined {
+  const { derived } = slot
+  const [source = -1] = derived?.sources ?? []
+  const interval = box[source]
+  const type = table.slots[source]?.type
+  if (derived === undefined || interval === undefined || type === undefined) return undefined
+  if (!isMonotone(derived)) return undefined
+  const ofKey = (key: Key | undefined) =>
+    key === undefined
+      ? undefined
+      : derivedKey(slot, session, () => valueOfKey(type, key, session.timeZone))
+  const [low, high] = [ofKey(interval.low), ofKey(interval.high)]
+  if (low === undefined && high === undefined) return undefined
+  return {
+    low,
+    isLowOpen: low === undefined,
+    high,
+    isHighOpen: high === undefined,
+    value: undefined,
+  }
+}
+
+function isMonotone({ expressions, node }: Derived): boolean {
+  if (expressions.kind(node) !== NODE.call || expressions.children(node) !== 1) return false
+  const isOfColumn = expressions.kind(expressions.first(node)) === NODE.column
+  return isOfColumn && MONOTONE.has(expressions.text(node).toLowerCase())
+}
