@@ -223,7 +223,6 @@ export class NodeClusters {
         settings: port.settings,
         query: port.query,
         probe: port.probe,
-        descriptionStatements: undefined,
         isAtWork: port.isAtWork,
         pictured: () => port.tell({ kind: 'cluster', facts: this.facts(cluster) }),
         judged: change => port.tell({ kind: 'judged', cluster: name, change }),

@@ -104,7 +104,6 @@ class WorkerCluster implements ClusterView {
     return new LocationView(
       {
         flavour: () => this.flavour,
-        decode: () => 'partitions are not computed',
         table: (key, isRenewed) => channel.ask({ ask: 'table', cluster, key, isRenewed }),
         partition: (key, isRenewed) => channel.ask({ ask: 'partition', cluster, key, isRenewed }),
         routine: key => channel.ask({ ask: 'routine', cluster, key }),

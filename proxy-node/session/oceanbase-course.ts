@@ -158,8 +158,9 @@ export class OceanbaseCourse implements Course {
       TEXT_VERBS[meaning.verb] === true ? this.statements.text(head, memory.lexerMode) : undefined
     const says = executed ?? meaning
     this.pin(says)
-    if (usesTexts(meaning)) this.statements.route(head, meaning, says)
-    else errand.way.route(head, says)
+    const source = executed === undefined ? 'head' : undefined
+    if (usesTexts(meaning)) this.statements.route(head, meaning, says, source)
+    else errand.way.route(head, says, source)
   }
 
   /** A first BEGIN is kept until the statement behind it says where the transaction belongs (§5.2). */

@@ -16,6 +16,7 @@ import type { FrameScratch } from '../wire/ob20.ts'
 import type { Cell, Column } from '../wire/resultset.ts'
 import type { EntryRules } from './client-entry.ts'
 import type { Lobby, LobbyLimits } from './lobby.ts'
+import type { Placement } from './placement.ts'
 import type { Prescription } from './prescribed.ts'
 import type { SessionRouteView } from './route-view.ts'
 import type { WorkerTraffic } from './traffic.ts'
@@ -163,6 +164,8 @@ export type SessionDeps = {
   readonly maxSessions: () => number
   /** For the statement at hand, of whichever session. */
   readonly routeView: SessionRouteView
+  /** Computes partitions, of whichever session's statement. */
+  readonly placement: Placement
   readonly traffic: WorkerTraffic
   readonly lobby: Lobby
   /** Absent: no TLS is offered, nobody is believed. */

@@ -5,6 +5,7 @@
  */
 import type { ServerSession } from '../backend/server-session.ts'
 import type { Clock } from '../base/clock.ts'
+import { parseTargets } from '../routing/forced.ts'
 import type { Ldc } from '../routing/ldc.ts'
 import { type FollowerPolicy, followerPolicy } from '../routing/orders.ts'
 import type { StaleReplicas } from '../routing/stale-replicas.ts'
@@ -18,6 +19,8 @@ import type {
   Trace,
 } from '../routing/view.ts'
 import type { Statement } from '../sql/classify.ts'
+import { NO_DIRECTIVES } from '../sql/directives.ts'
+import { NO_HINTS } from '../sql/hints.ts'
 import { FLAG } from '../sql/words.ts'
 import type { Place } from '../topology/location-view.ts'
 import type {
@@ -40,6 +43,11 @@ const OTHER: Statement = {
   table: undefined,
   flags: 0,
   queryTimeoutUs: 0,
+  hints: NO_HINTS,
+  directives: NO_DIRECTIVES,
+  tableAt: 0,
+  parameters: 0,
+  openJoins: 0,
 }
 
 const SESSIONAL: Readonly<Partial<Record<Statement['verb'], true>>> = {
@@ -208,16 +216,28 @@ export class SessionRouteView implements RouteView {
     const { statement, session } = this
     this.cluster = asker.outlook
     this.settings = settings.routing
-    this.targets = settings.targets
     this.idcName = asker.memory.userText('proxy_idc_name') ?? settings.idcName
     this.tenant = this.view.picture.tenants.get(asker.tenant)
     this.trace = undefined
     this.nowMs = this.deps.clock.now()
     statement.command = command
     statement.meaning = meaning ?? OTHER
-    statement.hint = 'none'
+    this.targets = targetsOf(statement.meaning, settings.targets)
+    statement.hint = hintOf(statement.meaning)
     session.memory = asker.memory
     session.last = asker.servers.current?.keyed
     session.hasRunDml = asker.memory.hasRunDml
   }
+}
+
+function hintOf({ hints }: Statement): StatementView['hint'] {
+  const { consistency } = hints
+  return consistency === 'weak' || consistency === 'strong' ? consistency : 'none'
+}
+
+/** The statement's own servers before the configured ones (§7.2 row 5). */
+function targetsOf({ directives }: Statement, configured: ServerGroups): ServerGroups {
+  const { targetServers } = directives
+  if (targetServers.length === 0) return configured
+  return parseTargets(targetServers.map(group => group.join(',')).join(';')) ?? configured
 }

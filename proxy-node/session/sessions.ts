@@ -9,6 +9,7 @@ import { Canceller } from './cancel.ts'
 import { ClientSession, type SessionKeeper } from './client-session.ts'
 import { Drain, type DrainPlan, type DrainReport, type DrainShare, drainReport } from './drain.ts'
 import { Lobby } from './lobby.ts'
+import { Placement } from './placement.ts'
 import type { KillOutcome, ProcessRow, Requester, SessionDeps } from './ports.ts'
 import { SessionRouteView } from './route-view.ts'
 import { WorkerTraffic } from './traffic.ts'
@@ -43,7 +44,14 @@ export class Sessions {
   constructor(
     deps: Omit<
       SessionDeps,
-      'cancel' | 'traffic' | 'lobby' | 'baselines' | 'scratch' | 'isDraining' | 'routeView'
+      | 'cancel'
+      | 'traffic'
+      | 'lobby'
+      | 'baselines'
+      | 'scratch'
+      | 'isDraining'
+      | 'routeView'
+      | 'placement'
     >,
   ) {
     // An id of a client that is still here is not given again, however long it stays (N4).
@@ -62,6 +70,7 @@ export class Sessions {
       baselines: new Baselines(),
       scratch: new FrameScratch(),
       routeView: new SessionRouteView(deps),
+      placement: new Placement(deps.clock.now),
       cancel: (login, victim, isWanted) => canceller.cancel(login, victim, isWanted),
     }
   }

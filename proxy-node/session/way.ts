@@ -13,16 +13,19 @@ import type { Statement } from '../sql/classify.ts'
 import { FLAG } from '../sql/words.ts'
 import type { KnownTable, Place } from '../topology/location-view.ts'
 import type { PartitionLocation, TenantServers } from '../topology/model.ts'
+import { PRUNED } from '../topology/partition/pruner.ts'
 import { NO_SERVERS } from '../topology/tenants.ts'
-import { COMMAND } from '../wire/protocol.ts'
+import { COMMAND, HEADER_BYTES } from '../wire/protocol.ts'
 import type { CourseHost } from './course.ts'
 import type { SessionMemory } from './memory.ts'
 import type { CourseParts } from './oceanbase-course.ts'
 import { PINS } from './pins.ts'
+import type { Written } from './placement.ts'
 import type { ClusterView } from './ports.ts'
 import { NOT_MASTER } from './retry.ts'
 import { only, Route } from './route.ts'
 import { isSameAddress } from './servers.ts'
+import type { Prepared } from './statements.ts'
 
 /** Commands as decisions name them. */
 const COMMANDS: Readonly<Record<number, Command>> = {
@@ -34,6 +37,12 @@ const COMMANDS: Readonly<Record<number, Command>> = {
 }
 
 const SEQUENCE = FLAG.nextValue | FLAG.currentValue
+
+/**
+ * Where the text of what is routed is: in the command itself, in what was prepared, or out of reach
+ * (the text behind an EXECUTE by name).
+ */
+export type Source = 'head' | Prepared | undefined
 
 /** Who carries the command. */
 export type WayOwner = {
@@ -54,6 +63,9 @@ export class Way {
   private rowsOn: ServerSession | undefined
   /** Where the last value of a sequence was drawn. */
   private valueOn: ServerSession | undefined
+  private source: Source
+  /** Chance, or the first of several, picked the partition. */
+  private isGuess = false
   /** Made when something is routed. */
   private decided: Route | undefined
   /** Counts commands: an answer about an earlier one is of no interest. */
@@ -71,6 +83,8 @@ export class Way {
   begin(): void {
     this.turn += 1
     this.tie = ''
+    this.source = undefined
+    this.isGuess = false
     this.decided?.release()
   }
 
@@ -101,7 +115,8 @@ export class Way {
   }
 
   /** By what the statement means: bound, leaning, by its table, or wherever the session is. */
-  route(head: Uint8Array, meaning: Statement): void {
+  route(head: Uint8Array, meaning: Statement, source: Source): void {
+    this.source = source
     const { memory, parts } = this
     const ties = meaning.flags & (FLAG.leans | FLAG.foundRows)
     if (ties === FLAG.foundRows && memory.mayMove) {
@@ -193,10 +208,31 @@ export class Way {
   /** Where in the table the statement belongs. */
   private placeOf(
     known: KnownTable,
-    _head: Uint8Array,
-    _meaning: Statement,
+    head: Uint8Array,
+    meaning: Statement,
   ): Place | undefined | Promise<Place | undefined> {
-    return known.entry.partNum <= 1 ? known.place : undefined
+    if (known.entry.partNum <= 1) return known.place
+    const { deps } = this.parts
+    if (!deps.settings().prunes || this.source === undefined) return undefined
+    const { placement } = deps
+    placement.place(known, meaning, this.written(head, this.source), this.memory)
+    if (placement.leaf < 0) return undefined
+    this.isGuess = placement.outcome !== PRUNED.one
+    return this.outlook.locations.leaf(known, placement.leaf)
+  }
+
+  private written(head: Uint8Array, source: 'head' | Prepared): Written {
+    const most = HEADER_BYTES + 1 + this.parts.deps.settings().analysedBytes
+    const prepared = source === 'head' ? undefined : source
+    const bytes = prepared?.payload ?? head
+    const isExecute = this.host.command === COMMAND.stmtExecute
+    return {
+      bytes,
+      to: Math.min(bytes.length, most),
+      isCut: bytes.length > most || (prepared === undefined && this.host.isIncomplete),
+      packet: isExecute ? head : undefined,
+      prepared,
+    }
   }
 
   private placed(
@@ -279,7 +315,9 @@ export class Way {
     if (place === undefined) this.goOn(head)
     else
       this.later(this.outlook.locations.renewed(place), head, (_nothing, request) =>
-        meaning === undefined ? this.decide(request, meaning, place) : this.route(request, meaning),
+        meaning === undefined
+          ? this.decide(request, meaning, place)
+          : this.route(request, meaning, this.source),
       )
   }
 
@@ -313,7 +351,7 @@ export class Way {
       isHit,
       tellsWeakHits: true,
       weakFeedback: 'all-followers',
-      isGuess: location.replicas.length === 0 || errno !== 0,
+      isGuess: this.isGuess || location.replicas.length === 0 || errno !== 0,
     })
     if (because !== undefined) outlook.locations.missed(place, false)
   }

@@ -7,6 +7,7 @@ import type { Clock } from '../base/clock.ts'
 import { FlowControl, type FlowLimits } from './flow-control.ts'
 import { type Entry, LocationStore, type StoreLimits, type StorePort } from './location-store.ts'
 import type { TenantServers } from './model.ts'
+import { partitionStatements3x, partitionStatements4x } from './partition/statements.ts'
 import {
   partitionsStatement,
   routineStatement,
@@ -45,13 +46,6 @@ export type LocationChange =
   | { readonly kind: 'partition'; readonly key: string; readonly value: PartitionEntry | null }
   | { readonly kind: 'routine'; readonly key: string; readonly value: RoutineEntry | null }
 
-/** The three questions about a table's partitions (§4.3). */
-export type DescriptionStatements = (
-  shape: Shape,
-  tenant: string,
-  tableId: string,
-) => { readonly info: string; readonly partitions: string; readonly subPartitions: string }
-
 /** What all entries have, whatever they are of. */
 type Kept = Pick<Entry<unknown>, 'key' | 'createdAt'>
 
@@ -60,8 +54,6 @@ export type LocationsPort = {
   /** Asks any server of the cluster. @throws Error */
   readonly ask: (sql: string) => Promise<Answer>
   readonly settings: () => LocationSettings
-  /** Undefined: partitions are not asked for. */
-  readonly descriptionStatements: DescriptionStatements | undefined
   readonly changed: (change: LocationChange) => void
   readonly random: () => number
 }
@@ -69,6 +61,8 @@ export type LocationsPort = {
 /** Entries are taken for so many bytes besides their keys and what they hold. */
 const ENTRY_BYTES = 256
 const CELL_BYTES = 16
+/** Codes of RANGE and LIST in 3.x (§6.3). */
+const BOUNDED_3X: ReadonlySet<string> = new Set(['3', '4', '5', '7'])
 /** A schema version that says nothing (§4.4). */
 const UNKNOWN_VERSION = '0'
 const SEPARATOR = '\0'
@@ -169,20 +163,37 @@ export class ClusterLocations {
     return { ...entry, description }
   }
 
-  /** Rows of the three tables; undefined: the table is not pruned. */
-  private async describe(
-    tenant: string,
-    tableId: string,
-  ): Promise<PartitionDescription | undefined> {
+  private async describe(tenant: string, tableId: string): Promise<PartitionDescription> {
     const { port } = this
-    const statements = port.descriptionStatements?.(port.shape(), tenant, tableId)
-    if (statements === undefined) return undefined
-    const info = await port.ask(statements.info)
-    const isTwoLevels = info[0]?.['part_level'] === '2'
+    if (port.shape() === 'v3') return this.describe3x(tableId)
+    const statements = partitionStatements4x(tenant, tableId)
+    const keys = await port.ask(statements.keys)
     return {
-      info,
+      keys,
       partitions: await port.ask(statements.partitions),
-      subPartitions: isTwoLevels ? await port.ask(statements.subPartitions) : [],
+      subPartitions: hasTwoLevels(keys) ? await port.ask(statements.subPartitions) : [],
+    }
+  }
+
+  /** Servers of old have no bounds in the rows of HASH and KEY partitions. */
+  private async describe3x(tableId: string): Promise<PartitionDescription> {
+    const { port } = this
+    const first = partitionStatements3x(tableId, { hasBounds: false, isTemplate: false })
+    const keys = await port.ask(first.keys)
+    const isTemplate = keys[0]?.['template_num'] === '1'
+    const hasBounds = (column: string) => BOUNDED_3X.has(keys[0]?.[column] ?? '')
+    const ofFirst = partitionStatements3x(tableId, {
+      hasBounds: hasBounds('part_type'),
+      isTemplate,
+    })
+    const ofSecond = partitionStatements3x(tableId, {
+      hasBounds: hasBounds('sub_part_type'),
+      isTemplate,
+    })
+    return {
+      keys,
+      partitions: await port.ask(ofFirst.partitions),
+      subPartitions: hasTwoLevels(keys) ? await port.ask(ofSecond.subPartitions) : [],
     }
   }
 
@@ -214,6 +225,10 @@ export class ClusterLocations {
   private async fetchTenant(tenant: string): Promise<TenantServers> {
     return tenantServersOf(await this.port.ask(tenantStatement(this.port.shape(), tenant)))
   }
+}
+
+function hasTwoLevels(keys: Answer): boolean {
+  return keys[0]?.['part_level'] === '2'
 }
 
 /** `id`: of a partition, or the package of a routine. */
@@ -253,8 +268,8 @@ function lifeOf(key: string): number {
 
 function sizeOf(description: PartitionDescription | undefined): number {
   if (description === undefined) return 0
-  const { info, partitions, subPartitions } = description
-  return [...info, ...partitions, ...subPartitions].reduce((sum, row) => sum + bytesOf(row), 0)
+  const { keys, partitions, subPartitions } = description
+  return [...keys, ...partitions, ...subPartitions].reduce((sum, row) => sum + bytesOf(row), 0)
 }
 
 function bytesOf(row: Row): number {

@@ -7,7 +7,6 @@ import type { Clock, TimerHandle } from '../base/clock.ts'
 import { Blacklist, type BlacklistChange, type BlacklistSettings } from './blacklist.ts'
 import {
   ClusterLocations,
-  type DescriptionStatements,
   type LocationChange,
   type LocationSettings,
 } from './cluster-locations.ts'
@@ -59,7 +58,6 @@ export type ClusterPort = {
   readonly query: (server: ServerAddress, sql: string) => Promise<Answer>
   /** Whether the server greets. */
   readonly probe: (server: ServerAddress, timeoutMs: number) => Promise<boolean>
-  readonly descriptionStatements: DescriptionStatements | undefined
   readonly pictured: (picture: ClusterPicture) => void
   readonly changed: (change: LocationChange) => void
   /** All entries of the tenant are to be forgotten. */
@@ -110,7 +108,6 @@ export class Cluster {
         ask: sql => this.ask(sql),
         settings: () => port.settings().locations,
         changed: port.changed,
-        descriptionStatements: port.descriptionStatements,
         random: port.random,
       },
       clock,

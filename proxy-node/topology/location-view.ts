@@ -8,16 +8,15 @@ import type { Clock } from '../base/clock.ts'
 import { keyOf, type LocationChange, type LocationKind } from './cluster-locations.ts'
 import type { KernelFlavour } from './listing.ts'
 import type { PartitionLocation } from './model.ts'
+import type { KernelFlavour as TypeCodes } from './partition/column-type.ts'
+import { decodePartitions } from './partition/decode.ts'
+import type { TablePartitions } from './partition/table-partitions.ts'
 import {
   locationOf,
-  type PartitionDescription,
   type PartitionEntry,
   type RoutineEntry,
   type TableEntry,
 } from './table-entry.ts'
-
-/** What computes a leaf; who prunes knows more of it. */
-export type Partitions = { readonly tabletId: (leaf: number) => string | undefined }
 
 /** Where a table, or one of its partitions, is as far as this worker knows. */
 export type Place = {
@@ -34,10 +33,8 @@ export type KnownTable = {
   readonly entry: TableEntry
   /** Of a table without partitions. */
   readonly place: Place
-  /** Undefined: it has no partitions, or none that can be computed. */
-  readonly partitions: Partitions | undefined
-  /** Why partitions cannot be computed; empty when they can. */
-  readonly unprunable: string
+  /** Undefined: it has none, or nobody could tell of them. */
+  readonly partitions: TablePartitions | undefined
   /** By leaf. */
   readonly leaves: (Place | Promise<Place | undefined> | undefined)[]
   /** Looked at since the cleaner came by. */
@@ -46,11 +43,6 @@ export type KnownTable = {
 
 export type LocationViewPort = {
   readonly flavour: () => KernelFlavour
-  /** Or why partitions of the table cannot be computed. */
-  readonly decode: (
-    description: PartitionDescription,
-    flavour: KernelFlavour,
-  ) => Partitions | string
   /** Null: there is none. @throws Error when nobody answers. */
   readonly table: (key: string, isRenewed: boolean) => Promise<TableEntry | null>
   readonly partition: (key: string, isRenewed: boolean) => Promise<PartitionEntry | null>
@@ -67,6 +59,12 @@ const MISSING_AGE_MS = 1_000
 const MAX_MISSING = 1_000
 /** Of the entries, so many may be routines: one in so many. */
 const ROUTINES_SHARE = 10
+
+const FLAVOURS: Readonly<Record<KernelFlavour, TypeCodes>> = {
+  v3: 'v3',
+  v4: 'main-line',
+  seekdb: 'seekdb',
+}
 
 export class LocationView {
   private readonly port: LocationViewPort
@@ -225,7 +223,7 @@ export class LocationView {
   }
 
   private fetchLeaf(known: KnownTable, leaf: number): Promise<Place | undefined> | undefined {
-    const tabletId = known.partitions?.tabletId(leaf)
+    const tabletId = known.partitions?.leaves[leaf]?.id
     if (tabletId === undefined) return undefined
     const key = `${known.key}\0${tabletId}`
     const fetched = this.shared(key, async () => {
@@ -254,14 +252,15 @@ export class LocationView {
 
   private keepTable(key: string, entry: TableEntry): KnownTable {
     const { description } = entry
-    const decoded =
-      description === undefined ? undefined : this.port.decode(description, this.port.flavour())
+    const partitions =
+      description === undefined
+        ? undefined
+        : decodePartitions(description, FLAVOURS[this.port.flavour()])
     const known: KnownTable = {
       key,
       entry,
       place: placeOf('table', key, locationOf(entry.replicas)),
-      partitions: typeof decoded === 'string' ? undefined : decoded,
-      unprunable: typeof decoded === 'string' ? decoded : '',
+      partitions,
       leaves: [],
       isUsed: true,
     }

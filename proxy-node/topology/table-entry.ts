@@ -17,7 +17,7 @@ export type Answer = readonly Row[]
 
 /** Rows of the three tables that describe partitions (§4.3). */
 export type PartitionDescription = {
-  readonly info: Answer
+  readonly keys: Answer
   readonly partitions: Answer
   readonly subPartitions: Answer
 }

@@ -43,7 +43,6 @@ function staticOutlook(cluster: StaticCluster, clock: Clock): ClusterView {
     locations: new LocationView(
       {
         flavour: () => 'v4',
-        decode: () => 'no table has partitions',
         table: key => {
           const { database, table } = namesOf(key)
           return Promise.resolve(tableEntry(leaders[`${database}.${table}`]))

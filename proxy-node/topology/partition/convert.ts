@@ -10,18 +10,18 @@ import { BINARY_COLLATION, type ColumnType, isText } from './column-type.ts'
 import { decimalOf, prefixOf, textOf, toScale, wholeOf } from './decimals.ts'
 import type { Key } from './hash.ts'
 import {
+  daysOf,
   isZero,
   type Moment,
   microsSinceEpoch,
-  momentOfMicros,
   momentOfDays,
+  momentOfMicros,
   momentOfNumber,
   momentOfPackedDate,
   momentOfPackedDatetime,
   momentOfText,
   packedDate,
   packedDatetime,
-  daysOf,
   rounded,
   roundedMicros,
   timeOfText,
@@ -86,7 +86,8 @@ function integerKey(type: ColumnType, value: Value, purpose: Purpose): Key | und
 }
 
 function roundedWhole(value: Value): bigint | undefined {
-  if (value.kind === 'double') return Number.isFinite(value.value) ? halfEven(value.value) : undefined
+  if (value.kind === 'double')
+    return Number.isFinite(value.value) ? halfEven(value.value) : undefined
   const decimal = exactDecimal(value)
   return decimal === undefined ? undefined : toScale(decimal, 0).units
 }
@@ -171,7 +172,8 @@ function yearKey(value: Value): Key | undefined {
   const decimal = exactDecimal(value)
   if (decimal === undefined) return undefined
   const number = toScale(decimal, 0).units
-  if (number === 0n) return value.kind === 'text' && (stringOf(value) ?? '').trim().length < 3 ? 100n : 0n
+  if (number === 0n)
+    return value.kind === 'text' && (stringOf(value) ?? '').trim().length < 3 ? 100n : 0n
   if (number > 0n && number < 70n) return number + 100n
   if (number >= 70n && number < 100n) return number
   return number > YEAR_BASE && number <= YEAR_BASE + 255n ? number - YEAR_BASE : undefined
@@ -336,9 +338,7 @@ function valueOfInteger(type: ColumnType, key: bigint, zone: TimeZone): Value | 
     case 'timestamp': {
       if (key === ZERO_MICROS) return { kind: 'datetime', moment: ZERO_MOMENT }
       const local = type.kind === 'timestamp' ? zone.toLocal(key) : key
-      return local === undefined
-        ? undefined
-        : { kind: 'datetime', moment: momentOfMicros(local) }
+      return local === undefined ? undefined : { kind: 'datetime', moment: momentOfMicros(local) }
     }
     case 'time':
       return { kind: 'time', micros: key }

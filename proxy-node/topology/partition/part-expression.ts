@@ -5,8 +5,8 @@
 import { readExpression } from '../../sql/expression-reader.ts'
 import { Expressions, NO_NODE, NODE } from '../../sql/expressions.ts'
 import { KeyColumns } from '../../sql/key-columns.ts'
-import { Unprunable } from './unprunable.ts'
 import type { Derived } from './table-partitions.ts'
+import { Unprunable } from './unprunable.ts'
 
 /** Columns by place; those that an expression mentions besides are added at the end. */
 export type Names = { list: string[] }

@@ -6,10 +6,10 @@
 import { type Expressions, NO_NODE, NODE } from '../../sql/expressions.ts'
 import { type Box, Boxes, point } from './boxes.ts'
 import type { Cell } from './cells.ts'
+import { BINARY_COLLATION } from './column-type.ts'
 import { Comparison } from './compare.ts'
 import { filled, storedKey, valueOfKey } from './convert.ts'
 import { derivedKey, withDerived } from './derive.ts'
-import { BINARY_COLLATION } from './column-type.ts'
 import { evaluate } from './evaluate.ts'
 import { type Key, KeyHash } from './hash.ts'
 import { LevelReach } from './levels.ts'
@@ -165,7 +165,11 @@ export class Pruner {
     return keys.map(key => (key === undefined ? undefined : point(key)))
   }
 
-  private valueOf(expressions: Expressions, node: number, session: PruneSession): Value | undefined {
+  private valueOf(
+    expressions: Expressions,
+    node: number,
+    session: PruneSession,
+  ): Value | undefined {
     if (node === NO_NODE || expressions.kind(node) === NODE.defaultValue) return { kind: 'null' }
     return evaluate(expressions, node, { session, column: () => undefined })
   }

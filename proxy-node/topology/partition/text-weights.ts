@@ -80,7 +80,9 @@ export class TextWeights {
       if ((byte & 0xc0) !== 0x80) return MALFORMED
       point = (point << 6) | (byte & 0x3f)
     }
-    return point < (LEAST[size] as number) || (point >= 0xd800 && point <= 0xdfff) || point > 0x10ffff
+    return point < (LEAST[size] as number) ||
+      (point >= 0xd800 && point <= 0xdfff) ||
+      point > 0x10ffff
       ? MALFORMED
       : point
   }

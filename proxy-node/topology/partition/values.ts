@@ -116,11 +116,7 @@ function textValue(
 
 /** What a text between quotes stands for. */
 export function textBytes(expressions: Expressions, node: number, charset: Charset): Uint8Array {
-  const [start, end, form] = [
-    expressions.from(node),
-    expressions.to(node),
-    expressions.extra(node),
-  ]
+  const [start, end, form] = [expressions.from(node), expressions.to(node), expressions.extra(node)]
   if ((form & TEXT_FORM.hasEscapes) === 0) return expressions.bytes.subarray(start, end)
   const quote = (form & TEXT_FORM.doubleQuoted) !== 0 ? QUOTE.double : QUOTE.single
   let mode: number = LEXER_MODE.plain
@@ -187,7 +183,10 @@ function collatedValue(
 function variableName(written: string): string {
   const quote = written[0]
   if (quote !== '`' && quote !== "'" && quote !== '"') return written.toLowerCase()
-  return written.slice(1, -1).replaceAll(quote + quote, quote).toLowerCase()
+  return written
+    .slice(1, -1)
+    .replaceAll(quote + quote, quote)
+    .toLowerCase()
 }
 
 function variableValue(value: VariableValue | undefined): Value | undefined {
