@@ -17,7 +17,7 @@ import type {
   StatementView,
   Trace,
 } from '../routing/view.ts'
-import type { Statement } from '../sql/classify.ts'
+import { NO_STATEMENT, type Statement } from '../sql/classify.ts'
 import { FLAG } from '../sql/words.ts'
 import type { Place } from '../topology/location-view.ts'
 import type {
@@ -31,16 +31,6 @@ import type {
 import { STATUS } from '../wire/protocol.ts'
 import type { SessionMemory } from './memory.ts'
 import type { ClusterView, SessionSettings } from './ports.ts'
-
-/** Of a statement that is not understood, or of no statement. */
-const OTHER: Statement = {
-  kind: 'other',
-  verb: 'other',
-  database: undefined,
-  table: undefined,
-  flags: 0,
-  queryTimeoutUs: 0,
-}
 
 const SESSIONAL: Readonly<Partial<Record<Statement['verb'], true>>> = {
   set: true,
@@ -69,7 +59,7 @@ export type Asker = {
 /** The statement's part of a view. */
 class StatementPart implements StatementView {
   command: Command = 'other'
-  meaning: Statement = OTHER
+  meaning: Statement = NO_STATEMENT
   textForm: StatementView['textForm'] = 'plain'
   hint: StatementView['hint'] = 'none'
   isLarge = false
@@ -214,7 +204,7 @@ export class SessionRouteView implements RouteView {
     this.trace = undefined
     this.nowMs = this.deps.clock.now()
     statement.command = command
-    statement.meaning = meaning ?? OTHER
+    statement.meaning = meaning ?? NO_STATEMENT
     statement.hint = 'none'
     session.memory = asker.memory
     session.last = asker.servers.current?.keyed
