@@ -18,9 +18,7 @@ import type {
   StatementView,
   Trace,
 } from '../routing/view.ts'
-import type { Statement } from '../sql/classify.ts'
-import { NO_DIRECTIVES } from '../sql/directives.ts'
-import { NO_HINTS } from '../sql/hints.ts'
+import { NO_STATEMENT, type Statement } from '../sql/classify.ts'
 import { FLAG } from '../sql/words.ts'
 import type { Place } from '../topology/location-view.ts'
 import type {
@@ -34,21 +32,6 @@ import type {
 import { STATUS } from '../wire/protocol.ts'
 import type { SessionMemory } from './memory.ts'
 import type { ClusterView, SessionSettings } from './ports.ts'
-
-/** Of a statement that is not understood, or of no statement. */
-const OTHER: Statement = {
-  kind: 'other',
-  verb: 'other',
-  database: undefined,
-  table: undefined,
-  flags: 0,
-  queryTimeoutUs: 0,
-  hints: NO_HINTS,
-  directives: NO_DIRECTIVES,
-  tableAt: 0,
-  parameters: 0,
-  openJoins: 0,
-}
 
 const SESSIONAL: Readonly<Partial<Record<Statement['verb'], true>>> = {
   set: true,
@@ -77,7 +60,7 @@ export type Asker = {
 /** The statement's part of a view. */
 class StatementPart implements StatementView {
   command: Command = 'other'
-  meaning: Statement = OTHER
+  meaning: Statement = NO_STATEMENT
   textForm: StatementView['textForm'] = 'plain'
   hint: StatementView['hint'] = 'none'
   isLarge = false
@@ -221,7 +204,7 @@ export class SessionRouteView implements RouteView {
     this.trace = undefined
     this.nowMs = this.deps.clock.now()
     statement.command = command
-    statement.meaning = meaning ?? OTHER
+    statement.meaning = meaning ?? NO_STATEMENT
     this.targets = targetsOf(statement.meaning, settings.targets)
     statement.hint = hintOf(statement.meaning)
     session.memory = asker.memory

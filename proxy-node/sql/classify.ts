@@ -10,22 +10,24 @@ import { type Hints, NO_HINTS, readHints } from './hints.ts'
 import { keyword, LEXER_MODE, Lexer, SIGN, TOKEN } from './lexer.ts'
 import { LockingClause, QueryLevels } from './query-shape.ts'
 import { Ties } from './ties.ts'
-import { isAtEnd } from './token-steps.ts'
+import { isAtEnd, isName } from './token-steps.ts'
 import { STARTED, transactionStart } from './transaction-start.ts'
 import {
   DML,
   FILLERS,
   FLAG,
   type Head,
+  kindOf,
   MANY_TARGETS,
   mayCommit,
+  type StatementKind,
   TABLE_SHOWS,
   VERBS,
   type Verb,
 } from './words.ts'
 
 export type Statement = {
-  readonly kind: 'read' | 'write' | 'other'
+  readonly kind: StatementKind
   readonly verb: Verb
   /** Lower-cased, bare or quoted; undefined when there is none to route by. */
   readonly database: string | undefined
@@ -43,6 +45,21 @@ export type Statement = {
   readonly parameters: number
   /** How many parentheses around tables alone are open there: `FROM ((t JOIN u) JOIN v)` has two. */
   readonly openJoins: number
+}
+
+/** Of a text that is not understood, or of none. */
+export const NO_STATEMENT: Statement = {
+  kind: 'other',
+  verb: 'other',
+  database: undefined,
+  table: undefined,
+  flags: 0,
+  queryTimeoutUs: 0,
+  hints: NO_HINTS,
+  directives: NO_DIRECTIVES,
+  tableAt: 0,
+  parameters: 0,
+  openJoins: 0,
 }
 
 const FROM = keyword('from')
@@ -283,8 +300,8 @@ class Scan {
     if (creates || this.database !== undefined) return
     if (!lexer.is(FROM) && !lexer.is(IN)) return
     lexer.next()
-    this.database = isName(lexer.type) ? lexer.name() : undefined
-    if (isName(lexer.type)) lexer.next()
+    this.database = isName(lexer) ? lexer.name() : undefined
+    if (isName(lexer)) lexer.next()
   }
 
   /** Reads to the end of the text from the current token on. */
@@ -345,7 +362,7 @@ class Scan {
   private tableHere(): void {
     const { lexer } = this
     this.tableName()
-    if (!isName(lexer.type)) return
+    if (!isName(lexer)) return
     if (lexer.isBefore(SIGN.at)) this.flags |= FLAG.link
     lexer.next()
   }
@@ -354,7 +371,7 @@ class Scan {
   private tableName(): void {
     const { lexer } = this
     this.unname()
-    if (!isName(lexer.type)) return
+    if (!isName(lexer)) return
     this.tableAt = lexer.type === TOKEN.word ? lexer.start : lexer.start - 1
     this.parameters = lexer.parameters
     const first = lexer.name()
@@ -365,7 +382,7 @@ class Scan {
       return
     }
     lexer.next()
-    if (!isName(lexer.type)) return
+    if (!isName(lexer)) return
     this.database = first
     this.table = lexer.name()
   }
@@ -379,20 +396,4 @@ class Scan {
     this.database = undefined
     this.table = undefined
   }
-}
-
-function isName(type: number): boolean {
-  return type === TOKEN.word || type === TOKEN.name || type === TOKEN.text
-}
-
-function kindOf(verb: Verb): Statement['kind'] {
-  if (verb === 'select') return 'read'
-  const writes =
-    verb === 'insert' ||
-    verb === 'update' ||
-    verb === 'delete' ||
-    verb === 'replace' ||
-    verb === 'merge' ||
-    verb === 'load'
-  return writes ? 'write' : 'other'
 }

@@ -194,6 +194,21 @@ export function mayCommit(verb: Verb): boolean {
   return NEVER_COMMITS[verb] !== true
 }
 
+/** What a statement does with rows. */
+export type StatementKind = 'read' | 'write' | 'other'
+
+export function kindOf(verb: Verb): StatementKind {
+  if (verb === 'select') return 'read'
+  const writes =
+    verb === 'insert' ||
+    verb === 'update' ||
+    verb === 'delete' ||
+    verb === 'replace' ||
+    verb === 'merge' ||
+    verb === 'load'
+  return writes ? 'write' : 'other'
+}
+
 /** Words between the verb and the table of INSERT, REPLACE and UPDATE. */
 export const FILLERS = new WordTable<true>({
   low_priority: true,
