@@ -82,6 +82,8 @@ export type PictureSettings = {
 
 export const SYS_TENANT_ID = 1
 const FIRST_TENANT_ID = 1002
+/** Placements that are remembered for a tenant. */
+const MAX_PLACED = 100_000
 
 export class Picture {
   readonly cluster: string
@@ -216,6 +218,7 @@ export class Picture {
       known = new Map()
       this.placed.set(tenant, known)
     }
+    if (known.size >= MAX_PLACED) known.clear()
     let replicas = known.get(tabletId)
     if (replicas === undefined) {
       replicas = place(tabletId, this.units(tenant), {
