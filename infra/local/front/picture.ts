@@ -96,6 +96,8 @@ export class Picture {
   private readonly leaders = new Map<number, string>()
   private readonly duplicates = new Set<number>()
   private readonly retired = new Set<string>()
+  /** Tablets whose replicas were named one by one. */
+  private readonly named = new Map<number, readonly Replica[]>()
   /** Answers of `replicas`, by tenant; forgotten with each change. */
   private readonly placed = new Map<string, Map<number, readonly Replica[]>>()
 
@@ -198,6 +200,13 @@ export class Picture {
     this.placed.clear()
   }
 
+  /** The tablet has these replicas and no others, for every tenant; undefined: by the rule again. */
+  setReplicas(tabletId: number, replicas: readonly Replica[] | undefined): void {
+    if (replicas === undefined) this.named.delete(tabletId)
+    else this.named.set(tabletId, replicas)
+    this.placed.clear()
+  }
+
   /** Every leader on the server moves to another zone at once, as before an upgrade or after a crash. */
   retire(key: string): void {
     this.retired.add(this.server(key).key)
@@ -213,6 +222,8 @@ export class Picture {
 
   /** Of one tablet; the answer is the same object until something changes. */
   replicas(tenant: string, tabletId: number): readonly Replica[] {
+    const named = this.named.get(tabletId)
+    if (named !== undefined) return named
     let known = this.placed.get(tenant)
     if (known === undefined) {
       known = new Map()

@@ -67,3 +67,21 @@ test('the picture answers with the same object until something changes', () => {
   expect(picture.replicas('nobody', 7)).toEqual([])
   expect(() => picture.moveLeader(7, '127.0.0.9:2881')).toThrow(RangeError)
 })
+
+test('replicas can be named one by one, and duplicated', () => {
+  const picture = new Picture({
+    cluster: 'c',
+    version: '4.3.5.3',
+    tenants: ['app'],
+    servers: [1, 2].map(at => ({ host: `127.0.0.${at}`, port: 2881, zone: `z${at}` })),
+  })
+  const byRule = picture.replicas('app', 7)
+  const server = '127.0.0.1:2881'
+  picture.setReplicas(7, [{ server, isLeader: false, type: 5, isDuplicate: false }])
+
+  expect(picture.leader('app', 7)).toBeUndefined()
+  picture.setReplicas(7, undefined)
+  expect(picture.replicas('app', 7)).toEqual(byRule)
+  picture.duplicate(7)
+  expect(picture.replicas('app', 7).map(({ isDuplicate }) => isDuplicate)).toEqual([true, true])
+})
