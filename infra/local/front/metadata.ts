@@ -93,7 +93,9 @@ export async function answerQuery(
   for (const { side, source, on, using } of query.joins) {
     const right = await rowsOf(source, constants, { tables, version })
     const matches = (row: readonly Cell[], columns: Joined['columns']) =>
-      isJoined(scopeOf({ columns, rows: [] }, row, version), on, using, source.alias)
+      on === undefined
+        ? using.every(name => areSame(columns, row, name))
+        : isTrue(evaluate(on, scopeOf({ columns, rows: [] }, row, version)))
     joined =
       side === 'right'
         ? join(right, joined, true, matches)
@@ -126,14 +128,10 @@ function join(left: Joined, right: Joined, keepsLeft: boolean, matches: Matches)
   return { columns, rows }
 }
 
-function isJoined(
-  scope: Scope,
-  on: Expression | undefined,
-  using: readonly string[],
-  alias: string,
-): boolean {
-  if (on !== undefined) return isTrue(evaluate(on, scope))
-  return using.every(column => scope.column(column) === scope.column(column, alias))
+/** With USING all columns of that name are the same. */
+function areSame(columns: Joined['columns'], row: readonly Cell[], name: string): boolean {
+  const cells = row.filter((_cell, at) => columns[at]?.name === name.toLowerCase())
+  return cells.every(cell => cell !== null && cell === cells[0])
 }
 
 function placeOf(columns: Joined['columns'], name: string, of: string | undefined): number {

@@ -82,6 +82,8 @@ export type PictureSettings = {
 
 export const SYS_TENANT_ID = 1
 const FIRST_TENANT_ID = 1002
+/** Placements that are remembered for a tenant. */
+const MAX_PLACED = 100_000
 
 export class Picture {
   readonly cluster: string
@@ -94,6 +96,8 @@ export class Picture {
   private readonly leaders = new Map<number, string>()
   private readonly duplicates = new Set<number>()
   private readonly retired = new Set<string>()
+  /** Tablets whose replicas were named one by one. */
+  private readonly named = new Map<number, readonly Replica[]>()
   /** Answers of `replicas`, by tenant; forgotten with each change. */
   private readonly placed = new Map<string, Map<number, readonly Replica[]>>()
 
@@ -196,6 +200,13 @@ export class Picture {
     this.placed.clear()
   }
 
+  /** The tablet has these replicas and no others, for every tenant; undefined: by the rule again. */
+  setReplicas(tabletId: number, replicas: readonly Replica[] | undefined): void {
+    if (replicas === undefined) this.named.delete(tabletId)
+    else this.named.set(tabletId, replicas)
+    this.placed.clear()
+  }
+
   /** Every leader on the server moves to another zone at once, as before an upgrade or after a crash. */
   retire(key: string): void {
     this.retired.add(this.server(key).key)
@@ -211,11 +222,14 @@ export class Picture {
 
   /** Of one tablet; the answer is the same object until something changes. */
   replicas(tenant: string, tabletId: number): readonly Replica[] {
+    const named = this.named.get(tabletId)
+    if (named !== undefined) return named
     let known = this.placed.get(tenant)
     if (known === undefined) {
       known = new Map()
       this.placed.set(tenant, known)
     }
+    if (known.size >= MAX_PLACED) known.clear()
     let replicas = known.get(tabletId)
     if (replicas === undefined) {
       replicas = place(tabletId, this.units(tenant), {

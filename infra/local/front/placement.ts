@@ -40,6 +40,7 @@ export function place(
   units: readonly ZoneUnits[],
   moved: Moved,
 ): readonly Replica[] {
+  if (units.length === 0) return []
   const most = Math.max(1, ...units.map(({ servers }) => servers.length))
   const group = tabletId % most
   const turn = Math.floor(tabletId / most)
