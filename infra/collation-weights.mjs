@@ -9,7 +9,10 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { deflateRawSync } from 'node:zlib'
 import { createConnection } from 'mysql2/promise'
-import { collationRanges, impliedWeights } from '../proxy-node/topology/partition/implied-weights.ts'
+import {
+  collationRanges,
+  impliedWeights,
+} from '../proxy-node/topology/partition/implied-weights.ts'
 import { installKernel, startKernel } from './local/kernel.ts'
 
 const ROOT = resolve(import.meta.dirname, '..')

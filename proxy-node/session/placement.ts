@@ -56,7 +56,7 @@ export class Placement {
     mode: 0,
     isCut: false,
   }
-  private values: number[] = []
+  private readonly values: number[] = []
   /** Of the last answer: the leaf, -1 when nothing is known; and what that says. */
   leaf = -1
   outcome: Pruned = PRUNED.unknown
