@@ -29,7 +29,8 @@ import {
 } from './retry.ts'
 import type { NamedText, Prepared } from './statements.ts'
 import { Watch, type Watched } from './watch.ts'
-import { Way, type WayOwner } from './way.ts'
+import { Way } from './way.ts'
+import type { WayOwner } from './way-ports.ts'
 
 /** ER_BAD_DB_ERROR. */
 const UNKNOWN_DATABASE = 1049
@@ -50,6 +51,7 @@ export class Errand implements RestoreOwner, WayOwner, Watched {
   /** Made when something is restored: most sessions stay on one server. */
   private restorer: Restorer | undefined
   readonly way: Way
+  readonly trace = undefined
   readonly learner: Learner
   readonly watch: Watch
   readonly needs: MutableNeeds = {

@@ -16,9 +16,7 @@ import type { PartitionLocation, TenantServers } from '../topology/model.ts'
 import { PRUNED } from '../topology/partition/pruner.ts'
 import { NO_SERVERS } from '../topology/tenants.ts'
 import { COMMAND, HEADER_BYTES } from '../wire/protocol.ts'
-import type { CourseHost } from './course.ts'
 import type { SessionMemory } from './memory.ts'
-import type { CourseParts } from './oceanbase-course.ts'
 import { PINS } from './pins.ts'
 import type { Written } from './placement.ts'
 import type { ClusterView } from './ports.ts'
@@ -26,6 +24,7 @@ import { NOT_MASTER } from './retry.ts'
 import { only, Route } from './route.ts'
 import { isSameAddress } from './servers.ts'
 import type { Prepared } from './statements.ts'
+import type { Source, WayHost, WayOwner, WayParts } from './way-ports.ts'
 
 /** Commands as decisions name them. */
 const COMMANDS: Readonly<Record<number, Command>> = {
@@ -38,23 +37,9 @@ const COMMANDS: Readonly<Record<number, Command>> = {
 
 const SEQUENCE = FLAG.nextValue | FLAG.currentValue
 
-/**
- * Where the text of what is routed is: in the command itself, in what was prepared, or out of reach
- * (the text behind an EXECUTE by name).
- */
-export type Source = 'head' | Prepared | undefined
-
-/** Who carries the command. */
-export type WayOwner = {
-  /** The copy of the command under way, if one was made. */
-  readonly request: Uint8Array | undefined
-  readonly keep: (head: Uint8Array) => void
-  readonly deliver: (server: ServerSession, head: Uint8Array) => void
-}
-
 export class Way {
-  private readonly host: CourseHost
-  private readonly parts: CourseParts
+  private readonly host: WayHost
+  private readonly parts: WayParts
   private readonly memory: SessionMemory
   private readonly owner: WayOwner
   /** `SET @obproxy_route_addr`: the only server that gets commands of this session, and no second try. */
@@ -68,12 +53,14 @@ export class Way {
   private isGuess = false
   /** Made when something is routed. */
   private decided: Route | undefined
+  /** The command under way was decided about: nothing bound it. */
+  isDecided = false
   /** Counts commands: an answer about an earlier one is of no interest. */
   turn = 0
   /** What the command needs of the server it was sent to and no other has; empty for nothing. */
   tie = ''
 
-  constructor(host: CourseHost, parts: CourseParts, owner: WayOwner) {
+  constructor(host: WayHost, parts: WayParts, owner: WayOwner) {
     this.host = host
     this.parts = parts
     this.memory = parts.memory
@@ -85,7 +72,15 @@ export class Way {
     this.tie = ''
     this.source = undefined
     this.isGuess = false
+    this.isDecided = false
     this.decided?.release()
+  }
+
+  /** For an explanation: as the session of `other` is. */
+  resemble({ boundTo, rowsOn, valueOn }: Way): void {
+    this.boundTo = boundTo
+    this.rowsOn = rowsOn
+    this.valueOn = valueOn
   }
 
   /** The command went by where its table is. */
@@ -99,11 +94,12 @@ export class Way {
     return outlook
   }
 
-  private get walk(): Route {
+  get walk(): Route {
     const { parts } = this
     this.decided ??= new Route(parts.deps.routeView, {
       memory: parts.memory,
       servers: parts.servers,
+      trace: this.owner.trace,
       get tenant() {
         return parts.identity.tenant
       },
@@ -199,6 +195,7 @@ export class Way {
     meaning: Statement,
     isCached: boolean,
   ): void {
+    this.owner.trace?.lookedUp(known, isCached)
     const place = known === undefined ? undefined : this.placeOf(known, head, meaning)
     if (place instanceof Promise)
       this.later(place, head, (found, request) => this.placed(request, meaning, found, false))
@@ -232,6 +229,7 @@ export class Way {
       isCut: bytes.length > most || (prepared === undefined && this.host.isIncomplete),
       packet: isExecute ? head : undefined,
       prepared,
+      hears: this.owner.trace?.pruned,
     }
   }
 
@@ -241,7 +239,10 @@ export class Way {
     place: Place | undefined,
     isCached: boolean,
   ): void {
-    this.parts.identity.traffic.located(isCached, place?.location.leader !== undefined)
+    const { trace } = this.owner
+    if (trace === undefined)
+      this.parts.identity.traffic.located(isCached, place?.location.leader !== undefined)
+    else trace.placed(place, this.isGuess)
     this.decide(head, meaning, place)
   }
 
@@ -281,7 +282,8 @@ export class Way {
     const { walk, parts } = this
     const command = COMMANDS[this.host.command] ?? 'other'
     const address = walk.decide({ command, meaning, place, servers })
-    this.heed(walk.decision)
+    this.isDecided = true
+    if (this.owner.trace === undefined) this.heed(walk.decision)
     const { current } = parts.servers
     if (address !== undefined && current !== undefined && isSameAddress(address, current.address)) {
       walk.arrived()
