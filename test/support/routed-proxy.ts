@@ -13,12 +13,14 @@ import {
 } from './routing-cluster.ts'
 import { directoryOf, type ProxyUnderTest, startProxy } from './stack.ts'
 
+type LiveSettings = { -readonly [Key in keyof SessionSettings]?: SessionSettings[Key] }
+
 export type RoutedProxy = {
   readonly cluster: RoutingCluster
   readonly clusters: ClustersUnderTest
   readonly proxy: ProxyUnderTest
   /** In force at once. */
-  settings: Partial<SessionSettings>
+  readonly settings: LiveSettings
   /** A client of tenant `app`, in the accounts' database. */
   readonly connect: (database?: string) => Promise<Connection>
   readonly stop: () => Promise<void>
@@ -37,7 +39,7 @@ export async function startRoutedProxy(
     rootservices: cluster.picture.servers,
     query: (server, sql) => metadata.query(server, sql),
   })
-  const settings: Partial<SessionSettings> = {}
+  const settings: LiveSettings = {}
   const { random = Math.random } = plan
   const proxy = await startProxy(directoryOf(clusters), { settings, random })
   const { user, password, database: own } = cluster.accounts
