@@ -34,6 +34,7 @@ import { ROUTE_PREFIX_BYTES } from './requests.ts'
 import { CLOSES_CLIENT } from './retry.ts'
 import type { Servers } from './servers.ts'
 import { StatementCommands } from './statement-commands.ts'
+import { countByDigest } from './tally.ts'
 
 /** Verbs of statements that the proxy may answer itself (§6.2). */
 const OWN_VERBS: Readonly<Partial<Record<Statement['verb'], true>>> = {
@@ -292,6 +293,7 @@ export class OceanbaseCourse implements Course {
       return
     }
     errand.way.answeredBy(server, errand.meaning)
+    countByDigest(this.parts, errand, this.host, errno)
     this.settle(server, errno)
     if (ok !== undefined && !swallowed)
       this.host.showOk(shownOk(ok, learned, this.tracksSession), sequence)

@@ -19,6 +19,7 @@ import type { Lobby, LobbyLimits } from './lobby.ts'
 import type { Placement } from './placement.ts'
 import type { Prescription } from './prescribed.ts'
 import type { SessionRouteView } from './route-view.ts'
+import type { StatementDigests } from './statement-digests.ts'
 import type { WorkerTraffic } from './traffic.ts'
 
 /** One OB cluster as its statements are routed by; what is behind it changes, the view stays. */
@@ -106,6 +107,8 @@ export type SessionSettings = LobbyLimits &
     readonly analysedBytes: number
     /** `route_diagnosis_level`; 0: EXPLAIN ROUTE is off. */
     readonly diagnosisLevel: number
+    /** `statement_digests`: statements counted by what they have in common, in this worker. */
+    readonly digests: number
   }
 
 /** Who asks for something of other client sessions. */
@@ -167,6 +170,7 @@ export type SessionDeps = {
   /** Computes partitions, of whichever session's statement. */
   readonly placement: Placement
   readonly traffic: WorkerTraffic
+  readonly digests: StatementDigests
   readonly lobby: Lobby
   /** Absent: no TLS is offered, nobody is believed. */
   readonly entry?: EntryRules

@@ -12,6 +12,7 @@ import { Lobby } from './lobby.ts'
 import { Placement } from './placement.ts'
 import type { KillOutcome, ProcessRow, Requester, SessionDeps } from './ports.ts'
 import { SessionRouteView } from './route-view.ts'
+import { StatementDigests } from './statement-digests.ts'
 import { WorkerTraffic } from './traffic.ts'
 
 const BEAT_MS = 1_000
@@ -40,12 +41,14 @@ export class Sessions {
   private finishedStatements = 0
 
   readonly traffic = new WorkerTraffic()
+  readonly digests: StatementDigests
 
   constructor(
     deps: Omit<
       SessionDeps,
       | 'cancel'
       | 'traffic'
+      | 'digests'
       | 'lobby'
       | 'baselines'
       | 'scratch'
@@ -60,12 +63,14 @@ export class Sessions {
       while (this.open.has(id)) id = deps.nextConnectionId()
       return id
     }
+    this.digests = new StatementDigests(() => deps.settings().digests)
     const canceller = new Canceller({ ...deps, nextConnectionId })
     this.deps = {
       ...deps,
       nextConnectionId,
       isDraining: () => this.draining !== undefined,
       traffic: this.traffic,
+      digests: this.digests,
       lobby: new Lobby(deps.settings),
       baselines: new Baselines(),
       scratch: new FrameScratch(),

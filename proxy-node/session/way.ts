@@ -16,6 +16,7 @@ import type { PartitionLocation, TenantServers } from '../topology/model.ts'
 import { PRUNED } from '../topology/partition/pruner.ts'
 import { NO_SERVERS } from '../topology/tenants.ts'
 import { COMMAND, HEADER_BYTES } from '../wire/protocol.ts'
+import { BOUND, COUNTED_AS, FORCED } from './counted-as.ts'
 import type { SessionMemory } from './memory.ts'
 import { PINS } from './pins.ts'
 import type { Written } from './placement.ts'
@@ -51,6 +52,8 @@ export class Way {
   private source: Source
   /** Chance, or the first of several, picked the partition. */
   private isGuess = false
+  /** A server said that the command under way belonged elsewhere. */
+  hasMissed = false
   /** Made when something is routed. */
   private decided: Route | undefined
   /** The command under way was decided about: nothing bound it. */
@@ -73,6 +76,7 @@ export class Way {
     this.source = undefined
     this.isGuess = false
     this.isDecided = false
+    this.hasMissed = false
     this.decided?.release()
   }
 
@@ -331,6 +335,8 @@ export class Way {
 
   /** The answer says whether the command was where it belongs (§4.8). */
   judge(server: ServerSession, isHit: boolean, errno: number): void {
+    this.hasMissed ||= !isHit || errno === NOT_MASTER
+    if (!this.isDecided) return
     const { place, decision } = this.walk
     const { outlook } = this
     const kind = decision.kind
@@ -361,11 +367,20 @@ export class Way {
   /** The answer of a command, `meaning` if it was text, is whole. */
   answeredBy(server: ServerSession, meaning: Statement | undefined): void {
     const { hasRows, errorCode } = server.tracker
+    const { traffic } = this.parts.identity
+    traffic.routed(this.countedAs, this.hasMissed)
+    if (this.isGuess && this.isRouted) traffic.guessed(this.hasMissed)
     if (((meaning?.flags ?? 0) & FLAG.nextValue) !== 0 && errorCode === 0) this.valueOn = server
     // SELECT … INTO counts its rows, too.
     if (!hasRows && (meaning?.verb !== 'select' || errorCode !== 0)) return
     const tellsOfBefore = meaning?.verb === 'show' && (meaning.flags & FLAG.leans) !== 0
     if (!tellsOfBefore) this.rowsOn = server
+  }
+
+  /** Position in `ROUTES` of how the command under way came to its server. */
+  get countedAs(): number {
+    if (this.isDecided) return COUNTED_AS[this.walk.decision.kind]
+    return this.boundTo === undefined ? BOUND : FORCED
   }
 
   /** The session is another, or begins anew. */
