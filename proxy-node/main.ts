@@ -123,7 +123,9 @@ function openConfig(workdir: string, overrides: ReadonlyMap<string, string>): Co
   try {
     const config = ConfigStore.open(workdir, overrides)
     const isMysql = config.get('server_routing_mode') === 'mysql'
-    const sources = isMysql ? ['test_server_addr'] : ['rootservice_list', 'obproxy_config_server_url']
+    const sources = isMysql
+      ? ['test_server_addr']
+      : ['rootservice_list', 'obproxy_config_server_url']
     if (sources.every(name => config.get(name) === ''))
       return fail(`${sources.join(', ')}: none is set`, EXIT.configuration)
     return config
