@@ -1,6 +1,9 @@
 /** The node's clock, moved by hand. */
 import type { Clock } from '../../proxy-node/base/clock.ts'
 
+/** Steps of promises that follow from a timer: a round of questions is made of many. */
+const TURNS = 200
+
 /** `pass` runs the timers that are due, and what follows from them. */
 export class HandClock implements Clock {
   time = 1_000_000
@@ -38,6 +41,6 @@ export class HandClock implements Clock {
     for (const { act } of due) act()
     for (const interval of [...this.intervals])
       for (; interval.at <= this.time; interval.at += interval.ms) interval.act()
-    for (let turn = 0; turn < 20; turn++) await Promise.resolve()
+    for (let turn = 0; turn < TURNS; turn++) await Promise.resolve()
   }
 }
