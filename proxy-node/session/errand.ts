@@ -252,7 +252,7 @@ export class Errand implements RestoreOwner, WayOwner, Watched {
     const answer = error ?? this.refusal
     if (answer !== undefined) this.refuse(answer)
     else if (this.failedSilently !== undefined) this.host.answerNothing()
-    else this.host.answerFault(new Fault('route.no-server', { tenant: this.parts.identity.tenant }))
+    else this.host.answerFault(this.way.lack)
     this.host.goOn()
   }
 
