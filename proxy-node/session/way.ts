@@ -101,6 +101,12 @@ export class Way {
     return this.decided?.place !== undefined
   }
 
+  /** Why no server could be had for the command. */
+  get lack(): Fault {
+    if (this.decided?.refusal === 'target-not-allowed') return new Fault('route.targets-lost')
+    return new Fault('route.no-server', { tenant: this.parts.identity.tenant })
+  }
+
   private get outlook(): ClusterView {
     const { outlook } = this.parts.identity
     if (outlook === undefined) throw new Fault('proxy.internal')
@@ -361,6 +367,7 @@ export class Way {
     const { walk, parts } = this
     const command = COMMANDS[this.host.command] ?? 'other'
     const address = walk.decide({ command, meaning, place, servers })
+    if (meaning?.table !== undefined && meaning.kind !== 'other') this.memory.hasRunDml = true
     this.heed(walk.decision)
     const { current } = parts.servers
     if (address !== undefined && current !== undefined && isSameAddress(address, current.address)) {
