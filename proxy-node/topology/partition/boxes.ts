@@ -222,7 +222,10 @@ export class Boxes {
     return table.slots.findIndex(
       ({ derived }) =>
         derived !== undefined &&
-        sameExpression({ expressions, node }, { expressions: derived.expressions, node: derived.node }),
+        sameExpression(
+          { expressions, node },
+          { expressions: derived.expressions, node: derived.node },
+        ),
     )
   }
 
@@ -240,9 +243,9 @@ export class Boxes {
   }
 
   private intervalOf(slot: Slot, operator: Operator, value: Value): Interval | undefined {
-    if (slot.type === undefined)
-      return operator === 'equal' ? { ...point(null), value } : undefined
-    const key = comparedKey(slot.type, value, this.session.timeZone) ?? betweenWhole(slot, operator, value)
+    if (slot.type === undefined) return operator === 'equal' ? { ...point(null), value } : undefined
+    const key =
+      comparedKey(slot.type, value, this.session.timeZone) ?? betweenWhole(slot, operator, value)
     if (key === undefined) return undefined
     const none = { low: undefined, isLowOpen: true, high: undefined, isHighOpen: true }
     switch (operator) {

@@ -2,7 +2,7 @@
  * Values of the metadata's binary columns: bounds of partitions and defaults of columns.
  * Source: proxy-routing.md Appendix A; proxy-routing-tried.md "Cells".
  */
-import { type ColumnKind, kindOf, type KernelFlavour } from './column-type.ts'
+import { type ColumnKind, type KernelFlavour, kindOf } from './column-type.ts'
 
 /** A decimal: `units` · 10^-`scale`. */
 export type Decimal = { readonly units: bigint; readonly scale: number }
@@ -32,10 +32,7 @@ const EXTEND: Readonly<Record<string, 'max' | 'min' | 'current-timestamp'>> = {
 class NotUnderstood extends Error {}
 
 /** The cells of a RANGE partition's upper bound; undefined when they are not understood. */
-export function rangeBound(
-  bytes: Uint8Array,
-  flavour: KernelFlavour,
-): readonly Cell[] | undefined {
+export function rangeBound(bytes: Uint8Array, flavour: KernelFlavour): readonly Cell[] | undefined {
   return understood(() => new CellReader(bytes, flavour).row())
 }
 

@@ -53,6 +53,8 @@ export function converted(bytes: Uint8Array, from: Charset, to: Charset): Uint8A
 
 export function textOfBytes(bytes: Uint8Array, charset: Charset): string | undefined {
   if (charset !== 'utf16' && isAscii(bytes)) return Buffer.from(bytes).toString('latin1')
+  // Above its control characters it is Unicode's first page; a decoder need not be asked.
+  if (charset === 'latin1' && !bytes.some(isSpecial)) return Buffer.from(bytes).toString('latin1')
   const label = LABELS[charset]
   if (label === undefined) return undefined
   try {
@@ -61,6 +63,10 @@ export function textOfBytes(bytes: Uint8Array, charset: Charset): string | undef
     // Bytes that are no text of the character set.
     return undefined
   }
+}
+
+function isSpecial(byte: number): boolean {
+  return byte >= 0x80 && byte < 0xa0
 }
 
 export function bytesOfText(text: string, charset: Charset): Uint8Array | undefined {

@@ -127,6 +127,7 @@ function upperCase(after: number, before: number): Uint8Array {
 /** `pairs`: weight → the bytes that have it, all in hexadecimal. */
 function withPairs(table: Uint8Array, pairs: Readonly<Record<string, string>>): Uint8Array {
   for (const [weight, bytes] of Object.entries(pairs))
-    for (const byte of bytes.split(' ')) table[Number.parseInt(byte, 16)] = Number.parseInt(weight, 16)
+    for (const byte of bytes.split(' '))
+      table[Number.parseInt(byte, 16)] = Number.parseInt(weight, 16)
   return table
 }

@@ -1,7 +1,8 @@
 /** The order of a column's values, NULL first. Source: proxy-routing.md §6.6. */
-import { compareDecimals } from './decimals.ts'
+
 import { type Collation, collationOf } from './collations.ts'
 import type { ColumnType } from './column-type.ts'
+import { compareDecimals } from './decimals.ts'
 import type { Key } from './hash.ts'
 import { padOf, TextWeights } from './text-weights.ts'
 

@@ -7,21 +7,21 @@ import type { Decimal } from './cells.ts'
 import { bytesOfText, converted, textOfBytes } from './charsets.ts'
 import { type Charset, collationOf } from './collations.ts'
 import { BINARY_COLLATION, type ColumnType, isText } from './column-type.ts'
-import { decimalOf, prefixOf, textOf, toScale, wholeOf } from './decimals.ts'
+import { decimalOf, prefixOf, stripped, textOf, toScale, wholeOf } from './decimals.ts'
 import type { Key } from './hash.ts'
 import {
+  daysOf,
   isZero,
   type Moment,
   microsSinceEpoch,
-  momentOfMicros,
   momentOfDays,
+  momentOfMicros,
   momentOfNumber,
   momentOfPackedDate,
   momentOfPackedDatetime,
   momentOfText,
   packedDate,
   packedDatetime,
-  daysOf,
   rounded,
   roundedMicros,
   timeOfText,
@@ -86,7 +86,8 @@ function integerKey(type: ColumnType, value: Value, purpose: Purpose): Key | und
 }
 
 function roundedWhole(value: Value): bigint | undefined {
-  if (value.kind === 'double') return Number.isFinite(value.value) ? halfEven(value.value) : undefined
+  if (value.kind === 'double')
+    return Number.isFinite(value.value) ? halfEven(value.value) : undefined
   const decimal = exactDecimal(value)
   return decimal === undefined ? undefined : toScale(decimal, 0).units
 }
@@ -148,8 +149,14 @@ function realKey(type: ColumnType, value: Value, purpose: Purpose): Key | undefi
   const number = realOf(value, purpose)
   if (number === undefined || !Number.isFinite(number)) return undefined
   if (purpose === 'compare') return type.kind === 'float' ? undefined : number
-  const fixed = type.scale >= 0 && type.scale <= 30 ? Number(number.toFixed(type.scale)) : number
+  const fixed = type.scale >= 0 && type.scale <= 30 ? fixedReal(number, type.scale) : number
   return type.kind === 'float' ? Math.fround(fixed) : fixed
+}
+
+/** DOUBLE(m,d): half to even of what the column's power of ten makes of it. */
+function fixedReal(value: number, scale: number): number {
+  const shifted = value * 10 ** scale
+  return Number.isSafeInteger(Math.trunc(shifted)) ? Number(halfEven(shifted)) / 10 ** scale : value
 }
 
 function realOf(value: Value, purpose: Purpose): number | undefined {
@@ -159,7 +166,7 @@ function realOf(value: Value, purpose: Purpose): number | undefined {
 }
 
 function decimalKey(type: ColumnType, value: Value, purpose: Purpose): Key | undefined {
-  if (purpose === 'compare') return comparedDecimal(value)
+  if (purpose === 'compare') return unrounded(comparedDecimal(value), type.scale)
   const decimal = exactDecimal(value)
   if (decimal === undefined) return undefined
   const scaled = toScale(decimal, Math.max(0, type.scale))
@@ -167,11 +174,19 @@ function decimalKey(type: ColumnType, value: Value, purpose: Purpose): Key | und
   return digits > type.precision && type.precision > 0 ? undefined : scaled
 }
 
+/** At the column's scale, where that loses no digit. */
+function unrounded(decimal: Decimal | undefined, scale: number): Decimal | undefined {
+  if (decimal === undefined || scale < 0) return decimal
+  const short = stripped(decimal)
+  return short.scale <= scale ? toScale(short, scale) : short
+}
+
 function yearKey(value: Value): Key | undefined {
   const decimal = exactDecimal(value)
   if (decimal === undefined) return undefined
   const number = toScale(decimal, 0).units
-  if (number === 0n) return value.kind === 'text' && (stringOf(value) ?? '').trim().length < 3 ? 100n : 0n
+  if (number === 0n)
+    return value.kind === 'text' && (stringOf(value) ?? '').trim().length < 3 ? 100n : 0n
   if (number > 0n && number < 70n) return number + 100n
   if (number >= 70n && number < 100n) return number
   return number > YEAR_BASE && number <= YEAR_BASE + 255n ? number - YEAR_BASE : undefined
@@ -336,9 +351,7 @@ function valueOfInteger(type: ColumnType, key: bigint, zone: TimeZone): Value | 
     case 'timestamp': {
       if (key === ZERO_MICROS) return { kind: 'datetime', moment: ZERO_MOMENT }
       const local = type.kind === 'timestamp' ? zone.toLocal(key) : key
-      return local === undefined
-        ? undefined
-        : { kind: 'datetime', moment: momentOfMicros(local) }
+      return local === undefined ? undefined : { kind: 'datetime', moment: momentOfMicros(local) }
     }
     case 'time':
       return { kind: 'time', micros: key }

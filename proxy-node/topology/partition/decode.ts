@@ -4,9 +4,9 @@
  * Source: proxy-routing.md §4.3, §6.3, §6.8; proxy-routing-tried.md "Metadata".
  */
 import { KeyColumns } from '../../sql/key-columns.ts'
+import { type Cell, singleCell } from './cells.ts'
 import { collationOf } from './collations.ts'
 import { BINARY_COLLATION, type ColumnType, type KernelFlavour, kindOf } from './column-type.ts'
-import { type Cell, singleCell } from './cells.ts'
 import { derivedFrom, type Names, pieces, unquoted } from './part-expression.ts'
 import { siblingsOf } from './siblings.ts'
 import {
@@ -165,7 +165,8 @@ class Decoder {
     const ownName = textIn(sub ?? row, 'part_name')
     const isTemplate = sub !== undefined && textIn(sub, 'part_id') === V3_TEMPLATE
     const name = isTemplate ? `${textIn(row, 'part_name')}s${ownName}` : ownName
-    if (this.flavour !== 'v3') return { name, id: textIn(sub ?? row, 'tablet_id'), partId, subPartId }
+    if (this.flavour !== 'v3')
+      return { name, id: textIn(sub ?? row, 'tablet_id'), partId, subPartId }
     return { name, id: this.idOf3x(partId, subPartId, scheme), partId, subPartId }
   }
 

@@ -14,7 +14,7 @@ import type { PruneSession, Value } from './values.ts'
 /** Never smaller for a later moment. */
 const MONOTONE: ReadonlySet<string> = new Set(['year', 'to_days', 'to_seconds', 'unix_timestamp'])
 
-/** The box with every derived slot that follows from the others. */
+/** The box with every derived slot that follows from the others; one that is given directly wins. */
 export function withDerived(table: TablePartitions, box: Box, session: PruneSession): Box {
   let whole = box
   for (const [at, slot] of table.slots.entries()) {
@@ -60,9 +60,14 @@ function valueAt(
 ): Value | undefined {
   const interval = box[place]
   const type = table.slots[place]?.type
-  if (type === undefined) return interval?.value
+  if (type === undefined) return sourceValue(interval?.value)
   const key = pointOf(interval)
   return key === undefined ? undefined : valueOfKey(type, key, session.timeZone)
+}
+
+/** The column would round a fraction, if it is one of integers, which nothing tells. */
+export function sourceValue(value: Value | undefined): Value | undefined {
+  return value?.kind === 'decimal' || value?.kind === 'double' ? undefined : value
 }
 
 function monotone(

@@ -182,7 +182,9 @@ function side(which: 'left' | 'right'): Apply {
     const count = Math.max(0, Number(length.value))
     const characters = [...text.text]
     const kept =
-      which === 'left' ? characters.slice(0, count) : characters.slice(Math.max(0, characters.length - count))
+      which === 'left'
+        ? characters.slice(0, count)
+        : characters.slice(Math.max(0, characters.length - count))
     return textValue({ ...text, text: kept.join('') })
   })
 }
@@ -247,9 +249,7 @@ const cast: Apply = (values, { word, form }) => {
     return integer(BigInt.asUintN(64, value.value))
   if (word === 'date') {
     const moment = momentOfValue(value)
-    return moment === undefined
-      ? undefined
-      : { kind: 'date', moment: { ...moment, micros: 0 } }
+    return moment === undefined ? undefined : { kind: 'date', moment: { ...moment, micros: 0 } }
   }
   if (word === 'char' && value.kind === 'text') {
     const bytes = converted(value.bytes, value.charset, 'utf8mb4')

@@ -210,7 +210,11 @@ function timeOfDigits(text: string): bigint | undefined {
   if (match === null) return undefined
   const [, sign, digits, fraction = ''] = match
   const number = Number(digits)
-  const [hours, minutes, seconds] = [Math.floor(number / 10000), Math.floor(number / 100) % 100, number % 100]
+  const [hours, minutes, seconds] = [
+    Math.floor(number / 10000),
+    Math.floor(number / 100) % 100,
+    number % 100,
+  ]
   if (minutes > 59 || seconds > 59) return undefined
   const total = hours * HOUR_MICROS + minutes * MINUTE_MICROS + seconds * SECOND_MICROS
   return signedTime(sign, total + microsOf(fraction))

@@ -242,9 +242,7 @@ function decimalValue(view: Buffer): Value | undefined {
 function momentOf(view: Buffer): Moment {
   if (view.length < 4) return ZERO_MOMENT
   const seconds =
-    view.length >= 7
-      ? view.readUInt8(4) * 3600 + view.readUInt8(5) * 60 + view.readUInt8(6)
-      : 0
+    view.length >= 7 ? view.readUInt8(4) * 3600 + view.readUInt8(5) * 60 + view.readUInt8(6) : 0
   const micros = view.length >= 11 ? view.readUInt32LE(7) : 0
   return {
     year: view.readUInt16LE(0),

@@ -5,28 +5,26 @@
 import { readExpression } from '../../sql/expression-reader.ts'
 import { Expressions, NO_NODE, NODE } from '../../sql/expressions.ts'
 import { KeyColumns } from '../../sql/key-columns.ts'
-import { Unprunable } from './unprunable.ts'
 import type { Derived } from './table-partitions.ts'
+import { Unprunable } from './unprunable.ts'
 
 /** Columns by place; those that an expression mentions besides are added at the end. */
 export type Names = { list: string[] }
+
+/** Whatever is between quotes, and the signs that part and group. */
+const TOKENS = /`[^`]*`|'[^']*'|"[^"]*"|[(),]/g
 
 /** What stands between commas outside quotes and parentheses, without blanks around it. */
 export function pieces(text: string): readonly string[] {
   const found: string[] = []
   let depth = 0
-  let quote = ''
   let from = 0
-  for (let at = 0; at < text.length; at++) {
-    const sign = text[at] ?? ''
-    if (quote !== '') quote = sign === quote ? '' : quote
-    else if (sign === '`' || sign === "'" || sign === '"') quote = sign
-    else if (sign === '(') depth += 1
-    else if (sign === ')') depth -= 1
-    else if (sign === ',' && depth === 0) {
-      found.push(text.slice(from, at).trim())
-      from = at + 1
-    }
+  for (const { 0: token, index } of text.matchAll(TOKENS)) {
+    if (token === '(') depth += 1
+    if (token === ')') depth -= 1
+    if (token !== ',' || depth > 0) continue
+    found.push(text.slice(from, index).trim())
+    from = index + 1
   }
   found.push(text.slice(from).trim())
   return found

@@ -6,10 +6,10 @@
 import { type Expressions, NO_NODE, NODE } from '../../sql/expressions.ts'
 import { type Box, Boxes, point } from './boxes.ts'
 import type { Cell } from './cells.ts'
+import { BINARY_COLLATION } from './column-type.ts'
 import { Comparison } from './compare.ts'
 import { filled, storedKey, valueOfKey } from './convert.ts'
-import { derivedKey, withDerived } from './derive.ts'
-import { BINARY_COLLATION } from './column-type.ts'
+import { derivedKey, sourceValue, withDerived } from './derive.ts'
 import { evaluate } from './evaluate.ts'
 import { type Key, KeyHash } from './hash.ts'
 import { LevelReach } from './levels.ts'
@@ -148,12 +148,8 @@ export class Pruner {
       const node = nodes[at] ?? NO_NODE
       const key = this.given(slot, expressions, node, session)
       keys[at] = key
-      values[at] =
-        slot.type === undefined
-          ? this.valueOf(expressions, node, session)
-          : key === undefined
-            ? undefined
-            : valueOfKey(slot.type, key, session.timeZone)
+      if (slot.type === undefined) values[at] = this.valueOf(expressions, node, session)
+      else if (key !== undefined) values[at] = valueOfKey(slot.type, key, session.timeZone)
     }
     for (const [at, slot] of table.slots.entries()) {
       if (slot.derived === undefined) continue
@@ -165,9 +161,13 @@ export class Pruner {
     return keys.map(key => (key === undefined ? undefined : point(key)))
   }
 
-  private valueOf(expressions: Expressions, node: number, session: PruneSession): Value | undefined {
+  private valueOf(
+    expressions: Expressions,
+    node: number,
+    session: PruneSession,
+  ): Value | undefined {
     if (node === NO_NODE || expressions.kind(node) === NODE.defaultValue) return { kind: 'null' }
-    return evaluate(expressions, node, { session, column: () => undefined })
+    return sourceValue(evaluate(expressions, node, { session, column: () => undefined }))
   }
 
   /** What is stored in a column that is given at `node`. */

@@ -27,8 +27,9 @@ export class TextWeights {
       case 'binary':
       case 'bin':
         this.makeRoom(end - from)
-        for (let at = from; at < end; at++) this.weights[this.length++] = bytes[at] as number
-        return true
+        return collation.charset === 'utf16'
+          ? this.fillUnits(bytes, from, end)
+          : this.fillPlain(bytes, from, end)
       case 'byte-table':
         return this.fillBytes(collation, bytes, from, end)
       case 'general':
@@ -36,6 +37,17 @@ export class TextWeights {
       case 'uca-900':
         return this.fillCharacters(collation, bytes, from, end)
     }
+  }
+
+  private fillPlain(bytes: Uint8Array, from: number, end: number): boolean {
+    for (let at = from; at < end; at++) this.weights[this.length++] = bytes[at] as number
+    return true
+  }
+
+  /** By two bytes, as a space at the end has two. */
+  private fillUnits(bytes: Uint8Array, from: number, end: number): boolean {
+    for (let at = from; at + 1 < end; at += 2) this.weights[this.length++] = unitAt(bytes, at)
+    return (end - from) % 2 === 0
   }
 
   private fillBytes(collation: Collation, bytes: Uint8Array, from: number, end: number): boolean {
@@ -80,7 +92,9 @@ export class TextWeights {
       if ((byte & 0xc0) !== 0x80) return MALFORMED
       point = (point << 6) | (byte & 0x3f)
     }
-    return point < (LEAST[size] as number) || (point >= 0xd800 && point <= 0xdfff) || point > 0x10ffff
+    return point < (LEAST[size] as number) ||
+      (point >= 0xd800 && point <= 0xdfff) ||
+      point > 0x10ffff
       ? MALFORMED
       : point
   }

@@ -50,6 +50,7 @@ export type PruneSession = {
   readonly now: () => number
 }
 
+const MOST_INTEGER = 2n ** 64n - 1n
 const QUOTE = { single: 0x27, double: 0x22 } as const
 /** Digits of hexadecimal and binary literals. */
 const LONGEST_DIGITS = 131_072
@@ -64,7 +65,7 @@ export function literalValue(
     case NODE.nullValue:
       return NULL_VALUE
     case NODE.integer:
-      return { kind: 'integer', value: BigInt(expressions.text(node)) }
+      return integerValue(expressions.text(node))
     case NODE.decimal:
       return decimalValue(expressions.text(node))
     case NODE.double:
@@ -96,6 +97,14 @@ export function literalValue(
   }
 }
 
+/** Beyond 64 bits it is a decimal. */
+function integerValue(digits: string): Value {
+  const value = BigInt(digits)
+  return value > MOST_INTEGER
+    ? { kind: 'decimal', value: { units: value, scale: 0 } }
+    : { kind: 'integer', value }
+}
+
 function decimalValue(text: string): Value | undefined {
   const value = decimalOf(text)
   return value === undefined ? undefined : { kind: 'decimal', value }
@@ -116,11 +125,7 @@ function textValue(
 
 /** What a text between quotes stands for. */
 export function textBytes(expressions: Expressions, node: number, charset: Charset): Uint8Array {
-  const [start, end, form] = [
-    expressions.from(node),
-    expressions.to(node),
-    expressions.extra(node),
-  ]
+  const [start, end, form] = [expressions.from(node), expressions.to(node), expressions.extra(node)]
   if ((form & TEXT_FORM.hasEscapes) === 0) return expressions.bytes.subarray(start, end)
   const quote = (form & TEXT_FORM.doubleQuoted) !== 0 ? QUOTE.double : QUOTE.single
   let mode: number = LEXER_MODE.plain
@@ -187,7 +192,10 @@ function collatedValue(
 function variableName(written: string): string {
   const quote = written[0]
   if (quote !== '`' && quote !== "'" && quote !== '"') return written.toLowerCase()
-  return written.slice(1, -1).replaceAll(quote + quote, quote).toLowerCase()
+  return written
+    .slice(1, -1)
+    .replaceAll(quote + quote, quote)
+    .toLowerCase()
 }
 
 function variableValue(value: VariableValue | undefined): Value | undefined {

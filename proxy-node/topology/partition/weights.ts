@@ -1,6 +1,6 @@
 /**
  * Weights of code points by collation, unpacked when the first table with that collation is met: about
- * 1 MB each. The packed tables are made by infra/collation-weights.mjs.
+ * 1 MB each. The packed tables are made by test/support/collation-weights.mjs.
  */
 import { inflateRawSync } from 'node:zlib'
 import { collationRanges, impliedWeights, type WeightTable } from './implied-weights.ts'
@@ -90,8 +90,7 @@ const SECOND_PLACES = SECOND[1] - SECOND[0] + 1
 function placeOf(point: number): number {
   if (point < FIRST_PLACES) return point
   if (point >= SECOND[0] && point <= SECOND[1]) return FIRST_PLACES + point - SECOND[0]
-  if (point >= THIRD[0] && point <= THIRD[1])
-    return FIRST_PLACES + SECOND_PLACES + point - THIRD[0]
+  if (point >= THIRD[0] && point <= THIRD[1]) return FIRST_PLACES + SECOND_PLACES + point - THIRD[0]
   return -1
 }
 
