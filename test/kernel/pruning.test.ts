@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { campaign, type PruningGround, startGround, summary } from './pruning/campaign.ts'
 import { type Connections, partitionsOf } from './pruning/judge.ts'
 
-const PAIRS = 20_500
+const PAIRS = 26_000
 const BUDGET_MS = 120_000
 const SHOWN = 10
 

@@ -50,17 +50,17 @@ export function derivedFrom(text: string, names: Names): Derived {
   const columns = new KeyColumns(names.list)
   const node = readExpression(expressions, { from: 0, to: bytes.length }, columns)
   if (node === NO_NODE) throw new Unprunable(`partitioned by ${text}`)
-  return { expressions, node, sources: sourcesOf(expressions, node), text }
+  return { expressions, node, sources: sourcesOf(expressions, node, text), text }
 }
 
 function addName(names: Names, name: string): void {
   if (!names.list.includes(name)) names.list = [...names.list, name]
 }
 
-function sourcesOf(expressions: Expressions, node: number): readonly number[] {
+function sourcesOf(expressions: Expressions, node: number, text: string): readonly number[] {
   const sources = new Set<number>()
   const walk = (at: number): void => {
-    if (expressions.kind(at) === NODE.unknown) throw new Unprunable('an expression not understood')
+    if (expressions.kind(at) === NODE.unknown) throw new Unprunable(`partitioned by ${text}`)
     if (expressions.kind(at) === NODE.column) sources.add(expressions.extra(at))
     for (let child = expressions.first(at); child !== NO_NODE; child = expressions.next(child))
       walk(child)

@@ -68,7 +68,7 @@ export class Pruner {
     session: PruneSession,
   ): readonly Box[] {
     const boxes = new Boxes(table, expressions, session, this.comparison).of(root)
-    return boxes.map(box => withDerived(table, box, session))
+    return boxes.flatMap(box => withDerived(table, box, session))
   }
 
   /**
@@ -84,9 +84,7 @@ export class Pruner {
     this.leaf = -1
     this.leaves = 0
     if (table.scheme === undefined) return PRUNED.unknown
-    const box = this.rowBox(table, expressions, nodes, session)
-    if (box === undefined) return PRUNED.unknown
-    return this.pruneBoxes(table, [box])
+    return this.pruneBoxes(table, [this.rowBox(table, expressions, nodes, session)])
   }
 
   private pruneBoxes(table: TablePartitions, boxes: readonly Box[]): Pruned {
@@ -134,13 +132,13 @@ export class Pruner {
 
   // --- rows
 
-  /** Undefined when the value of a key is not known. */
+  /** What the row has in each slot; nothing where it is not known. */
   rowBox(
     table: TablePartitions,
     expressions: Expressions,
     nodes: ArrayLike<number>,
     session: PruneSession,
-  ): Box | undefined {
+  ): Box {
     const values: (Value | undefined)[] = []
     const keys: (Key | undefined)[] = []
     for (const [at, slot] of table.slots.entries()) {

@@ -121,7 +121,16 @@ export class TextWeights {
 
 /** Where a text ends when spaces at its end do not count. */
 export function endOf(collation: Collation, bytes: Uint8Array, from: number, to: number): number {
-  if (!collation.padsSpaces) return to
+  return collation.padsSpaces ? withoutSpaces(collation, bytes, from, to) : to
+}
+
+/** Where a text ends without its last spaces. */
+export function withoutSpaces(
+  collation: Collation,
+  bytes: Uint8Array,
+  from: number,
+  to: number,
+): number {
   let end = to
   if (collation.charset !== 'utf16') {
     while (end > from && bytes[end - 1] === SPACE) end -= 1

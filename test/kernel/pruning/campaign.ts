@@ -8,8 +8,8 @@ import { Dice } from '../../differential/dice.ts'
 import { type Connections, Judge, newTally, type Tally, ZONE } from './judge.ts'
 import { generatedTable } from './tables.ts'
 
-const ROWS_A_TABLE = 170
-const PREDICATES_A_TABLE = 25
+const ROWS_A_TABLE = 160
+const PREDICATES_A_TABLE = 60
 const LANES = 3
 
 export type PruningGround = {
