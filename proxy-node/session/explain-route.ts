@@ -18,9 +18,11 @@ import { classify, type Statement } from '../sql/classify.ts'
 import { NO_DIRECTIVES } from '../sql/directives.ts'
 import { ownStatement } from '../sql/own-statements.ts'
 import { FLAG } from '../sql/words.ts'
+import { namesOf } from '../topology/cluster-locations.ts'
 import type { KnownTable, Place } from '../topology/location-view.ts'
 import { serverKey } from '../topology/model.ts'
 import type { PruneAccount } from '../topology/partition/account.ts'
+import { HEADER_BYTES } from '../wire/protocol.ts'
 import { varchar } from '../wire/resultset.ts'
 import type { CourseHost } from './course.ts'
 import type { SessionMemory } from './memory.ts'
@@ -36,6 +38,8 @@ const NOT_EXPLAINED =
   'Not explained: PREPARE, EXECUTE and DEALLOCATE go by what they name. Explain that statement instead.'
 /** Of a statement that is shown. */
 const SHOWN_BYTES = 1024
+/** Where the text of a command begins. */
+const TEXT_AT = HEADER_BYTES + 1
 const MOST_FALLBACKS = 16
 const MOST_CONSIDERED = 64
 
@@ -67,7 +71,7 @@ export class RouteExplanation implements WayOwner {
   readonly trace: WayTrace = {
     chose: () => {},
     considered: (server, letters, against) => this.consider(server, letters, against),
-    lookedUp: (known, isCached) => this.lookUp(known, isCached),
+    lookedUp: (routedBy, known, isCached) => this.lookUp(routedBy, known, isCached),
     pruned: account => {
       this.pruning = account
     },
@@ -87,18 +91,21 @@ export class RouteExplanation implements WayOwner {
 
   /** Answers with the plan of what begins at `from` in `head`; `outer` is the EXPLAIN ROUTE of it. */
   explain(head: Uint8Array, from: number, outer: Statement): void {
-    const inner = classify(head, from, head.length, this.memory.lexerMode)
+    const command = Buffer.concat([head.subarray(0, TEXT_AT), head.subarray(from)])
+    const inner = classify(command, TEXT_AT, command.length, this.memory.lexerMode)
     const meaning =
       inner.directives === NO_DIRECTIVES ? { ...inner, directives: outer.directives } : inner
     this.meaning = meaning
-    this.text = shownText(head, from, this.host.isIncomplete)
+    this.text = shownText(command, TEXT_AT, this.host.isIncomplete)
     if (this.parts.deps.settings().diagnosisLevel === 0) this.say(IS_OFF)
     else if (TEXT_VERBS.has(meaning.verb)) this.say(NOT_EXPLAINED)
-    else this.walk(head, from, meaning)
+    else this.walk(command, meaning)
   }
 
-  private walk(head: Uint8Array, from: number, meaning: Statement): void {
-    const own = meaning.table === undefined ? ownStatement(head, from, head.length) : undefined
+  /** `command` as it would come, without EXPLAIN ROUTE. */
+  private walk(command: Uint8Array, meaning: Statement): void {
+    const own =
+      meaning.table === undefined ? ownStatement(command, TEXT_AT, command.length) : undefined
     const home = (meaning.flags & FLAG.calls) === 0 ? undefined : this.course.homeOf(meaning)
     if ((meaning.flags & FLAG.explainsRoute) !== 0)
       this.end({ kind: 'own', because: 'EXPLAIN ROUTE goes to no server' })
@@ -109,16 +116,16 @@ export class RouteExplanation implements WayOwner {
         kind: 'own',
         because: 'it waits for the statement behind it, which says where the transaction belongs',
       })
-    else if (home !== undefined) this.way.goOnlyTo(home, head, PINS.routineTexts.lost)
-    else this.way.route(head, meaning, 'head')
+    else if (home !== undefined) this.way.goOnlyTo(home, command, PINS.routineTexts.lost)
+    else this.way.route(command, meaning, 'head')
   }
 
   // --- what the way finds
 
-  private lookUp(known: KnownTable | undefined, isCached: boolean): void {
+  private lookUp(routedBy: Statement, known: KnownTable | undefined, isCached: boolean): void {
     const entry = known?.entry
     this.lookedUp = {
-      name: this.table,
+      name: known === undefined ? this.nameOf(routedBy) : nameOfKey(known.key),
       known:
         entry === undefined
           ? undefined
@@ -209,7 +216,7 @@ export class RouteExplanation implements WayOwner {
       statement: this.text,
       command: 'COM_QUERY',
       verb: meaning?.verb ?? 'other',
-      table: this.table,
+      table: this.lookedUp?.name ?? (meaning === undefined ? '' : this.nameOf(meaning)),
       mode,
       idc: memory.userText('proxy_idc_name') ?? parts.deps.settings().idcName,
       isCut: this.host.isIncomplete,
@@ -227,8 +234,7 @@ export class RouteExplanation implements WayOwner {
     this.host.answerRows(COLUMNS, [[text]])
   }
 
-  private get table(): string {
-    const { table, database = this.memory.schema } = this.meaning ?? {}
+  private nameOf({ table, database = this.memory.schema }: Statement): string {
     if (table === undefined) return ''
     return database === undefined ? table : `${database}.${table}`
   }
@@ -268,6 +274,11 @@ export class RouteExplanation implements WayOwner {
       },
     }
   }
+}
+
+function nameOfKey(key: string): string {
+  const { database, table } = namesOf(key)
+  return `${database}.${table}`
 }
 
 /** The text from `from` on, as far as it is shown. */

@@ -1,6 +1,7 @@
 /** What a way of commands (`way.ts`) is told, and what it needs of the rest of its session. */
 import type { ServerSession } from '../backend/server-session.ts'
 import type { Trace } from '../routing/view.ts'
+import type { Statement } from '../sql/classify.ts'
 import type { KnownTable, Place } from '../topology/location-view.ts'
 import type { PruneAccount } from '../topology/partition/account.ts'
 import type { CourseHost } from './course.ts'
@@ -16,7 +17,7 @@ export type Source = 'head' | Prepared | undefined
 
 /** Hears what is found on the way; for EXPLAIN ROUTE. */
 export type WayTrace = Trace & {
-  readonly lookedUp: (known: KnownTable | undefined, isCached: boolean) => void
+  readonly lookedUp: (routedBy: Statement, known: KnownTable | undefined, isCached: boolean) => void
   readonly pruned: (account: PruneAccount) => void
   readonly placed: (place: Place | undefined, isGuess: boolean) => void
 }

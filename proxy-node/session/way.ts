@@ -7,16 +7,18 @@ import { Fault } from '#contract/fault'
 import type { ServerSession } from '../backend/server-session.ts'
 import type { Address } from '../net/transport.ts'
 import type { Decision } from '../routing/decision.ts'
-import { dirtyBecause } from '../routing/feedback.ts'
 import type { Command } from '../routing/view.ts'
 import type { Statement } from '../sql/classify.ts'
+import type { SimpleRoute } from '../sql/directives.ts'
 import { FLAG } from '../sql/words.ts'
 import type { KnownTable, Place } from '../topology/location-view.ts'
-import type { PartitionLocation, TenantServers } from '../topology/model.ts'
+import type { TenantServers } from '../topology/model.ts'
 import { PRUNED } from '../topology/partition/pruner.ts'
 import { NO_SERVERS } from '../topology/tenants.ts'
 import { COMMAND, HEADER_BYTES } from '../wire/protocol.ts'
 import { BOUND, COUNTED_AS, FORCED } from './counted-as.ts'
+import { type CallText, hideComment, ofComment } from './detours.ts'
+import { isOld } from './judgement.ts'
 import type { SessionMemory } from './memory.ts'
 import { PINS } from './pins.ts'
 import type { Written } from './placement.ts'
@@ -38,6 +40,9 @@ const COMMANDS: Readonly<Record<number, Command>> = {
 
 const SEQUENCE = FLAG.nextValue | FLAG.currentValue
 
+/** What says where a statement belongs: the statement itself, or what it is routed by instead. */
+type Reading = { readonly meaning: Statement; readonly detour: Uint8Array | undefined }
+
 export class Way {
   private readonly host: WayHost
   private readonly parts: WayParts
@@ -52,6 +57,8 @@ export class Way {
   private source: Source
   /** Chance, or the first of several, picked the partition. */
   private isGuess = false
+  /** Nothing had to be asked for. */
+  private isCached = true
   /** A server said that the command under way belonged elsewhere. */
   hasMissed = false
   /** Made when something is routed. */
@@ -75,6 +82,7 @@ export class Way {
     this.tie = ''
     this.source = undefined
     this.isGuess = false
+    this.isCached = true
     this.isDecided = false
     this.hasMissed = false
     this.decided?.release()
@@ -90,6 +98,12 @@ export class Way {
   /** The command went by where its table is. */
   get isRouted(): boolean {
     return this.decided?.place !== undefined
+  }
+
+  /** Why no server could be had for the command. */
+  get lack(): Fault {
+    if (this.decided?.refusal === 'target-not-allowed') return new Fault('route.targets-lost')
+    return new Fault('route.no-server', { tenant: this.parts.identity.tenant })
   }
 
   private get outlook(): ClusterView {
@@ -129,9 +143,77 @@ export class Way {
     }
     if ((meaning.flags & SEQUENCE) !== 0 && this.goWhereValueIs(head, meaning.flags)) return
     const database = meaning.database ?? memory.schema
-    if (this.boundTo !== undefined || meaning.table === undefined || database === undefined)
+    const { simpleRoute } = meaning.directives
+    if (this.boundTo !== undefined || database === undefined) this.stay(head, meaning)
+    else if (simpleRoute !== undefined) this.goByComment(head, meaning, simpleRoute, database)
+    else if (meaning.verb === 'call' && parts.deps.settings().routesRoutines)
+      this.goByRoutine(head, meaning)
+    else if (meaning.table === undefined) this.stay(head, meaning)
+    else this.goByTable(head, meaning, database, { meaning, detour: undefined })
+  }
+
+  /** By the table and key that a comment names (§5.4). */
+  private goByComment(
+    head: Uint8Array,
+    meaning: Statement,
+    simple: SimpleRoute,
+    schema: string,
+  ): void {
+    if (this.source === 'head') hideComment(simple, head)
+    const [table = '', database = schema] = simple.table.split('.').reverse()
+    const { tenant } = this.parts.identity
+    this.found(this.outlook.locations.table(tenant, database, table), head, (known, request) => {
+      const detour =
+        known?.partitions === undefined ? undefined : ofComment(simple, known.partitions)
+      const reading = { meaning: detour?.meaning ?? meaning, detour: detour?.bytes }
+      this.onTable(known, request, meaning, reading)
+    })
+  }
+
+  /** By the first statement of the routine that is called (§4.5). */
+  private goByRoutine(head: Uint8Array, meaning: Statement): void {
+    const { parts, outlook } = this
+    const text = this.callText(head)
+    const routine = text === undefined ? undefined : parts.deps.detours.routine(text)
+    const database = routine?.database ?? this.memory.schema
+    if (routine === undefined || database === undefined) {
       this.stay(head, meaning)
-    else this.goByTable(head, meaning, parts.identity.tenant, database)
+      return
+    }
+    const { tenant } = parts.identity
+    this.found(
+      outlook.locations.routine(tenant, database, '', routine.name),
+      head,
+      (entry, request) => {
+        const again = this.callText(request)
+        const detour = again && parts.deps.detours.ofCall(again, entry?.sql ?? '')
+        if (detour?.meaning.table === undefined) this.stay(request, meaning)
+        else
+          this.goByTable(request, meaning, detour.meaning.database ?? database, {
+            meaning: detour.meaning,
+            detour: detour.bytes,
+          })
+      },
+    )
+  }
+
+  /** Undefined: it is out of reach. */
+  private callText(head: Uint8Array): CallText | undefined {
+    const { source, memory } = this
+    if (source === undefined) return undefined
+    const isHead = source === 'head'
+    const bytes = isHead ? head : source.payload
+    return { bytes, from: isHead ? HEADER_BYTES + 1 : 1, mode: memory.lexerMode }
+  }
+
+  /** At once when it is known, later when it has to be asked for. */
+  private found<T>(
+    answer: T | undefined | Promise<T | undefined>,
+    head: Uint8Array,
+    act: (value: T | undefined, request: Uint8Array) => void,
+  ): void {
+    if (answer instanceof Promise) this.later(answer, head, act)
+    else act(answer, head)
   }
 
   /** To the session in use, whatever else would do; what leans on the statement before needs that one. */
@@ -186,37 +268,48 @@ export class Way {
     this.owner.deliver(server, head)
   }
 
-  private goByTable(head: Uint8Array, meaning: Statement, tenant: string, database: string): void {
-    const known = this.outlook.locations.table(tenant, database, meaning.table ?? '')
-    if (known instanceof Promise)
-      this.later(known, head, (found, request) => this.onTable(found, request, meaning, false))
-    else this.onTable(known, head, meaning, true)
+  private goByTable(
+    head: Uint8Array,
+    meaning: Statement,
+    database: string,
+    reading: Reading,
+  ): void {
+    const { tenant } = this.parts.identity
+    const known = this.outlook.locations.table(tenant, database, reading.meaning.table ?? '')
+    if (known instanceof Promise) {
+      this.isCached = false
+      this.later(known, head, (found, request) => this.onTable(found, request, meaning, reading))
+    } else this.onTable(known, head, meaning, reading)
   }
 
   private onTable(
     known: KnownTable | undefined,
     head: Uint8Array,
     meaning: Statement,
-    isCached: boolean,
+    reading: Reading,
   ): void {
-    this.owner.trace?.lookedUp(known, isCached)
-    const place = known === undefined ? undefined : this.placeOf(known, head, meaning)
-    if (place instanceof Promise)
-      this.later(place, head, (found, request) => this.placed(request, meaning, found, false))
-    else this.placed(head, meaning, place, isCached)
+    this.owner.trace?.lookedUp(reading.meaning, known, this.isCached)
+    const place = known === undefined ? undefined : this.placeOf(known, head, reading)
+    if (place instanceof Promise) {
+      this.isCached = false
+      this.later(place, head, (found, request) => this.placed(request, meaning, found))
+    } else this.placed(head, meaning, place)
   }
 
   /** Where in the table the statement belongs. */
   private placeOf(
     known: KnownTable,
     head: Uint8Array,
-    meaning: Statement,
+    { meaning, detour }: Reading,
   ): Place | undefined | Promise<Place | undefined> {
     if (known.entry.partNum <= 1) return known.place
     const { deps } = this.parts
     if (!deps.settings().prunes || this.source === undefined) return undefined
     const { placement } = deps
-    placement.place(known, meaning, this.written(head, this.source), this.memory)
+    const hears = this.owner.trace?.pruned
+    const written =
+      detour === undefined ? this.written(head, this.source) : { ...wholly(detour), hears }
+    placement.place(known, meaning, written, this.memory)
     if (placement.leaf < 0) return undefined
     this.isGuess = placement.outcome !== PRUNED.one
     return this.outlook.locations.leaf(known, placement.leaf)
@@ -237,15 +330,10 @@ export class Way {
     }
   }
 
-  private placed(
-    head: Uint8Array,
-    meaning: Statement,
-    place: Place | undefined,
-    isCached: boolean,
-  ): void {
+  private placed(head: Uint8Array, meaning: Statement, place: Place | undefined): void {
     const { trace } = this.owner
     if (trace === undefined)
-      this.parts.identity.traffic.located(isCached, place?.location.leader !== undefined)
+      this.parts.identity.traffic.located(this.isCached, place?.location.leader !== undefined)
     else trace.placed(place, this.isGuess)
     this.decide(head, meaning, place)
   }
@@ -287,7 +375,7 @@ export class Way {
     const command = COMMANDS[this.host.command] ?? 'other'
     const address = walk.decide({ command, meaning, place, servers })
     this.isDecided = true
-    if (this.owner.trace === undefined) this.heed(walk.decision)
+    if (this.owner.trace === undefined) this.heed(walk.decision, meaning)
     const { current } = parts.servers
     if (address !== undefined && current !== undefined && isSameAddress(address, current.address)) {
       walk.arrived()
@@ -298,9 +386,10 @@ export class Way {
     }
   }
 
-  /** What deciding has shown of the location. */
-  private heed({ location }: Decision): void {
+  /** What deciding has shown, of the location and of the session. */
+  private heed({ location }: Decision, meaning: Statement | undefined): void {
     const { place } = this.walk
+    if (meaning?.table !== undefined && meaning.kind !== 'other') this.memory.hasRunDml = true
     if (location !== 0 && place !== undefined) this.outlook.locations.missed(place, false)
   }
 
@@ -337,31 +426,15 @@ export class Way {
   judge(server: ServerSession, isHit: boolean, errno: number): void {
     this.hasMissed ||= !isHit || errno === NOT_MASTER
     if (!this.isDecided) return
-    const { place, decision } = this.walk
-    const { outlook } = this
-    const kind = decision.kind
-    if (kind === 'single-leader' && !isHit) outlook.scattered(this.parts.identity.tenant)
+    const { outlook, walk } = this
+    if (walk.decision.kind === 'single-leader' && !isHit)
+      outlook.scattered(this.parts.identity.tenant)
+    const { place } = walk
     if (place === undefined) return
-    if (errno === NOT_MASTER) {
-      outlook.locations.missed(place, true)
-      return
-    }
-    const wasLeader = this.walk.isLeader(server.address)
-    const { location } = place
-    const because = dirtyBecause({
-      kind,
-      consistency: decision.consistency,
-      policy: decision.policy,
-      wasLeader,
-      hadPartition: holds(location, server.address),
-      hasLeader: location.leader !== undefined,
-      isLeaderAvoided: false,
-      isHit,
-      tellsWeakHits: true,
-      weakFeedback: 'all-followers',
-      isGuess: this.isGuess || location.replicas.length === 0 || errno !== 0,
-    })
-    if (because !== undefined) outlook.locations.missed(place, false)
+    const isLater = errno === NOT_MASTER
+    const isGuess = this.isGuess || errno !== 0
+    if (isLater || isOld(walk, place, server.address, { isHit, isGuess }))
+      outlook.locations.missed(place, isLater)
   }
 
   /** The answer of a command, `meaning` if it was text, is whole. */
@@ -391,7 +464,13 @@ export class Way {
   }
 }
 
-function holds({ replicas }: PartitionLocation, server: Address): boolean {
-  for (const replica of replicas) if (isSameAddress(replica.server, server)) return true
-  return false
+function wholly(bytes: Uint8Array): Written {
+  return {
+    bytes,
+    to: bytes.length,
+    isCut: false,
+    packet: undefined,
+    prepared: undefined,
+    hears: undefined,
+  }
 }

@@ -21,6 +21,7 @@ export const CLUSTER_DEFAULTS: NodeClustersSettings = {
     slow: 10,
     prunes: true,
     expiryMs: 0,
+    tenantAgeMs: 86_400_000,
   },
   blacklist: {
     failureThreshold: 5,
@@ -33,6 +34,7 @@ export const CLUSTER_DEFAULTS: NodeClustersSettings = {
   detection: { detectMode: 1, intervalMs: 1_000, timeoutMs: 5_000 },
   refreshIntervalMs: 20_000,
   checksLocality: true,
+  cleanIntervalMs: 20_000,
   maxClusters: 256,
   expiryMs: 86_400_000,
   maxBytes: 96 * 1024 * 1024,
@@ -43,15 +45,16 @@ export type ClustersUnderTest = {
   readonly directory: WorkerClusters
   /** What runs on a server that has died. */
   died: (server: ServerAddress) => void
-  atWork: ReadonlySet<string>
   readonly stop: () => void
 }
 
 export type ClustersPlan = Pick<NodeClustersPort, 'query'> &
-  Partial<Pick<NodeClustersPort, 'probe' | 'clock' | 'directory' | 'random'>> & {
+  Partial<Pick<NodeClustersPort, 'probe' | 'clock' | 'directory' | 'random' | 'isAtWork'>> & {
     readonly name: string
     readonly rootservices: readonly ServerAddress[]
     readonly settings?: () => NodeClustersSettings
+    /** Of the worker's read cache. */
+    readonly maxEntries?: number
   }
 
 /** Resolves when the first listing was tried. */
@@ -77,18 +80,23 @@ export async function startClusters(plan: ClustersPlan): Promise<ClustersUnderTe
       query: plan.query,
       probe: plan.probe ?? (() => Promise.resolve(true)),
       tell: news => ofNode.send(news),
-      isAtWork: key => under.atWork.has(key),
+      isAtWork: plan.isAtWork ?? (() => false),
       say: () => {},
       random: plan.random ?? Math.random,
     }),
     directory: new WorkerClusters(
       ofWorker,
       clock,
-      () => ({ maxEntries: 10_000, ...settings().blacklist }),
+      () => ({
+        maxEntries: plan.maxEntries ?? 10_000,
+        ...settings().blacklist,
+        tenantAgeMs: settings().locations.tenantAgeMs,
+        staleAgeMs: 21_600_000,
+        cleanIntervalMs: settings().cleanIntervalMs,
+      }),
       server => under.died(server),
     ),
     died: () => {},
-    atWork: new Set(),
     stop: () => {
       under.node.stop()
       ofNode.close()
