@@ -22,6 +22,7 @@ import {
   betterServer,
   CLOSES_CLIENT,
   COUNTED,
+  NOT_MASTER,
   REROUTE,
   REROUTED,
   type Reaction,
@@ -268,11 +269,18 @@ export class Errand implements RestoreOwner, WayOwner, Watched {
       this.wasRerouted = true
       this.better = betterServer(learned?.userVariables)
     }
+    const hasMissed = this.memory.missed || errno === NOT_MASTER
+    if (hasMissed) this.missed(server)
     // What is tried again renews its location itself: put off as one that is wrong, it would not be.
     if (!this.isRetrying) this.way.judge(server, !this.memory.missed, errno)
     const counts = COUNTED.get(errno)
     if (counts !== undefined) this.parts.identity.outlook?.failed(server.address, counts)
     return learned
+  }
+
+  private missed(server: ServerSession): void {
+    this.way.hasMissed = true
+    this.parts.deps.diagnosis.missed(this.parts, this, server)
   }
 
   /** Whether the server's refusal is kept from the client, because another server may do it. */

@@ -19,6 +19,7 @@ import type { Detours } from './detours.ts'
 import type { Lobby, LobbyLimits } from './lobby.ts'
 import type { Placement } from './placement.ts'
 import type { Prescription } from './prescribed.ts'
+import type { RouteDiagnosis } from './route-diagnosis.ts'
 import type { SessionRouteView } from './route-view.ts'
 import type { StatementDigests } from './statement-digests.ts'
 import type { WorkerTraffic } from './traffic.ts'
@@ -181,6 +182,9 @@ export type SessionDeps = {
   readonly entry?: EntryRules
   /** Absent: servers are spoken to without TLS. */
   readonly serverTls?: ServerTlsPort
+  /** A line of the log about a statement that missed its partition; rate-bounded. */
+  readonly misrouted?: (line: string) => void
+  readonly diagnosis: RouteDiagnosis
   /** A bug, or a server that breaks the protocol: who looks after the node reads of it. */
   readonly broke?: (error: unknown) => void
   /** Ends what `victim`, a server session of `login`, is executing. */

@@ -12,6 +12,7 @@ import { Drain, type DrainPlan, type DrainReport, type DrainShare, drainReport }
 import { Lobby } from './lobby.ts'
 import { Placement } from './placement.ts'
 import type { KillOutcome, ProcessRow, Requester, SessionDeps } from './ports.ts'
+import { RouteDiagnosis } from './route-diagnosis.ts'
 import { SessionRouteView } from './route-view.ts'
 import { StatementDigests } from './statement-digests.ts'
 import { WorkerTraffic } from './traffic.ts'
@@ -50,6 +51,7 @@ export class Sessions {
       | 'cancel'
       | 'traffic'
       | 'digests'
+      | 'diagnosis'
       | 'lobby'
       | 'baselines'
       | 'scratch'
@@ -73,6 +75,7 @@ export class Sessions {
       isDraining: () => this.draining !== undefined,
       traffic: this.traffic,
       digests: this.digests,
+      diagnosis: new RouteDiagnosis(deps.clock, deps.misrouted),
       lobby: new Lobby(deps.settings),
       baselines: new Baselines(),
       scratch: new FrameScratch(),

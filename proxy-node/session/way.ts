@@ -424,7 +424,6 @@ export class Way {
 
   /** The answer says whether the command was where it belongs (§4.8). */
   judge(server: ServerSession, isHit: boolean, errno: number): void {
-    this.hasMissed ||= !isHit || errno === NOT_MASTER
     if (!this.isDecided) return
     const { outlook, walk } = this
     if (walk.decision.kind === 'single-leader' && !isHit)

@@ -1,14 +1,14 @@
 /** EXPLAIN ROUTE over a scripted cluster: says where a statement would go, and nothing else happens. */
-import type { Connection } from 'mysql2/promise'
+import type { Connection, RowDataPacket } from 'mysql2/promise'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { SLOT } from '../../../../proxy-node/contract/telemetry.ts'
-import { type RoutedProxy, rowsOf, startRoutedProxy } from '../../../support/routed-proxy.ts'
+import { type Routed, rowsOf, startRouted } from '../../../support/routed.ts'
 
-let under: RoutedProxy
+let under: Routed
 let client: Connection
 
 beforeAll(async () => {
-  under = await startRoutedProxy({ subnet: '127.31.9', random: () => 0 })
+  under = await startRouted({ subnet: '127.31.9' })
   const setup = await under.connect()
   for (const sql of [
     'CREATE TABLE whole (id INT PRIMARY KEY, name VARCHAR(50))',
@@ -27,9 +27,8 @@ beforeAll(async () => {
 afterAll(() => under.stop())
 
 async function plan(sql: string, by: Connection = client): Promise<string> {
-  const rows = await rowsOf(by, `EXPLAIN ROUTE ${sql}`)
-  expect(rows).toHaveLength(1)
-  expect(Object.keys(rows[0] ?? {})).toEqual(['Route Plan'])
+  const [rows, fields] = await by.query<RowDataPacket[]>(`EXPLAIN ROUTE ${sql}`)
+  expect([rows.length, fields.map(({ name }) => name)]).toEqual([1, ['Route Plan']])
   return String(rows[0]?.['Route Plan'])
 }
 
@@ -219,8 +218,8 @@ describe('changes nothing', () => {
   test('what binds a session is said', async () => {
     const by = await under.connect()
     await by.query('SELECT * FROM whole')
-    const [row] = await rowsOf(by, 'SELECT @obproxy_route_addr')
-    await by.query(`SET @obproxy_route_addr = ${row?.['@obproxy_route_addr']}`)
+    const [[address] = []] = await rowsOf(by, 'SELECT @obproxy_route_addr')
+    await by.query(`SET @obproxy_route_addr = ${address}`)
     const at = await under.cluster.leader('whole')
 
     expect(summary(await plan('SELECT * FROM hashed WHERE id = 1', by))).toBe(

@@ -48,6 +48,9 @@ beforeEach(() => {
       since: 0,
       failure: undefined,
     },
+    counters: async () => [],
+    digests: async () => [],
+    stale: async () => [],
     failed: error => failures.push(error),
   }
 })
