@@ -133,13 +133,11 @@ export class StatementDigests {
     return -1
   }
 
-  /** The least used place of the set, emptied, for the digest that was read last. */
+  /** An empty place of the set, or the least used one emptied, for the digest that was read last. */
   private take(high: number, low: number, traffic: TenantTraffic): number {
     const first = ((low >>> 0) % this.sets) * WAYS
+    const least = this.leastUsed(first)
     const { uses } = this
-    let least = first
-    for (let place = first; place < first + WAYS; place++)
-      if ((uses[place] as number) < (uses[least] as number)) least = place
     for (let place = first; place < first + WAYS; place++)
       uses[place] = (uses[place] as number) >>> AGING
     this.highs[least] = high
@@ -148,6 +146,16 @@ export class StatementDigests {
     this.texts[least] = this.digest.text()
     this.cells.fill(0, least * DIGEST_CELLS, (least + 1) * DIGEST_CELLS)
     uses[least] = 0
+    return least
+  }
+
+  private leastUsed(first: number): number {
+    const { uses, owners } = this
+    let least = first
+    for (let place = first; place < first + WAYS; place++) {
+      if (owners[place] === undefined) return place
+      if ((uses[place] as number) < (uses[least] as number)) least = place
+    }
     return least
   }
 }
