@@ -17,6 +17,7 @@ beforeAll(async () => {
       '(PARTITION p0 VALUES LESS THAN (10), PARTITION p1 VALUES LESS THAN (20), ' +
       'PARTITION p2 VALUES LESS THAN MAXVALUE)',
     "INSERT INTO whole VALUES (1, 'one')",
+    "CREATE PROCEDURE touch(IN n INT) BEGIN UPDATE hashed SET name = 'x' WHERE id = n; END",
     "INSERT INTO hashed VALUES (1, 'one'), (2, 'two'), (15, 'fifteen')",
   ])
     await setup.query(sql)
@@ -159,6 +160,23 @@ describe('tells where a statement goes', () => {
     const text = await plan(`/* target_db_server=${address} */ SELECT * FROM whole`)
 
     expect(summary(text)).toContain(`goes to ${address} (target-servers): target_db_server`)
+  })
+
+  test('CALL: by the first statement of its routine', async () => {
+    const leader = await under.cluster.leader('hashed', 6)
+
+    const text = await plan('CALL touch(6)')
+
+    expect(summary(text)).toContain(`goes to ${leader}, the leader of partition p6 of demo.hashed`)
+    expect(text).toContain('Statement: CALL touch(6)')
+  })
+
+  test('a comment that names table and key', async () => {
+    const leader = await under.cluster.leader('hashed', 8)
+
+    const text = await plan('/* table hashed part_key 8 */ SELECT 1')
+
+    expect(summary(text)).toContain(`goes to ${leader}, the leader of partition p8 of demo.hashed`)
   })
 
   test('the blacklist: what speaks against a leader, and who is tried instead', async () => {
