@@ -1,6 +1,6 @@
 /** EXPLAIN ROUTE over a scripted cluster: says where a statement would go, and nothing else happens. */
 import type { Connection, RowDataPacket } from 'mysql2/promise'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { SLOT } from '../../../../proxy-node/contract/telemetry.ts'
 import { type Routed, rowsOf, startRouted } from '../../../support/routed.ts'
 
@@ -22,6 +22,9 @@ beforeAll(async () => {
   ])
     await setup.query(sql)
   await setup.end()
+})
+
+beforeEach(async () => {
   client = await under.connect()
 })
 
@@ -197,6 +200,79 @@ describe('tells where a statement goes', () => {
   })
 })
 
+describe('names the rule that decided', () => {
+  const some = 'SELECT * FROM hashed WHERE id = 15'
+
+  afterEach(() => under.reset())
+
+  test('test servers, whatever the statement is about', async () => {
+    const [host = '', port] = under.cluster.key(4).split(':')
+    under.set({ mode: 'mock', testServers: [{ host, port: Number(port) }] })
+
+    expect(summary(await plan(some))).toBe(
+      `Summary: goes to ${host}:${port} (test-servers): server_routing_mode takes test_server_addr`,
+    )
+  })
+
+  test('the primary zone of the tenant, when no partition is known', async () => {
+    under.cluster.picture.setTenant('app', { primaryZone: 'z2;z1' })
+    under.set({ enableCachedServer: false })
+    await under.relist()
+
+    const text = await plan("SELECT * FROM hashed WHERE name = 'x'")
+
+    expect(text).toContain('route_info_type:"primary-zone"')
+    expect(text).toMatch(/svr_addr:"127\.31\.9\.[25]:2881", because:/)
+  })
+
+  test('the policy of a weak read, with the class of the server it took', async () => {
+    under.set({ proxyRoutePolicy: 'FOLLOWER_ONLY' })
+    const leader = await under.cluster.leader('hashed', 3)
+
+    const text = await plan('SELECT /*+ READ_CONSISTENCY(WEAK) */ * FROM hashed WHERE id = 15')
+
+    expect(text).toContain('route_info_type:"replica"')
+    expect(text).toContain('route_policy:"FOLLOWER_ONLY"')
+    expect(text).toMatch(/chosen_route_type:"\w*P\w*F"/)
+    expect(summary(text)).not.toContain(leader)
+  })
+
+  test('nothing but the tenant, in random order', async () => {
+    under.set({ mode: 'random' })
+
+    expect(await plan('SELECT 1')).toContain('route_info_type:"blind"')
+  })
+
+  test('target servers that the configuration does not know are taken at their word', async () => {
+    const text = await plan('/* target_db_server=127.31.9.99:2881 */ SELECT 1')
+
+    expect(summary(text)).toBe(
+      'Summary: goes to 127.31.9.99:2881 (target-servers): target_db_server',
+    )
+    expect(text).toContain('route_policy:"TARGET_DB_SERVER_ONLY"')
+  })
+
+  test('a server that may be tried again is left to a real statement', async () => {
+    const leader = await under.cluster.leader('hashed', 3)
+    const [host = '', port] = leader.split(':')
+    under.node.blacklist = { ...under.node.blacklist, detectMode: 0, retryIntervalMs: 1_000_000 }
+    for (let count = 0; count < 5; count++)
+      under.known.failed({ host, port: Number(port) }, 'connect-failed')
+    await expect.poll(() => plan(some)).toContain('too many failures')
+    under.node.blacklist = { ...under.node.blacklist, retryIntervalMs: 0 }
+
+    const explained = [await plan(some), await plan(some)]
+    const marks = under.cluster.marks()
+    const by = await under.connect()
+    await by.query(some)
+
+    for (const text of explained) expect(summary(text)).not.toContain(`goes to ${leader}`)
+    expect(under.cluster.entries(marks).filter(({ text }) => text === some)).toMatchObject([
+      { front: leader },
+    ])
+  })
+})
+
 describe('changes nothing', () => {
   test('no statement reaches a server, and the session stays where it is', async () => {
     const by = await under.connect()
@@ -246,12 +322,6 @@ describe('changes nothing', () => {
     expect(summary(await plan('SELECT FOUND_ROWS()', by))).toContain(
       'it needs what the last statement left',
     )
-  })
-
-  test('a statement that leans on one that never was is refused, in words', async () => {
-    const by = await under.connect()
-
-    expect(summary(await plan('SELECT FOUND_ROWS()', by))).toMatch(/stays on|goes nowhere/)
   })
 
   test('no look-up of it is counted', async () => {
