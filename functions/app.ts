@@ -8,6 +8,7 @@ import { principalMiddleware } from './middleware/principal.ts'
 import { knownProblem, problemResponse } from './middleware/problems.ts'
 import { jsonOnlyMiddleware, MAX_BODY_BYTES, requestIdMiddleware } from './middleware/requests.ts'
 import { clusterRoutes } from './routes/clusters.ts'
+import { linkRoutes } from './routes/links.ts'
 import { nodeRoutes } from './routes/nodes.ts'
 import { operationRoutes } from './routes/operations.ts'
 import { hostRoutes, obClusterRoutes, packageRoutes } from './routes/registry.ts'
@@ -58,6 +59,7 @@ export function createApp({ plane, tokenSha256, newRequestId, log }: AppDeps) {
   )
   app.use(jsonOnlyMiddleware)
   app.route('/v1/clusters', clusterRoutes(plane))
+  app.route('/v1/clusters', linkRoutes(plane))
   app.route('/v1/nodes', nodeRoutes(plane))
   app.route('/v1/operations', operationRoutes(plane))
   app.route('/v1/ob-clusters', obClusterRoutes(plane))

@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import { SSMClient } from '@aws-sdk/client-ssm'
 import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb'
+import type { ConfigServiceDeps } from './config-service/app.ts'
 import type { Clock, Queue } from './domain/clock.ts'
 import type { Plane } from './domain/plane.ts'
 import type { Store } from './domain/store.ts'
@@ -24,6 +25,8 @@ export type DepsSettings = {
   readonly cursorKey: string
   readonly queue: Queue
   readonly log: Log
+  /** Where nodes reach the config service; without it there is none. */
+  readonly configServiceUrl?: string
   /** Name in this executor's leases, for the only one there is; else one that nobody else has. */
   readonly owner?: string
   /** Elsewhere than AWS, with keys of one's own. */
@@ -34,9 +37,15 @@ export type DepsSettings = {
   readonly requestMs?: number
 }
 
+export type ClientSettings = Pick<
+  DepsSettings,
+  'region' | 'dynamodbEndpoint' | 'ssmEndpoint' | 'credentials' | 'requestMs'
+> & { readonly attempts?: number }
+
 /** Three attempts of it stay within an operation's lease. */
 const REQUEST_MS = 8_000
 const CONNECT_MS = 3_000
+const CONFIG_SERVICE_REQUEST_MS = 1_000
 
 export type Deps = {
   readonly plane: Plane
@@ -54,8 +63,50 @@ const systemClock: Clock = {
   },
 }
 
+export type ConfigServiceSettings = Pick<
+  DepsSettings,
+  'region' | 'table' | 'log' | 'dynamodbEndpoint' | 'credentials'
+> & {
+  /** Where proxies reach it. */
+  readonly baseUrl: string
+}
+
+/** Of the config service in Lambda. @throws Error naming the variable that is not set */
+export function configServiceSettings(): Omit<ConfigServiceSettings, 'log'> {
+  const of = (name: string) => {
+    const value = process.env[name]
+    if (value === undefined || value === '') throw new Error(`${name} is not set`)
+    return value
+  }
+  return {
+    region: of('AWS_REGION'),
+    table: of('OBFLEET_TABLE'),
+    baseUrl: of('OBFLEET_CONFIG_SERVICE_URL').replace(/\/+$/, ''),
+  }
+}
+
+/** Proxies wait five seconds for an answer: the table gets far less before what is cached is served. */
+export function makeConfigServiceDeps(settings: ConfigServiceSettings): ConfigServiceDeps {
+  const { dynamodb } = makeClients({
+    ...settings,
+    requestMs: CONFIG_SERVICE_REQUEST_MS,
+    attempts: 2,
+  })
+  const documents = DynamoDBDocumentClient.from(dynamodb, {
+    marshallOptions: { removeUndefinedValues: true },
+  })
+  return {
+    store: new DynamoStore(documents, settings.table, systemClock.sleep),
+    clock: systemClock,
+    baseUrl: settings.baseUrl,
+    newTraceId: randomUUID,
+    log: settings.log,
+  }
+}
+
 export function makeDeps(settings: DepsSettings): Deps {
   const { table, document, cursorKey, queue, log } = settings
+  const configServiceUrl = settings.configServiceUrl ?? null
   const clock = systemClock
   const { dynamodb, patient, once } = makeClients(settings)
   const documents = DynamoDBDocumentClient.from(dynamodb, {
@@ -63,17 +114,28 @@ export function makeDeps(settings: DepsSettings): Deps {
   })
   const store = new DynamoStore(documents, table, clock.sleep)
   const runCommand = ssmRunCommand(once, patient, document)
+  const secrets = parameterStoreSecrets(patient)
   const engine = new Engine({
     store,
     runCommand,
-    secrets: parameterStoreSecrets(patient),
+    secrets,
     clock,
     queue,
     log,
+    configServiceUrl,
     owner: settings.owner ?? randomUUID(),
   })
   const hosts = ssmHosts(patient)
-  const plane = makePlane({ store, hosts, runCommand, clock, queue, cursorKey })
+  const plane = makePlane({
+    store,
+    hosts,
+    runCommand,
+    secrets,
+    clock,
+    queue,
+    configServiceUrl,
+    cursorKey,
+  })
   return { plane, engine, store, clock, dynamodb }
 }
 
@@ -81,8 +143,8 @@ export function makeDeps(settings: DepsSettings): Deps {
  * Clients that give every request up in time: an operation whose executor waits for ever would be
  * nobody's until the process ends.
  */
-export function makeClients(settings: DepsSettings) {
-  const { region, credentials, requestMs = REQUEST_MS } = settings
+export function makeClients(settings: ClientSettings) {
+  const { region, credentials, requestMs = REQUEST_MS, attempts } = settings
   const common = {
     region,
     ...(credentials === undefined ? {} : { credentials }),
@@ -96,7 +158,11 @@ export function makeClients(settings: DepsSettings) {
   }
   const ssm = { ...common, ...endpointOf(settings.ssmEndpoint) }
   return {
-    dynamodb: new DynamoDBClient({ ...common, ...endpointOf(settings.dynamodbEndpoint) }),
+    dynamodb: new DynamoDBClient({
+      ...common,
+      ...endpointOf(settings.dynamodbEndpoint),
+      ...(attempts === undefined ? {} : { maxAttempts: attempts }),
+    }),
     patient: new SSMClient(ssm),
     // A SendCommand that the SDK repeats by itself would run twice without anybody knowing (PL3).
     once: new SSMClient({ ...ssm, maxAttempts: 1 }),

@@ -19,19 +19,22 @@ export type Condition = {
 }
 
 export type ClusterSpec = {
-  /** CONFIG_URL is refused until the config service exists. */
-  readonly workMode: 'RS_LIST'
+  /** RS_LIST: the one OB cluster is given at start. CONFIG_URL: nodes ask the config service. */
+  readonly workMode: 'RS_LIST' | 'CONFIG_URL'
   /** Desired for all nodes: `4.3.2.0-1`. */
   readonly version: string
   readonly ports: { readonly sql: number; readonly exporter: number }
   readonly install: { readonly path: string }
-  /** RS_LIST: exactly one. */
+  /** RS_LIST: exactly one. Otherwise one is the default, while there is any. */
   readonly links: readonly { readonly obCluster: string; readonly default: boolean }[]
   readonly parameters: Readonly<Record<string, string>>
   /** Parameter Store name of root@proxysys' password; made by the plane when not given. */
   readonly sysPasswordSecret: string
   readonly deletionProtection: boolean
 }
+
+/** A URL of the config service, and the Parameter Store name of the token that opens it (PL12). */
+export type ConfigAccess = { readonly url: string; readonly tokenSecret: string }
 
 export const CLUSTER_PHASES = [
   'CREATING',
@@ -59,6 +62,8 @@ export type Cluster = {
   readonly tags: Readonly<Record<string, string>>
   readonly spec: ClusterSpec
   readonly parameterVersion: number
+  /** What its nodes ask, with the token under that name added; null in RS_LIST. */
+  readonly config: ConfigAccess | null
   readonly heldBy: Hold | null
   /** Computed from nodes and holder, never stored. */
   readonly phase: ClusterPhase
@@ -79,6 +84,7 @@ export const NODE_STATUSES = [
   'STARTING',
   'STOPPING',
   'RESTARTING',
+  'REFRESHING',
   'DELETING',
 ] as const
 
@@ -127,6 +133,11 @@ export type ObCluster = {
   readonly updatedAt: number
   /** `ip:sqlPort` each. */
   readonly rootservice: readonly string[]
+  /** As RootService knows it; a primary and its standbys share a name, never this. */
+  readonly obClusterId: number
+  readonly idcRegions: readonly { readonly idc: string; readonly region: string }[]
+  /** Where RootService may register its list itself; null until it is given a token. */
+  readonly registration: ConfigAccess | null
   /** Parameter Store name of proxyro's password. */
   readonly proxyroSecret: string
   readonly tags: Readonly<Record<string, string>>
@@ -147,12 +158,14 @@ export const OPERATION_TYPES = [
   'start',
   'stop',
   'restart',
+  'change-links',
   /** Children, one a node (PL3). */
   'create-node',
   'delete-node',
   'start-node',
   'stop-node',
   'restart-node',
+  'refresh-node',
 ] as const
 
 export type OperationType = (typeof OPERATION_TYPES)[number]

@@ -5,6 +5,26 @@ export function sysSecretOf(clusterName: string): string {
   return `/obfleet/clusters/${clusterName}/proxysys`
 }
 
+/** Parameter Store name of the `number`-th token that opens the config service for a cluster's nodes. */
+export function configTokenSecretOf(clusterName: string, number: number): string {
+  return `/obfleet/clusters/${clusterName}/config-token-${number}`
+}
+
+/** Parameter Store name of the `number`-th token by which RootService registers its list. */
+export function registrarSecretOf(obCluster: string, number: number): string {
+  return `/obfleet/ob-clusters/${obCluster}/rootservice-token-${number}`
+}
+
+/** What nodes of a cluster ask, without its token; has a `?`, because proxies append to it (PL12). */
+export function configUrlOf(baseUrl: string, clusterName: string): string {
+  return `${baseUrl}/services?Action=GetObProxyConfig&ObproxyClusterName=${clusterName}`
+}
+
+/** `obconfig_url` of an OB cluster, without its token. */
+export function registrationUrlOf(baseUrl: string, obCluster: string): string {
+  return `${baseUrl}/services?Action=ObRootServiceInfo&ObRegion=${encodeURIComponent(obCluster)}`
+}
+
 const VERSION = '\\d{1,4}(?:\\.\\d{1,4}){3}-[A-Za-z0-9_]{1,20}'
 
 /** Version and build of a proxy: `4.3.2.0-1`. */

@@ -7,16 +7,27 @@ import {
   type Verb,
 } from '#contract/command'
 import { type DesiredNode, NODE_STATE_SCHEMA } from '#contract/node-state'
+import { configUrlOf } from './names.ts'
 import type { StepName } from './plan.ts'
 import type { ClusterRecord, NodeRecord, ObClusterRecord, OperationRecord } from './record.ts'
 
 /** What the orders of one cluster's nodes are made from. */
-export type OrderSource = { readonly cluster: ClusterRecord; readonly obCluster: ObClusterRecord }
+export type OrderSource = {
+  readonly cluster: ClusterRecord
+  /** Those that are linked, the default first. */
+  readonly obClusters: readonly ObClusterRecord[]
+  /** Where nodes reach the config service; null where there is none. */
+  readonly configServiceUrl: string | null
+}
+
+/** A proxy has two places for passwords of proxyro. */
+export const MAX_PROXYRO_SECRETS = 2
 
 /** Most nodes of one SendCommand by id. */
 export const MAX_WAVE = 50
 
-export function desiredNode({ cluster, obCluster }: OrderSource, node: NodeRecord): DesiredNode {
+export function desiredNode(source: OrderSource, node: NodeRecord): DesiredNode {
+  const { cluster } = source
   const { spec } = cluster
   return {
     schema: NODE_STATE_SCHEMA,
@@ -28,14 +39,31 @@ export function desiredNode({ cluster, obCluster }: OrderSource, node: NodeRecor
     ports: { sql: node.sqlPort, exporter: node.exporterPort },
     home: spec.install.path,
     proxyId: node.proxyId,
-    link: {
-      obCluster: obCluster.name,
-      rootserviceList: obCluster.rootservice.join(';'),
-      proxyroSecret: obCluster.proxyroSecret,
-    },
+    link: linkOf(source),
     sysPasswordSecret: spec.sysPasswordSecret,
     parameters: spec.parameters,
     parameterVersion: cluster.parameterVersion,
+  }
+}
+
+/** How a node finds its OB clusters: by its own list, or by the config service. */
+function linkOf({ cluster, obClusters, configServiceUrl }: OrderSource): DesiredNode['link'] {
+  const [first] = obClusters
+  const { configToken } = cluster
+  if (configToken !== undefined && configServiceUrl !== null)
+    return {
+      configUrl: configUrlOf(configServiceUrl, cluster.name),
+      tokenSecret: configToken.secret,
+      proxyroSecrets: [...new Set(obClusters.map(({ proxyroSecret }) => proxyroSecret))].slice(
+        0,
+        MAX_PROXYRO_SECRETS,
+      ),
+    }
+  if (first === undefined) throw new RangeError(`${cluster.name} has no OB cluster`)
+  return {
+    obCluster: first.name,
+    rootserviceList: first.rootservice.join(';'),
+    proxyroSecret: first.proxyroSecret,
   }
 }
 

@@ -12,6 +12,7 @@ export type StepName =
   | 'start'
   | 'stop'
   | 'restart'
+  | 'refresh'
   | 'uninstall'
   | 'verify'
   | 'forget'
@@ -39,6 +40,8 @@ export const STEP_RULES: Readonly<Record<StepName, StepRule>> = {
   start: { kind: 'remote', verb: 'start', deadlineMs: 6 * MINUTE_MS },
   stop: { kind: 'remote', verb: 'stop', deadlineMs: 6 * MINUTE_MS },
   restart: { kind: 'remote', verb: 'restart', deadlineMs: 8 * MINUTE_MS },
+  // A start of what runs brings it up to date and lets it go on running.
+  refresh: { kind: 'remote', verb: 'start', deadlineMs: 6 * MINUTE_MS },
   uninstall: { kind: 'remote', verb: 'uninstall', deadlineMs: 6 * MINUTE_MS },
   verify: { kind: 'watch', verb: 'status', deadlineMs: 4 * MINUTE_MS },
   forget: { kind: 'local', isLast: true },
@@ -54,6 +57,7 @@ export const CHILD_TYPES = {
   start: 'start-node',
   stop: 'stop-node',
   restart: 'restart-node',
+  'change-links': 'refresh-node',
 } as const satisfies Partial<Record<OperationType, OperationType>>
 
 export type ClusterOperationType = keyof typeof CHILD_TYPES
@@ -67,11 +71,13 @@ const PLANS: Readonly<Record<OperationType, readonly StepName[]>> = {
   start: ['children', 'run', 'finish'],
   stop: ['children', 'run', 'finish'],
   restart: ['children', 'run', 'finish'],
+  'change-links': ['children', 'run', 'finish'],
   'create-node': ['reserve', 'install', 'start', 'verify', 'finish'],
   'delete-node': ['stop', 'uninstall', 'forget'],
   'start-node': ['start', 'verify', 'finish'],
   'stop-node': ['stop', 'verify', 'finish'],
   'restart-node': ['restart', 'verify', 'finish'],
+  'refresh-node': ['refresh', 'finish'],
 }
 
 /** Steps of an operation; of a node's operation they depend on its task. */
@@ -98,4 +104,5 @@ export const HELD_STATUS: Readonly<Record<NodeOperationType, NodeStatus>> = {
   'start-node': 'STARTING',
   'stop-node': 'STOPPING',
   'restart-node': 'RESTARTING',
+  'refresh-node': 'REFRESHING',
 }

@@ -43,6 +43,9 @@ export type Outcome<T> =
       readonly isReplayed: boolean
     }
 
+/** What is never left to an operation. */
+export type Done<T> = Extract<Outcome<T>, { readonly kind: 'done' }>
+
 export type NodeInput = {
   /** Host id (instance id). */
   readonly host: string
@@ -65,6 +68,11 @@ export type ClusterInput = {
     readonly deletionProtection: boolean
   }
 }
+
+export type ObClusterInput = Pick<
+  ObCluster,
+  'rootservice' | 'obClusterId' | 'idcRegions' | 'proxyroSecret' | 'tags'
+>
 
 /** Which nodes of a cluster; absent: all. */
 export type NodesInput = { readonly nodes?: readonly string[] }
@@ -95,6 +103,17 @@ export type Plane = {
       input: NodesInput & { readonly mode: 'hot' | 'force' | 'auto' },
     ): Promise<Outcome<Cluster>>
     nodes(ref: string, page: PageRequest): Promise<Page<Node>>
+    /** Adds a link, or makes it the default; CONFIG_URL only. Takes effect without a restart. */
+    link(
+      asked: Asked,
+      ref: string,
+      obCluster: string,
+      isDefault: boolean,
+    ): Promise<Outcome<Cluster>>
+    /** One that is not there is gone already. The default goes last. */
+    unlink(asked: Asked, ref: string, obCluster: string): Promise<Outcome<null>>
+    /** The token before opens on; nodes take the new one at their next start. */
+    rotateConfigToken(asked: Asked, ref: string): Promise<Done<Cluster>>
   }
   readonly nodes: {
     list(page: PageRequest): Promise<Page<Node>>
@@ -134,14 +153,12 @@ export type Plane = {
     put(
       asked: Asked,
       name: string,
-      input: {
-        readonly rootservice: readonly string[]
-        readonly proxyroSecret: string
-        readonly tags: Readonly<Record<string, string>>
-      },
+      input: ObClusterInput,
       revision?: number,
     ): Promise<Outcome<ObCluster>>
     remove(asked: Asked, name: string, revision: number): Promise<Outcome<null>>
+    /** The first, or the next; the one before opens on. */
+    rotateToken(asked: Asked, name: string): Promise<Done<ObCluster>>
   }
   readonly hosts: {
     list(page: PageRequest): Promise<Page<Host>>

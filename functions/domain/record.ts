@@ -19,6 +19,18 @@ import type { StepName } from './plan.ts'
 
 type Stored = { readonly version: number }
 
+/**
+ * Tokens of one holder: where the newest is kept, and the digests of those that open (PL12). The table
+ * never has a token itself.
+ */
+export type TokenRecord = {
+  /** Parameter Store name; ends in `number`. */
+  readonly secret: string
+  readonly number: number
+  /** SHA-256 in hex, the newest first, two at most. */
+  readonly live: readonly string[]
+}
+
 export type ClusterRecord = Stored & {
   readonly id: string
   readonly name: string
@@ -35,6 +47,8 @@ export type ClusterRecord = Stored & {
   readonly nodeSequence: number
   /** The plane made the password under `spec.sysPasswordSecret`, and takes it along; else it is the caller's. */
   readonly isSysPasswordOurs: boolean
+  /** Opens the config service for its nodes; absent in RS_LIST. */
+  readonly configToken?: TokenRecord
 }
 
 export type NodeRecord = Stored & {
@@ -70,7 +84,33 @@ export type ReportRecord = Stored & {
   readonly receivedAt: number
 }
 
-export type ObClusterRecord = Stored & ObCluster & { readonly linkCount: number }
+/** Those of before the config service have neither id nor IDCs. */
+export type ObClusterRecord = Stored &
+  Omit<ObCluster, 'registration' | 'obClusterId' | 'idcRegions'> &
+  Partial<Pick<ObCluster, 'obClusterId' | 'idcRegions'>> & {
+    readonly linkCount: number
+    /** Opens the registration of its own root services, and nothing else. */
+    readonly registrar?: TokenRecord
+  }
+
+export type RootServer = {
+  /** `ip:rpcPort`. */
+  readonly address: string
+  readonly sqlPort: number
+  readonly role: 'LEADER' | 'FOLLOWER'
+}
+
+/** What RootService says of itself. One that was withdrawn stays, so that nothing older comes back. */
+export type RootServicesRecord = Stored & {
+  readonly obCluster: string
+  readonly obClusterId: number
+  readonly type: 'PRIMARY' | 'STANDBY'
+  readonly servers: readonly RootServer[]
+  readonly readonlyServers: readonly RootServer[]
+  /** By the clock of RootService, microseconds: only a newer list takes its place. */
+  readonly timestamp: number
+  readonly isWithdrawn: boolean
+}
 
 /** `version` counts writes here as in every record. */
 export type PackageRecord = Stored & Omit<Package, 'version'> & { readonly packageVersion: string }

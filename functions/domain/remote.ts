@@ -59,6 +59,8 @@ export type Hosts = {
 export type Secrets = {
   /** Makes a password and stores it under `name`, replacing an older one. It is never returned. */
   generatePassword(name: string): Promise<void>
+  /** Makes a token and stores it under `name`; its SHA-256 in hex. */
+  generateToken(name: string): Promise<string>
   /** One that is not there is removed already. */
   remove(name: string): Promise<void>
 }

@@ -17,6 +17,7 @@ import type {
   ProxyIdRecord,
   ReportRecord,
   RequestRecord,
+  RootServicesRecord,
   StepRecord,
   WaveRecord,
   WorkRecord,
@@ -31,6 +32,7 @@ export type Records = {
   readonly proxyId: ProxyIdRecord
   readonly host: HostRecord
   readonly obCluster: ObClusterRecord
+  readonly rootServices: RootServicesRecord
   readonly package: PackageRecord
   readonly packageName: NameRecord
   readonly operation: OperationRecord
@@ -53,6 +55,7 @@ type KeyFields = {
   readonly proxyId: 'proxyId'
   readonly host: 'id'
   readonly obCluster: 'name'
+  readonly rootServices: 'obCluster' | 'obClusterId'
   readonly package: 'id'
   readonly packageName: 'name'
   readonly operation: 'id'
@@ -110,6 +113,8 @@ export type Store = {
   cluster(id: string): Promise<ClusterPicture | null>
   steps(operationId: string): Promise<readonly StepRecord[]>
   waves(operationId: string): Promise<readonly WaveRecord[]>
+  /** All ids of one name. */
+  rootServices(obCluster: string): Promise<readonly RootServicesRecord[]>
   clusterNames(request: ListRequest): Promise<Listed<NameRecord>>
   obClusters(request: ListRequest): Promise<Listed<ObClusterRecord>>
   packages(request: ListRequest): Promise<Listed<PackageRecord>>

@@ -3,9 +3,16 @@
  * takes the operation's lease and works from what is stored until nothing can be done now; an
  * executor may die between any two writes. Source: management-beyond.md §4, PL1-PL5.
  */
+import { configTokenSecretOf } from '../domain/names.ts'
 import type { OrderSource } from '../domain/order.ts'
 import { isClusterOperation, type StepName } from '../domain/plan.ts'
-import type { OperationRecord, StepRecord, WorkRecord } from '../domain/record.ts'
+import type {
+  ClusterRecord,
+  ObClusterRecord,
+  OperationRecord,
+  StepRecord,
+  WorkRecord,
+} from '../domain/record.ts'
 import { type Change, Conflict, put, remove } from '../domain/store.ts'
 import { childrenOf, openChildren } from './children.ts'
 import { beginStep, type Ending, endOf, endStep, releaseCluster, workDone } from './ending.ts'
@@ -183,8 +190,19 @@ export class Engine {
     }
     if (name === 'prepare' && cluster.isSysPasswordOurs)
       await secrets.generatePassword(cluster.spec.sysPasswordSecret)
+    if (name === 'prepare' && cluster.spec.workMode === 'CONFIG_URL') await this.giveToken(cluster)
     if (name === 'children') await openChildren(store, operation, cluster.name, this.now())
     await this.pass(operation, null)
+  }
+
+  /** The first token of a cluster's nodes: kept under its name before the table counts it. */
+  private async giveToken(cluster: ClusterRecord): Promise<void> {
+    if (cluster.configToken !== undefined) return
+    const secret = configTokenSecretOf(cluster.name, 1)
+    const live = [await this.deps.secrets.generateToken(secret)]
+    await this.deps.store.commit([
+      put('cluster', { ...cluster, configToken: { secret, number: 1, live } }),
+    ])
   }
 
   private async pass(operation: OperationRecord, output: string | null): Promise<void> {
@@ -238,10 +256,11 @@ export class Engine {
     const { cluster } = picture
     // While its name is still taken: no other cluster can have a secret of that name.
     if (cluster.isSysPasswordOurs) await secrets.remove(cluster.spec.sysPasswordSecret)
+    for (const secret of tokenSecretsOf(cluster)) await secrets.remove(secret)
     const ending = succeeded(this.now())
-    const [name, obCluster, work] = await Promise.all([
+    const [name, obClusters, work] = await Promise.all([
       store.get('clusterName', { name: cluster.name }),
-      store.get('obCluster', { name: cluster.spec.links[0]?.obCluster ?? '' }),
+      this.obClustersOf(cluster),
       store.get('work', { operationId: operation.id }),
     ])
     await store.commit([
@@ -249,20 +268,31 @@ export class Engine {
       put('operation', endOf(operation, ending)),
       remove('cluster', cluster),
       ...(name?.id === cluster.id ? [remove('clusterName', name)] : []),
-      ...(obCluster === null
-        ? []
-        : [put('obCluster', { ...obCluster, linkCount: Math.max(0, obCluster.linkCount - 1) })]),
+      ...obClusters.map(each =>
+        put('obCluster', { ...each, linkCount: Math.max(0, each.linkCount - 1) }),
+      ),
       ...workDone(work),
     ])
   }
 
   private async sourceOf({ clusterId }: OperationRecord): Promise<OrderSource | null> {
-    const { store } = this.deps
+    const { store, configServiceUrl } = this.deps
     const cluster = await store.get('cluster', { id: clusterId })
-    const link = cluster?.spec.links[0]
-    const obCluster =
-      link === undefined ? null : await store.get('obCluster', { name: link.obCluster })
-    return cluster === null || obCluster === null ? null : { cluster, obCluster }
+    if (cluster === null) return null
+    const obClusters = await this.obClustersOf(cluster)
+    const isComplete = cluster.configToken !== undefined || obClusters.length > 0
+    return isComplete ? { cluster, obClusters, configServiceUrl } : null
+  }
+
+  /** The default first. */
+  private async obClustersOf({ spec }: ClusterRecord): Promise<readonly ObClusterRecord[]> {
+    const found = await this.deps.store.getMany(
+      'obCluster',
+      spec.links.map(({ obCluster: name }) => ({ name })),
+    )
+    const isDefault = ({ name }: ObClusterRecord) =>
+      spec.links.some(link => link.default && link.obCluster === name)
+    return [...found].sort((left, right) => Number(isDefault(right)) - Number(isDefault(left)))
   }
 
   /** Null when another executor works on it, or nothing is left to work on. */
@@ -301,6 +331,15 @@ export class Engine {
   private now(): number {
     return this.deps.clock.now()
   }
+}
+
+/** Of a token that counts, and of the one before. */
+function tokenSecretsOf({ name, configToken }: ClusterRecord): readonly string[] {
+  if (configToken === undefined) return []
+  const { number } = configToken
+  return Array.from({ length: number }, (_none, index) =>
+    configTokenSecretOf(name, index + 1),
+  ).slice(-2)
 }
 
 function succeeded(now: number): Ending {

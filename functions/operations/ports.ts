@@ -12,6 +12,8 @@ export type EngineDeps = {
   readonly clock: Clock
   readonly queue: Queue
   readonly log: Log
+  /** Where nodes reach the config service; null where there is none. */
+  readonly configServiceUrl: string | null
   /** Of this executor; the lease is in its name. */
   readonly owner: string
 }

@@ -1,21 +1,40 @@
 /** Clusters with their computed phase, and how a reference is resolved. */
 import { isId } from '../domain/ids.ts'
 import type { Cluster, Node } from '../domain/model.ts'
+import { configUrlOf } from '../domain/names.ts'
 import { Problem } from '../domain/problem.ts'
 import { clusterPhase, nodeStatus, nodeView } from '../domain/status.ts'
 import type { ClusterPicture, Store } from '../domain/store.ts'
+import type { PlaneDeps } from './context.ts'
 
-export function clusterView({ cluster, nodes, reports }: ClusterPicture, now: number): Cluster {
+/** A cluster by id or name, as callers see it. */
+export function viewOf(deps: PlaneDeps): (ref: string) => Promise<Cluster> {
+  return async ref => clusterView(await pictureOf(deps.store, ref), deps)
+}
+
+export function clusterView(
+  { cluster, nodes, reports }: ClusterPicture,
+  { clock, configServiceUrl }: Pick<PlaneDeps, 'clock' | 'configServiceUrl'>,
+): Cluster {
+  const now = clock.now()
   const {
     hold,
     version: _version,
     nodeSequence: _sequence,
     isSysPasswordOurs: _ours,
+    configToken,
     ...rest
   } = cluster
   const statuses = nodes.map(node => nodeStatus(node, reports.get(node.id) ?? null, now))
   return {
     ...rest,
+    config:
+      configToken === undefined || configServiceUrl === null
+        ? null
+        : {
+            url: configUrlOf(configServiceUrl, cluster.name),
+            tokenSecret: configToken.secret,
+          },
     heldBy: hold,
     phase: clusterPhase(cluster, statuses),
     nodes: nodes.map(({ hostId: host, idc, desiredState }) => ({ host, idc, desiredState })),

@@ -6,7 +6,7 @@ import type { Asked, NodeInput, NodesInput, Outcome, Plane } from '../domain/pla
 import { Problem } from '../domain/problem.ts'
 import type { ClusterRecord } from '../domain/record.ts'
 import { type ClusterPicture, put } from '../domain/store.ts'
-import { clusterView, nodesOf, pictureOf } from './cluster-view.ts'
+import { clusterView, nodesOf, pictureOf, viewOf } from './cluster-view.ts'
 import { type Decision, mutate, type PlaneDeps } from './context.ts'
 import type { Cursors } from './cursor.ts'
 import { newNodes, specOf } from './new-cluster.ts'
@@ -24,9 +24,12 @@ import {
 /** Clusters of one page that are read at a time. */
 const READ_AT_ONCE = 10
 
-export function clusterUseCases(deps: PlaneDeps, cursors: Cursors): Plane['clusters'] {
+export function clusterUseCases(
+  deps: PlaneDeps,
+  cursors: Cursors,
+): Omit<Plane['clusters'], 'link' | 'unlink' | 'rotateConfigToken'> {
   const { store, clock } = deps
-  const view = async (ref: string) => clusterView(await pictureOf(store, ref), clock.now())
+  const view = viewOf(deps)
   return {
     list: async ({ limit, cursor }) => {
       const page = await store.clusterNames({ limit, ...cursors.read('clusters', cursor) })
@@ -34,8 +37,7 @@ export function clusterUseCases(deps: PlaneDeps, cursors: Cursors): Plane['clust
       for (let at = 0; at < page.items.length; at += READ_AT_ONCE) {
         const ids = page.items.slice(at, at + READ_AT_ONCE).map(({ id }) => id)
         const pictures = await Promise.all(ids.map(id => store.cluster(id)))
-        for (const picture of pictures)
-          if (picture !== null) items.push(clusterView(picture, clock.now()))
+        for (const picture of pictures) if (picture !== null) items.push(clusterView(picture, deps))
       }
       return { items, nextCursor: cursors.write('clusters', page.next) }
     },
@@ -100,7 +102,7 @@ async function decideCreate(
   const now = clock.now()
   const taken = await store.get('clusterName', { name: input.name })
   if (taken !== null) throw new Problem('name-taken', `a cluster ${input.name} exists: ${taken.id}`)
-  const { spec, obCluster, package: wanted } = await specOf(deps, input)
+  const { spec, obClusters, package: wanted } = await specOf(deps, input)
   const tasks = await newNodes(deps, input.spec.nodes, { firstNumber: 1, pointer: '/spec/nodes' })
   const bare: ClusterRecord = {
     id: newId('cluster', now),
@@ -132,7 +134,7 @@ async function decideCreate(
     changes: [
       put('cluster', held(bare, operation, now)),
       put('clusterName', { name: bare.name, id: bare.id, version: 0 }),
-      put('obCluster', { ...obCluster, linkCount: obCluster.linkCount + 1 }),
+      ...obClusters.map(each => put('obCluster', { ...each, linkCount: each.linkCount + 1 })),
     ],
   }
 }
@@ -170,8 +172,7 @@ function onNodes(
   { ref, input, type }: NodesRequest,
 ): Promise<Outcome<Cluster>> {
   const { store, clock } = deps
-  const view = async (id: string) => clusterView(await pictureOf(store, id), clock.now())
-  return mutate(deps, asked, view, async () => {
+  return mutate(deps, asked, viewOf(deps), async () => {
     const picture = await pictureOf(store, ref)
     requireFreeCluster(picture.cluster)
     const nodes = affected(picture, chosen(picture, input.nodes), type, clock.now())

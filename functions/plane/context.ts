@@ -6,7 +6,7 @@ import type { Operation, Principal } from '../domain/model.ts'
 import type { Asked, Outcome } from '../domain/plane.ts'
 import { Problem } from '../domain/problem.ts'
 import type { AuditRecord, OperationRecord, RequestRecord } from '../domain/record.ts'
-import type { Hosts, RunCommand } from '../domain/remote.ts'
+import type { Hosts, RunCommand, Secrets } from '../domain/remote.ts'
 import { type Change, Conflict, decide, put, type Store } from '../domain/store.ts'
 import { operationView } from './operation-view.ts'
 
@@ -14,8 +14,11 @@ export type PlaneDeps = {
   readonly store: Store
   readonly hosts: Hosts
   readonly runCommand: RunCommand
+  readonly secrets: Secrets
   readonly clock: Clock
   readonly queue: Queue
+  /** Where nodes reach the config service; null where there is none. */
+  readonly configServiceUrl: string | null
   /** Signs cursors. */
   readonly cursorKey: string
 }

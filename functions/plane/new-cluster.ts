@@ -9,6 +9,7 @@ import { Problem, type ProblemDetails, pointerOf } from '../domain/problem.ts'
 import type { NodeTask, ObClusterRecord, PackageRecord } from '../domain/record.ts'
 import type { Store } from '../domain/store.ts'
 import type { PlaneDeps } from './context.ts'
+import { requireFitting } from './links.ts'
 
 type Wrong = NonNullable<ProblemDetails['errors']>[number]
 
@@ -17,34 +18,35 @@ const PACKAGES_AT_ONCE = 200
 
 export type CheckedSpec = {
   readonly spec: ClusterSpec
-  readonly obCluster: ObClusterRecord
+  readonly obClusters: readonly ObClusterRecord[]
   readonly package: PackageRef
 }
 
 /** @throws Problem validation-failed, operation-not-allowed */
 export async function specOf(
-  { store }: PlaneDeps,
+  { store, configServiceUrl }: PlaneDeps,
   { name, spec }: Pick<ClusterInput, 'name' | 'spec'>,
 ): Promise<CheckedSpec> {
-  if (spec.workMode === 'CONFIG_URL')
-    throw new Problem('operation-not-allowed', 'work mode CONFIG_URL does not exist yet', {
+  if (spec.workMode === 'CONFIG_URL' && configServiceUrl === null)
+    throw new Problem('operation-not-allowed', 'there is no config service here', {
       errors: [{ pointer: '/spec/workMode', code: 'operation-not-allowed', detail: 'use RS_LIST' }],
     })
-  const wrong: Wrong[] = [...wrongParameters(spec.parameters)]
-  const [link] = spec.links
-  if (spec.links.length !== 1 || link === undefined)
-    wrong.push(at('/spec/links', 'link-count', 'RS_LIST has exactly one OB cluster'))
-  const obCluster =
-    link === undefined ? null : await store.get('obCluster', { name: link.obCluster })
-  if (link !== undefined && obCluster === null)
-    wrong.push(at('/spec/links/0/obCluster', 'not-found', `no OB cluster ${link.obCluster}`))
+  const wrong: Wrong[] = [...wrongParameters(spec.parameters), ...wrongLinks(spec)]
+  const obClusters = await store.getMany(
+    'obCluster',
+    [...new Set(spec.links.map(link => link.obCluster))].map(obCluster => ({ name: obCluster })),
+  )
+  for (const [index, { obCluster }] of spec.links.entries())
+    if (!obClusters.some(each => each.name === obCluster))
+      wrong.push(at(`/spec/links/${index}/obCluster`, 'not-found', `no OB cluster ${obCluster}`))
   const found = await packageOf(store, spec.version)
   if (found === undefined)
     wrong.push(at('/spec/version', 'not-found', `no package of version ${spec.version}`))
   if (spec.ports.sql === spec.ports.exporter)
     wrong.push(at('/spec/ports/exporter', 'port-conflict', 'it is the SQL port'))
-  if (wrong.length > 0 || obCluster === null || found === undefined)
+  if (wrong.length > 0 || found === undefined)
     throw new Problem('validation-failed', 'the specification is not valid', { errors: wrong })
+  await requireFitting(store, spec.links)
   const { fileName, packageVersion, sha256, sizeBytes, url } = found
   return {
     spec: {
@@ -52,14 +54,34 @@ export async function specOf(
       version: spec.version,
       ports: spec.ports,
       install: spec.install,
-      links: spec.links,
+      links: withOneDefault(spec.links),
       parameters: spec.parameters,
       sysPasswordSecret: spec.sysPasswordSecret ?? sysSecretOf(name),
       deletionProtection: spec.deletionProtection,
     },
-    obCluster,
+    obClusters,
     package: { fileName, version: packageVersion, sha256, sizeBytes, url },
   }
+}
+
+function wrongLinks({ workMode, links }: ClusterInput['spec']): readonly Wrong[] {
+  if (workMode === 'RS_LIST' && links.length !== 1)
+    return [at('/spec/links', 'link-count', 'RS_LIST has exactly one OB cluster')]
+  const names = links.map(({ obCluster }) => obCluster)
+  return names.flatMap((name, index) =>
+    names.indexOf(name) === index
+      ? []
+      : [at(`/spec/links/${index}/obCluster`, 'duplicate-link', `${name} is linked twice`)],
+  )
+}
+
+/** The first that says so, else the first. */
+function withOneDefault(links: ClusterSpec['links']): ClusterSpec['links'] {
+  const chosen = Math.max(
+    0,
+    links.findIndex(link => link.default),
+  )
+  return links.map(({ obCluster }, index) => ({ obCluster, default: index === chosen }))
 }
 
 async function packageOf(store: Store, version: string): Promise<PackageRecord | undefined> {

@@ -3,17 +3,23 @@ import type { Plane } from '../domain/plane.ts'
 import { clusterUseCases } from './clusters.ts'
 import type { PlaneDeps } from './context.ts'
 import { cursors } from './cursor.ts'
+import { linkUseCases } from './links.ts'
 import { nodeUseCases } from './nodes.ts'
 import { operationUseCases } from './operations.ts'
 import { hostUseCases, obClusterUseCases, packageUseCases } from './registry.ts'
+import { rotateConfigToken, rotateRegistrar } from './tokens.ts'
 
 export function makePlane(deps: PlaneDeps): Plane {
   const signed = cursors(deps.cursorKey, deps.clock.now)
   return {
-    clusters: clusterUseCases(deps, signed),
+    clusters: {
+      ...clusterUseCases(deps, signed),
+      ...linkUseCases(deps),
+      rotateConfigToken: rotateConfigToken(deps),
+    },
     nodes: nodeUseCases(deps, signed),
     operations: operationUseCases(deps, signed),
-    obClusters: obClusterUseCases(deps, signed),
+    obClusters: { ...obClusterUseCases(deps, signed), rotateToken: rotateRegistrar(deps) },
     hosts: hostUseCases(deps, signed),
     packages: packageUseCases(deps, signed),
   }

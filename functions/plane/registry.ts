@@ -1,8 +1,8 @@
 /** OB clusters, packages and hosts: what proxy clusters are made of. */
 import { newId } from '../domain/ids.ts'
 import type { Host, ObCluster, Package } from '../domain/model.ts'
-import { parsePackageName } from '../domain/names.ts'
-import type { Plane } from '../domain/plane.ts'
+import { parsePackageName, registrationUrlOf } from '../domain/names.ts'
+import type { ObClusterInput, Plane } from '../domain/plane.ts'
 import { Problem } from '../domain/problem.ts'
 import type { ObClusterRecord, PackageRecord } from '../domain/record.ts'
 import type { HostFacts } from '../domain/remote.ts'
@@ -12,15 +12,20 @@ import type { Cursors } from './cursor.ts'
 
 /** Clusters that are read at a time when a package is to go. */
 const CLUSTERS_AT_ONCE = 100
+/** What a kernel has when nobody says another. */
+const DEFAULT_OB_CLUSTER_ID = 1
 
-export function obClusterUseCases(deps: PlaneDeps, cursors: Cursors): Plane['obClusters'] {
+export function obClusterUseCases(
+  deps: PlaneDeps,
+  cursors: Cursors,
+): Omit<Plane['obClusters'], 'rotateToken'> {
   const { store, clock } = deps
-  const view = async (name: string) => obClusterView(await obClusterOf(store, name))
+  const view = obClusterViewOf(deps)
   return {
     list: async ({ limit, cursor }) => {
       const page = await store.obClusters({ limit, ...cursors.read('ob-clusters', cursor) })
       return {
-        items: page.items.map(obClusterView),
+        items: page.items.map(record => obClusterView(record, deps)),
         nextCursor: cursors.write('ob-clusters', page.next),
       }
     },
@@ -73,27 +78,35 @@ function requireRevision(
 function obClusterAfter(
   earlier: ObClusterRecord | null,
   name: string,
-  input: Pick<ObCluster, 'rootservice' | 'proxyroSecret' | 'tags'>,
+  input: ObClusterInput,
   now: number,
 ): ObClusterRecord {
-  const { revision, createdAt, linkCount, version } = earlier ?? {
-    revision: 0,
-    createdAt: now,
-    linkCount: 0,
-    version: 0,
-  }
-  return { ...input, name, revision: revision + 1, createdAt, updatedAt: now, linkCount, version }
+  const kept = earlier ?? { revision: 0, createdAt: now, linkCount: 0, version: 0 }
+  return { ...kept, ...input, name, revision: kept.revision + 1, updatedAt: now }
 }
 
-async function obClusterOf(store: Store, name: string): Promise<ObClusterRecord> {
+export async function obClusterOf(store: Store, name: string): Promise<ObClusterRecord> {
   const record = await store.get('obCluster', { name })
   if (record === null) throw new Problem('not-found', `there is no OB cluster ${name}`)
   return record
 }
 
-function obClusterView(record: ObClusterRecord): ObCluster {
-  const { name, revision, createdAt, updatedAt, rootservice, proxyroSecret, tags } = record
-  return { name, revision, createdAt, updatedAt, rootservice, proxyroSecret, tags }
+/** An OB cluster by name, as callers see it. */
+export function obClusterViewOf(deps: PlaneDeps): (name: string) => Promise<ObCluster> {
+  return async name => obClusterView(await obClusterOf(deps.store, name), deps)
+}
+
+function obClusterView(
+  record: ObClusterRecord,
+  { configServiceUrl }: Pick<PlaneDeps, 'configServiceUrl'>,
+): ObCluster {
+  const { linkCount: _links, version: _version, registrar, ...rest } = record
+  const { obClusterId = DEFAULT_OB_CLUSTER_ID, idcRegions = [] } = rest
+  const registration =
+    registrar === undefined || configServiceUrl === null
+      ? null
+      : { url: registrationUrlOf(configServiceUrl, record.name), tokenSecret: registrar.secret }
+  return { ...rest, obClusterId, idcRegions, registration }
 }
 
 export function packageUseCases(deps: PlaneDeps, cursors: Cursors): Plane['packages'] {

@@ -1,5 +1,5 @@
 /** Secrets in Parameter Store, as SecureString (PL7). */
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import {
   DeleteParameterCommand,
   ParameterNotFound,
@@ -20,16 +20,23 @@ async function remove(client: SSMClient, Name: string): Promise<void> {
   }
 }
 
+async function keepNew(client: SSMClient, Name: string): Promise<string> {
+  const Value = randomBytes(PASSWORD_BYTES).toString('base64url')
+  await reading(() =>
+    client.send(new PutParameterCommand({ Name, Value, Type: 'SecureString', Overwrite: true })),
+  )
+  return Value
+}
+
 export function parameterStoreSecrets(client: SSMClient): Secrets {
   return {
     generatePassword: async name => {
-      const Value = randomBytes(PASSWORD_BYTES).toString('base64url')
-      await reading(() =>
-        client.send(
-          new PutParameterCommand({ Name: name, Value, Type: 'SecureString', Overwrite: true }),
-        ),
-      )
+      await keepNew(client, name)
     },
+    generateToken: async name =>
+      createHash('sha256')
+        .update(await keepNew(client, name))
+        .digest('hex'),
     remove: name => reading(() => remove(client, name)),
   }
 }

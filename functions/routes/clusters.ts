@@ -35,6 +35,7 @@ import {
   body,
   conditionSchema,
   conditionsJson,
+  configAccessSchema,
   holdSchema,
   json,
   nothingSchema,
@@ -97,7 +98,7 @@ const clusterInputSchema = z
       ports: portsSchema.default(DEFAULT_PORTS),
       install: z.strictObject({ path: homeSchema }).default(DEFAULT_INSTALL),
       nodes: z.array(nodeInputSchema).max(MAX_NODES).default([]),
-      links: z.array(linkSchema).max(100),
+      links: z.array(linkSchema).max(50),
       parameters: parametersSchema.default({}),
       sysPasswordSecret: secretReferenceSchema.optional(),
       deletionProtection: z.boolean().default(false),
@@ -105,7 +106,7 @@ const clusterInputSchema = z
   })
   .openapi('ClusterInput')
 
-const clusterSchema = z
+export const clusterSchema = z
   .object({
     id: z.string(),
     name: z.string(),
@@ -115,7 +116,7 @@ const clusterSchema = z
     updatedAt: timeSchema,
     tags: z.record(z.string(), z.string()),
     spec: z.object({
-      workMode: z.enum(['RS_LIST']),
+      workMode: z.enum(['RS_LIST', 'CONFIG_URL']),
       version: z.string(),
       ports: z.object({ sql: z.int(), exporter: z.int() }),
       install: z.object({ path: z.string() }),
@@ -138,6 +139,9 @@ const clusterSchema = z
       }),
       observedGeneration: z.int(),
       parameterVersion: z.int(),
+      config: configAccessSchema.nullable().openapi({
+        description: 'What its nodes ask for their OB clusters; null in work mode RS_LIST.',
+      }),
       nodeCount: z.int(),
       heldBy: holdSchema.nullable(),
       conditions: z.array(conditionSchema),
@@ -149,7 +153,7 @@ const nodesSchema = z.strictObject({
   nodes: z.array(z.string().min(1).max(128)).min(1).max(1000).optional(),
 })
 
-function clusterJson(cluster: Cluster): z.infer<typeof clusterSchema> {
+export function clusterJson(cluster: Cluster): z.infer<typeof clusterSchema> {
   const { id, name, revision, generation, createdAt, updatedAt, tags, spec } = cluster
   return {
     id,
@@ -169,6 +173,7 @@ function clusterJson(cluster: Cluster): z.infer<typeof clusterSchema> {
       phase: cluster.phase,
       observedGeneration: generation,
       parameterVersion: cluster.parameterVersion,
+      config: cluster.config,
       nodeCount: cluster.nodes.length,
       heldBy: cluster.heldBy,
       conditions: conditionsJson(cluster.conditions),
@@ -202,7 +207,8 @@ const create = createRoute({
   parameters: [KEY_REQUIRED],
   method: 'post',
   path: '/',
-  description: 'Work mode CONFIG_URL is refused until the config service exists.',
+  description:
+    'In work mode RS_LIST the one link is given here. In CONFIG_URL there may be none to begin with; links are added and deleted while nodes run.',
   request: { query: nothingSchema, ...body(clusterInputSchema) },
   responses: {
     201: {

@@ -27,6 +27,7 @@ import {
 import { router } from './operations.ts'
 import {
   body,
+  configAccessSchema,
   json,
   nothingSchema,
   pageOf,
@@ -50,6 +51,13 @@ const rootServiceSchema = z
   .max(260)
   .regex(/^(\d{1,3}(\.\d{1,3}){3}|[A-Za-z0-9][A-Za-z0-9.-]*):\d{1,5}$/, 'address:sqlPort')
 
+const MAX_OB_CLUSTER_ID = 2 ** 32 - 1
+
+const idcRegionSchema = z.strictObject({
+  idc: z.string().min(1).max(64),
+  region: z.string().min(1).max(128),
+})
+
 const obClusterInputSchema = z
   .strictObject({
     rootservice: z
@@ -57,6 +65,8 @@ const obClusterInputSchema = z
       .min(1)
       .max(32)
       .refine(list => list.join(';').length <= 3_000, 'at most 3000 characters in all'),
+    obClusterId: z.int().min(1).max(MAX_OB_CLUSTER_ID).default(1),
+    idcRegions: z.array(idcRegionSchema).max(100).default([]),
     proxyroSecret: secretReferenceSchema,
     tags: tagsSchema.default({}),
   })
@@ -69,6 +79,12 @@ const obClusterSchema = z
     createdAt: timeSchema,
     updatedAt: timeSchema,
     rootservice: z.array(z.string()),
+    obClusterId: z.int(),
+    idcRegions: z.array(idcRegionSchema),
+    registration: configAccessSchema.nullable().openapi({
+      description:
+        'What `obconfig_url` of the OB cluster may be set to, so that it registers its root services itself; null until it has a token.',
+    }),
     proxyroSecret: z.string(),
     tags: z.record(z.string(), z.string()),
   })
@@ -118,6 +134,7 @@ function obClusterJson(cluster: ObCluster): z.infer<typeof obClusterSchema> {
     createdAt: timeText(cluster.createdAt),
     updatedAt: timeText(cluster.updatedAt),
     rootservice: [...cluster.rootservice],
+    idcRegions: [...cluster.idcRegions],
     tags: { ...cluster.tags },
   }
 }
@@ -175,6 +192,20 @@ const removeObCluster = createRoute({
   responses: { 204: { description: 'Gone' }, default: problemResponse },
 })
 
+const rotateToken = createRoute({
+  ...named('rotateRootserviceToken', 'Make a new token for an OB cluster that registers itself'),
+  parameters: [KEY_REQUIRED],
+  method: 'post',
+  path: '/{name}/rootservice-token',
+  description:
+    'The token is kept in Parameter Store under the name that the answer has. The one before opens on until the next is made.',
+  request: { params: obNameParams, query: nothingSchema, ...body(nothingSchema, false) },
+  responses: {
+    200: { ...json(obClusterSchema, 'With its new token'), ...TAGGED },
+    default: problemResponse,
+  },
+})
+
 export function obClusterRoutes({ obClusters }: Plane) {
   return router()
     .openapi(listObClusters, async c => {
@@ -200,6 +231,12 @@ export function obClusterRoutes({ obClusters }: Plane) {
       const headers = { etag: entityTag(value.revision), ...replayHeaders(isReplayed) }
       if (!isCreated) return c.json(obClusterJson(value), 200, headers)
       return c.json(obClusterJson(value), 201, { ...headers, location: `/v1/ob-clusters/${name}` })
+    })
+    .openapi(rotateToken, async c => {
+      const { name } = c.req.valid('param')
+      const { value, isReplayed } = await obClusters.rotateToken(askedOf(c, null), name)
+      const headers = { etag: entityTag(value.revision), ...replayHeaders(isReplayed) }
+      return c.json(obClusterJson(value), 200, headers)
     })
     .openapi(removeObCluster, async c => {
       const { name } = c.req.valid('param')

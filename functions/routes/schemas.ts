@@ -54,6 +54,14 @@ export const pageQuerySchema = z.strictObject({
   cursor: z.string().min(1).max(2000).optional(),
 })
 
+/** A URL of the config service; the token that opens it is added as `&Token=…`. */
+export const configAccessSchema = z
+  .object({
+    url: z.string(),
+    tokenSecret: z.string().openapi({ description: 'Parameter Store name of the token.' }),
+  })
+  .openapi('ConfigAccess')
+
 /** Query, or body, of a request that has none: what comes all the same is refused, not ignored. */
 export const nothingSchema = z.strictObject({})
 

@@ -34,6 +34,7 @@ import {
   LIST_INDEX,
   operationPartition,
   PARTITIONS,
+  rootServicesPartition,
   STEPS,
   WAVES,
 } from './keys.ts'
@@ -95,6 +96,11 @@ export class DynamoStore implements Store {
   async waves(operationId: string): Promise<readonly Records['wave'][]> {
     const items = await this.partition(operationPartition(operationId), WAVES)
     return items.map(item => recordOf('wave', item))
+  }
+
+  async rootServices(obCluster: string): Promise<readonly Records['rootServices'][]> {
+    const items = await this.partition(rootServicesPartition(obCluster))
+    return items.map(item => recordOf('rootServices', item))
   }
 
   clusterNames(request: ListRequest): Promise<Listed<Records['clusterName']>> {

@@ -25,6 +25,10 @@ const KEYS: KeyMakers = {
   proxyId: ({ proxyId }) => ({ pk: 'PROXYIDS', sk: String(proxyId).padStart(4, '0') }),
   host: ({ id }) => ({ pk: `HOST#${id}`, sk: META }),
   obCluster: ({ name }) => ({ pk: PARTITIONS.obCluster, sk: name }),
+  rootServices: ({ obCluster, obClusterId }) => ({
+    pk: rootServicesPartition(obCluster),
+    sk: numbered(obClusterId),
+  }),
   package: ({ id }) => ({ pk: PARTITIONS.package, sk: id }),
   packageName: ({ name }) => ({ pk: 'PACKAGENAMES', sk: name }),
   operation: ({ id }) => ({ pk: operationPartition(id), sk: META }),
@@ -50,6 +54,10 @@ export function keyOf<K extends Kind>(kind: K, key: KeyOf<K>): Key {
 
 export function clusterPartition(id: string): string {
   return `CLUSTER#${id}`
+}
+
+export function rootServicesPartition(obCluster: string): string {
+  return `ROOTSERVICES#${obCluster}`
 }
 
 export function operationPartition(id: string): string {

@@ -30,9 +30,12 @@ const settingsSchema = z.strictObject({
   dynamodb: z.string(),
   ssm: z.string(),
   document: z.string(),
+  configServiceUrl: z.string(),
   plane: keyPair,
   instances: z.record(z.string(), keyPair),
 })
+
+type Settings = z.infer<typeof settingsSchema>
 
 /** A minute in the cloud; here a user may sit and wait for what a kill left. */
 const SWEEP_MS = 5_000
@@ -50,19 +53,7 @@ const log = (line: Readonly<Record<string, unknown>>) => {
 async function run(file: string): Promise<void> {
   const settings = settingsSchema.parse(JSON.parse(readFileSync(file, 'utf8')))
   const queue = new LocalQueue()
-  const { plane, engine, store, dynamodb } = makeDeps({
-    region: settings.region,
-    table: settings.table,
-    document: settings.document,
-    cursorKey: settings.plane.secretAccessKey,
-    // Kept under the home, and no other API has it: this one's leases outlive its process.
-    owner: settings.plane.accessKeyId,
-    queue,
-    log,
-    dynamodbEndpoint: settings.dynamodb,
-    ssmEndpoint: settings.ssm,
-    credentials: settings.plane,
-  })
+  const { plane, engine, store, dynamodb } = depsOf(settings, queue)
   await ensureTable(dynamodb, settings.table)
   queue.start(id =>
     engine.advance(id).catch((error: Error) => {
@@ -102,6 +93,23 @@ async function run(file: string): Promise<void> {
     `${JSON.stringify({ url: `http://${settings.api.host}:${settings.api.port}` })}\n`,
   )
   await engine.resume(MAX_RESUMED).catch(failed('resume'))
+}
+
+function depsOf(settings: Settings, queue: LocalQueue) {
+  return makeDeps({
+    region: settings.region,
+    table: settings.table,
+    document: settings.document,
+    configServiceUrl: settings.configServiceUrl,
+    cursorKey: settings.plane.secretAccessKey,
+    // Kept under the home, and no other API has it: this one's leases outlive its process.
+    owner: settings.plane.accessKeyId,
+    queue,
+    log,
+    dynamodbEndpoint: settings.dynamodb,
+    ssmEndpoint: settings.ssm,
+    credentials: settings.plane,
+  })
 }
 
 function instancesByKey(

@@ -9,8 +9,8 @@ import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync 
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { type Connection, createConnection } from 'mysql2/promise'
-import type { TableEntry } from './front/picture.ts'
+import { type Connection, createConnection, type RowDataPacket } from 'mysql2/promise'
+import type { TableEntry, Tablet } from './front/picture.ts'
 
 const PACKAGE = 'pylibseekdb==1.3.0'
 const READY_DEADLINE_MS = 60_000
@@ -29,6 +29,8 @@ export type Kernel = {
   readonly port: number
   readonly accounts: KernelAccounts
   readonly tableEntry: (database: string, table: string) => Promise<TableEntry | undefined>
+  /** Rows of a statement, as root in a database. */
+  readonly ask: (database: string, sql: string) => Promise<readonly RowDataPacket[]>
   readonly pid: number
   readonly stop: () => Promise<void>
 }
@@ -118,6 +120,7 @@ export async function startKernel(python: string, folder: string): Promise<Kerne
     accounts,
     pid: child.pid ?? 0,
     tableEntry: (database, table) => tableEntry(connection, database, table),
+    ask: (database, sql) => askIn(connection, database, sql),
     stop: () => stop(child, connection),
   }
 }
@@ -196,24 +199,67 @@ async function prepare(connection: Connection, accounts: KernelAccounts): Promis
   for (const statement of statements) await connection.query(statement)
 }
 
+/** Statements of a connection are carried out in the order in which they were asked. */
+async function askIn(connection: Connection, database: string, sql: string) {
+  const used = connection.query(`USE \`${database.replaceAll('`', '``')}\``)
+  const asked = connection.query<RowDataPacket[]>(sql)
+  const [, [rows]] = await Promise.all([used, asked])
+  return rows
+}
+
 async function tableEntry(
   connection: Connection,
   database: string,
   table: string,
 ): Promise<TableEntry | undefined> {
-  const [rows] = await connection.query(
-    `SELECT table_id, table_type, part_num, schema_version FROM oceanbase.__all_virtual_proxy_schema
+  const [rows] = await connection.query<RowDataPacket[]>(
+    `SELECT table_id, table_type, part_num, schema_version, tablet_id
+     FROM oceanbase.__all_virtual_proxy_schema
      WHERE tenant_name = 'sys' AND database_name = ? AND table_name = ?`,
     [database, table],
   )
-  const row = (rows as Record<string, number>[])[0]
+  const [row] = rows
   if (row === undefined) return undefined
+  const tableId = Number(row['table_id'])
+  const tablets =
+    Number(row['part_num']) > 1
+      ? await partitionsOf(connection, tableId)
+      : tabletOf(tableId, Number(row['tablet_id']), Number(row['table_type']))
   return {
-    tableId: Number(row['table_id']),
+    tableId,
     tableType: Number(row['table_type']),
-    partNum: Number(row['part_num']),
     schemaVersion: Number(row['schema_version']),
+    tablets,
   }
+}
+
+/** OceanBase's numbers of system views, virtual tables and views: they lie nowhere. */
+const NOWHERE = [1, 2, 4]
+
+function tabletOf(tableId: number, tabletId: number, tableType: number): readonly Tablet[] {
+  if (NOWHERE.includes(tableType)) return []
+  return [{ tabletId: tabletId === 0 ? tableId : tabletId, partitionId: '0', name: '' }]
+}
+
+/** Leaves in the order in which the kernel tells of them. */
+async function partitionsOf(connection: Connection, tableId: number): Promise<readonly Tablet[]> {
+  const ask = async (table: string) => {
+    const [rows] = await connection.query<RowDataPacket[]>(
+      `SELECT part_id, part_name, tablet_id FROM oceanbase.${table}
+       WHERE tenant_name = 'sys' AND table_id = ?`,
+      [tableId],
+    )
+    return rows
+  }
+  const first = await ask('__all_virtual_proxy_partition')
+  const second = first.some(row => Number(row['tablet_id']) !== 0)
+    ? first
+    : await ask('__all_virtual_proxy_sub_partition')
+  return second.map(row => ({
+    tabletId: Number(row['tablet_id']),
+    partitionId: String(row['part_id']),
+    name: String(row['part_name']),
+  }))
 }
 
 async function stop(child: ChildProcess, connection: Connection): Promise<void> {

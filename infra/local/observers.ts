@@ -1,7 +1,8 @@
 /**
- * The OB cluster of the local stack as a process of its own: an engine and its three fronts.
- * Usage: observers.ts FOLDER SUBNET [--engine kernel|scripted|auto] [--control HOST:PORT]
- * Data and accounts lie under FOLDER, the fronts on SUBNET.1 to .3. `auto`, the default, is the
+ * The OB cluster of the local stack as a process of its own: an engine and its fronts.
+ * Usage: observers.ts FOLDER SUBNET [--engine kernel|scripted|auto] [--control HOST:PORT] [--servers N]
+ * Data and accounts lie under FOLDER, the fronts on SUBNET.1 and on, 3 unless told otherwise, in turns
+ * over three zones. `auto`, the default, is the
  * kernel, or the scripted engine where python or the package cannot be had; with `CI=true` that is an
  * error instead. When ready it prints one JSON line, `{servers, engine, reason?, pid, control}`;
  * `control` is the URL of orders and counters (front/control.ts). SIGTERM, or the end of standard
@@ -13,7 +14,7 @@ import { startControl } from './front/control.ts'
 import type { Engine } from './front/engine.ts'
 import { Front } from './front/front.ts'
 import { kernelEngine } from './front/kernel-engine.ts'
-import type { Picture } from './front/picture.ts'
+import { Picture } from './front/picture.ts'
 import { scriptedEngine } from './front/scripted/engine.ts'
 import { installKernel, KernelUnavailable, readAccounts, startKernel } from './kernel.ts'
 
@@ -21,7 +22,11 @@ const CLUSTER = 'obcluster'
 const SQL_PORT = 2881
 const TENANTS = ['sys', 'app']
 const ENGINES = ['kernel', 'scripted', 'auto'] as const
-const USAGE = 'observers.ts FOLDER SUBNET [--engine kernel|scripted|auto] [--control HOST:PORT]'
+const ZONES = 3
+const MAX_SERVERS = 99
+const OPTIONS = ['--engine', '--control', '--servers']
+const USAGE =
+  'observers.ts FOLDER SUBNET [--engine kernel|scripted|auto] [--control HOST:PORT] [--servers N]'
 
 type EngineChoice = (typeof ENGINES)[number]
 
@@ -29,6 +34,7 @@ type Arguments = {
   readonly folder: string
   readonly subnet: string
   readonly engine: EngineChoice
+  readonly servers: number
   readonly control: { readonly host: string; readonly port: number }
 }
 
@@ -52,15 +58,24 @@ function readArguments(args: readonly string[]): Arguments {
     if (!arg.startsWith('--')) places.push(arg)
     else options.set(arg, args[++at] ?? '')
   }
-  const unknown = [...options.keys()].find(name => name !== '--engine' && name !== '--control')
+  const unknown = [...options.keys()].find(name => !OPTIONS.includes(name))
+  const servers = Number(options.get('--servers') ?? ZONES)
+  const isCount = Number.isInteger(servers) && servers >= 1 && servers <= MAX_SERVERS
   const engine = ENGINES.find(name => name === (options.get('--engine') ?? 'auto'))
   const control = /^([\d.]+):(\d{1,5})$/.exec(options.get('--control') ?? '127.0.0.1:0')
-  if (unknown !== undefined || engine === undefined || control === null || places.length > 2)
+  if (
+    unknown !== undefined ||
+    !isCount ||
+    engine === undefined ||
+    control === null ||
+    places.length > 2
+  )
     throw new WrongUsage(`usage: ${USAGE}`)
   return {
     folder: resolve(places[0] ?? '.obfleet/kernel'),
     subnet: places[1] ?? '127.10.2',
     engine,
+    servers,
     control: { host: control[1] ?? '', port: Number(control[2]) },
   }
 }
@@ -90,22 +105,22 @@ function startScripted(folder: string, reason: string): Running {
   return { engine, pid: process.pid, reason, stop: () => Promise.resolve() }
 }
 
-function pictureOf(subnet: string): Picture {
-  return {
+function pictureOf({ subnet, servers }: Arguments): Picture {
+  return new Picture({
     cluster: CLUSTER,
     version: '4.3.5.3',
     tenants: TENANTS,
-    servers: [1, 2, 3].map(index => ({
-      host: `${subnet}.${index}`,
+    servers: Array.from({ length: servers }, (_server, at) => ({
+      host: `${subnet}.${at + 1}`,
       port: SQL_PORT,
-      zone: `z${index}`,
+      zone: `z${(at % ZONES) + 1}`,
     })),
-  }
+  })
 }
 
 async function run(args: Arguments): Promise<void> {
   const running = await startEngine(args)
-  const picture = pictureOf(args.subnet)
+  const picture = pictureOf(args)
   const fronts = picture.servers.map(server => new Front(server, picture, running.engine))
   const end = async (code: number) => {
     await Promise.all(fronts.map(front => front.stop()))
@@ -120,7 +135,12 @@ async function run(args: Arguments): Promise<void> {
     await Promise.all(fronts.map(front => front.start()))
     const control = await startControl(fronts, args.control)
     const { reason, pid } = running
-    const ready = { servers: picture.servers, engine: running.engine.kind, reason, pid }
+    const ready = {
+      servers: picture.servers.map(({ host, port, zone }) => ({ host, port, zone })),
+      engine: running.engine.kind,
+      reason,
+      pid,
+    }
     process.stdout.write(`${JSON.stringify({ ...ready, control: control.url })}\n`)
   } catch (error) {
     process.stderr.write(`${(error as Error).message}\n`)

@@ -2,6 +2,7 @@
 import type { Fault } from '#contract/fault'
 import type { Certificates } from '../config/certificates.ts'
 import type { ConfigStore } from '../config/store.ts'
+import type { ClusterDirectory } from '../topology/cluster-directory.ts'
 import { type Cell, type Column, varchar } from '../wire/resultset.ts'
 
 export type SessionRow = {
@@ -35,9 +36,14 @@ export type AdminPorts = {
   /** What SHOW PROXYINFO UPGRADE tells, line by line. */
   readonly upgrade: () => Promise<readonly string[]>
   readonly certificates: CertificateView
+  /** Of OB clusters; absent in mysql mode. */
+  readonly directory?: DirectoryView
   /** Of an error that is no fault of the catalogue; never called with statement text. */
   readonly failed: (error: unknown) => void
 }
+
+/** What is shown of a directory; tokens are masked in it already. */
+export type DirectoryView = Pick<ClusterDirectory, 'rootServerRows' | 'idcRows' | 'facts'>
 
 /** Certificates as the node uses them. */
 export type CertificateView = {

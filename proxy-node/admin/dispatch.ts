@@ -11,6 +11,7 @@ import {
   bareStatement,
   type Rule,
 } from './answer.ts'
+import { CLUSTER_RULES } from './clusters.ts'
 import { NODE_RULES, PING } from './node.ts'
 import { PARAMETER_RULES } from './parameters.ts'
 import { PREAMBLE } from './preamble.ts'
@@ -21,6 +22,7 @@ import { SSL_RULES } from './ssl.ts'
 const RULES: readonly Rule[] = [
   ...NODE_RULES,
   ...PARAMETER_RULES,
+  ...CLUSTER_RULES,
   ...SESSION_RULES,
   ...SSL_RULES,
   ...PREAMBLE,

@@ -3,7 +3,16 @@ import { Fault } from '#contract/fault'
 import type { Assignment } from '../config/apply.ts'
 import type { ParameterRow } from '../config/store.ts'
 import type { Cell } from '../wire/resultset.ts'
-import { isLike, literalText, OK, QUOTED, type Rule, splitList, textRows } from './answer.ts'
+import {
+  type DirectoryView,
+  isLike,
+  literalText,
+  OK,
+  QUOTED,
+  type Rule,
+  splitList,
+  textRows,
+} from './answer.ts'
 
 const COLUMNS = ['name', 'value', 'info', 'need_reboot', 'visible_level', 'range', 'config_level']
 const STATE_COLUMNS = [
@@ -16,15 +25,21 @@ const STATE_COLUMNS = [
 ]
 
 /** State of the config server that OBProxy lists behind its parameters; name and whether it needs a restart. */
-const VIRTUAL_ROWS: readonly (readonly [name: string, value: string, needsRestart: boolean])[] = [
-  ['json_config_version', '', false],
-  ['json_config_bin_url', '', false],
-  ['json_config_meta_table_db', '', true],
-  ['json_config_meta_table_user', '', true],
-  ['json_config_real_meta_cluster', '', true],
-  ['json_config_cluster_count', '0', false],
-  ['json_config_modified_time', '', false],
-]
+type VirtualRow = readonly [name: string, value: string, needsRestart: boolean]
+
+function virtualRows(directory: DirectoryView | undefined): readonly VirtualRow[] {
+  const facts = directory?.facts()
+  const modified = facts?.modifiedAt ?? 0
+  return [
+    ['json_config_version', facts?.version ?? '', false],
+    ['json_config_bin_url', facts?.binUrl ?? '', false],
+    ['json_config_meta_table_db', facts?.metadataDatabase ?? '', true],
+    ['json_config_meta_table_user', facts?.metadataUser ?? '', true],
+    ['json_config_real_meta_cluster', '', true],
+    ['json_config_cluster_count', String(facts?.clusterCount ?? 0), false],
+    ['json_config_modified_time', modified === 0 ? '' : new Date(modified).toISOString(), false],
+  ]
+}
 
 const LIKE = `(?:\\s+like\\s*${QUOTED}\\1)?$`
 
@@ -38,9 +53,9 @@ export const PARAMETER_RULES: readonly Rule[] = [
   },
   {
     grammar: new RegExp(`^show\\s+proxyconfig${LIKE}`, 'is'),
-    answer: ([, , pattern], { config }) => {
+    answer: ([, , pattern], { config, directory }) => {
       const parameters = config.rows().filter(({ parameter }) => isLike(pattern, parameter.name))
-      const virtual = VIRTUAL_ROWS.filter(([name]) => isLike(pattern, name))
+      const virtual = virtualRows(directory).filter(([name]) => isLike(pattern, name))
       return textRows(COLUMNS, [...parameters.map(cellsOf), ...virtual.map(virtualCells)])
     },
   },
@@ -96,6 +111,6 @@ function cellsOf({ parameter, configured }: ParameterRow): readonly Cell[] {
   ]
 }
 
-function virtualCells([name, value, needsRestart]: (typeof VIRTUAL_ROWS)[number]): readonly Cell[] {
+function virtualCells([name, value, needsRestart]: VirtualRow): readonly Cell[] {
   return [name, value, '', String(needsRestart), 'virtual', null, null]
 }

@@ -5,6 +5,7 @@
  */
 import type { Clock, TimerHandle } from '../base/clock.ts'
 import type { Address, Connection, ConnectionEvents, Transport } from '../net/transport.ts'
+import { type KeyedServer, serverKey } from '../topology/model.ts'
 import type { RequestExtra } from '../wire/extra-info.ts'
 import { type RelaySink, ResponseRelay } from '../wire/framing.ts'
 import type { Greeting } from '../wire/handshake.ts'
@@ -66,6 +67,8 @@ type Where = {
 
 export class ServerSession implements ConnectionEvents, EntryOwner, Ob20Sink, RelaySink {
   readonly address: Address
+  /** Its server as routing names it. */
+  readonly keyed: KeyedServer
   readonly relay: ResponseRelay
   readonly tracker: ResponseTracker
   private readonly owner: ServerSessionOwner
@@ -100,6 +103,7 @@ export class ServerSession implements ConnectionEvents, EntryOwner, Ob20Sink, Re
 
   constructor(address: Address, owner: ServerSessionOwner, parts: ServerLoginParts) {
     this.address = address
+    this.keyed = { server: address, key: serverKey(address) }
     this.owner = owner
     this.login = parts.login
     this.parts = parts

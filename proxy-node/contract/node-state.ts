@@ -25,6 +25,28 @@ export const secretReferenceSchema = z
   .string()
   .regex(/^(\/|arn:aws[a-z-]*:ssm:)[A-Za-z0-9_./:-]{1,1000}$/, 'a Parameter Store name or ARN')
 
+/** RS_LIST: exactly one OB cluster, given at creation. */
+const rootserviceLinkSchema = z.object({
+  obCluster: z.string().min(1).max(128),
+  /** `ip:sqlPort;ip:sqlPort`. */
+  rootserviceList: z.string().min(1).max(4000),
+  /** Of proxyro's password. */
+  proxyroSecret: secretReferenceSchema,
+})
+
+/** CONFIG_URL: none to many, asked for over HTTP. */
+const configLinkSchema = z.object({
+  /** Without its token; has a `?` (PL12). */
+  configUrl: z
+    .string()
+    .max(1000)
+    .regex(/^https?:\/\/[^\s,'"@]+\?[^\s,'"]+$/, 'a URL of http with a query'),
+  /** Of the token that is added to it. */
+  tokenSecret: secretReferenceSchema,
+  /** Of proxyro's passwords, that of the default OB cluster first; each once. */
+  proxyroSecrets: z.array(secretReferenceSchema).max(2),
+})
+
 export const desiredNodeSchema = z.object({
   schema: z.int(),
   clusterId: z.string().min(1).max(60),
@@ -38,14 +60,8 @@ export const desiredNodeSchema = z.object({
   }),
   home: homeSchema,
   proxyId: z.int().min(0).max(8191),
-  /** RS_LIST: exactly one OB cluster, given at creation. */
-  link: z.object({
-    obCluster: z.string().min(1).max(128),
-    /** `ip:sqlPort;ip:sqlPort`. */
-    rootserviceList: z.string().min(1).max(4000),
-    /** Of proxyro's password. */
-    proxyroSecret: secretReferenceSchema,
-  }),
+  /** How it finds its OB clusters. */
+  link: z.union([rootserviceLinkSchema, configLinkSchema]),
   /** Of the password of root@proxysys. */
   sysPasswordSecret: secretReferenceSchema,
   /** Proxy parameters of this cluster, name → value as `ALTER PROXYCONFIG` takes it. */

@@ -10,6 +10,7 @@ import { knownPasswords, logIn, type Stage1 } from './access.ts'
 import { reasonOf } from './durable-file.ts'
 import { homeOf, readMarker } from './home.ts'
 import type { Host } from './host.ts'
+import { type LinkSecrets, readLinkSecrets } from './links.ts'
 import { type NodeMemory, writeMemory } from './node-file.ts'
 import { askExporter } from './observation.ts'
 import { parameterChanges } from './parameters.ts'
@@ -32,15 +33,18 @@ export function requireInstalled(desired: DesiredNode, host: Host): void {
 }
 
 /**
- * Environment and units as they should be for the next start; true when that differs from the last.
+ * Environment and units as they should be for the next start, and whether that differs from the last.
  * @throws secret.unreadable, node.not-written
  */
-export async function prepare(desired: DesiredNode, host: Host): Promise<boolean> {
-  const password = await host.secrets.read(desired.link.proxyroSecret)
-  const isOther = writeProxyEnvironment(host.settings.paths, storedPassword(password))
-  const isOtherUnit = await writeUnits(desired, host)
+export async function prepare(
+  desired: DesiredNode,
+  host: Host,
+): Promise<{ readonly isStartOther: boolean; readonly secrets: LinkSecrets }> {
+  const secrets = await readLinkSecrets(desired, host)
+  const isOther = writeProxyEnvironment(host.settings.paths, secrets.proxyro.map(storedPassword))
+  const isOtherUnit = await writeUnits(desired, secrets.configUrl, host)
   await enableUnits(host)
-  return isOther || isOtherUnit
+  return { isStartOther: isOther || isOtherUnit, secrets }
 }
 
 /**

@@ -4,6 +4,7 @@ import { stage1Of } from '../auth/scramble.ts'
 import { knownPasswords, settlePassword } from './access.ts'
 import { launch, prepare, requireInstalled, synchronise, waitUntilReady } from './bring-up.ts'
 import type { Host } from './host.ts'
+import { type LinkSecrets, refreshLinks } from './links.ts'
 import { type NodeMemory, writeMemory } from './node-file.ts'
 import { PROXY_UNIT } from './paths.ts'
 import type { Facts } from './result.ts'
@@ -16,6 +17,7 @@ export type Ready = {
   readonly memory: NodeMemory
   readonly desired: DesiredNode
   readonly isStartOther: boolean
+  readonly secrets: LinkSecrets
   /** Of root@proxysys. */
   readonly password: string
 }
@@ -32,18 +34,19 @@ export async function readyToStart(
   requireInstalled(desired, host)
   const kept = { ...memory, desired }
   writeMemory(host.settings.paths, kept)
-  const isStartOther = await prepare(desired, host)
+  const { isStartOther, secrets } = await prepare(desired, host)
   const password = await host.secrets.read(desired.sysPasswordSecret)
-  return { memory: kept, desired, isStartOther, password }
+  return { memory: kept, desired, isStartOther, password, secrets }
 }
 
 export async function serve(ready: Ready, host: Host): Promise<Facts> {
-  const { memory, desired, isStartOther, password } = ready
+  const { memory, desired, isStartOther, password, secrets } = ready
   const isStarted = await launch(desired, isStartOther, host)
   const candidates = [stage1Of(password), ...knownPasswords(host.settings.paths)]
   await waitUntilReady(desired, candidates, host)
   await settlePassword(desired, password, host)
   const { changed, version } = await synchronise(desired, memory, host)
+  if (!isStarted) await refreshLinks(desired, secrets, host)
   const { pid } = await host.init.status(PROXY_UNIT)
   return {
     status: 'RUNNING',

@@ -13,11 +13,18 @@ export function unitExists(paths: Paths, unit: string): boolean {
   return existsSync(join(paths.units, unit))
 }
 
-/** Writes those that differ and has them read; true when the proxy's own changed. */
-export async function writeUnits(desired: DesiredNode, host: Host): Promise<boolean> {
+/**
+ * Writes those that differ and has them read; true when the proxy's own changed.
+ * @param configUrl with its token; empty without a config service.
+ */
+export async function writeUnits(
+  desired: DesiredNode,
+  configUrl: string,
+  host: Host,
+): Promise<boolean> {
   const { settings, init } = host
   const changed: string[] = []
-  for (const [unit, text] of unitTexts(desired, settings)) {
+  for (const [unit, text] of unitTexts(desired, { ...settings, configUrl })) {
     const file = join(settings.paths.units, unit)
     if (readIfThere(file) === text) continue
     writeDurably(file, text, UNIT_MODE)
@@ -46,9 +53,11 @@ export async function removeUnits({ init, settings: { paths } }: Host): Promise<
   if (there.length > 0) await init.reload()
 }
 
-/** Environment of the proxy: the hash of proxyro's password, readable by its owner alone; true when it changed. */
-export function writeProxyEnvironment(paths: Paths, observerPasswordHash: string): boolean {
-  const text = `observer_sys_password=${observerPasswordHash}\n`
+/** Environment of the proxy: hashes of proxyro's passwords, readable by its owner alone; true when it changed. */
+export function writeProxyEnvironment(paths: Paths, hashes: readonly string[]): boolean {
+  const text = hashes
+    .map((hash, index) => `observer_sys_password${index === 0 ? '' : index}=${hash}\n`)
+    .join('')
   const file = rooted(paths, paths.proxyEnvironment)
   if (readIfThere(file) === text) return false
   writeDurably(file, text)

@@ -19,6 +19,8 @@ export type UnitSettings = {
   readonly paths: Paths
   readonly address: string | undefined
   readonly reportPeriodSec: number
+  /** With its token; empty where the OB cluster is given (PL12: it may be seen in the process list). */
+  readonly configUrl: string
 }
 
 /** Unit name → text. */
@@ -31,7 +33,8 @@ export function unitTexts(desired: DesiredNode, settings: UnitSettings): Map<str
   ])
 }
 
-function proxyUnit(desired: DesiredNode, { paths, address }: UnitSettings): string {
+function proxyUnit(desired: DesiredNode, settings: UnitSettings): string {
+  const { paths } = settings
   return `[Unit]
 Description=OceanBase proxy of cluster ${desired.clusterName}
 After=network-online.target local-fs.target
@@ -43,7 +46,7 @@ Type=simple
 WorkingDirectory=${desired.home}
 PIDFile=${join(desired.home, 'run/obproxy.pid')}
 EnvironmentFile=${paths.proxyEnvironment}
-ExecStart=${proxyCommand(desired, address).map(word).join(' ')}
+ExecStart=${proxyCommand(desired, settings).map(word).join(' ')}
 Restart=always
 RestartSec=1
 KillMode=mixed
@@ -55,12 +58,15 @@ UMask=0077
 `
 }
 
-/** RS_LIST start of the proxy, always through the path in its home (N5). */
-export function proxyCommand(desired: DesiredNode, address: string | undefined): readonly string[] {
+/** Start of the proxy, always through the path in its home (N5). */
+export function proxyCommand(
+  desired: DesiredNode,
+  { address, configUrl }: Pick<UnitSettings, 'address' | 'configUrl'>,
+): readonly string[] {
   const { home, ports, link, clusterName } = desired
   const options = new Map([
     ...startParameters(desired.parameters),
-    ['obproxy_config_server_url', ''],
+    ['obproxy_config_server_url', configUrl],
     ['client_session_id_version', '2'],
     ['proxy_id', String(desired.proxyId)],
     ...(address === undefined ? [] : ([['local_bound_ip', address]] as const)),
@@ -71,8 +77,7 @@ export function proxyCommand(desired: DesiredNode, address: string | undefined):
     ...['-p', String(ports.sql)],
     ...['-l', String(ports.exporter)],
     ...['-n', clusterName],
-    ...['-c', link.obCluster],
-    ...['-r', link.rootserviceList],
+    ...('configUrl' in link ? [] : ['-c', link.obCluster, '-r', link.rootserviceList]),
     ...['-o', [...options].map(([name, value]) => `${name}=${value}`).join(',')],
   ]
 }

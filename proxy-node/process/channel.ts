@@ -9,6 +9,7 @@ import type { LoginRules } from '../auth/identity.ts'
 import type { Clock, TimerHandle } from '../base/clock.ts'
 import type { ServerSslMode, TlsVersion } from '../config/ssl-settings.ts'
 import type { Tuning } from '../net/socket-tuning.ts'
+import type { Busy } from '../session/busy.ts'
 import type { DrainReport } from '../session/drain.ts'
 import type {
   AdminAnswer,
@@ -18,14 +19,18 @@ import type {
   SessionSettings,
 } from '../session/ports.ts'
 import { QUESTION_MS } from '../topology/cluster.ts'
-import type { ServerAddress } from '../topology/locations.ts'
+import type { ServerAddress, TenantServers } from '../topology/model.ts'
+import type { PartitionEntry, RoutineEntry, TableEntry } from '../topology/table-entry.ts'
+import type { ClusterFacts, ClusterNews, ClusterReport } from './cluster-messages.ts'
+import type { WorkerClusterSettings } from './worker-clusters.ts'
 
 /** What a worker needs to know of the configuration; sent at start and after each change. */
 export type WorkerSettings = {
   readonly mode:
     | { readonly kind: 'mysql'; readonly server: ServerAddress }
-    | { readonly kind: 'oceanbase'; readonly cluster: string }
+    | { readonly kind: 'oceanbase' }
   readonly serverVersion: string
+  readonly clusters: WorkerClusterSettings
   readonly maxSessions: number
   readonly sessions: SessionSettings
   /** Of new connections. */
@@ -60,8 +65,17 @@ export type IdRange = {
 }
 
 export type Question =
-  | { readonly ask: 'tenant'; readonly tenant: string }
-  | { readonly ask: 'location'; readonly names: readonly [string, string, string] }
+  /** By the name of a login; null: the first. */
+  | { readonly ask: 'cluster'; readonly name: string | null }
+  | { readonly ask: 'tenant'; readonly cluster: string; readonly tenant: string }
+  | {
+      readonly ask: 'table' | 'partition'
+      readonly cluster: string
+      readonly key: string
+      /** As it is now, whatever is known. */
+      readonly isRenewed: boolean
+    }
+  | { readonly ask: 'routine'; readonly cluster: string; readonly key: string }
   | {
       readonly ask: 'admin'
       readonly user: string
@@ -79,10 +93,16 @@ export type Question =
   | { readonly ask: 'sessions' }
   | { readonly ask: 'traffic' }
   | { readonly ask: 'guests' }
+  /** Keys of servers that execute something for a client. */
+  | { readonly ask: 'busy' }
 
 export type AnswerOf = {
-  tenant: readonly ServerAddress[]
-  location: ServerAddress | null
+  /** Null: this node has no such cluster. */
+  cluster: ClusterFacts | null
+  tenant: TenantServers
+  table: TableEntry | null
+  partition: PartitionEntry | null
+  routine: RoutineEntry | null
   admin: AdminAnswer
   /** Whether the session was there. */
   kill: boolean
@@ -92,6 +112,7 @@ export type AnswerOf = {
   traffic: readonly TenantSnapshot[]
   /** Who is still there, and why. */
   guests: DrainReport
+  busy: Busy
 }
 
 export type Message =
@@ -102,8 +123,8 @@ export type Message =
   | { readonly kind: 'drain'; readonly timeoutMs: number; readonly leaves: boolean }
   /** Nobody has to go any more. */
   | { readonly kind: 'stay' }
-  | { readonly kind: 'missed'; readonly names: readonly [string, string, string] }
-  | { readonly kind: 'connectFailed'; readonly server: ServerAddress }
+  | ClusterNews
+  | ClusterReport
   | { readonly kind: 'tlsFailed'; readonly server: ServerAddress; readonly reason: string }
   /** A handshake; of those with servers only the ones that succeeded. */
   | { readonly kind: 'tlsEnded'; readonly side: 'client' | 'server'; readonly isDone: boolean }

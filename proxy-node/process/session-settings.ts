@@ -3,6 +3,7 @@ import type { ConfigStore } from '../config/store.ts'
 import type { SocketTuning, Tuning } from '../net/socket-tuning.ts'
 import type { SessionSettings } from '../session/ports.ts'
 import { initStatements } from '../sql/init-sql.ts'
+import { routingSettings, targetServers } from './cluster-settings.ts'
 
 /** Bits of `client_sock_option_flag_out` and `sock_option_flag_out`. */
 const NO_DELAY = 1
@@ -24,7 +25,13 @@ export function sessionSettings(config: ConfigStore, workers: number): SessionSe
     maxMemoryBytes: config.number('client_max_memory_size'),
     usesOb20: config.isOn('enable_ob_protocol_v2'),
     tracesFullLink: config.isOn('enable_full_link_trace'),
-    routesAtRandom: config.get('server_routing_mode') === 'random',
+    routing: routingSettings(config),
+    targets: targetServers(config),
+    idcName: config.get('proxy_idc_name'),
+    routesRoutines: config.isOn('enable_pl_route'),
+    prunes: config.isOn('enable_partition_table_route'),
+    analysedBytes: config.number('request_buffer_length'),
+    diagnosisLevel: config.number('route_diagnosis_level'),
     isReadOnly: config.number('obproxy_read_only') === 0,
     readsWeakly: config.number('obproxy_read_consistency') === 1,
     initSql: initStatements(config.get('init_sql')) ?? [],

@@ -8,25 +8,33 @@ import type { AdminSession, Availability, SessionRow } from '../admin/answer.ts'
 import { runAdmin } from '../admin/dispatch.ts'
 import { loginRulesOf } from '../auth/identity.ts'
 import { MetadataConnections } from '../backend/metadata.ts'
+import { greets } from '../backend/probe.ts'
 import { hostPort } from '../base/address.ts'
 import { systemClock } from '../base/clock.ts'
 import { boundAddress } from '../config/bound-address.ts'
 import { CertificateWatch } from '../config/certificate-watch.ts'
 import type { ConfigStore } from '../config/store.ts'
 import { tunedTransport } from '../net/bun.ts'
+import type { Transport } from '../net/transport.ts'
 import { type ExporterView, exporterAnswer } from '../observe/exporter.ts'
 import { Handshakes } from '../observe/handshakes.ts'
 import type { Log } from '../observe/log.ts'
 import { NodeTraffic } from '../observe/metrics.ts'
 import { type DrainReport, summed } from '../session/drain.ts'
 import type { AdminAnswer, KillOutcome } from '../session/ports.ts'
-import { Cluster, parseRootservices } from '../topology/cluster.ts'
-import type { ServerAddress } from '../topology/locations.ts'
+import { parseRootservices } from '../topology/cluster.ts'
+import type { ServerAddress } from '../topology/model.ts'
 import type { Message, Question, WorkerSettings } from './channel.ts'
+import { isClusterReport } from './cluster-messages.ts'
+import { clusterSettings, workerClusterSettings } from './cluster-settings.ts'
+import { clusterDirectory } from './directory.ts'
+import { takeExpiryOrders } from './expiry-orders.ts'
 import { ExporterPort } from './exporter-port.ts'
 import { Handover, type Successor, type SuccessorEnd } from './handover.ts'
 import type { Generation } from './inherited.ts'
 import { type LocalCommand, takeLocalCommands } from './local-command.ts'
+import { isClusterQuestion, NodeClusters } from './node-clusters.ts'
+import { takeRefreshOrders } from './refresh-orders.ts'
 import { sessionSettings, socketTuning } from './session-settings.ts'
 import { serverTlsOf, sslSettings, tryCertificates } from './tls-contexts.ts'
 import { type PredecessorReport, predecessorReport, upgradeLines } from './upgrade-view.ts'
@@ -45,6 +53,7 @@ export type SuccessorLink = Successor & { readonly tell: (report: PredecessorRep
 
 export type SupervisorPort = {
   readonly config: ConfigStore
+  readonly workdir: string
   /** Changes with each start on this directory. */
   readonly generation: Generation
   readonly spawn: (take: (message: Message) => void, lost: () => void) => WorkerProcess
@@ -63,7 +72,9 @@ export class Supervisor {
   private readonly config: ConfigStore
   private readonly handshakes = new Handshakes()
   private readonly metadata: MetadataConnections
-  private readonly cluster: Cluster | undefined
+  private readonly clusters: NodeClusters | undefined
+  /** Keys of servers that execute something for a client, a beat ago. */
+  private atWork: ReadonlySet<string> = new Set()
   private readonly workers: Workers
   private readonly handover: Handover
   private readonly exporter: ExporterPort
@@ -98,7 +109,7 @@ export class Supervisor {
         secured: () => this.handshakes.ended('server', true),
       },
     })
-    this.cluster = this.isMysql() ? undefined : this.makeCluster()
+    this.clusters = this.isMysql() ? undefined : this.makeClusters(transport)
     this.workers = this.makeWorkers()
     this.handover = this.makeHandover()
     this.exporter = new ExporterPort({
@@ -131,7 +142,7 @@ export class Supervisor {
       carryOut: command => this.carryOut(command),
     })
     systemClock.every(BEAT_MS, () => this.beat())
-    const loaded = this.cluster?.start()
+    const loaded = this.clusters?.start()
     if (isSuccessor) await Promise.race([loaded, systemClock.sleep(DISCOVERY_WAIT_MS)])
     else this.port.serving()
     if (this.isEnding) return false
@@ -176,16 +187,25 @@ export class Supervisor {
     return hex === '' ? [] : [Buffer.from(hex, 'hex')]
   }
 
-  private makeCluster(): Cluster {
-    return new Cluster(
-      {
-        name: this.config.get('rootservice_cluster_name'),
-        rootservices: parseRootservices(this.config.get('rootservice_list')),
-        refreshIntervalMs: () => this.config.timeMs('server_state_refresh_interval'),
-      },
-      (server, sql) => this.metadata.query(server, sql),
-      systemClock,
-    )
+  private makeClusters(transport: Transport): NodeClusters {
+    const { config, port } = this
+    const say = (line: string, isFailure: boolean) =>
+      isFailure ? port.log.error(line) : port.log.inform(line)
+    const directory = clusterDirectory(config, port.workdir, say)
+    takeRefreshOrders({ config, clock: systemClock, directory })
+    const clusters = new NodeClusters({
+      directory,
+      clock: systemClock,
+      settings: () => clusterSettings(config),
+      query: (server, sql) => this.metadata.query(server, sql),
+      probe: (server, timeoutMs) => greets(transport, systemClock, server, timeoutMs),
+      tell: news => this.workers.tell(news),
+      isAtWork: key => this.atWork.has(key),
+      say,
+      random: Math.random,
+    })
+    takeExpiryOrders({ config, clock: systemClock, clusters })
+    return clusters
   }
 
   private makeWorkers(): Workers {
@@ -242,16 +262,14 @@ export class Supervisor {
   private settings(): WorkerSettings {
     const [server] = this.isMysql() ? parseRootservices(this.config.get('test_server_addr')) : []
     return {
-      mode:
-        server === undefined
-          ? { kind: 'oceanbase', cluster: this.config.get('rootservice_cluster_name') }
-          : { kind: 'mysql', server },
+      mode: server === undefined ? { kind: 'oceanbase' } : { kind: 'mysql', server },
       serverVersion: this.config.get('mysql_version'),
       // Limits are per node (N2): the kernel spreads connections, so each worker takes its share.
       maxSessions:
         Math.ceil(this.config.number('client_max_connections') / this.workers.count) ||
         Number.MAX_SAFE_INTEGER,
       sessions: sessionSettings(this.config, this.workers.count),
+      clusters: workerClusterSettings(this.config, this.workers.count),
       sockets: socketTuning(this.config),
       login: loginRulesOf(name => this.config.get(name)),
       drainMs: this.config.timeMs('hot_upgrade_exit_timeout'),
@@ -314,7 +332,7 @@ export class Supervisor {
     }
     if (!this.isEnding) return
     this.handover.drained()
-    this.cluster?.stop()
+    this.clusters?.stop()
     this.metadata.stop()
     this.exporter.close()
     this.port.exit('ended')
@@ -337,6 +355,10 @@ export class Supervisor {
     void this.workers.ask({ ask: 'traffic' }).then(answers => {
       for (const { key, answer } of answers) this.traffic.take(key, answer)
     })
+    void this.workers.ask({ ask: 'busy' }).then(answers => {
+      this.atWork = new Set(answers.flatMap(({ answer }) => answer.servers))
+      for (const { answer } of answers) for (const name of answer.clusters) this.clusters?.get(name)
+    })
     if (this.handover.state === 'HU_STATE_WAIT_CR_FINISH') this.tellSuccessor()
   }
 
@@ -355,17 +377,14 @@ export class Supervisor {
   }
 
   private workerSays(message: Message): void {
-    if (message.kind === 'missed') this.cluster?.locations.missed(...message.names)
-    else if (message.kind === 'connectFailed') this.cluster?.connectFailed(message.server)
+    if (isClusterReport(message)) this.clusters?.heard(message)
     else if (message.kind === 'tlsFailed') this.tlsFailed(message.server, message.reason)
     else if (message.kind === 'broke') this.port.log.error(`internal: ${message.what}`)
     else if (message.kind === 'tlsEnded') this.handshakes.ended(message.side, message.isDone)
   }
 
   private async respond(question: Question): Promise<unknown> {
-    if (question.ask === 'tenant') return (await this.cluster?.tenantServers(question.tenant)) ?? []
-    if (question.ask === 'location')
-      return (await this.cluster?.leaderOf(...question.names)) ?? null
+    if (isClusterQuestion(question)) return (await this.clusters?.respond(question)) ?? null
     if (question.ask === 'processList') return this.processList(question)
     if (question.ask === 'killFor') return this.killFor(question)
     if (question.ask === 'admin') return this.admin(question.sql, question)
@@ -439,10 +458,10 @@ export class Supervisor {
       showsExtra: this.config.isOn('enable_extra_prometheus_metric'),
       maxSeries: this.config.number('monitor_item_limit'),
       workersListening: this.workers.listeningCount,
-      locationEntries: this.cluster?.locations.size ?? 0,
+      locationEntries: this.clusters?.entries ?? 0,
       configVersion: this.config.version,
       logLines: this.port.log.lines,
-      isLoaded: this.cluster?.isLoaded ?? true,
+      isLoaded: this.clusters?.isLoaded ?? true,
       isDraining: this.deadline !== undefined,
       certificates: this.certificates.current.facts,
       isCertificateBroken: this.certificates.failure !== undefined,

@@ -12,10 +12,8 @@ import { tunedTransport } from '../net/bun.ts'
 import type { TlsContext } from '../net/tls.ts'
 import type { Listener, Transport } from '../net/transport.ts'
 import { drainPlan } from '../session/drain.ts'
-import type { Directory, Mode } from '../session/ports.ts'
+import type { Mode } from '../session/ports.ts'
 import { Sessions } from '../session/sessions.ts'
-import { LOCATION_LIMITS, Locations, type ServerAddress } from '../topology/locations.ts'
-import { TENANT_LIMITS, Tenants } from '../topology/tenants.ts'
 import {
   Channel,
   type IdRange,
@@ -23,51 +21,13 @@ import {
   type Question,
   type WorkerSettings,
 } from './channel.ts'
+import { isClusterNews } from './cluster-messages.ts'
 import { connectionIds } from './connection-ids.ts'
 import { clientTlsOf, serverTlsOf } from './tls-contexts.ts'
+import { WorkerClusters } from './worker-clusters.ts'
 
-/** A worker asks the supervisor, whose picture is fresher and as cheap. */
-const TENANT_AGE_MS = 5_000
-const MAX_LOCATIONS = 20_000
 const LEAVE_STEP_MS = 25
 const MAX_REPORT_CHARACTERS = 2_000
-
-/** What the worker remembers of the supervisor's picture. */
-function readThrough(channel: Channel, cluster: () => string): Directory {
-  const tenants = new Tenants(tenant => channel.ask({ ask: 'tenant', tenant }), systemClock, {
-    ...TENANT_LIMITS,
-    maxAgeMs: TENANT_AGE_MS,
-  })
-  const locations = new Locations(
-    async (...names) => ({ leader: (await channel.ask({ ask: 'location', names })) ?? undefined }),
-    systemClock,
-    { ...LOCATION_LIMITS, maxEntries: MAX_LOCATIONS },
-  )
-  let turn = 0
-  const turned = (servers: readonly ServerAddress[]) => {
-    turn = (turn + 1) % Math.max(1, servers.length)
-    return [...servers.slice(turn), ...servers.slice(0, turn)]
-  }
-  return {
-    resolveCluster: name => (name === undefined || name === cluster() ? cluster() : undefined),
-    tenantServers: tenant => {
-      const found = tenants.find(tenant)
-      return found instanceof Promise ? found.then(turned) : turned(found)
-    },
-    leaderOf: (...names) => {
-      const found = locations.find(...names)
-      return found instanceof Promise ? found.then(({ leader }) => leader) : found.leader
-    },
-    missed: (...names) => {
-      locations.missed(...names)
-      channel.send({ kind: 'missed', names })
-    },
-    connectFailed: server => {
-      tenants.clear()
-      channel.send({ kind: 'connectFailed', server })
-    },
-  }
-}
 
 /** What settings of TLS and trust are made into, once a change. */
 type Trust = {
@@ -100,6 +60,7 @@ class Worker {
   private readonly transport: Transport = tunedTransport(() => this.settings.sockets)
   private trust: Trust
   private readonly sessions: Sessions
+  readonly clusters: WorkerClusters
   private listener: Listener | undefined
   private isLeaving = false
   private readonly index: number
@@ -118,6 +79,12 @@ class Worker {
     this.trust = trustOf(start.settings)
     this.index = start.ids.worker
     this.workers = start.ids.workers
+    this.clusters = new WorkerClusters(
+      channel,
+      systemClock,
+      () => this.settings.clusters,
+      server => this.sessions.serverDied(server),
+    )
     this.sessions = new Sessions({
       transport: this.transport,
       clock: systemClock,
@@ -179,6 +146,7 @@ class Worker {
     if (question.ask === 'kill')
       return Promise.resolve(this.sessions.kill(question.connectionId, question.onlyQuery))
     if (question.ask === 'guests') return Promise.resolve(this.sessions.report())
+    if (question.ask === 'busy') return Promise.resolve(this.sessions.busy())
     return Promise.resolve(this.sessions.traffic.snapshot(this.sessions.list()))
   }
 
@@ -208,9 +176,7 @@ class Worker {
   private mode(): Mode {
     const { mode } = this.settings
     if (mode.kind === 'mysql') return mode
-    const cluster = () =>
-      this.settings.mode.kind === 'oceanbase' ? this.settings.mode.cluster : mode.cluster
-    return { kind: 'oceanbase', directory: readThrough(this.channel, cluster) }
+    return { kind: 'oceanbase', directory: this.clusters }
   }
 
   private rows(): readonly SessionRow[] {
@@ -249,6 +215,7 @@ export function runWorker(port: WorkerPort): void {
     } else if (message.kind === 'settings') worker?.apply(message.settings)
     else if (message.kind === 'drain') worker?.drain(message.timeoutMs, message.leaves)
     else if (message.kind === 'stay') worker?.stay()
+    else if (isClusterNews(message)) worker?.clusters.hear(message)
     else channel.take(message, question => worker?.respond(question) ?? Promise.resolve(undefined))
   })
   port.onSupervisorLost(() => {

@@ -12,6 +12,7 @@ import {
   type Question,
   type WorkerSettings,
 } from './channel.ts'
+import type { ClusterNews } from './cluster-messages.ts'
 
 const RESPAWN_MS = 200
 const POLL_MS = 20
@@ -93,6 +94,11 @@ export class Workers {
     // One that is gone is told by `lost`; a slow one is left out.
     const settled = await Promise.allSettled(asked)
     return settled.flatMap(result => (result.status === 'fulfilled' ? [result.value] : []))
+  }
+
+  /** To all of them. */
+  tell(news: ClusterNews): void {
+    this.send(news)
   }
 
   /** Clients go, the workers go on. */

@@ -4,8 +4,10 @@
  */
 import { Fault, type FaultCode } from '#contract/fault'
 import { randomScramble } from '../auth/scramble.ts'
+import type { ServerSession } from '../backend/server-session.ts'
 import type { TimerHandle } from '../base/clock.ts'
-import type { Connection, ConnectionEvents } from '../net/transport.ts'
+import type { Address, Connection, ConnectionEvents } from '../net/transport.ts'
+import type { FailureKind } from '../topology/failures.ts'
 import { type Greeting, type Login, maskGreeting, proxyGreeting } from '../wire/handshake.ts'
 import { buildOk, errorOfFault, type OkPacket, rebuildOk } from '../wire/ok.ts'
 import { DEFAULT_STATUS } from '../wire/protocol.ts'
@@ -23,10 +25,10 @@ import { SessionMemory } from './memory.ts'
 import { Patience } from './patience.ts'
 import { lostWith } from './pins.ts'
 import { Pipeline, type PipelineHost } from './pipeline.ts'
-import type { ProcessRow, SessionDeps } from './ports.ts'
+import type { ClusterView, ProcessRow, SessionDeps } from './ports.ts'
 import { prescribe } from './prescribed.ts'
 import { processRow, standingOf } from './process-row.ts'
-import { Servers } from './servers.ts'
+import { isSameAddress, Servers } from './servers.ts'
 import { ClientEvents, type EventTarget, ServerEvents } from './session-events.ts'
 import { SignIn, type SignInHost } from './sign-in.ts'
 import { nextSessionState, type SessionEvent, type SessionState } from './states.ts'
@@ -56,6 +58,7 @@ export class ClientSession implements PipelineHost, Guest, SignInHost, IdentityO
   readonly servers: Servers
   readonly entry: ClientEntry
   credentials: Credentials | undefined
+  outlook: ClusterView | undefined
   private readonly keeper: SessionKeeper
   /** What the client answers: our own, in MySQL mode the server's. */
   scramble: Uint8Array
@@ -292,6 +295,16 @@ export class ClientSession implements PipelineHost, Guest, SignInHost, IdentityO
     this.servers.broughtUpToDate()
     prescribe(this.memory, this.deps.settings())
     return learned
+  }
+
+  /** Nobody answers there any more, whoever still seems to be connected. */
+  serverDied(address: Address): void {
+    for (const server of this.servers.all())
+      if (isSameAddress(server.address, address)) server.drop()
+  }
+
+  serverFailed({ address }: ServerSession, kind: FailureKind): void {
+    this.outlook?.failed(address, kind)
   }
 
   loginRefused(error: Uint8Array, sequence: number): void {

@@ -3,9 +3,9 @@ import type { Course, CourseHost } from './course.ts'
 import { MysqlCourse } from './mysql-course.ts'
 import { type CourseParts, OceanbaseCourse } from './oceanbase-course.ts'
 
-export function courseFor(host: CourseHost, parts: Omit<CourseParts, 'directory'>): Course {
+export function courseFor(host: CourseHost, parts: CourseParts): Course {
   const { mode } = parts.deps
   return mode.kind === 'mysql'
     ? new MysqlCourse(host, parts.memory, parts.servers)
-    : new OceanbaseCourse(host, { ...parts, directory: mode.directory })
+    : new OceanbaseCourse(host, parts)
 }

@@ -21,7 +21,7 @@ import { isUpToDate, type RestoreOwner, Restorer, type StepKind, stateFor } from
 import {
   betterServer,
   CLOSES_CLIENT,
-  NOT_MASTER,
+  COUNTED,
   REROUTE,
   REROUTED,
   type Reaction,
@@ -75,6 +75,8 @@ export class Errand implements RestoreOwner, WayOwner, Watched {
   private refusal: Uint8Array | undefined
   private better: Address | undefined
   private wasRerouted = false
+  /** A server said that the location was old, and it was asked for anew. */
+  private hasLookedAgain = false
   /** The command under way may be sent once more. */
   private repeats = false
   /** When the command came, a transaction or a pin held the session on its server. */
@@ -114,6 +116,7 @@ export class Errand implements RestoreOwner, WayOwner, Watched {
     this.refusal = undefined
     this.better = undefined
     this.wasRerouted = false
+    this.hasLookedAgain = false
     this.repeats = false
     this.watch.begin()
     this.isHeld = !this.memory.mayMove
@@ -249,7 +252,7 @@ export class Errand implements RestoreOwner, WayOwner, Watched {
     const answer = error ?? this.refusal
     if (answer !== undefined) this.refuse(answer)
     else if (this.failedSilently !== undefined) this.host.answerNothing()
-    else this.host.answerFault(new Fault('route.no-server', { tenant: this.parts.identity.tenant }))
+    else this.host.answerFault(this.way.lack)
     this.host.goOn()
   }
 
@@ -263,13 +266,19 @@ export class Errand implements RestoreOwner, WayOwner, Watched {
       this.wasRerouted = true
       this.better = betterServer(learned?.userVariables)
     }
-    if (this.way.isRouted && (this.memory.missed || errno === NOT_MASTER)) this.way.missed()
+    // What is tried again renews its location itself: put off as one that is wrong, it would not be.
+    if (!this.isRetrying) this.way.judge(server, !this.memory.missed, errno)
+    const counts = COUNTED.get(errno)
+    if (counts !== undefined) this.parts.identity.outlook?.failed(server.address, counts)
     return learned
   }
 
   /** Whether the server's refusal is kept from the client, because another server may do it. */
   discards(_server: ServerSession, errorCode: number, held: Uint8Array): boolean {
-    const reaction = errorCode === REROUTE && !this.wasRerouted ? REROUTED : reactionTo(errorCode)
+    const reaction =
+      errorCode === REROUTE && !this.wasRerouted
+        ? REROUTED
+        : reactionTo(errorCode, this.way.isRouted && !this.hasLookedAgain)
     const most = this.parts.deps.settings().maxAttempts
     const isFree = this.way.boundTo === undefined && !this.isTied
     const mayTry = this.repeats && isFree && !this.runsRoutine
@@ -289,14 +298,20 @@ export class Errand implements RestoreOwner, WayOwner, Watched {
     const { reaction, request, parts } = this
     this.reaction = undefined
     this.attempts += 1
-    if (reaction?.says === 'server-unfit') parts.directory.connectFailed(server.address)
-    else if (this.way.isRouted) this.way.missed()
+    if (reaction?.says === 'server-unfit')
+      parts.identity.outlook?.failed(server.address, reaction.counts)
     this.beginsAnew()
     this.host.retries()
     if (this.begun !== undefined || reaction?.says === 'server-unfit') parts.servers.dropCurrent()
     const { better } = this
     this.better = undefined
-    if (request !== undefined) this.way.goTo(request, better, server.address)
+    if (request === undefined) return
+    if (reaction?.says !== 'location-stale') {
+      this.way.goOn(request, better)
+      return
+    }
+    this.hasLookedAgain = true
+    this.way.lookAgain(request, this.judged)
   }
 
   /** The BEGIN that was sent with the command is to be sent with it again. */
@@ -316,7 +331,7 @@ export class Errand implements RestoreOwner, WayOwner, Watched {
   lost(server: ServerSession): void {
     if (this.restorer?.server === server) {
       this.restorer.stop()
-      this.lostUnsent(server)
+      this.lostUnsent()
       return
     }
     if (this.host.answering !== server) {
@@ -328,11 +343,11 @@ export class Errand implements RestoreOwner, WayOwner, Watched {
   }
 
   /** The command was not sent yet: another server will do, unless something of the session went with this one. */
-  private lostUnsent({ address }: ServerSession): void {
+  private lostUnsent(): void {
     const { request, way } = this
     this.beginsAnew()
     if (!this.isTied && request !== undefined && this.mayTryAgain()) {
-      way.goTo(request, undefined, address)
+      way.goOn(request)
       return
     }
     this.loss.note()

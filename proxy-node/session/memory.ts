@@ -30,6 +30,7 @@ const NO_STATEMENTS: readonly string[] = []
 /** An OK that says nothing, with the length of an empty message. */
 const PLAIN_OK_BYTES = 8
 
+const READ_CONSISTENCY = 'ob_read_consistency'
 /** Extra-info blob of system variables (§3.3.1). */
 export const SYSTEM_BLOB = 4
 
@@ -51,12 +52,16 @@ export class SessionMemory {
   schema: string | undefined
   /** The last statement was routed to a server that is not its table's leader. */
   missed = false
+  /** Once it has changed rows, compacting zones are avoided (§7.5). */
+  hasRunDml = false
   /** COM_QUERY payload of a BEGIN that no server has seen (§5.2). */
   heldBegin: Uint8Array | undefined
   /** Counts the changes; what a server session has is compared with it. */
   version = 1
   /** Versions of the last change of each kind. */
   systemVersion = 0
+  /** The session has said how it reads, if only what it did before. */
+  hasSetReadConsistency = false
   userVersion = 0
   blobVersion = 0
   /** How often COM_RESET_CONNECTION was done. */
@@ -99,6 +104,12 @@ export class SessionMemory {
   /** The session's value of a system variable, display text; undefined before login. */
   variable(name: string): string | undefined {
     return this.system?.get(name)?.value ?? this.baseline?.value(name)
+  }
+
+  /** A user variable that holds a text; the name in lower case. */
+  userText(name: string): string | undefined {
+    const bytes = this.user?.get(name)?.value.bytes
+    return bytes === undefined ? undefined : Buffer.from(bytes).toString('utf8')
   }
 
   /** A variable that counts seconds; `otherwise` where no server has told it. */
@@ -327,6 +338,8 @@ export class SessionMemory {
     this.pins = 0
     this.option = 0
     this.bytes = 0
+    this.hasSetReadConsistency = false
+    this.hasRunDml = false
     this.prescribed = undefined
     this.initSql = NO_STATEMENTS
     this.modeVersion = -1
@@ -362,6 +375,7 @@ export class SessionMemory {
 
   private keepSystem(name: string, value: string): void {
     const before = this.system?.get(name)
+    if (name === READ_CONSISTENCY) this.hasSetReadConsistency = true
     if ((this.prescribed?.get(name) ?? value) !== value) {
       this.isDefied = true
       return

@@ -26,7 +26,7 @@ import { LossNotice } from './loss.ts'
 import type { SessionMemory } from './memory.ts'
 import { OwnCommands } from './own-commands.ts'
 import { PINS } from './pins.ts'
-import type { Directory, SessionDeps } from './ports.ts'
+import type { SessionDeps } from './ports.ts'
 import { prescribe, refusalOf } from './prescribed.ts'
 import { ROUTE_PREFIX_BYTES } from './requests.ts'
 import { CLOSES_CLIENT } from './retry.ts'
@@ -58,7 +58,6 @@ const TEXT_VERBS: Readonly<Partial<Record<Statement['verb'], true>>> = {
 
 export type CourseParts = {
   readonly deps: SessionDeps
-  readonly directory: Directory
   readonly memory: SessionMemory
   readonly servers: Servers
   readonly identity: IdentityOwner
@@ -159,8 +158,9 @@ export class OceanbaseCourse implements Course {
       TEXT_VERBS[meaning.verb] === true ? this.statements.text(head, memory.lexerMode) : undefined
     const says = executed ?? meaning
     this.pin(says)
-    if (usesTexts(meaning)) this.statements.route(head, meaning, says)
-    else errand.way.route(head, says)
+    const source = executed === undefined ? 'head' : undefined
+    if (usesTexts(meaning)) this.statements.route(head, meaning, says, source)
+    else errand.way.route(head, says, source)
   }
 
   /** A first BEGIN is kept until the statement behind it says where the transaction belongs (§5.2). */

@@ -5,6 +5,7 @@
 import { Fault } from '#contract/fault'
 import type { Address } from '../net/transport.ts'
 import { type OwnStatement, ownStatement } from '../sql/own-statements.ts'
+import { NO_SERVERS } from '../topology/tenants.ts'
 import { buildOk } from '../wire/ok.ts'
 import { COMMAND, DEFAULT_STATUS, HEADER_BYTES } from '../wire/protocol.ts'
 import { Reader } from '../wire/reader.ts'
@@ -116,15 +117,17 @@ export class OwnCommands {
 
   /** Binds the session to one server of its tenant, or lets it go. A transaction stays where it is. */
   private setRouteAddress(address: number): void {
-    const { directory, identity } = this.parts
+    const { identity } = this.parts
     if (address === 0) {
       this.route.boundTo = undefined
       this.host.answer(this.ok())
       return
     }
-    const servers = directory.tenantServers(identity.tenant)
+    const servers = identity.outlook?.tenantServers(identity.tenant) ?? NO_SERVERS
     this.later(Promise.resolve(servers), found => {
-      const server = found.find(({ host, port }) => routeNumber(host, port) === address)
+      const server = found.replicas.find(
+        ({ server: { host, port } }) => routeNumber(host, port) === address,
+      )?.server
       if (server === undefined) {
         const given = address < 0 ? 'this value' : address
         throw new Fault('route.not-a-server', { address: given, tenant: identity.tenant })

@@ -6,28 +6,45 @@ import type { ServerSession } from '../backend/server-session.ts'
 import type { ServerTlsPort } from '../backend/server-tls.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Address, Transport } from '../net/transport.ts'
+import type { LdcCache } from '../routing/ldc.ts'
+import type { StaleReplicas } from '../routing/stale-replicas.ts'
+import type { RoutingSettings, ServerGroups } from '../routing/view.ts'
+import type { FailureKind } from '../topology/failures.ts'
+import type { LocationView } from '../topology/location-view.ts'
+import type { ClusterPicture, TenantServers, Verdicts } from '../topology/model.ts'
 import type { FrameScratch } from '../wire/ob20.ts'
 import type { Cell, Column } from '../wire/resultset.ts'
 import type { EntryRules } from './client-entry.ts'
+import type { Detours } from './detours.ts'
 import type { Lobby, LobbyLimits } from './lobby.ts'
+import type { Placement } from './placement.ts'
 import type { Prescription } from './prescribed.ts'
+import type { SessionRouteView } from './route-view.ts'
 import type { WorkerTraffic } from './traffic.ts'
 
-/** Where statements of one tenant can go. Both answers may be immediate or a promise. */
+/** One OB cluster as its statements are routed by; what is behind it changes, the view stays. */
+export type ClusterView = {
+  /** As servers know it. */
+  readonly name: string
+  readonly picture: ClusterPicture
+  readonly verdicts: Verdicts
+  readonly stale: StaleReplicas
+  readonly ldcs: LdcCache
+  readonly locations: LocationView
+  /** Empty when the tenant is unknown; at once when it is known. */
+  readonly tenantServers: (tenant: string) => TenantServers | Promise<TenantServers>
+  /** What happened on the way to a server, or there. */
+  readonly failed: (server: Address, kind: FailureKind) => void
+  /** All leaders of the tenant are not on one server, whatever was said (§4.8). */
+  readonly scattered: (tenant: string) => void
+}
+
+/** The OB clusters of this node. */
 export type Directory = {
-  /** The cluster's name as servers know it; undefined when this node has no such cluster. */
-  readonly resolveCluster: (name: string | undefined) => string | undefined
-  /** Servers of the tenant in the order to try; empty when the tenant is unknown. */
-  readonly tenantServers: (tenant: string) => readonly Address[] | Promise<readonly Address[]>
-  /** The leader of a non-partitioned table; undefined when it is unknown or has none of its own. */
-  readonly leaderOf: (
-    tenant: string,
-    database: string,
-    table: string,
-  ) => Address | undefined | Promise<Address | undefined>
-  /** A statement routed by that table reached a server without its leader. */
-  readonly missed: (tenant: string, database: string, table: string) => void
-  readonly connectFailed: (server: Address) => void
+  /** By the name of a login, undefined for the first; undefined when this node has no such cluster. */
+  readonly cluster: (
+    name: string | undefined,
+  ) => ClusterView | undefined | Promise<ClusterView | undefined>
 }
 
 export type AdminAnswer =
@@ -79,8 +96,19 @@ export type SessionSettings = LobbyLimits &
     readonly usesOb20: boolean
     /** Full-link trace ids of servers follow the session to the next server (OB 2.0 only). */
     readonly tracesFullLink: boolean
-    /** `server_routing_mode=random`: each statement that may move goes to some server. */
-    readonly routesAtRandom: boolean
+    readonly routing: RoutingSettings
+    /** `target_db_server`; empty for none. */
+    readonly targets: ServerGroups
+    /** `proxy_idc_name`. */
+    readonly idcName: string
+    /** `enable_pl_route`: CALL goes by its routine's first statement. */
+    readonly routesRoutines: boolean
+    /** `enable_partition_table_route`. */
+    readonly prunes: boolean
+    /** `request_buffer_length`: bytes of a statement that are analysed. */
+    readonly analysedBytes: number
+    /** `route_diagnosis_level`; 0: EXPLAIN ROUTE is off. */
+    readonly diagnosisLevel: number
   }
 
 /** Who asks for something of other client sessions. */
@@ -137,6 +165,12 @@ export type SessionDeps = {
   /** Unique over workers, restarts and nodes (N4). */
   readonly nextConnectionId: () => number
   readonly maxSessions: () => number
+  /** For the statement at hand, of whichever session. */
+  readonly routeView: SessionRouteView
+  /** Computes partitions, of whichever session's statement. */
+  readonly placement: Placement
+  /** Finds what statements are routed by instead of themselves. */
+  readonly detours: Detours
   readonly traffic: WorkerTraffic
   readonly lobby: Lobby
   /** Absent: no TLS is offered, nobody is believed. */

@@ -11,6 +11,7 @@ import {
   type ServerSessionOwner,
 } from '../backend/server-session.ts'
 import type { Address } from '../net/transport.ts'
+import type { FailureKind } from '../topology/failures.ts'
 import type { Greeting } from '../wire/handshake.ts'
 import type { SessionMemory } from './memory.ts'
 import type { SessionDeps } from './ports.ts'
@@ -21,6 +22,12 @@ const MAX_SPARE = 16
 
 /** A server that cannot serve this tenant now although its login is right: try another (§7.5). */
 const ELSEWHERE: ReadonlySet<number> = new Set([4124, 5150, 8001, 8002])
+
+/** What the server says of itself with it. */
+const UNFIT: ReadonlyMap<number, FailureKind> = new Map([
+  [8001, 'server-initialising'],
+  [8002, 'server-stopping'],
+])
 
 export type ServersOwner = ServerAnswers & {
   /** MySQL mode: the server's greeting, and login packets that are neither OK nor ERR. */
@@ -36,9 +43,16 @@ export type ServersOwner = ServerAnswers & {
   readonly drained: () => void
   /** The session in use is gone. */
   readonly lost: (server: ServerSession) => void
+  /** A server was not reached, or cannot let anyone in. */
+  readonly failed: (server: ServerSession, kind: FailureKind) => void
   /** One that was kept is gone; a command may have bound itself to it. */
   readonly spareLost: (server: ServerSession) => void
 }
+
+/** Servers to try, one after the other; what was tried before has failed. */
+export type Walk = { readonly next: () => Address | undefined }
+
+const NOWHERE: Walk = { next: () => undefined }
 
 export class Servers implements ServerSessionOwner {
   private readonly deps: SessionDeps
@@ -48,7 +62,7 @@ export class Servers implements ServerSessionOwner {
   /** Made when a second server session is: most clients have one. */
   private spare: Map<string, ServerSession> | undefined
   private state: ServersState = 'none'
-  private candidates: readonly Address[] = []
+  private walk: Walk = NOWHERE
   private login: ProxyLogin | undefined
   private database: string | undefined
   private lastError: Uint8Array | undefined
@@ -86,22 +100,22 @@ export class Servers implements ServerSessionOwner {
     this.open(address)
   }
 
-  /** A login of the client's, on the first of `candidates` that can take it; sessions of an earlier one end. */
-  logIn(candidates: readonly Address[], login: ProxyLogin, database: string | undefined): void {
+  /** A login of the client's, on the first server of `walk` that can take it; sessions of an earlier one end. */
+  logIn(walk: Walk, login: ProxyLogin, database: string | undefined): void {
     this.closeAll()
     this.login = login
     this.database = database
     this.lastError = undefined
-    this.candidates = candidates.slice(0, this.deps.settings().maxAttempts)
+    this.walk = walk
     this.move('login')
     this.tryNext()
   }
 
-  /** Finds a session on the first of `candidates` that can be used; the outcome is `reached` or `unreachable`. */
-  goTo(candidates: readonly Address[]): void {
+  /** Finds a session on the first server of `walk` that can be used; the outcome is `reached` or `unreachable`. */
+  goTo(walk: Walk): void {
     this.database = undefined
     this.lastError = undefined
-    this.candidates = candidates.slice(0, this.deps.settings().maxAttempts)
+    this.walk = walk
     this.keep()
     this.move('go')
     this.tryNext()
@@ -202,12 +216,12 @@ export class Servers implements ServerSessionOwner {
   }
 
   private tryNext(): void {
-    const [address, ...rest] = this.candidates
-    this.candidates = rest
-    if (address === undefined) {
-      this.giveUp()
-      return
-    }
+    const address = this.walk.next()
+    if (address === undefined) this.giveUp()
+    else this.go(address)
+  }
+
+  private go(address: Address): void {
     const kept = this.takeSpare(keyOf(address))
     if (kept === undefined) this.open(address)
     else {
@@ -251,10 +265,13 @@ export class Servers implements ServerSessionOwner {
   refused(server: ServerSession, error: Uint8Array, sequence: number): void {
     if (server !== this.current) return
     const errno = (error[1] ?? 0) | ((error[2] ?? 0) << 8)
+    const unfit = UNFIT.get(errno)
+    if (unfit !== undefined) this.owner.failed(server, unfit)
     const isFinal = this.state === 'entering' && !ELSEWHERE.has(errno)
     this.lastError = error
-    if (!isFinal && this.candidates.length > 0) {
-      this.tryNext()
+    const next = isFinal ? undefined : this.walk.next()
+    if (next !== undefined) {
+      this.go(next)
       return
     }
     if (this.state !== 'entering') {
@@ -274,8 +291,7 @@ export class Servers implements ServerSessionOwner {
     }
     if (this.state === 'closed' || server !== this.current) return
     this.current = undefined
-    const { mode } = this.deps
-    if (!wasReady && mode.kind === 'oceanbase') mode.directory.connectFailed(server.address)
+    if (!wasReady) this.owner.failed(server, 'connect-failed')
     if (this.state === 'using') {
       this.move('lost')
       this.owner.lost(server)

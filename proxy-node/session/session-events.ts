@@ -4,6 +4,7 @@
  */
 import type { ServerSession } from '../backend/server-session.ts'
 import type { Connection, ConnectionEvents } from '../net/transport.ts'
+import type { FailureKind } from '../topology/failures.ts'
 import type { Greeting } from '../wire/handshake.ts'
 import type { Course } from './course.ts'
 import type { ServersOwner } from './servers.ts'
@@ -20,6 +21,7 @@ export type EventTarget = {
   readonly loggedIn: (ok: Uint8Array, sequence: number) => void
   readonly loginRefused: (error: Uint8Array, sequence: number) => void
   readonly unreachable: (error: Uint8Array | undefined) => void
+  readonly serverFailed: (server: ServerSession, kind: FailureKind) => void
   readonly serverDrained: () => void
   readonly failed: (error: unknown) => void
 }
@@ -114,6 +116,10 @@ export class ServerEvents implements ServersOwner {
 
   extra(server: ServerSession, type: number, bytes: Uint8Array): void {
     this.session.course?.extra(server, type, bytes)
+  }
+
+  failed(server: ServerSession, kind: FailureKind): void {
+    this.session.serverFailed(server, kind)
   }
 
   infile(server: ServerSession): void {

@@ -2,13 +2,17 @@
 import { Fault } from '#contract/fault'
 import { Baselines } from '../backend/baseline.ts'
 import type { TimerHandle } from '../base/clock.ts'
-import type { ConnectionEvents } from '../net/transport.ts'
+import type { Address, ConnectionEvents } from '../net/transport.ts'
 import { FrameScratch } from '../wire/ob20.ts'
+import { type Busy, busyWith } from './busy.ts'
 import { Canceller } from './cancel.ts'
 import { ClientSession, type SessionKeeper } from './client-session.ts'
+import { Detours } from './detours.ts'
 import { Drain, type DrainPlan, type DrainReport, type DrainShare, drainReport } from './drain.ts'
 import { Lobby } from './lobby.ts'
+import { Placement } from './placement.ts'
 import type { KillOutcome, ProcessRow, Requester, SessionDeps } from './ports.ts'
+import { SessionRouteView } from './route-view.ts'
 import { WorkerTraffic } from './traffic.ts'
 
 const BEAT_MS = 1_000
@@ -41,7 +45,15 @@ export class Sessions {
   constructor(
     deps: Omit<
       SessionDeps,
-      'cancel' | 'traffic' | 'lobby' | 'baselines' | 'scratch' | 'isDraining'
+      | 'cancel'
+      | 'traffic'
+      | 'lobby'
+      | 'baselines'
+      | 'scratch'
+      | 'isDraining'
+      | 'routeView'
+      | 'placement'
+      | 'detours'
     >,
   ) {
     // An id of a client that is still here is not given again, however long it stays (N4).
@@ -59,6 +71,9 @@ export class Sessions {
       lobby: new Lobby(deps.settings),
       baselines: new Baselines(),
       scratch: new FrameScratch(),
+      routeView: new SessionRouteView(deps),
+      placement: new Placement(deps.clock.now),
+      detours: new Detours(),
       cancel: (login, victim, isWanted) => canceller.cancel(login, victim, isWanted),
     }
   }
@@ -169,6 +184,15 @@ export class Sessions {
     const now = this.deps.clock.now()
     for (const session of this.open.values()) if (!session.isLeaving) this.lastGuestAt = now
     return now - this.lastGuestAt >= LINGER_MS
+  }
+
+  /** What runs on this server is not going to end: its sessions are lost at once. */
+  serverDied(server: Address): void {
+    for (const session of this.list()) session.serverDied(server)
+  }
+
+  busy(): Busy {
+    return busyWith(this.open.values())
   }
 
   report(): DrainReport {

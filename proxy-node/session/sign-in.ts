@@ -3,7 +3,8 @@
  * Who may come in is decided here, where to is the servers' matter. Source: proxy-protocol.md §1.
  */
 import { Fault } from '#contract/fault'
-import type { Address, Connection } from '../net/transport.ts'
+import type { Connection } from '../net/transport.ts'
+import type { TenantServers } from '../topology/model.ts'
 import { PacketCollector } from '../wire/framing.ts'
 import { buildGreeting, type Greeting, type Login, maskLogin } from '../wire/handshake.ts'
 import { malformed } from '../wire/reader.ts'
@@ -18,7 +19,9 @@ import {
   proxyLogin,
   readLogin,
 } from './login.ts'
-import type { Directory, SessionDeps } from './ports.ts'
+import type { SessionMemory } from './memory.ts'
+import type { ClusterView, Directory, SessionDeps } from './ports.ts'
+import { Route } from './route.ts'
 import type { Servers } from './servers.ts'
 import type { SessionEvent, SessionState } from './states.ts'
 
@@ -28,6 +31,10 @@ export type SignInHost = {
   readonly deps: SessionDeps
   readonly state: SessionState
   readonly servers: Servers
+  readonly memory: SessionMemory
+  readonly tenant: string
+  /** Of the cluster that is logged in to. */
+  outlook: ClusterView | undefined
   readonly entry: ClientEntry
   /** Among the clients that log in; undefined when it has. */
   readonly visit: Visit | undefined
@@ -182,25 +189,31 @@ export class SignIn {
       this.deny(credentials)
       return
     }
-    const cluster = mode.directory.resolveCluster(credentials.clusterName)
-    if (cluster === undefined)
-      host.giveUp(new Fault('login.unknown-cluster', { cluster: credentials.clusterName ?? '' }))
-    else this.logIn({ ...credentials, cluster }, mode.directory)
+    this.enter(credentials, mode.directory).catch(error => host.failed(error))
   }
 
-  private logIn(credentials: Credentials, directory: Directory): void {
+  /** Into the cluster, if this node has it. @throws login.unknown-cluster, route.no-server */
+  private async enter(credentials: Credentials, directory: Directory): Promise<void> {
     const { host } = this
-    host.credentials = credentials
-    const noServer = () => host.giveUp(new Fault('route.no-server', { tenant: credentials.tenant }))
-    Promise.resolve(directory.tenantServers(credentials.tenant))
-      .then(servers => this.logInOn(servers, credentials), noServer)
-      .catch(error => host.failed(error))
-  }
-
-  private logInOn(servers: readonly Address[], credentials: Credentials): void {
-    const { host } = this
+    const { tenant, clusterName } = credentials
+    const outlook = await directory.cluster(clusterName)
     if (host.state !== 'authenticating') return
-    if (servers.length === 0) {
+    if (outlook === undefined)
+      throw new Fault('login.unknown-cluster', { cluster: clusterName ?? '' })
+    host.credentials = { ...credentials, cluster: outlook.name }
+    host.outlook = outlook
+    let servers: TenantServers
+    try {
+      servers = await outlook.tenantServers(tenant)
+    } catch {
+      throw new Fault('route.no-server', { tenant })
+    }
+    if (host.state === 'authenticating') this.logInOn(servers, host.credentials)
+  }
+
+  private logInOn(servers: TenantServers, credentials: Credentials): void {
+    const { host } = this
+    if (servers.replicas.length === 0) {
       this.deny(credentials)
       return
     }
@@ -211,7 +224,9 @@ export class SignIn {
       proxyVersion: host.deps.proxyVersion,
       scramble: host.scramble,
     })
-    host.servers.logIn(servers, login, credentials.login.database || undefined)
+    const route = new Route(host.deps.routeView, host)
+    route.decide({ command: 'login', meaning: undefined, servers, place: undefined })
+    host.servers.logIn(route, login, credentials.login.database || undefined)
   }
 
   private deny(credentials: Credentials): void {

@@ -21,6 +21,7 @@ import { ROUTE_PREFIX_BYTES } from './requests.ts'
 import { Routines } from './routines.ts'
 import type { Servers } from './servers.ts'
 import { executeFor, executeHeadBytes, type Prepared, Statements, typesIn } from './statements.ts'
+import type { Source } from './way.ts'
 
 /** What a text statement under way does when it succeeds. */
 type TextUnderWay = {
@@ -111,11 +112,13 @@ export class StatementCommands {
       this.host.answerFault(new Fault('session.memory', { bytes: this.memory.limitBytes }))
       return
     }
-    const meaning = classify(head, HEADER_BYTES + 1, head.length, this.memory.lexerMode)
-    this.current = this.statements.add(head.slice(HEADER_BYTES), meaning)
+    const payload = head.slice(HEADER_BYTES)
+    const meaning = classify(payload, 1, payload.length, this.memory.lexerMode)
+    const prepared = this.statements.add(payload, meaning)
+    this.current = prepared
     this.awaitsId = true
     this.errand.meaning = meaning
-    this.errand.way.route(head, meaning)
+    this.errand.way.route(head, meaning, prepared)
   }
 
   /** The PREPARE before reached no server, or the server that had it was lost: it is no statement. */
@@ -148,7 +151,7 @@ export class StatementCommands {
     errand.meaning = prepared.meaning
     errand.rewrite = this.rewriteExecute
     const bound = prepared.longDataOn
-    if (bound === undefined) this.route(head, prepared.meaning, prepared.meaning)
+    if (bound === undefined) this.route(head, prepared.meaning, prepared.meaning, prepared)
     else if (this.isElsewhere(bound)) this.host.answerFault(new Fault('statement.other-server'))
     else errand.way.goOnlyTo(bound, head, PINS.longData.lost)
   }
@@ -195,7 +198,7 @@ export class StatementCommands {
       prepared.longDataError ??= error
     }
     const bound = prepared.longDataOn
-    if (bound === undefined) errand.way.route(head, prepared.meaning)
+    if (bound === undefined) errand.way.route(head, prepared.meaning, prepared)
     else if (bound.isClosed || this.isElsewhere(bound)) this.host.answerNothing()
     else errand.way.goOnlyTo(bound, head, PINS.longData.lost)
   }
@@ -257,7 +260,7 @@ export class StatementCommands {
   // --- text statements
 
   /** To where routines ran, if any did and the statement uses texts; `says` is what executing it means. */
-  route(head: Uint8Array, { verb, flags }: Statement, says: Statement): void {
+  route(head: Uint8Array, { verb, flags }: Statement, says: Statement, source: Source): void {
     const { errand, memory, routines } = this
     const { way } = errand
     this.isCalling = (says.flags & FLAG.calls) !== 0
@@ -267,7 +270,7 @@ export class StatementCommands {
     if (verb === 'execute' && routines.home === undefined) errand.executes = says
     const isFree = memory.mayMove && (says.flags & BOUND) === 0
     const home = isFree && (this.isCalling || usesTexts(verb, flags)) ? routines.home : undefined
-    if (home === undefined) way.route(head, says)
+    if (home === undefined) way.route(head, says, source)
     else way.goOnlyTo(home, head, PINS.routineTexts.lost)
   }
 

@@ -6,15 +6,48 @@
 import { Fault } from '#contract/fault'
 import type { ServerSession } from '../backend/server-session.ts'
 import type { Address } from '../net/transport.ts'
+import type { Decision } from '../routing/decision.ts'
+import { dirtyBecause } from '../routing/feedback.ts'
+import type { Command } from '../routing/view.ts'
 import type { Statement } from '../sql/classify.ts'
+import type { SimpleRoute } from '../sql/directives.ts'
 import { FLAG } from '../sql/words.ts'
+import type { KnownTable, Place } from '../topology/location-view.ts'
+import type { PartitionLocation, TenantServers } from '../topology/model.ts'
+import { PRUNED } from '../topology/partition/pruner.ts'
+import { NO_SERVERS } from '../topology/tenants.ts'
+import { COMMAND, HEADER_BYTES } from '../wire/protocol.ts'
 import type { CourseHost } from './course.ts'
+import { type CallText, hideComment, ofComment } from './detours.ts'
 import type { SessionMemory } from './memory.ts'
 import type { CourseParts } from './oceanbase-course.ts'
 import { PINS } from './pins.ts'
+import type { Written } from './placement.ts'
+import type { ClusterView } from './ports.ts'
+import { NOT_MASTER } from './retry.ts'
+import { only, Route } from './route.ts'
 import { isSameAddress } from './servers.ts'
+import type { Prepared } from './statements.ts'
+
+/** Commands as decisions name them. */
+const COMMANDS: Readonly<Record<number, Command>> = {
+  [COMMAND.query]: 'query',
+  [COMMAND.stmtPrepare]: 'prepare',
+  [COMMAND.stmtExecute]: 'execute',
+  [COMMAND.stmtSendLongData]: 'piece',
+  [COMMAND.stmtFetch]: 'fetch',
+}
 
 const SEQUENCE = FLAG.nextValue | FLAG.currentValue
+
+/**
+ * Where the text of what is routed is: in the command itself, in what was prepared, or out of reach
+ * (the text behind an EXECUTE by name).
+ */
+export type Source = 'head' | Prepared | undefined
+
+/** What says where a statement belongs: the statement itself, or what it is routed by instead. */
+type Reading = { readonly meaning: Statement; readonly detour: Uint8Array | undefined }
 
 /** Who carries the command. */
 export type WayOwner = {
@@ -35,9 +68,13 @@ export class Way {
   private rowsOn: ServerSession | undefined
   /** Where the last value of a sequence was drawn. */
   private valueOn: ServerSession | undefined
-  private database = ''
-  /** Empty: the command was not routed by a table. */
-  private table = ''
+  private source: Source
+  /** Chance, or the first of several, picked the partition. */
+  private isGuess = false
+  /** Nothing had to be asked for. */
+  private isCached = true
+  /** Made when something is routed. */
+  private decided: Route | undefined
   /** Counts commands: an answer about an earlier one is of no interest. */
   turn = 0
   /** What the command needs of the server it was sent to and no other has; empty for nothing. */
@@ -52,16 +89,48 @@ export class Way {
 
   begin(): void {
     this.turn += 1
-    this.table = ''
     this.tie = ''
+    this.source = undefined
+    this.isGuess = false
+    this.isCached = true
+    this.decided?.release()
   }
 
+  /** The command went by where its table is. */
   get isRouted(): boolean {
-    return this.table !== ''
+    return this.decided?.place !== undefined
+  }
+
+  /** Why no server could be had for the command. */
+  get lack(): Fault {
+    if (this.decided?.refusal === 'target-not-allowed') return new Fault('route.targets-lost')
+    return new Fault('route.no-server', { tenant: this.parts.identity.tenant })
+  }
+
+  private get outlook(): ClusterView {
+    const { outlook } = this.parts.identity
+    if (outlook === undefined) throw new Fault('proxy.internal')
+    return outlook
+  }
+
+  private get walk(): Route {
+    const { parts } = this
+    this.decided ??= new Route(parts.deps.routeView, {
+      memory: parts.memory,
+      servers: parts.servers,
+      get tenant() {
+        return parts.identity.tenant
+      },
+      get outlook() {
+        return parts.identity.outlook
+      },
+    })
+    return this.decided
   }
 
   /** By what the statement means: bound, leaning, by its table, or wherever the session is. */
-  route(head: Uint8Array, meaning: Statement): void {
+  route(head: Uint8Array, meaning: Statement, source: Source): void {
+    this.source = source
     const { memory, parts } = this
     const ties = meaning.flags & (FLAG.leans | FLAG.foundRows)
     if (ties === FLAG.foundRows && memory.mayMove) {
@@ -74,11 +143,77 @@ export class Way {
     }
     if ((meaning.flags & SEQUENCE) !== 0 && this.goWhereValueIs(head, meaning.flags)) return
     const database = meaning.database ?? memory.schema
-    if (this.boundTo !== undefined) this.stay(head)
-    else if (parts.deps.settings().routesAtRandom) this.goAnywhere(head)
-    else if (meaning.table !== undefined && database !== undefined)
-      this.goByTable(head, database, meaning.table)
-    else this.stay(head)
+    const { simpleRoute } = meaning.directives
+    if (this.boundTo !== undefined || database === undefined) this.stay(head, meaning)
+    else if (simpleRoute !== undefined) this.goByComment(head, meaning, simpleRoute, database)
+    else if (meaning.verb === 'call' && parts.deps.settings().routesRoutines)
+      this.goByRoutine(head, meaning)
+    else if (meaning.table === undefined) this.stay(head, meaning)
+    else this.goByTable(head, meaning, database, { meaning, detour: undefined })
+  }
+
+  /** By the table and key that a comment names (§5.4). */
+  private goByComment(
+    head: Uint8Array,
+    meaning: Statement,
+    simple: SimpleRoute,
+    schema: string,
+  ): void {
+    if (this.source === 'head') hideComment(simple, head)
+    const [table = '', database = schema] = simple.table.split('.').reverse()
+    const { tenant } = this.parts.identity
+    this.found(this.outlook.locations.table(tenant, database, table), head, (known, request) => {
+      const detour =
+        known?.partitions === undefined ? undefined : ofComment(simple, known.partitions)
+      const reading = { meaning: detour?.meaning ?? meaning, detour: detour?.bytes }
+      this.onTable(known, request, meaning, reading)
+    })
+  }
+
+  /** By the first statement of the routine that is called (§4.5). */
+  private goByRoutine(head: Uint8Array, meaning: Statement): void {
+    const { parts, outlook } = this
+    const text = this.callText(head)
+    const routine = text === undefined ? undefined : parts.deps.detours.routine(text)
+    const database = routine?.database ?? this.memory.schema
+    if (routine === undefined || database === undefined) {
+      this.stay(head, meaning)
+      return
+    }
+    const { tenant } = parts.identity
+    this.found(
+      outlook.locations.routine(tenant, database, '', routine.name),
+      head,
+      (entry, request) => {
+        const again = this.callText(request)
+        const detour = again && parts.deps.detours.ofCall(again, entry?.sql ?? '')
+        if (detour?.meaning.table === undefined) this.stay(request, meaning)
+        else
+          this.goByTable(request, meaning, detour.meaning.database ?? database, {
+            meaning: detour.meaning,
+            detour: detour.bytes,
+          })
+      },
+    )
+  }
+
+  /** Undefined: it is out of reach. */
+  private callText(head: Uint8Array): CallText | undefined {
+    const { source, memory } = this
+    if (source === undefined) return undefined
+    const isHead = source === 'head'
+    const bytes = isHead ? head : source.payload
+    return { bytes, from: isHead ? HEADER_BYTES + 1 : 1, mode: memory.lexerMode }
+  }
+
+  /** At once when it is known, later when it has to be asked for. */
+  private found<T>(
+    answer: T | undefined | Promise<T | undefined>,
+    head: Uint8Array,
+    act: (value: T | undefined, request: Uint8Array) => void,
+  ): void {
+    if (answer instanceof Promise) this.later(answer, head, act)
+    else act(answer, head)
   }
 
   /** To the session in use, whatever else would do; what leans on the statement before needs that one. */
@@ -87,7 +222,7 @@ export class Way {
     if (leans) this.tie = PINS.lastStatement.lost
     if (current !== undefined) this.owner.deliver(current, head)
     else if (leans) this.host.answerFault(new Fault('session.state-lost', { what: this.tie }))
-    else this.goAnywhere(head)
+    else this.decide(head, undefined, undefined)
   }
 
   /** FOUND_ROWS() is known where the last query ran, and nowhere else (A11). */
@@ -109,17 +244,21 @@ export class Way {
     return true
   }
 
-  /** To the session in use, to any server if there is none. */
-  stay(head: Uint8Array): void {
-    const current = this.parts.servers.current
-    if (current === undefined || this.isAstray(current)) this.goAnywhere(head)
-    else this.owner.deliver(current, head)
+  /** To the session in use if that will do, else to any server. */
+  stay(head: Uint8Array, meaning?: Statement): void {
+    const { current } = this.parts.servers
+    const isHeld = current !== undefined && (!this.memory.mayMove || this.isAt(current))
+    if (isHeld) this.owner.deliver(current, head)
+    else if (this.boundTo === undefined) this.decide(head, meaning, undefined)
+    else {
+      this.owner.keep(head)
+      this.parts.servers.goTo(only(this.boundTo))
+    }
   }
 
-  /** The session has to go from this server to the one that it is bound to, and may. */
-  private isAstray({ address }: ServerSession): boolean {
-    const { boundTo } = this
-    return boundTo !== undefined && this.memory.mayMove && !isSameAddress(boundTo, address)
+  /** The session is bound to that server. */
+  private isAt({ address }: ServerSession): boolean {
+    return this.boundTo !== undefined && isSameAddress(this.boundTo, address)
   }
 
   /** To one session and no other, for the sake of `tie`, which is lost with it. */
@@ -129,67 +268,144 @@ export class Way {
     this.owner.deliver(server, head)
   }
 
-  private goByTable(head: Uint8Array, database: string, table: string): void {
-    const { parts } = this
-    this.database = database
-    this.table = table
-    const leader = parts.directory.leaderOf(parts.identity.tenant, database, table)
-    if (!(leader instanceof Promise)) {
-      parts.identity.traffic.located(true, leader !== undefined)
-      this.goToLeader(leader, head)
-      return
+  private goByTable(
+    head: Uint8Array,
+    meaning: Statement,
+    database: string,
+    reading: Reading,
+  ): void {
+    const { tenant } = this.parts.identity
+    const known = this.outlook.locations.table(tenant, database, reading.meaning.table ?? '')
+    if (known instanceof Promise) {
+      this.isCached = false
+      this.later(known, head, (found, request) => this.onTable(found, request, meaning, reading))
+    } else this.onTable(known, head, meaning, reading)
+  }
+
+  private onTable(
+    known: KnownTable | undefined,
+    head: Uint8Array,
+    meaning: Statement,
+    reading: Reading,
+  ): void {
+    const place = known === undefined ? undefined : this.placeOf(known, head, reading)
+    if (place instanceof Promise) {
+      this.isCached = false
+      this.later(place, head, (found, request) => this.placed(request, meaning, found))
+    } else this.placed(head, meaning, place)
+  }
+
+  /** Where in the table the statement belongs. */
+  private placeOf(
+    known: KnownTable,
+    head: Uint8Array,
+    { meaning, detour }: Reading,
+  ): Place | undefined | Promise<Place | undefined> {
+    if (known.entry.partNum <= 1) return known.place
+    const { deps } = this.parts
+    if (!deps.settings().prunes || this.source === undefined) return undefined
+    const { placement } = deps
+    const written = detour === undefined ? this.written(head, this.source) : wholly(detour)
+    placement.place(known, meaning, written, this.memory)
+    if (placement.leaf < 0) return undefined
+    this.isGuess = placement.outcome !== PRUNED.one
+    return this.outlook.locations.leaf(known, placement.leaf)
+  }
+
+  private written(head: Uint8Array, source: 'head' | Prepared): Written {
+    const most = HEADER_BYTES + 1 + this.parts.deps.settings().analysedBytes
+    const prepared = source === 'head' ? undefined : source
+    const bytes = prepared?.payload ?? head
+    const isExecute = this.host.command === COMMAND.stmtExecute
+    return {
+      bytes,
+      to: Math.min(bytes.length, most),
+      isCut: bytes.length > most || (prepared === undefined && this.host.isIncomplete),
+      packet: isExecute ? head : undefined,
+      prepared,
     }
+  }
+
+  private placed(head: Uint8Array, meaning: Statement, place: Place | undefined): void {
+    this.parts.identity.traffic.located(this.isCached, place?.location.leader !== undefined)
+    this.decide(head, meaning, place)
+  }
+
+  /** Goes on with what was asked for, if the command still waits for it. */
+  private later<T>(
+    answer: Promise<T | undefined>,
+    head: Uint8Array,
+    act: (value: T | undefined, request: Uint8Array) => void,
+  ): void {
     const { turn } = this
     this.owner.keep(head)
-    const located = (found: Address | undefined) => {
+    const goOn = (value: T | undefined) => {
       const { request } = this.owner
       if (turn !== this.turn || this.host.state !== 'routing' || request === undefined) return
-      parts.identity.traffic.located(false, found !== undefined)
-      this.goToLeader(found, request)
+      act(value, request)
       this.host.goOn()
     }
-    leader.then(located, () => located(undefined)).catch(error => this.failed(error))
+    answer.then(goOn, () => goOn(undefined)).catch(error => this.failed(error))
   }
 
-  private goToLeader(leader: Address | undefined, head: Uint8Array): void {
-    const current = this.parts.servers.current
-    if (current !== undefined && (leader === undefined || isSameAddress(leader, current.address)))
-      this.owner.deliver(current, head)
-    else this.goTo(head, leader, undefined)
-  }
-
-  private goAnywhere(head: Uint8Array): void {
-    this.goTo(head, undefined, undefined)
-  }
-
-  /** To `first` before the others, never to `but`. */
-  goTo(head: Uint8Array, first: Address | undefined, but: Address | undefined): void {
-    const { parts, turn, boundTo } = this
-    this.owner.keep(head)
-    if (boundTo !== undefined) {
-      parts.servers.goTo([boundTo])
-      return
-    }
-    const servers = parts.directory.tenantServers(parts.identity.tenant)
-    const go = (found: readonly Address[]) => {
-      if (turn !== this.turn || this.host.state !== 'routing') return
-      const others = this.ordered(found).filter(
-        server =>
-          (first === undefined || !isSameAddress(first, server)) &&
-          (but === undefined || !isSameAddress(but, server)),
-      )
-      parts.servers.goTo(first === undefined ? others : [first, ...others])
-    }
+  /** By all that is known: to the server in use, if it is the one. */
+  private decide(head: Uint8Array, meaning: Statement | undefined, place: Place | undefined): void {
+    const servers = this.outlook.tenantServers(this.parts.identity.tenant)
     if (servers instanceof Promise)
-      servers.then(go, () => go([])).catch(error => this.failed(error))
-    else go(servers)
+      this.later(servers, head, (found, request) =>
+        this.carryOut(request, meaning, place, found ?? NO_SERVERS),
+      )
+    else this.carryOut(head, meaning, place, servers)
   }
 
-  private ordered(servers: readonly Address[]): readonly Address[] {
-    const { deps } = this.parts
-    if (!deps.settings().routesAtRandom) return servers
-    const at = Math.floor(deps.random() * servers.length)
-    return [...servers.slice(at), ...servers.slice(0, at)]
+  private carryOut(
+    head: Uint8Array,
+    meaning: Statement | undefined,
+    place: Place | undefined,
+    servers: TenantServers,
+  ): void {
+    const { walk, parts } = this
+    const command = COMMANDS[this.host.command] ?? 'other'
+    const address = walk.decide({ command, meaning, place, servers })
+    if (meaning?.table !== undefined && meaning.kind !== 'other') this.memory.hasRunDml = true
+    this.heed(walk.decision)
+    const { current } = parts.servers
+    if (address !== undefined && current !== undefined && isSameAddress(address, current.address)) {
+      walk.arrived()
+      this.owner.deliver(current, head)
+    } else {
+      this.owner.keep(head)
+      parts.servers.goTo(walk)
+    }
+  }
+
+  /** What deciding has shown of the location. */
+  private heed({ location }: Decision): void {
+    const { place } = this.walk
+    if (location !== 0 && place !== undefined) this.outlook.locations.missed(place, false)
+  }
+
+  /** After a server that has not executed the command: `better` first when it named one. */
+  goOn(head: Uint8Array, better?: Address): void {
+    const { walk, boundTo } = this
+    this.owner.keep(head)
+    if (boundTo !== undefined) this.parts.servers.goTo(only(boundTo))
+    else {
+      if (better !== undefined) walk.prefer(better)
+      this.parts.servers.goTo(walk)
+    }
+  }
+
+  /** After a server that says it is not the one: decides again by a location that is asked for anew. */
+  lookAgain(head: Uint8Array, meaning: Statement | undefined): void {
+    const { place } = this.walk
+    if (place === undefined) this.goOn(head)
+    else
+      this.later(this.outlook.locations.renewed(place), head, (_nothing, request) =>
+        meaning === undefined
+          ? this.decide(request, meaning, place)
+          : this.route(request, meaning, this.source),
+      )
   }
 
   private failed(error: unknown): void {
@@ -198,10 +414,33 @@ export class Way {
     )
   }
 
-  /** The table was not where it was thought to be. */
-  missed(): void {
-    const { directory, identity } = this.parts
-    directory.missed(identity.tenant, this.database, this.table)
+  /** The answer says whether the command was where it belongs (§4.8). */
+  judge(server: ServerSession, isHit: boolean, errno: number): void {
+    const { place, decision } = this.walk
+    const { outlook } = this
+    const kind = decision.kind
+    if (kind === 'single-leader' && !isHit) outlook.scattered(this.parts.identity.tenant)
+    if (place === undefined) return
+    if (errno === NOT_MASTER) {
+      outlook.locations.missed(place, true)
+      return
+    }
+    const wasLeader = this.walk.isLeader(server.address)
+    const { location } = place
+    const because = dirtyBecause({
+      kind,
+      consistency: decision.consistency,
+      policy: decision.policy,
+      wasLeader,
+      hadPartition: holds(location, server.address),
+      hasLeader: location.leader !== undefined,
+      isLeaderAvoided: false,
+      isHit,
+      tellsWeakHits: true,
+      weakFeedback: 'all-followers',
+      isGuess: this.isGuess || location.replicas.length === 0 || errno !== 0,
+    })
+    if (because !== undefined) outlook.locations.missed(place, false)
   }
 
   /** The answer of a command, `meaning` if it was text, is whole. */
@@ -220,4 +459,13 @@ export class Way {
     this.valueOn = undefined
     this.boundTo = undefined
   }
+}
+
+function holds({ replicas }: PartitionLocation, server: Address): boolean {
+  for (const replica of replicas) if (isSameAddress(replica.server, server)) return true
+  return false
+}
+
+function wholly(bytes: Uint8Array): Written {
+  return { bytes, to: bytes.length, isCut: false, packet: undefined, prepared: undefined }
 }

@@ -4,23 +4,30 @@
  * is. Source: proxy-routing.md §5.1, §5.2, §5.5; proxy-protocol.md §5.2, §5.3.
  * Hot path: see the rules. A statement costs five objects, and strings for its table's name only.
  */
+import { BINLOG_TOPICS, isBinlogTopic } from './binlog.ts'
+import { type Directives, NO_DIRECTIVES, readDirectives } from './directives.ts'
+import { type Hints, NO_HINTS, readHints } from './hints.ts'
 import { keyword, LEXER_MODE, Lexer, SIGN, TOKEN } from './lexer.ts'
 import { LockingClause, QueryLevels } from './query-shape.ts'
 import { Ties } from './ties.ts'
+import { isAtEnd, isName } from './token-steps.ts'
+import { STARTED, transactionStart } from './transaction-start.ts'
 import {
   DML,
   FILLERS,
   FLAG,
   type Head,
+  kindOf,
   MANY_TARGETS,
   mayCommit,
+  type StatementKind,
   TABLE_SHOWS,
   VERBS,
   type Verb,
 } from './words.ts'
 
 export type Statement = {
-  readonly kind: 'read' | 'write' | 'other'
+  readonly kind: StatementKind
   readonly verb: Verb
   /** Lower-cased, bare or quoted; undefined when there is none to route by. */
   readonly database: string | undefined
@@ -29,12 +36,30 @@ export type Statement = {
   readonly flags: number
   /** What its hint `query_timeout` says, microseconds; 0 without one. */
   readonly queryTimeoutUs: number
+  /** Of the hint directly behind the verb. */
+  readonly hints: Hints
+  readonly directives: Directives
   /** Where the reference to that table begins, quote included; 0 without one. */
   readonly tableAt: number
   /** How many `?` stand before it. */
   readonly parameters: number
   /** How many parentheses around tables alone are open there: `FROM ((t JOIN u) JOIN v)` has two. */
   readonly openJoins: number
+}
+
+/** Of a text that is not understood, or of none. */
+export const NO_STATEMENT: Statement = {
+  kind: 'other',
+  verb: 'other',
+  database: undefined,
+  table: undefined,
+  flags: 0,
+  queryTimeoutUs: 0,
+  hints: NO_HINTS,
+  directives: NO_DIRECTIVES,
+  tableAt: 0,
+  parameters: 0,
+  openJoins: 0,
 }
 
 const FROM = keyword('from')
@@ -45,28 +70,18 @@ const DUAL = keyword('dual')
 const SELECT = keyword('select')
 const WORK = keyword('work')
 const TO = keyword('to')
-const TRANSACTION = keyword('transaction')
 const START = keyword('start')
 const BEGIN = keyword('begin')
 const PREPARE = keyword('prepare')
 const CREATE = keyword('create')
+const EXPLAIN = keyword('explain')
+const ROUTE = keyword('route')
 const FULL = keyword('full')
 const EXTENDED = keyword('extended')
 const SAVEPOINT = keyword('savepoint')
-const WITH = keyword('with')
-const CONSISTENT = keyword('consistent')
-const SNAPSHOT = keyword('snapshot')
-const READ = keyword('read')
-const ONLY = keyword('only')
-const WRITE = keyword('write')
-
-/** Kinds of options of START TRANSACTION. */
-const OPTION = { access: 1, snapshot: 2 } as const
 
 /** How many words may stand between EXPLAIN and what it explains: `format = json`, `extended_noaddr`. */
 const EXPLAIN_WORDS = 3
-
-const QUERY_TIMEOUT = /\bquery_timeout\s*\(\s*(\d{1,16})\s*\)/i
 
 /** Judges the statement in `bytes` between `from` and `to`, which may be only its beginning. */
 export function classify(
@@ -75,11 +90,13 @@ export function classify(
   to: number,
   mode: number = LEXER_MODE.plain,
 ): Statement {
-  return new Scan(new Lexer(bytes, from, to, mode)).statement()
+  return new Scan(new Lexer(bytes, from, to, mode), from, mode).statement()
 }
 
 class Scan {
   private readonly lexer: Lexer
+  private readonly from: number
+  private readonly mode: number
   private readonly levels = new QueryLevels()
   private readonly locking = new LockingClause()
   private verb: Verb = 'other'
@@ -90,35 +107,55 @@ class Scan {
   private tableAt = 0
   private parameters = 0
   private openJoins = 0
+  private directives = NO_DIRECTIVES
+  /** Where the text of the hint behind the verb begins; 0 when there is none. */
+  private hintAt = 0
   /** A statement has ended, none has begun since. */
   private isBetween = false
   /** The first FROM has not been met and is wanted. */
   private wantsFrom = false
 
-  constructor(lexer: Lexer) {
+  constructor(lexer: Lexer, from: number, mode: number) {
     this.lexer = lexer
+    this.from = from
+    this.mode = mode
   }
 
   statement(): Statement {
     const { lexer } = this
     lexer.next()
+    if (lexer.hasBlock) this.directives = readDirectives(lexer.bytes, this.from, lexer.to)
     while (lexer.type === TOKEN.sign && lexer.sign === SIGN.open) {
       this.levels.opened()
       lexer.next()
     }
     this.dispatch()
     const { verb } = this
+    const hints = this.hintsAt(this.hintAt)
     return {
       kind: kindOf(verb),
       verb,
       database: this.database,
       table: this.table,
       flags: this.allFlags(),
-      queryTimeoutUs: lexer.hintAt === 0 ? 0 : hintedTimeoutUs(lexer),
+      queryTimeoutUs: hints.queryTimeoutUs || this.firstTimeoutUs(),
+      hints,
+      directives: this.directives,
       tableAt: this.table === undefined ? 0 : this.tableAt,
       parameters: this.parameters,
       openJoins: this.openJoins,
     }
+  }
+
+  private hintsAt(at: number): Hints {
+    const { bytes, to } = this.lexer
+    return at === 0 ? NO_HINTS : readHints(bytes, at, to, this.mode)
+  }
+
+  /** Of a hint that is not the verb's: some servers' versions read one elsewhere too. */
+  private firstTimeoutUs(): number {
+    const { hintAt } = this.lexer
+    return hintAt === this.hintAt ? 0 : this.hintsAt(hintAt).queryTimeoutUs
   }
 
   private allFlags(): number {
@@ -153,21 +190,35 @@ class Scan {
     const { lexer } = this
     if (verb === 'select') this.levels.query()
     if (verb === 'select' || verb === 'delete') this.wantsFrom = true
-    if (lexer.type === TOKEN.word) lexer.next()
+    const mayBeBinlog = verb === 'show' || verb === 'other'
+    const topics = mayBeBinlog ? BINLOG_TOPICS.lookup(lexer) : undefined
+    if (lexer.type === TOKEN.word) this.overVerb()
     if (verb === 'insert' || verb === 'replace' || verb === 'update' || verb === 'merge')
       this.target()
     else if (verb === 'load') this.loaded()
     else if (verb === 'show') this.shown()
+    if (topics !== undefined && isBinlogTopic(lexer, topics)) this.flags |= FLAG.binlog
     this.rest()
+  }
+
+  private overVerb(): void {
+    const { lexer } = this
+    const first = lexer.hintAt
+    lexer.hintAt = 0
+    lexer.next()
+    this.hintAt = lexer.hintAt
+    if (first !== 0) lexer.hintAt = first
   }
 
   /** EXPLAIN of a statement keeps that statement's verb; EXPLAIN of a table is a kind of SHOW. */
   private explained(): void {
     const { lexer } = this
+    const mayRoute = lexer.is(EXPLAIN)
     this.verb = 'show'
     lexer.next()
+    const isRoute = mayRoute && lexer.is(ROUTE)
     if (DML.lookup(lexer) === undefined) this.tableName()
-    for (let skipped = 0; skipped <= EXPLAIN_WORDS && !this.isEnd(); skipped++) {
+    for (let skipped = 0; skipped <= EXPLAIN_WORDS && !isAtEnd(lexer); skipped++) {
       const verb = DML.lookup(lexer)
       if (verb !== undefined) {
         this.unname()
@@ -175,46 +226,17 @@ class Scan {
         return
       }
       lexer.next()
+      if (isRoute && !isAtEnd(lexer)) this.flags |= FLAG.explainsRoute
     }
-    if (!this.isEnd()) this.unname()
+    if (!isAtEnd(lexer)) this.unname()
     this.rest()
   }
 
-  /** START TRANSACTION with its options; with anything else it is the server's to judge. */
   private started(): void {
-    const { lexer } = this
-    lexer.next()
-    let isBegin = lexer.is(TRANSACTION)
-    if (isBegin) lexer.next()
-    for (let seen = 0; isBegin && !this.isEnd(); ) {
-      const option = this.startOption()
-      isBegin = option !== 0 && (seen & option) === 0
-      seen |= option
-      if (!this.isSign(SIGN.comma)) break
-      lexer.next()
-      isBegin &&= !this.isEnd()
-    }
-    this.verb = isBegin && this.isEnd() ? 'begin' : 'other'
+    const found = transactionStart(this.lexer)
+    if ((found & STARTED.snapshot) !== 0) this.flags |= FLAG.snapshot
+    this.verb = (found & STARTED.begins) !== 0 ? 'begin' : 'other'
     this.rest()
-  }
-
-  /** Reads READ ONLY, READ WRITE or WITH CONSISTENT SNAPSHOT; each kind may stand once. */
-  private startOption(): number {
-    const { lexer } = this
-    if (lexer.is(READ)) {
-      lexer.next()
-      return this.has(ONLY) || this.has(WRITE) ? OPTION.access : 0
-    }
-    if (!this.has(WITH) || !this.has(CONSISTENT) || !this.has(SNAPSHOT)) return 0
-    this.flags |= FLAG.snapshot
-    return OPTION.snapshot
-  }
-
-  /** Steps over `word` if it is the current token. */
-  private has(word: Uint8Array): boolean {
-    const found = this.lexer.is(word)
-    if (found) this.lexer.next()
-    return found
   }
 
   private xa(): void {
@@ -230,7 +252,7 @@ class Scan {
     this.verb = word
     lexer.next()
     if (lexer.is(WORK)) lexer.next()
-    if (word === 'begin' && !this.isEnd()) this.verb = 'other'
+    if (word === 'begin' && !isAtEnd(lexer)) this.verb = 'other'
     if (word === 'rollback' && lexer.is(TO)) this.verb = 'savepoint'
     this.rest()
   }
@@ -247,7 +269,7 @@ class Scan {
   /** The table behind the verb of INSERT, REPLACE, UPDATE and MERGE. */
   private target(): void {
     const { lexer } = this
-    while (FILLERS.lookup(lexer) === true || this.isSign(SIGN.open)) lexer.next()
+    while (FILLERS.lookup(lexer) === true || lexer.isSign(SIGN.open)) lexer.next()
     if (MANY_TARGETS.lookup(lexer) === true || lexer.is(SELECT)) return
     this.tableHere()
   }
@@ -255,7 +277,7 @@ class Scan {
   /** LOAD DATA … INTO TABLE t. */
   private loaded(): void {
     const { lexer } = this
-    for (; !this.isEnd(); lexer.next()) {
+    for (; !isAtEnd(lexer); lexer.next()) {
       if (!lexer.is(INTO)) continue
       lexer.next()
       if (!lexer.is(TABLE)) continue
@@ -278,8 +300,8 @@ class Scan {
     if (creates || this.database !== undefined) return
     if (!lexer.is(FROM) && !lexer.is(IN)) return
     lexer.next()
-    this.database = isName(lexer.type) ? lexer.name() : undefined
-    if (isName(lexer.type)) lexer.next()
+    this.database = isName(lexer) ? lexer.name() : undefined
+    if (isName(lexer)) lexer.next()
   }
 
   /** Reads to the end of the text from the current token on. */
@@ -295,11 +317,12 @@ class Scan {
 
   /** The head of another statement, if it begins here; parentheses may stand before it. */
   private begun(): Head | undefined {
-    if (this.isSign(SIGN.semicolon)) return undefined
+    const { lexer } = this
+    if (lexer.isSign(SIGN.semicolon)) return undefined
     this.flags |= FLAG.multiple
-    if (this.isSign(SIGN.open)) return undefined
+    if (lexer.isSign(SIGN.open)) return undefined
     this.isBetween = false
-    return VERBS.lookup(this.lexer) ?? 'other'
+    return VERBS.lookup(lexer) ?? 'other'
   }
 
   private signed(sign: number): void {
@@ -325,7 +348,7 @@ class Scan {
   private fromClause(): void {
     const { lexer } = this
     this.openJoins = 0
-    while (this.isSign(SIGN.open)) {
+    while (lexer.isSign(SIGN.open)) {
       this.levels.opened()
       this.openJoins += 1
       lexer.next()
@@ -337,15 +360,18 @@ class Scan {
 
   /** Names the table at the current token and steps behind it. */
   private tableHere(): void {
+    const { lexer } = this
     this.tableName()
-    if (isName(this.lexer.type)) this.lexer.next()
+    if (!isName(lexer)) return
+    if (lexer.isBefore(SIGN.at)) this.flags |= FLAG.link
+    lexer.next()
   }
 
   /** Takes the name at the current token, `[db.]table`; nothing when it is a function or no name. */
   private tableName(): void {
     const { lexer } = this
     this.unname()
-    if (!isName(lexer.type)) return
+    if (!isName(lexer)) return
     this.tableAt = lexer.type === TOKEN.word ? lexer.start : lexer.start - 1
     this.parameters = lexer.parameters
     const first = lexer.name()
@@ -356,7 +382,7 @@ class Scan {
       return
     }
     lexer.next()
-    if (!isName(lexer.type)) return
+    if (!isName(lexer)) return
     this.database = first
     this.table = lexer.name()
   }
@@ -370,36 +396,4 @@ class Scan {
     this.database = undefined
     this.table = undefined
   }
-
-  /** At the end of the text or of its first statement. */
-  private isEnd(): boolean {
-    return this.lexer.type === TOKEN.end || this.isSign(SIGN.semicolon)
-  }
-
-  private isSign(sign: number): boolean {
-    return this.lexer.type === TOKEN.sign && this.lexer.sign === sign
-  }
-}
-
-/** Of the first hint, which alone servers read for this. */
-function hintedTimeoutUs({ bytes, hintAt, to }: Lexer): number {
-  const text = Buffer.from(bytes.buffer, bytes.byteOffset + hintAt, to - hintAt).toString('latin1')
-  const [hint = ''] = text.split('*/', 1)
-  return Number(QUERY_TIMEOUT.exec(hint)?.[1] ?? 0)
-}
-
-function isName(type: number): boolean {
-  return type === TOKEN.word || type === TOKEN.name || type === TOKEN.text
-}
-
-function kindOf(verb: Verb): Statement['kind'] {
-  if (verb === 'select') return 'read'
-  const writes =
-    verb === 'insert' ||
-    verb === 'update' ||
-    verb === 'delete' ||
-    verb === 'replace' ||
-    verb === 'merge' ||
-    verb === 'load'
-  return writes ? 'write' : 'other'
 }

@@ -83,6 +83,8 @@ export class Lexer {
   hasExecutable = false
   /** Where the text of the first hint begins; 0 when there is none so far. */
   hintAt = 0
+  /** A comment in `/*` that is not executable was met. */
+  hasBlock = false
   /** How many `?` were read. */
   parameters = 0
   /** Of a name or text: a backslash or a doubled quote is in it. */
@@ -104,6 +106,7 @@ export class Lexer {
     this.isExecutable = false
     this.hasExecutable = false
     this.hintAt = 0
+    this.hasBlock = false
     this.parameters = 0
     this.type = TOKEN.end
   }
@@ -279,6 +282,7 @@ export class Lexer {
   private skipBlock(): boolean {
     let at = this.at + 2
     if (this.byteAt(at) === EXCLAMATION) return this.skipExecutableMark(at + 1)
+    this.hasBlock = true
     if (this.hintAt === 0 && this.byteAt(at) === PLUS) this.hintAt = at + 1
     while (at < this.to && !(this.bytes[at] === STAR && this.byteAt(at + 1) === SLASH)) at += 1
     return this.skipTo(at + 2)

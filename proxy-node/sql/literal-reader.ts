@@ -41,9 +41,10 @@ export class LiteralReader {
       return this.leaf(NODE.hex, start + 2, lexer.end)
     if (this.isPrefixed(LOWER_B) && lexer.end > start + 2 && this.isBits(start + 2, lexer.end))
       return this.leaf(NODE.bits, start + 2, lexer.end)
-    const whole = this.digits(start)
-    const point = this.byteAt(whole) === SIGN.dot ? this.digits(whole + 1) : whole
-    const end = this.exponent(point)
+    const { bytes, to } = lexer
+    const whole = digitsEnd(bytes, start, to)
+    const point = fractionEnd(bytes, whole, to)
+    const end = exponentEnd(bytes, point, to)
     if (isWordByte(this.byteAt(end))) return NO_NODE
     let kind: NodeKind = NODE.integer
     if (end > point) kind = NODE.double
@@ -133,22 +134,6 @@ export class LiteralReader {
     return bytes[start] === ZERO && this.byteAt(start + 1) === letter
   }
 
-  /** Behind the digits at `at`. */
-  private digits(at: number): number {
-    let end = at
-    while (isDigit(this.byteAt(end))) end += 1
-    return end
-  }
-
-  /** Behind the exponent at `at`; `at` when there is none. */
-  private exponent(at: number): number {
-    if ((this.byteAt(at) | LOWER_CASE) !== LOWER_E) return at
-    const sign = this.byteAt(at + 1)
-    const from = sign === PLUS || sign === MINUS ? at + 2 : at + 1
-    const end = this.digits(from)
-    return end > from ? end : at
-  }
-
   private isHex(from: number, to: number): boolean {
     for (let at = from; at < to; at++) if (!isHexDigit(this.byteAt(at))) return false
     return true
@@ -164,6 +149,37 @@ export class LiteralReader {
     const { lexer } = this
     return at < lexer.to ? (lexer.bytes[at] as number) : 0
   }
+}
+
+/**
+ * Behind the number that begins at `from`, with a digit or a point; `from` when a name begins there.
+ * Hexadecimal and binary ones are numbers too.
+ */
+export function numberEnd(bytes: Uint8Array, from: number, to: number): number {
+  let end = exponentEnd(bytes, fractionEnd(bytes, digitsEnd(bytes, from, to), to), to)
+  const letter = from + 1 < to ? (bytes[from + 1] as number) : 0
+  if (bytes[from] === ZERO && (letter === LOWER_X || letter === LOWER_B))
+    while (end < to && isWordByte(bytes[end] as number)) end += 1
+  return end < to && isWordByte(bytes[end] as number) ? from : end
+}
+
+function digitsEnd(bytes: Uint8Array, at: number, to: number): number {
+  let end = at
+  while (end < to && isDigit(bytes[end] as number)) end += 1
+  return end
+}
+
+function fractionEnd(bytes: Uint8Array, at: number, to: number): number {
+  return at < to && bytes[at] === SIGN.dot ? digitsEnd(bytes, at + 1, to) : at
+}
+
+/** Behind the exponent at `at`; `at` when there is none. */
+function exponentEnd(bytes: Uint8Array, at: number, to: number): number {
+  if (at >= to || ((bytes[at] as number) | LOWER_CASE) !== LOWER_E) return at
+  const sign = at + 1 < to ? (bytes[at + 1] as number) : 0
+  const from = sign === PLUS || sign === MINUS ? at + 2 : at + 1
+  const end = digitsEnd(bytes, from, to)
+  return end > from ? end : at
 }
 
 function isDigit(byte: number): boolean {

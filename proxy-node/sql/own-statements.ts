@@ -32,6 +32,8 @@ const WORD = {
   connection: keyword('connection'),
   query: keyword('query'),
   set: keyword('set'),
+  explain: keyword('explain'),
+  route: keyword('route'),
   routeAddress: keyword('obproxy_route_addr'),
   null: keyword('null'),
 } as const
@@ -56,6 +58,15 @@ export function ownStatement(
   if (lexer.is(WORD.alter)) return nextWord(lexer, WORD.proxy, true) ? { kind: 'admin' } : undefined
   if (!lexer.is(WORD.ping) || !nextWord(lexer, WORD.proxy)) return undefined
   return isEnd(lexer) ? { kind: 'ping' } : undefined
+}
+
+/** Where the statement behind EXPLAIN ROUTE begins; -1 when this is no EXPLAIN ROUTE of another one. */
+export function explainedRouteAt(bytes: Uint8Array, from: number, to: number): number {
+  const lexer = new Lexer(bytes, from, to)
+  lexer.next()
+  if (!lexer.is(WORD.explain) || !nextWord(lexer, WORD.route)) return -1
+  const { end } = lexer
+  return isEnd(lexer) ? -1 : end
 }
 
 function selected(lexer: Lexer): OwnStatement | undefined {

@@ -48,3 +48,8 @@ export function skipCase(lexer: Lexer): void {
     skipOne(lexer)
   }
 }
+
+/** Whether the token can be the name of a table: texts can. */
+export function isName({ type }: Lexer): boolean {
+  return type === TOKEN.word || type === TOKEN.name || type === TOKEN.text
+}

@@ -111,6 +111,12 @@ export const FLAG = {
   nextValue: 0x2000,
   /** It asks for the value of a sequence that this session drew last. */
   currentValue: 0x4000,
+  /** Its first table is behind a link to another database. */
+  link: 0x8000,
+  /** It is about binary logs, which a service of their own has. */
+  binlog: 0x1_0000,
+  /** EXPLAIN ROUTE of another statement. */
+  explainsRoute: 0x2_0000,
 } as const
 
 /** Functions that tie a statement to a session: what calling one sets. */
@@ -134,12 +140,19 @@ export const SEQUENCES = new WordTable<number>({
   currval: FLAG.currentValue,
 })
 
-/** System variables that do. */
+/** System variables that do, or that the service of binary logs has. */
 export const VARIABLES = new WordTable<number>({
   warning_count: FLAG.leans,
   error_count: FLAG.leans,
   last_insert_id: FLAG.insertId,
   identity: FLAG.insertId,
+  log_bin: FLAG.binlog,
+  binlog_checksum: FLAG.binlog,
+  binlog_format: FLAG.binlog,
+  binlog_row_image: FLAG.binlog,
+  gtid_mode: FLAG.binlog,
+  gtid_executed: FLAG.binlog,
+  gtid_purged: FLAG.binlog,
 })
 
 /** What SHOW tells of the statement before. */
@@ -179,6 +192,21 @@ const NEVER_COMMITS: Readonly<Partial<Record<Verb, true>>> = {
 
 export function mayCommit(verb: Verb): boolean {
   return NEVER_COMMITS[verb] !== true
+}
+
+/** What a statement does with rows. */
+export type StatementKind = 'read' | 'write' | 'other'
+
+export function kindOf(verb: Verb): StatementKind {
+  if (verb === 'select') return 'read'
+  const writes =
+    verb === 'insert' ||
+    verb === 'update' ||
+    verb === 'delete' ||
+    verb === 'replace' ||
+    verb === 'merge' ||
+    verb === 'load'
+  return writes ? 'write' : 'other'
 }
 
 /** Words between the verb and the table of INSERT, REPLACE and UPDATE. */

@@ -1,174 +1,333 @@
 /**
  * One OB cluster as this node sees it: bootstrapped from the root service list, kept fresh, served
  * from the last picture when every server that could be asked is gone. Asks through a query port.
- * Source: proxy-routing.md §3.1–3.6, §4.2, §9.
+ * Source: proxy-routing.md §3.3–3.5, §9.
  */
 import type { Clock, TimerHandle } from '../base/clock.ts'
-import { type Location, Locations, type ServerAddress } from './locations.ts'
-import { locationStatement, SERVERS_STATEMENT } from './statements.ts'
-import { Tenants } from './tenants.ts'
-
-/** Rows as text, columns by name. */
-export type Answer = readonly Readonly<Record<string, string | null>>[]
+import { Blacklist, type BlacklistChange, type BlacklistSettings } from './blacklist.ts'
+import {
+  ClusterLocations,
+  type LocationChange,
+  type LocationSettings,
+} from './cluster-locations.ts'
+import { Detection, type DetectionSettings } from './detection.ts'
+import { shapeOf } from './discovery.ts'
+import type { FailureKind } from './failures.ts'
+import { INQUIRY_MS, inquire } from './inquiry.ts'
+import {
+  type KernelFlavour,
+  type Listing,
+  listCluster,
+  scatteredIn,
+  WrongCluster,
+} from './listing.ts'
+import { Localities } from './localities.ts'
+import {
+  type ClusterPicture,
+  type Server,
+  type ServerAddress,
+  serverKey,
+  type TenantServers,
+} from './model.ts'
+import { emptyPicture, interleaved, pictureOfListing } from './picture.ts'
+import { type Answer, addressOf, rootServersOf } from './table-entry.ts'
 
 /** After so long nobody waits for the answer to a question any more; what is old is not asked. */
 export const QUESTION_MS = 10_000
-
-/** Runs a metadata statement on a server as proxyro. @throws Error when it cannot be answered. */
-export type QueryPort = (server: ServerAddress, sql: string) => Promise<Answer>
+/** Until the first list has come. */
+const FIRST_RETRY_MS = 1_000
+/** Refreshes in vain after which the root service list is asked for again (§3.5). */
+const MAX_FAILURES = 10
+/** Its servers are all there are; it is never asked about (§4.11). */
+const SYS = 'sys'
+/** A tenant whose locality changed is forgotten after half of it to all of it (§4.10). */
+const LOCALITY_MS = 60_000
 
 export type ClusterSettings = {
-  readonly name: string
-  readonly rootservices: readonly ServerAddress[]
-  /** As a function it is asked each time. */
-  readonly refreshIntervalMs: number | (() => number)
+  readonly locations: LocationSettings
+  readonly blacklist: BlacklistSettings
+  readonly detection: DetectionSettings
+  /** `server_state_refresh_interval`. */
+  readonly refreshIntervalMs: number
+  /** `check_tenant_locality_change`. */
+  readonly checksLocality: boolean
+  /** `cache_cleaner_clean_interval`. */
+  readonly cleanIntervalMs: number
 }
 
-/** Failures after which a server is tried last, and for how long (§9.1). */
-const AVOID_AFTER_FAILURES = 5
-const AVOID_WINDOW_MS = 120_000
-const AVOID_MS = 20_000
-
-type Failures = { count: number; firstAt: number; avoidedUntil: number }
+export type ClusterPort = {
+  readonly name: string
+  readonly id: number
+  /** The name that its servers must tell; undefined: any. */
+  readonly expectedName: string | undefined
+  readonly rootservices: () => readonly ServerAddress[]
+  readonly settings: () => ClusterSettings
+  /** Runs a metadata statement as proxyro. @throws Error when it cannot be answered. */
+  readonly query: (server: ServerAddress, sql: string) => Promise<Answer>
+  /** Whether the server greets. */
+  readonly probe: (server: ServerAddress, timeoutMs: number) => Promise<boolean>
+  readonly pictured: (picture: ClusterPicture) => void
+  readonly changed: (change: LocationChange) => void
+  /** All entries of the tenant are to be forgotten. */
+  readonly forgot: (tenant: string) => void
+  /** Statements of clients are under way there. */
+  readonly isAtWork: (key: string) => boolean
+  /** Detection: what runs on this server is not going to end. */
+  readonly died: (server: ServerAddress) => void
+  /** The blacklist says something else of a server. */
+  readonly judged: (change: BlacklistChange) => void
+  /** No server has answered for long: the root service list may be another one. */
+  readonly lost: () => void
+  /** The servers are those of another cluster. */
+  readonly wrong: (why: string) => void
+  /** Regions by IDC, in lower case, as the config server says; empty without one. */
+  readonly idcRegions: () => ReadonlyMap<string, string>
+  /** What its locations may take of `routing_cache_mem_limited`, bytes. */
+  readonly maxBytes: () => number
+  readonly random: () => number
+}
 
 export class Cluster {
-  readonly settings: ClusterSettings
-  readonly locations: Locations
-  private readonly query: QueryPort
+  readonly locations: ClusterLocations
+  readonly blacklist: Blacklist
+  private readonly port: ClusterPort
   private readonly clock: Clock
-  private servers: readonly ServerAddress[]
-  private readonly down = new Set<string>()
-  private readonly failures = new Map<string, Failures>()
-  private readonly tenants: Tenants
-  private timer: TimerHandle | undefined
+  private readonly detection: Detection
+  private readonly localities = new Localities()
+  private listing: Listing | undefined
+  private refreshTimer: TimerHandle | undefined
+  private cleanTimer: TimerHandle | undefined
+  /** The refresh that is under way. */
+  private refreshing: Promise<void> | undefined
+  /** One more is to follow it: something was heard after it began. */
+  private isOutdated = false
+  /** The servers have to say anew whose they are. */
+  private isUnchecked = true
+  /** Refreshes in vain since the last that was not. */
+  private failures = 0
   private turn = 0
   private isStopped = false
-  /** True once a server has answered the first question. */
-  isLoaded = false
+  picture: ClusterPicture
 
-  constructor(settings: ClusterSettings, query: QueryPort, clock: Clock) {
-    this.settings = settings
-    this.query = query
+  constructor(port: ClusterPort, clock: Clock) {
+    this.port = port
     this.clock = clock
-    this.servers = settings.rootservices
-    this.tenants = new Tenants(tenant => this.fetchTenant(tenant), clock)
-    this.locations = new Locations((...names) => this.fetchLocation(...names), clock)
+    this.picture = emptyPicture(port.name, port.id, port.idcRegions())
+    this.blacklist = new Blacklist(
+      () => port.settings().blacklist,
+      change => port.judged(change),
+    )
+    this.locations = new ClusterLocations(
+      {
+        shape: () => shapeOf(this.picture.majorVersion),
+        ask: sql => this.ask(sql),
+        settings: () => port.settings().locations,
+        changed: port.changed,
+        random: port.random,
+      },
+      clock,
+    )
+    this.detection = new Detection(
+      this.blacklist,
+      {
+        probe: port.probe,
+        isAtWork: port.isAtWork,
+        died: key => {
+          const server = this.picture.servers.get(key)
+          if (server !== undefined) port.died(server.address)
+        },
+        settings: () => port.settings().detection,
+      },
+      clock,
+    )
+  }
+
+  /** True once a server has answered the first questions. */
+  get isLoaded(): boolean {
+    return this.picture.isLoaded
+  }
+
+  get flavour(): KernelFlavour {
+    return this.listing?.flavour ?? 'v4'
   }
 
   /** Learns the servers and goes on doing so; the first answer may fail, the next is soon. */
   async start(): Promise<void> {
+    this.detection.start()
+    this.cleanLater()
     await this.refresh()
-    this.schedule()
   }
 
   stop(): void {
     this.isStopped = true
-    this.timer?.cancel()
+    this.refreshTimer?.cancel()
+    this.cleanTimer?.cancel()
+    this.detection.stop()
   }
 
-  /** Servers of a tenant in the order to try, spread over callers; empty: no such tenant. */
-  tenantServers(tenant: string): readonly ServerAddress[] | Promise<readonly ServerAddress[]> {
-    const found = this.tenants.find(tenant)
-    return found instanceof Promise
-      ? found.then(servers => this.spread(servers))
-      : this.spread(found)
+  /**
+   * Servers of a tenant; none: no such tenant. For tenant sys the root services until more is known;
+   * others wait for the first listing while it is under way. Rejects when nobody can say.
+   */
+  tenantServers(tenant: string): TenantServers | Promise<TenantServers> {
+    if (tenant === SYS) return this.allServers()
+    return this.isLoaded ? this.locations.tenants.find(tenant) : this.firstServers(tenant)
   }
 
-  leaderOf(tenant: string, database: string, table: string) {
-    const found = this.locations.find(tenant, database, table)
-    if (found instanceof Promise) return found.then(({ leader }) => this.usable(leader))
-    return this.usable(found.leader)
+  get name(): string {
+    return this.port.name
   }
 
-  connectFailed(server: ServerAddress): void {
-    const key = keyOf(server)
-    const now = this.clock.now()
-    const seen = this.failures.get(key)
-    const entry =
-      seen === undefined || now - seen.firstAt > AVOID_WINDOW_MS
-        ? { count: 0, firstAt: now, avoidedUntil: 0 }
-        : seen
-    entry.count += 1
-    if (entry.count >= AVOID_AFTER_FAILURES) entry.avoidedUntil = now + AVOID_MS
-    this.failures.set(key, entry)
+  /** Something has been heard that makes the picture old. */
+  refreshSoon(): void {
+    if (this.isStopped) return
+    if (this.refreshing === undefined) void this.refresh()
+    else this.isOutdated = true
   }
 
-  private usable(leader: ServerAddress | undefined): ServerAddress | undefined {
-    return leader === undefined || this.isAvoided(leader) ? undefined : leader
+  /** Where it begins is elsewhere: whoever is there has to say whose servers they are. */
+  moved(): void {
+    this.isUnchecked = true
+    this.refreshSoon()
   }
 
-  private isAvoided(server: ServerAddress): boolean {
-    const key = keyOf(server)
-    return this.down.has(key) || (this.failures.get(key)?.avoidedUntil ?? 0) > this.clock.now()
+  /** A miss says that the tenant's leaders are not all on one server; rows may say so again. */
+  scattered(tenant: string): void {
+    const known = this.picture.tenants.get(tenant)
+    if (known?.singleLeader === undefined) return
+    if (this.listing !== undefined) this.listing = scatteredIn(this.listing, tenant)
+    const tenants = new Map(this.picture.tenants)
+    tenants.set(tenant, { ...known, singleLeader: undefined })
+    this.show({ ...this.picture, tenants, version: this.picture.version + 1 })
   }
 
-  /** Starts at another server each time; those to avoid come last, never not at all. */
-  private spread(servers: readonly ServerAddress[]): readonly ServerAddress[] {
-    if (servers.length === 0) return servers
+  /** A worker met this on the way to a server, or there. */
+  failed(server: ServerAddress, kind: FailureKind): void {
+    this.blacklist.failed(serverKey(server), kind, this.clock.now())
+  }
+
+  /** Questions go to the servers that look well first; the answer of any will do. @throws Error */
+  async ask(sql: string): Promise<Answer> {
+    const { port, clock } = this
+    if (this.isStopped) throw new Error(`cluster ${port.name} was given up`)
+    const servers = [...this.askable(), ...port.rootservices()]
+    try {
+      return await inquire({ clock, query: port.query }, servers, sql)
+    } catch (error) {
+      throw new Error(`no server of cluster ${port.name} answered`, { cause: error })
+    }
+  }
+
+  /** Another one first each time; those that something speaks against come last. */
+  private askable(): readonly ServerAddress[] {
+    const servers = [...this.picture.servers.values()]
+    if (servers.length === 0) return []
     this.turn = (this.turn + 1) % servers.length
     const turned = [...servers.slice(this.turn), ...servers.slice(0, this.turn)]
-    const good = turned.filter(server => !this.isAvoided(server))
-    return [...good, ...turned.filter(server => this.isAvoided(server))]
+    const isGood = ({ key, state }: Server) =>
+      state === 'ACTIVE' && this.blacklist.congestionOf(key) === 0
+    return [...turned.filter(isGood), ...turned.filter(server => !isGood(server))].map(
+      ({ address }) => address,
+    )
   }
+
+  // --- refreshing
 
   private schedule(): void {
     if (this.isStopped) return
-    const interval = this.settings.refreshIntervalMs
-    const refreshIntervalMs = typeof interval === 'number' ? interval : interval()
+    const { refreshIntervalMs } = this.port.settings()
     const delayMs = this.isLoaded
-      ? refreshIntervalMs / 2 + Math.random() * (refreshIntervalMs / 2)
-      : Math.min(1_000, refreshIntervalMs)
-    this.timer = this.clock.after(delayMs, () => {
-      void this.refresh().then(() => this.schedule())
+      ? refreshIntervalMs * (0.5 + this.port.random() / 2)
+      : Math.min(FIRST_RETRY_MS, refreshIntervalMs)
+    this.refreshTimer = this.clock.after(delayMs, () => void this.refresh())
+  }
+
+  /** Once at a time; plans the next when it is over. Never rejects. */
+  private refresh(): Promise<void> {
+    this.refreshTimer?.cancel()
+    this.refreshing ??= this.list().then(() => {
+      this.refreshing = undefined
+      if (!this.isOutdated || this.isStopped) this.schedule()
+      else {
+        this.isOutdated = false
+        void this.refresh()
+      }
+    })
+    return this.refreshing
+  }
+
+  /** Never rejects: without an answer the last picture serves on. */
+  private async list(): Promise<void> {
+    const { port } = this
+    const isChecked = !this.isUnchecked
+    try {
+      const listing = await listCluster(
+        { ask: sql => this.ask(sql), expectedName: port.expectedName, isChecked },
+        this.listing,
+      )
+      if (this.isStopped) return
+      this.failures = 0
+      if (!isChecked) this.isUnchecked = false
+      this.listing = listing
+      this.paint(listing)
+    } catch (error) {
+      if (this.isStopped) return
+      this.failures += 1
+      if (error instanceof WrongCluster) port.wrong(error.message)
+      if (this.failures % MAX_FAILURES === 0) port.lost()
+    }
+  }
+
+  private paint(listing: Listing): void {
+    const { picture, port } = this
+    const next = pictureOfListing(picture, listing, port.idcRegions())
+    this.blacklist.reported(next.servers.values(), this.clock.now())
+    if (next !== picture) this.show(next)
+    const changed = this.localities.heard(listing.tenants)
+    if (port.settings().checksLocality) for (const tenant of changed) this.forgetLater(tenant)
+  }
+
+  private show(picture: ClusterPicture): void {
+    this.picture = picture
+    this.port.pictured(picture)
+  }
+
+  /** A tenant that is spread otherwise has its places elsewhere (§4.10). */
+  private forgetLater(tenant: string): void {
+    this.clock.after(LOCALITY_MS * (0.5 + this.port.random() / 2), () => {
+      if (this.isStopped) return
+      this.locations.forgetTenant(tenant)
+      this.port.forgot(tenant)
     })
   }
 
-  private async refresh(): Promise<void> {
-    const answer = await this.ask(SERVERS_STATEMENT).catch(() => undefined)
-    if (answer === undefined || answer.length === 0) return
-    const servers: ServerAddress[] = []
-    this.down.clear()
-    for (const row of answer) {
-      const server = addressOf(row['svr_ip'], row['svr_port'])
-      if (server === undefined) continue
-      servers.push(server)
-      const serves = row['status'] === 'ACTIVE' && row['started'] !== '0' && row['stopped'] !== '1'
-      if (!serves) this.down.add(keyOf(server))
-    }
-    if (servers.length > 0) this.servers = servers
-    this.isLoaded = true
+  private cleanLater(): void {
+    this.cleanTimer = this.clock.after(this.port.settings().cleanIntervalMs, () => {
+      this.locations.clean(this.port.maxBytes())
+      this.cleanLater()
+    })
   }
 
-  private async fetchTenant(name: string): Promise<readonly ServerAddress[]> {
-    const answer = await this.ask(locationStatement(name, 'oceanbase', '__all_dummy'))
-    return answer
-      .map(row => addressOf(row['svr_ip'], row['sql_port']))
-      .filter(server => server !== undefined)
+  // --- tenants
+
+  private async firstServers(tenant: string): Promise<TenantServers> {
+    const { refreshing, clock } = this
+    if (refreshing !== undefined)
+      await new Promise<void>(resolve => {
+        const timer = clock.after(INQUIRY_MS, resolve)
+        void refreshing.then(() => {
+          timer.cancel()
+          resolve()
+        })
+      })
+    if (!this.isLoaded) throw new Error(`no server of cluster ${this.port.name} has answered yet`)
+    return this.locations.tenants.find(tenant)
   }
 
-  private async fetchLocation(tenant: string, database: string, table: string): Promise<Location> {
-    const answer = await this.ask(locationStatement(tenant, database, table))
-    // Partitioned tables have a leader a partition; they go to the tenant's servers.
-    const leaders = answer.filter(row => row['role'] === '1' && row['part_num'] === '1')
-    return { leader: addressOf(leaders[0]?.['svr_ip'], leaders[0]?.['sql_port']) }
-  }
-
-  /** Asks any server that answers, the known ones first, then the root service list. */
-  private async ask(sql: string): Promise<Answer> {
-    const tried = new Set<string>()
-    const until = this.clock.now() + QUESTION_MS
-    let last: unknown = new Error('no server to ask')
-    for (const server of [...this.spread(this.servers), ...this.settings.rootservices]) {
-      if (tried.has(keyOf(server))) continue
-      if (tried.size > 0 && this.clock.now() >= until) break
-      tried.add(keyOf(server))
-      try {
-        return await this.query(server, sql)
-      } catch (error) {
-        last = error
-      }
-    }
-    throw new Error(`no server of cluster ${this.settings.name} answered`, { cause: last })
+  private allServers(): TenantServers {
+    const { servers } = this.picture
+    if (servers.size === 0) return rootServersOf(this.port.rootservices())
+    return interleaved(servers.values())
   }
 }
 
@@ -184,15 +343,4 @@ export function parseRootservices(list: string): readonly ServerAddress[] {
       if (address === undefined) throw new Error(`'${item}' is no ip:port`)
       return address
     })
-}
-
-function addressOf(host: string | null | undefined, port: string | null | undefined) {
-  const number = Number(port)
-  const valid =
-    typeof host === 'string' && host !== '' && host !== '0.0.0.0' && number > 0 && number < 65_536
-  return valid ? { host, port: number } : undefined
-}
-
-function keyOf(server: ServerAddress): string {
-  return `${server.host}:${server.port}`
 }

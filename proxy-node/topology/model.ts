@@ -22,14 +22,28 @@ export type Zone = {
 /** §9.2; a server that left the list is in no picture. */
 export type ServerState = 'ACTIVE' | 'INACTIVE' | 'REPLAY' | 'DELETING' | 'UPGRADE'
 
-/** Why a server is on the blacklist (§9.1): each flag has a witness of its own. */
-export type Congestion = {
-  /** Traffic: too many failures (§9.4). */
-  readonly isAlive: boolean
+/**
+ * Why a server is on the blacklist (§9.1), as bits: each has a witness of its own. They change more
+ * often than the picture, so that they are no part of it.
+ */
+export const CONGESTED = {
   /** Its state as reported (§9.3). */
-  readonly isDead: boolean
-  /** Detection (§9.5). */
-  readonly isDetected: boolean
+  dead: 1,
+  /** Traffic: too many failures (§9.4). */
+  alive: 2,
+  /** Detection: probes fail (§9.5). */
+  detected: 4,
+} as const
+
+/** What routing asks of the blacklist. */
+export type Verdicts = {
+  /** Bits of `CONGESTED`; 0 for a server that nothing is known against. */
+  readonly congestionOf: (key: string) => number
+  /**
+   * Whether a server that only traffic speaks against may have one statement now, to see whether it
+   * is well again (§9.4). Says so to one who asks and, for the length of the interval, to no other.
+   */
+  readonly letsOneThrough: (key: string, nowMs: number) => boolean
 }
 
 export type Server = {
@@ -38,8 +52,10 @@ export type Server = {
   readonly key: string
   readonly zone: Zone
   readonly state: ServerState
-  readonly congestion: Congestion
 }
+
+/** A server with its `host:port`, which is made once: each statement looks by it. */
+export type KeyedServer = { readonly server: ServerAddress; readonly key: string }
 
 export type Tenant = {
   readonly name: string
@@ -48,7 +64,7 @@ export type Tenant = {
   /** Groups of zones by falling priority; empty for RANDOM. */
   readonly primaryZones: readonly (readonly string[])[]
   /** All leaders of the tenant are here (§7.2 row 7). */
-  readonly singleLeader: ServerAddress | undefined
+  readonly singleLeader: KeyedServer | undefined
 }
 
 export type ClusterPicture = {
@@ -62,17 +78,33 @@ export type ClusterPicture = {
   readonly isLoaded: boolean
   readonly servers: ReadonlyMap<string, Server>
   readonly tenants: ReadonlyMap<string, Tenant>
+  /** IDC in lower case → region, as the config server says (§3.2); empty without one. */
+  readonly idcRegions: ReadonlyMap<string, string>
 }
 
 /** §4.2: others hold no rows that can be read. */
 export type ReplicaType = 'FULL' | 'READONLY' | 'LOGONLY' | 'OTHER'
 
-export type Replica = {
-  readonly server: ServerAddress
+export type Replica = KeyedServer & {
   readonly isLeader: boolean
   readonly type: ReplicaType
   /** Of a duplicate table. */
   readonly isDuplicate: boolean
+}
+
+/** Where one partition, or a table that has none, is (§4.1). */
+export type PartitionLocation = {
+  readonly replicas: readonly Replica[]
+  /** One of `replicas`. */
+  readonly leader: Replica | undefined
+  readonly hasDuplicates: boolean
+}
+
+/** Servers of a tenant, none of them a leader (§4.2): where statements go that no location is known for. */
+export type TenantServers = {
+  readonly replicas: readonly Replica[]
+  /** Neighbours in `replicas` that are of different zones. */
+  readonly groupSize: number
 }
 
 export function serverKey({ host, port }: ServerAddress): string {

@@ -4,15 +4,17 @@
  * believed for a moment, so that logins in vain do not become questions. Source: proxy-routing.md §4.2.
  */
 import type { Clock } from '../base/clock.ts'
-import type { ServerAddress } from './locations.ts'
+import type { TenantServers } from './model.ts'
 
 /** Empty: there is no such tenant. @throws Error when nobody can say. */
-export type TenantFetch = (tenant: string) => Promise<readonly ServerAddress[]>
+export type TenantFetch = (tenant: string) => Promise<TenantServers>
 
 export type TenantLimits = {
   readonly maxTenants: number
   /** Known ones this old are refreshed when next used. */
   readonly maxAgeMs: number
+  /** Known ones this old are not answered before somebody was asked. */
+  readonly validMs: number
   /** How long "no such tenant" is believed, and of how many names. */
   readonly missingAgeMs: number
   readonly maxMissing: number
@@ -21,24 +23,30 @@ export type TenantLimits = {
 export const TENANT_LIMITS: TenantLimits = {
   maxTenants: 10_000,
   maxAgeMs: 20_000,
+  validMs: Number.POSITIVE_INFINITY,
   missingAgeMs: 1_000,
   maxMissing: 1_000,
 }
 
-type Known = { readonly servers: readonly ServerAddress[]; fetchedAt: number }
+/** `validMs` of 0: for ever. */
+export function tenantLimits(validMs: number, maxAgeMs = TENANT_LIMITS.maxAgeMs): TenantLimits {
+  return { ...TENANT_LIMITS, maxAgeMs, validMs: validMs || Number.POSITIVE_INFINITY }
+}
 
-const NONE: readonly ServerAddress[] = []
+type Known = { readonly servers: TenantServers; fetchedAt: number }
+
+export const NO_SERVERS: TenantServers = { replicas: [], groupSize: 1 }
 
 export class Tenants {
   private readonly fetch: TenantFetch
   private readonly clock: Clock
-  private readonly limits: TenantLimits
+  private readonly limits: () => TenantLimits
   private readonly known = new Map<string, Known>()
   /** Name → when it was not there. Apart, so that made-up names push no real one out. */
   private readonly missing = new Map<string, number>()
-  private readonly asked = new Map<string, Promise<readonly ServerAddress[]>>()
+  private readonly asked = new Map<string, Promise<TenantServers>>()
 
-  constructor(fetch: TenantFetch, clock: Clock, limits: TenantLimits = TENANT_LIMITS) {
+  constructor(fetch: TenantFetch, clock: Clock, limits: () => TenantLimits) {
     this.fetch = fetch
     this.clock = clock
     this.limits = limits
@@ -49,14 +57,22 @@ export class Tenants {
   }
 
   /** Its servers as last heard, at once when it is known; a known one stays so while nobody answers. */
-  find(tenant: string): readonly ServerAddress[] | Promise<readonly ServerAddress[]> {
+  find(tenant: string): TenantServers | Promise<TenantServers> {
     const known = this.known.get(tenant)
-    if (known === undefined) return this.isMissing(tenant) ? NONE : this.ask(tenant)
-    if (this.clock.now() - known.fetchedAt > this.limits.maxAgeMs && !this.asked.has(tenant))
-      this.ask(tenant).catch(() => {
-        known.fetchedAt = this.clock.now()
-      })
-    return known.servers
+    if (known === undefined) return this.isMissing(tenant) ? NO_SERVERS : this.ask(tenant)
+    const { maxAgeMs, validMs } = this.limits()
+    const ageMs = this.clock.now() - known.fetchedAt
+    if (ageMs <= Math.min(maxAgeMs, validMs)) return known.servers
+    const renewed = this.renew(tenant, known)
+    return ageMs > validMs ? renewed : known.servers
+  }
+
+  /** As it was known when nobody can say; nobody is asked again before that is as old. Never rejects. */
+  private renew(tenant: string, known: Known): Promise<TenantServers> {
+    return this.ask(tenant).catch(() => {
+      known.fetchedAt = this.clock.now()
+      return known.servers
+    })
   }
 
   /** Forgets everything: the next question about any tenant is asked. */
@@ -65,15 +81,20 @@ export class Tenants {
     this.missing.clear()
   }
 
+  forget(tenant: string): void {
+    this.known.delete(tenant)
+    this.missing.delete(tenant)
+  }
+
   private isMissing(tenant: string): boolean {
     const at = this.missing.get(tenant)
     if (at === undefined) return false
-    if (this.clock.now() - at < this.limits.missingAgeMs) return true
+    if (this.clock.now() - at < this.limits().missingAgeMs) return true
     this.missing.delete(tenant)
     return false
   }
 
-  private ask(tenant: string): Promise<readonly ServerAddress[]> {
+  private ask(tenant: string): Promise<TenantServers> {
     const underWay = this.asked.get(tenant)
     if (underWay !== undefined) return underWay
     const answer = this.fetch(tenant)
@@ -83,13 +104,13 @@ export class Tenants {
     return answer
   }
 
-  private heard(tenant: string, servers: readonly ServerAddress[]): readonly ServerAddress[] {
+  private heard(tenant: string, servers: TenantServers): TenantServers {
     const now = this.clock.now()
     this.known.delete(tenant)
     this.missing.delete(tenant)
-    if (servers.length > 0)
-      keep(this.known, tenant, { servers, fetchedAt: now }, this.limits.maxTenants)
-    else keep(this.missing, tenant, now, this.limits.maxMissing)
+    if (servers.replicas.length > 0)
+      keep(this.known, tenant, { servers, fetchedAt: now }, this.limits().maxTenants)
+    else keep(this.missing, tenant, now, this.limits().maxMissing)
     return servers
   }
 }

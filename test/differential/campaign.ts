@@ -1,7 +1,13 @@
 /** Many sequences on many grounds at once, each ground one after the other. */
 
 import { createConnection } from 'mysql2/promise'
-import { directoryOf, type ProxyUnderTest, type Stack, startProxy } from '../support/stack.ts'
+import {
+  AT_RANDOM,
+  directoryOf,
+  type ProxyUnderTest,
+  type Stack,
+  startProxy,
+} from '../support/stack.ts'
 import { Dice } from './dice.ts'
 import { Ground, SECOND_USER } from './ground.ts'
 import { type Difference, play, type Stage } from './play.ts'
@@ -77,8 +83,8 @@ class Lane {
     for (const usesOb20 of [false, true])
       this.proxies.set(
         usesOb20,
-        await startProxy(directoryOf(this.stack.cluster), {
-          settings: { routesAtRandom: true, usesOb20, ...PATIENT },
+        await startProxy(directoryOf(this.stack.clusters), {
+          settings: { routing: AT_RANDOM, usesOb20, ...PATIENT },
           random: () => this.random(),
         }),
       )

@@ -12,6 +12,7 @@ import { tlsContext } from '../../proxy-node/net/tls.ts'
 import { type Authority, startAuthority } from '../support/certificates.ts'
 import { installPythonDrivers, runScript } from '../support/python-drivers.ts'
 import {
+  AT_RANDOM,
   directoryOf,
   type ProxyUnderTest,
   type Stack,
@@ -72,8 +73,8 @@ function addressOf(path: Path): Address {
 }
 
 function startRandom(usesOb20: boolean): Promise<ProxyUnderTest> {
-  return startProxy(directoryOf(stack.cluster), {
-    settings: { usesOb20, routesAtRandom: true },
+  return startProxy(directoryOf(stack.clusters), {
+    settings: { usesOb20, routing: AT_RANDOM },
     random: seeded(SEED),
   })
 }
@@ -160,7 +161,7 @@ describe('over TLS, the certificate of the proxy verified,', () => {
     authority = startAuthority()
     const { cert, key } = authority.issue('proxy', ['IP:127.0.0.1', 'DNS:localhost'])
     const context = tlsContext({ cert, key, minVersion: 'TLSv1.2' })
-    secure = await startProxy(directoryOf(stack.cluster), {
+    secure = await startProxy(directoryOf(stack.clusters), {
       entry: {
         tls: () => context,
         isTlsForced: () => true,

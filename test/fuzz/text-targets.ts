@@ -25,13 +25,28 @@ import {
   userValue,
 } from '../../proxy-node/session/user-values.ts'
 import { classify } from '../../proxy-node/sql/classify.ts'
+import { Digest, MAX_DIGEST_BYTES } from '../../proxy-node/sql/digest.ts'
+import { readDirectives } from '../../proxy-node/sql/directives.ts'
+import { readExpression } from '../../proxy-node/sql/expression-reader.ts'
+import { Expressions, NO_NODE } from '../../proxy-node/sql/expressions.ts'
+import { readHints } from '../../proxy-node/sql/hints.ts'
 import { initStatements } from '../../proxy-node/sql/init-sql.ts'
+import { KeyColumns } from '../../proxy-node/sql/key-columns.ts'
 import { LEXER_MODE } from '../../proxy-node/sql/lexer.ts'
-import { ownStatement } from '../../proxy-node/sql/own-statements.ts'
+import { explainedRouteAt, ownStatement } from '../../proxy-node/sql/own-statements.ts'
+import { Predicates } from '../../proxy-node/sql/predicates.ts'
 import { setsReading } from '../../proxy-node/sql/reading.ts'
+import { RoutineCall } from '../../proxy-node/sql/routine-call.ts'
 import { prepareText, textPrepared } from '../../proxy-node/sql/text-prepare.ts'
 import { quotedText, unescaped } from '../../proxy-node/sql/texts.ts'
 import { parseRootservices } from '../../proxy-node/topology/cluster.ts'
+import {
+  parseClusterList,
+  parseIdcLists,
+  parseRootServices,
+  parseVersion,
+} from '../../proxy-node/topology/config-server-documents.ts'
+import { envelope as configEnvelope, listBody, member } from '../support/config-documents.ts'
 import { bytesOf, demand, inPieces, type Target } from './target.ts'
 
 const SQL_BYTES = 4096
@@ -106,6 +121,171 @@ const CLASSIFY: Target = {
   },
 }
 
+const CONDITIONS = [
+  'select * from t partition (p0, p1) x where x.k = 1 and c in (1, 2) or not k <=> null',
+  'select ? from t left join u on t.k = 1 where k between ? and 2 for update',
+  "update d.t set a = case when 1 then 2 end where k = -1.5e3 and c like 'x%' escape '!'",
+  "insert into t (a, k) values (f(1, (2)), x'41'), (3, 4) on duplicate key update a = 1",
+  'insert into t set k = ?, c = default',
+  'merge into t using u on (t.k = u.k and t.c = 5) when matched then update set a = 1',
+  "select * from t where extract(year from c) = 2024 and k = cast('1' as decimal(10, 2))",
+  "select * from t where k + interval 1 day > trim(leading 'x' from c) and (k, c) = (1, @v)",
+  "call d.p(1, ?, @v, 'x', f(2))",
+]
+const CONDITION_WORDS = [
+  ...SQL_WORDS,
+  ...texts([
+    ' where ',
+    ' and ',
+    ' or ',
+    ' not ',
+    ' in (',
+    ' between ',
+    ' like ',
+    ' is null',
+    ' case ',
+  ]),
+  ...texts([
+    ' join t on ',
+    ' left ',
+    '<=>',
+    '||',
+    ' k ',
+    ' c ',
+    '0x',
+    ' interval ',
+    'trim(',
+    'cast(',
+  ]),
+]
+/** Used again for each input, as for each statement of a worker. */
+const READER = new Predicates()
+const ARENA = new Expressions()
+const CALL = new RoutineCall()
+const DIGESTER = new Digest()
+const KEY_COLUMNS = new KeyColumns(['k', 'c'], [1, 3])
+
+/** @throws Finding when a node is not of the text. */
+function demandNodes(expressions: Expressions, bytes: Uint8Array): void {
+  for (let node = 1; node <= expressions.size; node++) {
+    demand(expressions.to(node) <= bytes.length, 'a node ends with the text')
+    demand(expressions.from(node) <= expressions.to(node), 'a node begins before its end')
+    const child = expressions.first(node)
+    demand(child !== node, 'a node is no child of its own')
+  }
+}
+
+const PREDICATES: Target = {
+  name: 'sql/predicates',
+  seeds: withMode([...SQL, ...CONDITIONS]),
+  words: CONDITION_WORDS,
+  maxBytes: SQL_BYTES,
+  run: bytes => {
+    const text = { bytes, to: bytes.length, mode: mode(bytes), isCut: isMode(bytes, 8) }
+    const from = Math.min(1, bytes.length)
+    READER.read(text, classify(bytes, from, bytes.length, mode(bytes)), KEY_COLUMNS)
+    demandNodes(READER.expressions, bytes)
+    const { condition, hasValues, partitionNames } = READER
+    for (let index = 0; index < partitionNames; index++) READER.partitionName(index)
+    const kind = condition === NO_NODE ? 0 : READER.expressions.kind(condition)
+    return kind * 64 + partitionNames * 2 + (hasValues ? 1 : 0)
+  },
+}
+
+const EXPRESSION: Target = {
+  name: 'sql/expression-reader',
+  seeds: withMode([
+    'year(k)',
+    '(`k` + (`c` * 2))',
+    "substr(c, 1, 2) = 'x' and k is null",
+    '-k div 10',
+  ]),
+  words: CONDITION_WORDS,
+  maxBytes: SQL_BYTES,
+  run: bytes => {
+    const expressions = ARENA
+    expressions.clear(bytes)
+    const whole = { from: Math.min(1, bytes.length), to: bytes.length }
+    const node = readExpression(expressions, whole, KEY_COLUMNS, mode(bytes))
+    demandNodes(expressions, bytes)
+    return expressions.kind(node)
+  },
+}
+
+const ROUTINE_CALL: Target = {
+  name: 'sql/routine-call',
+  seeds: withMode(CONDITIONS.filter(sql => sql.startsWith('call'))),
+  words: CONDITION_WORDS,
+  run: bytes => {
+    const call = CALL
+    const text = { bytes, to: bytes.length, mode: mode(bytes), isCut: false }
+    const isRead = call.read(text, Math.min(1, bytes.length))
+    demandNodes(call.expressions, bytes)
+    return isRead ? 1 + call.names.length * 8 + Math.min(call.argumentCount, 6) : 0
+  },
+}
+
+const HINTS: Target = {
+  name: 'sql/hints',
+  seeds: withMode([
+    'read_consistency(weak) query_timeout(1000) trace_log index(@b t i) parallel(4) */ 1',
+    'index(`t` i), read_consistency(frozen)',
+  ]),
+  words: SQL_WORDS,
+  run: bytes => {
+    const hints = readHints(bytes, Math.min(1, bytes.length), bytes.length, mode(bytes))
+    demand(hints.queryTimeoutUs >= 0 && hints.queryTimeoutUs < 1e16, 'at most 16 digits')
+    return (hints.consistency?.length ?? 0) * 32 + hints.indexes.length
+  },
+}
+
+const DIRECTIVES: Target = {
+  name: 'sql/directives',
+  seeds: texts([
+    "/* target_db_server='10.0.0.1:2881,10.0.0.2:2881;10.0.0.3:2881' */ select 1",
+    '/* ODP: trace_id=a, rpc_id=0.1, trace_log */ /* table t part_key 5 */ select 1',
+    '-- a\n# b\n/*+DBP: $SYS={TRACE(a#b)}*/ select 1',
+  ]),
+  words: texts([
+    '/*',
+    '*/',
+    '--\n',
+    '#',
+    '=',
+    "'",
+    ';',
+    ',',
+    'trace_id',
+    ' table t part_key ',
+    'odp:',
+  ]),
+  run: bytes => {
+    const { simpleRoute, targetServers } = readDirectives(bytes, 0, bytes.length)
+    if (simpleRoute === undefined) return targetServers.length
+    const { tableFrom, tableTo, keyFrom, keyTo } = simpleRoute
+    const isOrdered = tableFrom < tableTo && tableTo < keyFrom && keyFrom < keyTo
+    demand(isOrdered && keyTo <= bytes.length, 'what is overwritten stands in the text')
+    return 99
+  },
+}
+
+const DIGEST: Target = {
+  name: 'sql/digest',
+  seeds: withMode([...SQL, ...CONDITIONS]),
+  words: CONDITION_WORDS,
+  maxBytes: SQL_BYTES,
+  run: bytes => {
+    const digest = DIGESTER
+    const from = Math.min(1, bytes.length)
+    digest.read(bytes, from, bytes.length, mode(bytes))
+    const { high, low } = digest
+    demand(digest.text().length <= MAX_DIGEST_BYTES, 'a digest is short')
+    digest.read(bytes, from, bytes.length, mode(bytes))
+    demand(digest.high === high && digest.low === low, 'a digest is the same again')
+    return digest.text().length >> 4
+  },
+}
+
 const TEXT_PREPARE: Target = {
   name: 'sql/text-prepare',
   seeds: withMode([
@@ -142,9 +322,14 @@ const OWN_STATEMENTS: Target = {
     'ping proxy',
     'select proxy_version()',
     'show proxysession',
+    'explain route select 1',
   ]),
   words: SQL_WORDS,
-  run: bytes => ownStatement(bytes, 0, bytes.length)?.kind.length ?? 0,
+  run: bytes => {
+    const at = explainedRouteAt(bytes, 0, bytes.length)
+    demand(at < bytes.length, 'something is explained')
+    return at > 0 ? 99 : (ownStatement(bytes, 0, bytes.length)?.kind.length ?? 0)
+  },
 }
 
 const INIT_SQL: Target = {
@@ -282,6 +467,65 @@ const ROOTSERVICES: Target = {
   },
 }
 
+/** Where a template takes a name. */
+const place = (name: string) => `$\{${name}}`
+
+/** Ones that a server of some kind sends, each whole. */
+const CONFIG_DOCUMENTS = [
+  listBody('v1', [['east', 'http://c/?Action=ObRootServiceInfo&ObRegion=east']]),
+  configEnvelope({
+    ObClusterList: ['east', 'west'],
+    ObRootServiceInfoUrlTemplate: `http://c/${place('ObRegion')}`,
+    ObRootServiceInfoUrlTemplateV2: `http://c/${place('ObCluster')}&ObClusterId=${place('OBClusterId')}`,
+  }),
+  configEnvelope(member('east', 1, 'PRIMARY', [{ ip: '10.0.0.1', role: 'LEADER' }])),
+  configEnvelope([
+    member('east', 1, 'PRIMARY', [{ ip: '[::1]' }], { ObClusterAlias: 'e' }),
+    member('east', 2, 'STANDBY', [{ ip: '10.0.0.2' }], { ReadonlyRsList: '' }),
+  ]),
+  configEnvelope({ ObRegion: 'east', ObRegionId: 1, IDCList: [{ idc: 'A', region: 'r' }] }),
+]
+
+const CONFIG_SERVER: Target = {
+  name: 'topology/config-server-documents',
+  seeds: texts(CONFIG_DOCUMENTS),
+  words: texts([
+    '[',
+    '{',
+    '"',
+    ':',
+    ',',
+    'null',
+    '-1',
+    '1e99',
+    '"LEADER"',
+    place('ObRegion'),
+    '[[',
+    ']',
+  ]),
+  maxBytes: SQL_BYTES,
+  run: bytes => {
+    const text = decoded(bytes)
+    const list = parseClusterList(text)
+    const answer = parseRootServices(text, { name: 'east', id: 0 })
+    const idcs = parseIdcLists(text, ['east'])
+    const version = parseVersion(text)
+    if (list.kind === 'ok')
+      demand(
+        version.kind === 'ok' && version.value === list.value.version,
+        'one version a document',
+      )
+    const servers = answer.kind === 'ok' ? answer.value.members.flatMap(each => each.servers) : []
+    demand(answer.kind === 'bad' || servers.length > 0, 'a list has a server')
+    for (const { address } of servers)
+      demand(address.host !== '' && address.port > 0 && address.port < 65_536, 'it has an address')
+    return [list, answer, idcs, version].reduce(
+      (sum, { kind }) => sum * 2 + Number(kind === 'ok'),
+      0,
+    )
+  },
+}
+
 const RULES = [...NODE_RULES, ...PARAMETER_RULES, ...SESSION_RULES, ...SSL_RULES, ...PREAMBLE]
 
 const ADMIN: Target = {
@@ -397,6 +641,12 @@ const TAR: Target = {
 
 export const TEXT_TARGETS: readonly Target[] = [
   CLASSIFY,
+  PREDICATES,
+  EXPRESSION,
+  ROUTINE_CALL,
+  HINTS,
+  DIRECTIVES,
+  DIGEST,
   TEXT_PREPARE,
   OWN_STATEMENTS,
   INIT_SQL,
@@ -407,6 +657,7 @@ export const TEXT_TARGETS: readonly Target[] = [
   ADDRESS,
   VALUES,
   ROOTSERVICES,
+  CONFIG_SERVER,
   ADMIN,
   ORDERS,
   TAR,

@@ -48,7 +48,7 @@ async function connectTo(port: number, user?: string, flags: string[] = []): Pro
 }
 
 async function proxyWith(settings: Partial<SessionSettings>): Promise<ProxyUnderTest> {
-  const proxy = await startProxy(directoryOf(stack.cluster), { settings })
+  const proxy = await startProxy(directoryOf(stack.clusters), { settings })
   closers.push(proxy.stop)
   return proxy
 }
@@ -154,8 +154,8 @@ test('@obproxy_route_addr binds to a front; SELECT tells it', async () => {
   const client = await connectTo(stack.proxy.port)
   const numberOf = ({ host, port }: { readonly host: string; readonly port: number }) =>
     host.split('.').reduce((all, part) => all * 256 + Number(part), 0) * 65_536 + port
-  const servers = await stack.cluster.tenantServers('app')
-  for (const server of servers) {
+  const servers = (await stack.clusters.node.get('obcluster')?.tenantServers('app'))?.replicas ?? []
+  for (const { server } of servers) {
     await client.query(`SET @obproxy_route_addr = ${numberOf(server)}`)
     await client.query('SELECT 1')
     const [rows] = await client.query('SELECT @obproxy_route_addr')

@@ -3,7 +3,7 @@ import { connect } from 'node:net'
 import { createConnection as createStreaming } from 'mysql2'
 import { type Connection, createConnection } from 'mysql2/promise'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { directoryOf, type Stack, startProxy, startStack } from '../support/stack.ts'
+import { directoryOf, leaderOf, type Stack, startProxy, startStack } from '../support/stack.ts'
 
 let stack: Stack
 let client: Connection
@@ -123,7 +123,7 @@ describe('routing', () => {
     for (let run = 0; run < 20; run++) await own.query('SELECT * FROM t1 WHERE id = 2')
 
     const grown = statementsOf('select t1').map((count, index) => count - (before[index] ?? 0))
-    const leader = await stack.cluster.leaderOf('app', 'demo', 't1')
+    const leader = await leaderOf(stack.clusters, 'app', 'demo', 't1')
 
     expect(leader).toBeDefined()
     expect(grown[Number(leader?.host.split('.')[3]) - 1]).toBe(20)
@@ -141,7 +141,7 @@ describe('routing', () => {
   })
 
   test('goes to another server when the leader refuses connections', async () => {
-    const leader = await stack.cluster.leaderOf('app', 'demo', 't1')
+    const leader = await leaderOf(stack.clusters, 'app', 'demo', 't1')
     const front = stack.fronts.find(({ server }) => server.host === leader?.host)
     await front?.take({ kind: 'stop' })
 
@@ -188,7 +188,7 @@ describe('a client that stops reading', () => {
 
 describe('limits before login', () => {
   test('a client that never logs in is told so and closed', async () => {
-    const strict = await startProxy(directoryOf(stack.cluster), {
+    const strict = await startProxy(directoryOf(stack.clusters), {
       settings: { loginTimeoutMs: 100 },
     })
     const socket = connect(strict.port, '127.0.0.1')
@@ -202,7 +202,7 @@ describe('limits before login', () => {
   })
 
   test('a client beyond client_max_connections gets 1203', async () => {
-    const small = await startProxy(directoryOf(stack.cluster), { maxSessions: 1 })
+    const small = await startProxy(directoryOf(stack.clusters), { maxSessions: 1 })
     const first = await createConnection({ ...login(), port: small.port })
 
     await expect(createConnection({ ...login(), port: small.port })).rejects.toMatchObject({

@@ -18,6 +18,7 @@ import type { EntryRules } from '../../proxy-node/session/client-entry.ts'
 import { DEFAULT_SETTINGS, peersOf } from '../../proxy-node/session/peers.ts'
 import type { Mode, SessionSettings } from '../../proxy-node/session/ports.ts'
 import { Sessions } from '../../proxy-node/session/sessions.ts'
+import { staticDirectoryOf } from './static-outlook.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 
@@ -67,17 +68,13 @@ export function startDataPlane(flavour: Flavour, plan: Plan): Promise<DataPlane>
 
 function modeOf(plan: Plan): Mode {
   if (plan.mysql !== undefined) return { kind: 'mysql', server: plan.mysql }
-  const servers = plan.servers ?? []
-  return {
-    kind: 'oceanbase',
-    directory: {
-      resolveCluster: name => (name === undefined || name === 'c1' ? 'c1' : undefined),
-      tenantServers: tenant => (tenant === 'app' ? servers : []),
-      leaderOf: (_tenant, database, table) => plan.leaders?.[`${database}.${table}`],
-      missed: () => {},
-      connectFailed: () => {},
-    },
+  const cluster = {
+    name: 'c1',
+    tenant: 'app',
+    servers: plan.servers ?? [],
+    leaders: plan.leaders ?? {},
   }
+  return { kind: 'oceanbase', directory: staticDirectoryOf(cluster, systemClock) }
 }
 
 const ACCOUNTS = { root: '', inspector: '', allowsPublicAddresses: false }
@@ -131,7 +128,8 @@ export async function startHere(transport: Transport, plan: Plan): Promise<DataP
     }),
     loginRules: () => DEFAULT_LOGIN_RULES,
     peers: peersOf(() => sessions),
-    random: Math.random,
+    // Leaves every list in its order.
+    random: () => 0.999,
     nextConnectionId: () => id++,
     maxSessions: () => plan.maxSessions ?? 8192,
   })

@@ -6,6 +6,7 @@ import { createConnection } from 'mysql2/promise'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { frame } from '../../infra/local/front/codec.ts'
 import type { Front } from '../../infra/local/front/front.ts'
+import { keyOf } from '../../infra/local/front/picture.ts'
 import type { KernelAccounts } from '../../infra/local/kernel.ts'
 import {
   FrontClient,
@@ -39,7 +40,7 @@ export type FrontContext = {
 
 const MINIMAL_OK = '0000002200000000'
 const LOCATIONS = (tenant: string, database: string, table: string) =>
-  `SELECT * FROM oceanbase.__all_virtual_proxy_schema WHERE tenant_name = '${tenant}' AND ` +
+  `SELECT table_id, svr_ip, sql_port, role FROM oceanbase.__all_virtual_proxy_schema WHERE tenant_name = '${tenant}' AND ` +
   `database_name = '${database}' AND table_name = '${table}'`
 
 export function frontContract(name: string, start: () => Promise<FrontsUnderTest>): void {
@@ -90,6 +91,10 @@ export function frontContract(name: string, start: () => Promise<FrontsUnderTest
       const client = await direct()
       await client.query('CREATE TABLE IF NOT EXISTS c1 (id INT PRIMARY KEY, name VARCHAR(50))')
       await client.query("REPLACE INTO c1 VALUES (1, 'one'), (2, NULL), (3, '')")
+      // Answers of another server would say that they come from there.
+      const entry = await front.engine.tableEntry(under.accounts.database, 'c1')
+      for (const { tabletId } of entry?.tablets ?? [])
+        front.picture.moveLeader(tabletId, keyOf(front.server))
     })
 
     beforeEach(() => front.take({ kind: 'normal' }))
@@ -398,7 +403,7 @@ export function frontContract(name: string, start: () => Promise<FrontsUnderTest
         const client = await proxyro()
         const ask = async (sql: string) => rowsOf(await client.query(sql))
 
-        const servers = await ask('SELECT svr_ip FROM oceanbase.DBA_OB_SERVERS')
+        const servers = await ask('SELECT svr_ip, sql_port, zone FROM oceanbase.DBA_OB_SERVERS')
         const tenants = await ask('SELECT tenant_name FROM oceanbase.DBA_OB_TENANTS')
 
         expect(servers.map(([host]) => host)).toEqual(under.fronts.map(({ server }) => server.host))

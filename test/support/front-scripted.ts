@@ -1,7 +1,7 @@
 /** Three fronts over one scripted engine in this process, for suites that need no kernel. */
 import { randomBytes } from 'node:crypto'
 import { Front } from '../../infra/local/front/front.ts'
-import type { Picture } from '../../infra/local/front/picture.ts'
+import { Picture } from '../../infra/local/front/picture.ts'
 import { scriptedEngine } from '../../infra/local/front/scripted/engine.ts'
 import type { KernelAccounts } from '../../infra/local/kernel.ts'
 
@@ -22,7 +22,7 @@ export async function startScriptedFronts(subnet: string, file?: string): Promis
     password: secret(),
     database: 'demo',
   }
-  const picture: Picture = {
+  const picture = new Picture({
     cluster: 'obcluster',
     version: '4.3.5.3',
     tenants: ['sys', 'app'],
@@ -31,7 +31,7 @@ export async function startScriptedFronts(subnet: string, file?: string): Promis
       port: 2881,
       zone: `z${index}`,
     })),
-  }
+  })
   const engine = scriptedEngine({ cluster: 'obcluster', accounts, databases: ['demo'], file })
   const fronts = picture.servers.map(server => new Front(server, picture, engine))
   await Promise.all(fronts.map(front => front.start()))

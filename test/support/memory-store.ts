@@ -16,6 +16,7 @@ import {
   type Key,
   keyOf,
   operationPartition,
+  rootServicesPartition,
   STEPS,
   WAVES,
 } from '../../functions/store/keys.ts'
@@ -53,6 +54,10 @@ export class MemoryStore implements Store {
 
   async waves(operationId: string) {
     return this.sorted('wave', operationPartition(operationId), WAVES)
+  }
+
+  async rootServices(obCluster: string) {
+    return this.sorted('rootServices', rootServicesPartition(obCluster), '')
   }
 
   async clusterNames(request: ListRequest) {

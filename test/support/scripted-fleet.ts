@@ -2,8 +2,9 @@
  * Hosts, Run Command and nodes as a script: they keep the nodes' rules (ledger, fence, expiry), and
  * fail as they are told. For suites of operations, with a clock that is moved by hand.
  */
-import { randomUUID } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import { decodeOrder, expiryOf, type OrderEntry, type Verb } from '#contract/command'
+import type { DesiredNode } from '#contract/node-state'
 import type { Clock, Queue } from '../../functions/domain/clock.ts'
 import type { Plane } from '../../functions/domain/plane.ts'
 import type {
@@ -68,6 +69,8 @@ export class ScriptedFleet {
   /** `host verb operation/step`, once each time a node really ran it. */
   readonly ran: string[] = []
   readonly sends: { readonly hosts: number; readonly verb: Verb }[] = []
+  /** How nodes were told to find their OB clusters, in order. */
+  readonly told: DesiredNode['link'][] = []
   /** Secrets that are there, with how often each was written. */
   readonly passwords = new Map<string, number>()
   readonly sendFaults: SendFault[] = []
@@ -118,6 +121,11 @@ export class ScriptedFleet {
   readonly secrets: Secrets = {
     generatePassword: async name => {
       this.passwords.set(name, (this.passwords.get(name) ?? 0) + 1)
+    },
+    generateToken: async name => {
+      const count = (this.passwords.get(name) ?? 0) + 1
+      this.passwords.set(name, count)
+      return createHash('sha256').update(`${name}#${count}`).digest('hex')
     },
     remove: async name => {
       this.passwords.delete(name)
@@ -211,6 +219,7 @@ export class ScriptedFleet {
       return line({ ok: false, code: 'order.expired', message: 'late' })
     if (fence < host.fence) return line({ ok: false, code: 'order.fenced', message: 'old' })
     host.fence = fence
+    if (desired !== undefined) this.told.push(desired.link)
     if (verb !== 'status') this.ran.push(`${host.facts.id} ${verb} ${operationId}/${step}`)
     if (host.behaviour === 'fails') {
       const failure = line({ ok: false, code: 'node.no-start', message: 'it did not come up' })

@@ -7,6 +7,7 @@ import { MemoryStore } from './memory-store.ts'
 import { HandClock, hostId, noQueue, ScriptedFleet } from './scripted-fleet.ts'
 
 export const ASKED = { principal: { kind: 'user', name: 'test' }, requestId: 'r-1' } as const
+export const CONFIG_SERVICE = 'http://config.test:8789'
 export const VERSION = '4.3.2.0-1'
 
 export class ScriptedPlane {
@@ -22,8 +23,10 @@ export class ScriptedPlane {
       store: this.store,
       hosts: this.fleet.inventory,
       runCommand: this.fleet.runCommand,
+      secrets: this.fleet.secrets,
       clock: this.clock,
       queue: noQueue,
+      configServiceUrl: CONFIG_SERVICE,
       cursorKey: 'key',
     })
     this.fleet.plane = this.plane
@@ -39,6 +42,7 @@ export class ScriptedPlane {
       clock: this.clock,
       queue: noQueue,
       log: () => {},
+      configServiceUrl: CONFIG_SERVICE,
       owner,
       ...over,
     })
@@ -49,6 +53,8 @@ export class ScriptedPlane {
     if (this.store.all('obCluster').some(({ name }) => name === 'ob')) return
     await this.plane.obClusters.put(ASKED, 'ob', {
       rootservice: ['127.0.2.1:2881'],
+      obClusterId: 1,
+      idcRegions: [],
       proxyroSecret: '/ro',
       tags: {},
     })

@@ -1,11 +1,7 @@
 /** A real kernel behind three fronts and a proxy in this process, for suites that need all of it. */
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
 import { Front } from '../../infra/local/front/front.ts'
-import { kernelEngine } from '../../infra/local/front/kernel-engine.ts'
-import type { Picture } from '../../infra/local/front/picture.ts'
-import { installKernel, type Kernel, startKernel } from '../../infra/local/kernel.ts'
+import { Picture } from '../../infra/local/front/picture.ts'
+import type { Kernel } from '../../infra/local/kernel.ts'
 import { DEFAULT_LOGIN_RULES } from '../../proxy-node/auth/identity.ts'
 import { stage1Of } from '../../proxy-node/auth/scramble.ts'
 import { MetadataConnections } from '../../proxy-node/backend/metadata.ts'
@@ -15,9 +11,10 @@ import type { EntryRules } from '../../proxy-node/session/client-entry.ts'
 import { DEFAULT_SETTINGS, peersOf } from '../../proxy-node/session/peers.ts'
 import type { Admin, Mode, SessionSettings } from '../../proxy-node/session/ports.ts'
 import { Sessions } from '../../proxy-node/session/sessions.ts'
-import { Cluster } from '../../proxy-node/topology/cluster.ts'
-
-const ROOT = resolve(import.meta.dirname, '../..')
+import { keyOf } from '../../proxy-node/topology/cluster-locations.ts'
+import type { ServerAddress } from '../../proxy-node/topology/model.ts'
+import { startKernelEngine } from './kernel-engine.ts'
+import { type ClustersUnderTest, startClusters } from './node-clusters.ts'
 
 /** Refuses everyone: suites of the data path do not log in as proxysys. */
 const NO_ADMIN: Admin = {
@@ -37,6 +34,8 @@ export async function startProxy(
   limits: {
     maxSessions?: number
     settings?: Partial<SessionSettings>
+    /** Those of the moment, in place of the others. */
+    liveSettings?: () => SessionSettings
     random?: () => number
     /** Whom it lets in and how; absent: no TLS is offered. */
     entry?: EntryRules
@@ -51,7 +50,9 @@ export async function startProxy(
     admin: NO_ADMIN,
     serverVersion: () => '5.7.25',
     proxyVersion: '4.3.2.0',
-    settings: () => ({ ...DEFAULT_SETTINGS, connectTimeoutMs: 2_000, ...limits.settings }),
+    settings:
+      limits.liveSettings ??
+      (() => ({ ...DEFAULT_SETTINGS, connectTimeoutMs: 2_000, ...limits.settings })),
     loginRules: () => DEFAULT_LOGIN_RULES,
     peers: peersOf(() => sessions),
     random: limits.random ?? Math.random,
@@ -71,25 +72,30 @@ export async function startProxy(
   }
 }
 
-/** The directory of one OB cluster, as a session wants it. */
-export function directoryOf(cluster: Cluster): Extract<Mode, { kind: 'oceanbase' }> {
-  const { name } = cluster.settings
-  return {
-    kind: 'oceanbase',
-    directory: {
-      resolveCluster: asked => (asked === undefined || asked === name ? name : undefined),
-      tenantServers: tenant => cluster.tenantServers(tenant),
-      leaderOf: (tenant, database, table) => cluster.leaderOf(tenant, database, table),
-      missed: (tenant, database, table) => cluster.locations.missed(tenant, database, table),
-      connectFailed: server => cluster.connectFailed(server),
-    },
-  }
+/** `server_routing_mode=random`: each statement that may move goes to some server. */
+export const AT_RANDOM = { ...DEFAULT_SETTINGS.routing, mode: 'random' } as const
+
+/** The clusters of a node, as a session wants them. */
+export function directoryOf(clusters: ClustersUnderTest): Extract<Mode, { kind: 'oceanbase' }> {
+  return { kind: 'oceanbase', directory: clusters.directory }
+}
+
+/** As the supervisor knows it. */
+export async function leaderOf(
+  clusters: ClustersUnderTest,
+  tenant: string,
+  database: string,
+  table: string,
+): Promise<ServerAddress | undefined> {
+  const [cluster] = clusters.node.all()
+  const entry = await cluster?.locations.tables.find(keyOf(tenant, database, table))
+  return entry?.replicas.find(({ isLeader }) => isLeader)?.server
 }
 
 export type Stack = {
   readonly kernel: Kernel
   readonly fronts: readonly Front[]
-  readonly cluster: Cluster
+  readonly clusters: ClustersUnderTest
   readonly proxy: ProxyUnderTest
   readonly stop: () => Promise<void>
 }
@@ -100,10 +106,8 @@ export type FrontsOverKernel = Pick<Stack, 'kernel' | 'fronts' | 'stop'> & {
 
 /** The kernel and its fronts alone: nobody but the suite speaks to them. */
 export async function startFrontsOverKernel(subnet: string): Promise<FrontsOverKernel> {
-  const python = await installKernel(resolve(ROOT, '.obfleet/kernel'), () => {})
-  const folder = mkdtempSync(join(tmpdir(), 'obfleet-kernel-'))
-  const kernel = await startKernel(python, folder)
-  const picture: Picture = {
+  const { kernel, engine, stop: stopKernel } = await startKernelEngine()
+  const picture = new Picture({
     cluster: 'obcluster',
     version: '4.3.5.3',
     tenants: ['sys', 'app'],
@@ -112,14 +116,12 @@ export async function startFrontsOverKernel(subnet: string): Promise<FrontsOverK
       port: 2881,
       zone: `z${index}`,
     })),
-  }
-  const engine = kernelEngine(kernel)
+  })
   const fronts = picture.servers.map(server => new Front(server, picture, engine))
   await Promise.all(fronts.map(front => front.start()))
   const stop = async () => {
     await Promise.all(fronts.map(front => front.stop()))
-    await kernel.stop()
-    rmSync(folder, { recursive: true, force: true })
+    await stopKernel()
   }
   return { kernel, fronts, picture, stop }
 }
@@ -134,18 +136,17 @@ export async function startStack(
     passwords: () => [stage1Of(kernel.accounts.proxyro)],
     timeoutMs: 5_000,
   })
-  const cluster = new Cluster(
-    { name: 'obcluster', rootservices: picture.servers, refreshIntervalMs: 20_000 },
-    (server, sql) => metadata.query(server, sql),
-    systemClock,
-  )
-  await cluster.start()
-  const proxy = await startProxy(directoryOf(cluster), { settings, random })
+  const clusters = await startClusters({
+    name: 'obcluster',
+    rootservices: picture.servers,
+    query: (server, sql) => metadata.query(server, sql),
+  })
+  const proxy = await startProxy(directoryOf(clusters), { settings, random })
   const stop = async () => {
     proxy.stop()
-    cluster.stop()
+    clusters.stop()
     metadata.stop()
     await stopFronts()
   }
-  return { kernel, fronts, cluster, proxy, stop }
+  return { kernel, fronts, clusters, proxy, stop }
 }

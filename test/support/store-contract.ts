@@ -178,6 +178,29 @@ export function storeContract(make: () => Promise<Store>): void {
     expect([...names.items, ...more.items].map(({ name }) => name)).toEqual(ids)
   })
 
+  test('root services are listed by id, those of their name alone', async () => {
+    const store = await make()
+    const of = (obCluster: string, obClusterId: number) =>
+      put('rootServices', {
+        obCluster,
+        obClusterId,
+        type: 'PRIMARY' as const,
+        servers: [{ address: '10.0.0.1:2882', sqlPort: 2881, role: 'LEADER' as const }],
+        readonlyServers: [],
+        timestamp: 1_790_000_000_123_456,
+        isWithdrawn: false,
+        version: 0,
+      })
+    await store.commit([of('east', 10), of('east', 2), of('east2', 1)])
+
+    expect((await store.rootServices('east')).map(each => each.obClusterId)).toEqual([2, 10])
+    expect(await store.rootServices('east')).toMatchObject([
+      { timestamp: 1_790_000_000_123_456 },
+      { servers: [{ sqlPort: 2881 }] },
+    ])
+    expect(await store.rootServices('none')).toEqual([])
+  })
+
   test('steps and waves are listed in the order of their numbers', async () => {
     const store = await make()
     const wave = (n: number) =>

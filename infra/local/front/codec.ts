@@ -111,7 +111,7 @@ export function schemaChange(name: string): Buffer {
   return Buffer.concat([Buffer.from([1]), lenenc(entry.length), entry])
 }
 
-type Pairs = readonly (readonly [string, string])[]
+type Pairs = readonly (readonly [string, string | Buffer])[]
 
 /** One entry for all: system variables as text, a separator, user variables as literals. */
 export function variableChanges(system: Pairs, user: Pairs): Buffer {
@@ -149,14 +149,25 @@ export function columnPacket(name: string, type: number = COLUMN.text): Buffer {
 export type Cell = string | number | null
 
 export function textRow(row: readonly Cell[]): Buffer {
-  return Buffer.concat(
-    row.map(cell => (cell === null ? Buffer.from([0xfb]) : lenencText(String(cell)))),
-  )
+  return Buffer.concat(row.map(cell => textCell(cell, false)))
 }
+
+function textCell(cell: Cell, isBinary: boolean): Buffer {
+  if (cell === null) return Buffer.from([0xfb])
+  return lenencText(isBinary ? Buffer.from(String(cell), 'latin1') : String(cell))
+}
+
+function tableRow(row: readonly Cell[], binary: ReadonlySet<number>): Buffer {
+  return Buffer.concat(row.map((cell, at) => textCell(cell, binary.has(at))))
+}
+
+const NO_BINARY: ReadonlySet<number> = new Set()
 
 export type Table = {
   readonly columns: readonly string[]
   readonly rows: readonly (readonly Cell[])[]
+  /** Places of columns whose texts hold a byte a character. */
+  readonly binary?: ReadonlySet<number>
 }
 
 /** A text result set, packet by packet; with `extraOk` the OK that only proxies get. */
@@ -165,7 +176,7 @@ export function resultPayloads(table: Table, extraOk: boolean, status = 0x0022):
     lenenc(table.columns.length),
     ...table.columns.map(name => columnPacket(name)),
     eofPacket(status),
-    ...table.rows.map(textRow),
+    ...table.rows.map(row => tableRow(row, table.binary ?? NO_BINARY)),
     eofPacket(status),
     ...(extraOk ? [minimalOk(status)] : []),
   ]

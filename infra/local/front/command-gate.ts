@@ -12,14 +12,19 @@ export type Course =
   | { readonly kind: 'replace'; readonly payload: Buffer }
   /** The front answers with these payloads, the engine never sees it. */
   | { readonly kind: 'answer'; readonly payloads: () => Payloads }
+  /** It is decided later, of a command that is complete. */
+  | { readonly kind: 'wait'; readonly course: Promise<Decided> }
   /** The connection ends instead: the engine never sees it. */
   | { readonly kind: 'drop' }
   /** The connection ends when it has been passed on, or when the engine has carried it out. */
   | { readonly kind: 'lose'; readonly when: 'passed' | 'answered' }
 
+/** A course that can be taken at once. */
+export type Decided = Exclude<Course, { kind: 'wait' }>
+
 export type Payloads = readonly Buffer[] | Promise<readonly Buffer[]>
 
-export const PASS: Course = { kind: 'pass' }
+export const PASS: Decided = { kind: 'pass' }
 
 export type GatePorts = {
   readonly decide: (command: CommandScan) => Course
@@ -27,6 +32,8 @@ export type GatePorts = {
   readonly answer: (bytes: Buffer) => void
   readonly drop: () => void
   readonly dropWhenAnswered: () => void
+  /** What was decided later has been done: the next command may come. */
+  readonly resume: () => void
 }
 
 /** Puts MySQL packets on the wire, for the command that is complete. */
@@ -35,14 +42,23 @@ export type Framing = {
   readonly request: (stream: Buffer) => Buffer
 }
 
+function joined(parts: readonly Buffer[]): Buffer {
+  const [first] = parts
+  return parts.length === 1 && first !== undefined ? first : Buffer.concat(parts)
+}
+
 export class CommandGate {
   readonly scan = new CommandScan()
   private readonly ports: GatePorts
   private held: Buffer[] = []
-  private course: Course | undefined
+  private course: Decided | undefined
   /** The sequence that content goes on with; undefined when no content is coming. */
   private contentSequence: number | undefined
   isOver = false
+  /** A course is not known yet: nothing more may come. */
+  isWaiting = false
+  /** Of the frame that comes next, in OB 2.0. */
+  requestId = 0
 
   constructor(ports: GatePorts) {
     this.ports = ports
@@ -51,13 +67,34 @@ export class CommandGate {
   /** `bytes` brought the scan to where it is; `framing` is asked for when the command is complete. */
   forward(bytes: Buffer, framing: () => Framing): void {
     this.held.push(bytes)
-    if (this.course === undefined && this.scan.isSeen) this.course = this.decide()
-    const { course, held, ports } = this
-    if (course === undefined) return
+    if (this.course === undefined && this.scan.isSeen) {
+      const course = this.decide()
+      if (course.kind === 'wait') {
+        this.wait(course.course, framing)
+        return
+      }
+      this.course = course
+    }
+    if (this.course !== undefined) this.act(this.course, framing)
+  }
+
+  private wait(course: Promise<Decided>, framing: () => Framing): void {
+    this.isWaiting = true
+    const decided = (found: Decided) => {
+      this.isWaiting = false
+      if (this.isOver) return
+      this.course = found
+      this.act(found, framing)
+      this.ports.resume()
+    }
+    course.then(decided, () => this.end())
+  }
+
+  private act(course: Decided, framing: () => Framing): void {
+    const { held, ports } = this
     this.held = []
     if (course.kind === 'drop') this.end()
-    else if (course.kind === 'pass' || course.kind === 'lose')
-      ports.pass(held.length === 1 ? bytes : Buffer.concat(held))
+    else if (course.kind === 'pass' || course.kind === 'lose') ports.pass(joined(held))
     if (this.isOver || !this.scan.isComplete) return
     this.complete(course, framing)
   }
@@ -67,7 +104,7 @@ export class CommandGate {
     this.ports.drop()
   }
 
-  private complete(course: Course, framing: () => Framing): void {
+  private complete(course: Decided, framing: () => Framing): void {
     if (course.kind === 'answer') this.answer(course.payloads(), framing())
     if (course.kind === 'replace')
       this.ports.pass(framing().request(frame(this.scan.firstSequence, course.payload)))

@@ -1,6 +1,6 @@
 /** What a front sees in the beginning of a command: its kind, first word and first table. */
 
-export const COMMAND = { query: 0x03, changeUser: 0x11, prepare: 0x16, execute: 0x17 }
+export const COMMAND = { initDb: 0x02, query: 0x03, changeUser: 0x11, prepare: 0x16, execute: 0x17 }
 
 export const COMMAND_NAMES: Readonly<Record<number, string>> = {
   1: 'quit',
@@ -66,6 +66,28 @@ export function withUser(whole: Buffer, change: (user: string) => string): Buffe
   const user = change(whole.subarray(1, end).toString())
   return Buffer.concat([whole.subarray(0, 1), Buffer.from(user), whole.subarray(end)])
 }
+
+const JUDGED = ['select', 'insert', 'replace', 'update', 'delete']
+const DEFINITIONS = ['create', 'drop', 'alter', 'truncate', 'rename']
+
+/** Whether a statement reads or writes rows of a table. */
+export function isOfRows({ code, word, table }: Command): boolean {
+  return code === COMMAND.query && table !== undefined && JUDGED.includes(word)
+}
+
+export function isDefinition({ code, word }: Command): boolean {
+  return code === COMMAND.query && DEFINITIONS.includes(word)
+}
+
+const USE = /^\s*use\s+`?([\w$]+)`?\s*;?\s*$/i
+
+/** The database that a command changes to. */
+export function databaseIn({ code, sql, text }: Command): string | undefined {
+  if (code === COMMAND.initDb) return text(MAX_NAME_BYTES).slice(0, MAX_NAME_BYTES)
+  return code === COMMAND.query ? USE.exec(sql)?.[1] : undefined
+}
+
+const MAX_NAME_BYTES = 512
 
 /** Whether a statement ends a transaction with its changes. */
 export function isCommit({ code, sql }: Command): boolean {

@@ -1,23 +1,19 @@
 /**
  * One OBServer front over an engine: login and statements are relayed byte for byte, except the
- * tenant's name in a login and the questions of `picture.ts`, which it answers itself (L4). It
+ * tenant's name in a login and the questions of `metadata.ts`, which it answers itself (L4). It
  * counts what reached it and takes orders, so that a misrouted statement is seen.
  */
 import { createServer, type Server, type Socket } from 'node:net'
 import type { Table } from './codec.ts'
-import type { Engine } from './engine.ts'
+import type { Engine, Touched, Verdict } from './engine.ts'
+import { Faults } from './faults.ts'
+import { judge } from './judgement.ts'
 import { Ledger } from './ledger.ts'
+import { answerQuery } from './metadata.ts'
+import type { Query } from './metadata-parser.ts'
 import type { Order } from './orders.ts'
-import {
-  dummyTable,
-  type FrontServer,
-  locationTable,
-  type MetadataQuestion,
-  type Picture,
-  serversTable,
-  tenantsTable,
-  versionTable,
-} from './picture.ts'
+import { type FrontServer, keyOf, type Picture, type Server as PictureServer } from './picture.ts'
+import { pictureTable } from './picture-tables.ts'
 import { Relay } from './relay.ts'
 
 export type Counters = {
@@ -48,16 +44,23 @@ export class Front {
     lastViolation: '',
   }
   readonly ledger = new Ledger()
-  private readonly picture: Picture
-  private readonly engine: Engine
+  /** Errors to be answered. */
+  readonly faults = new Faults()
+  readonly picture: Picture
+  readonly engine: Engine
+  private readonly place: PictureServer
   private readonly relays = new Set<Relay>()
+  /** Connections that were accepted and get no greeting. */
+  private readonly silent = new Set<Socket>()
   private listener: Server | undefined
+  private flapping: NodeJS.Timeout | undefined
   private current: Order = { kind: 'normal' }
 
   constructor(server: FrontServer, picture: Picture, engine: Engine) {
     this.server = server
     this.picture = picture
     this.engine = engine
+    this.place = picture.server(keyOf(server))
   }
 
   start(): Promise<void> {
@@ -70,22 +73,39 @@ export class Front {
   }
 
   async stop(): Promise<void> {
+    clearTimeout(this.flapping)
+    await this.down()
+  }
+
+  /** Nobody gets in, and all are out. */
+  private async down(): Promise<void> {
     for (const relay of this.relays) relay.drop()
+    for (const socket of this.silent) socket.destroy()
     await new Promise<void>(resolve => {
       if (this.listener?.listening) this.listener.close(() => resolve())
       else resolve()
     })
   }
 
+  private async up(): Promise<void> {
+    if (this.listener?.listening !== true) await this.start()
+  }
+
   get order(): Order {
     return this.current
   }
 
-  /** Takes an order; `stop` closes the listening socket, the next order opens it again. */
+  /** Takes an order; those that close the listening socket leave it to the next to open it again. */
   async take(order: Order): Promise<void> {
     const before = this.current
     this.current = order
-    if (order.kind === 'stop') await this.stop()
+    clearTimeout(this.flapping)
+    for (const socket of this.silent) socket.destroy()
+    if (order.kind === 'stop' || order.kind === 'flap') await this.down()
+    // Those inside keep their connections: the end of the last one is not waited for.
+    else if (order.kind === 'refuse') this.listener?.close()
+    else await this.up()
+    if (order.kind === 'flap') this.flap(order, 'down')
     if (order.kind === 'disconnect') {
       for (const relay of this.relays) relay.drop()
       this.spent()
@@ -94,7 +114,15 @@ export class Front {
       if (order.kind === 'freeze') relay.freeze()
       else if (before.kind === 'freeze') relay.thaw()
     }
-    if (before.kind === 'stop' && order.kind !== 'stop') await this.start()
+  }
+
+  private flap(order: Extract<Order, { kind: 'flap' }>, is: 'down' | 'up'): void {
+    const turn = async () => {
+      if (is === 'down') await this.up()
+      else await this.down()
+      if (this.current === order) this.flap(order, is === 'down' ? 'up' : 'down')
+    }
+    this.flapping = setTimeout(() => void turn(), is === 'down' ? order.downMs : order.upMs)
   }
 
   /** One-shot orders end when they have been carried out. */
@@ -116,19 +144,18 @@ export class Front {
     this.counters.lastViolation = what
   }
 
-  async answer(question: MetadataQuestion): Promise<Table> {
-    if (question.kind === 'version') return versionTable(this.picture)
-    if (question.kind === 'servers') return serversTable(this.picture)
-    if (question.kind === 'tenants') return tenantsTable(this.picture)
-    if (question.kind === 'dummy') return dummyTable(this.picture, question.tenant)
-    const entry = this.hasTenant(question.tenant)
-      ? await this.engine.tableEntry(question.database, question.table)
-      : undefined
-    return locationTable(this.picture, entry)
+  /** @throws SqlError */
+  answer(query: Query): Promise<Table> {
+    const { picture, engine } = this
+    return answerQuery(query, pictureTable(picture, engine), picture.version)
+  }
+
+  judge(tenant: string, touched: Touched): Verdict {
+    return judge(this.picture, this.place, tenant, touched)
   }
 
   hasTenant(name: string): boolean {
-    return this.picture.tenants.includes(name)
+    return this.picture.tenants.has(name)
   }
 
   /** How the engine calls a user: an unknown tenant keeps its name, the engine refuses it. */
@@ -139,12 +166,18 @@ export class Front {
 
   private accept(client: Socket): void {
     this.counters.connections += 1
-    const relay = new Relay(client, this.engine.connect(), this)
-    this.relays.add(relay)
     client.once('close', () => {
       this.counters.connections -= 1
-      this.relays.delete(relay)
     })
+    if (this.current.kind === 'half-open') {
+      this.silent.add(client)
+      client.on('error', () => {})
+      client.once('close', () => this.silent.delete(client))
+      return
+    }
+    const relay = new Relay(client, this)
+    this.relays.add(relay)
+    client.once('close', () => this.relays.delete(relay))
     relay.start()
     if (this.current.kind === 'freeze') relay.freeze()
   }

@@ -13,21 +13,32 @@ import {
 export type Lane = {
   /** @throws MalformedPacket for what a server closes the connection for */
   readonly take: (bytes: Buffer) => void
+  /** Goes on with what was left while the gate waited. @throws MalformedPacket */
+  readonly resume: () => void
 }
 
 export function plainLane(gate: CommandGate): Lane {
   const framing = () => ({ answer: same, request: same })
+  let left: Buffer = NOTHING
+  const go = (bytes: Buffer) => {
+    let at = 0
+    while (at < bytes.length && !gate.isOver && !gate.isWaiting) {
+      const end = gate.scan.advance(bytes, at)
+      gate.forward(bytes.subarray(at, end), framing)
+      at = end
+    }
+    left = at < bytes.length ? bytes.subarray(at) : NOTHING
+  }
   return {
     take: bytes => {
-      let at = 0
-      while (at < bytes.length && !gate.isOver) {
-        const end = gate.scan.advance(bytes, at)
-        gate.forward(bytes.subarray(at, end), framing)
-        at = end
-      }
+      if (gate.isWaiting || left.length > 0) left = Buffer.concat([left, bytes])
+      else go(bytes)
     },
+    resume: () => go(left),
   }
 }
+
+const NOTHING = Buffer.alloc(0)
 
 function same(stream: Buffer): Buffer {
   return stream
@@ -65,14 +76,22 @@ export function ob20Lane(gate: CommandGate, connectionId: number): Lane {
     extra = isInside ? (extra ?? frame.extra) : frame.extra
     isInside = !gate.scan.isComplete
     expected = (frame.packetSequence + 1) & 0xff
+    gate.requestId = frame.requestId
     gate.forward(frame.bytes, framingOf(frame))
+  }
+  const left: Ob20Frame[] = []
+  const resume = () => {
+    while (!gate.isOver && !gate.isWaiting) {
+      const frame = left.shift()
+      if (frame === undefined) return
+      takeFrame(frame)
+    }
   }
   return {
     take: bytes => {
-      for (const frame of frames.push(bytes)) {
-        if (gate.isOver) return
-        takeFrame(frame)
-      }
+      left.push(...frames.push(bytes))
+      resume()
     },
+    resume,
   }
 }

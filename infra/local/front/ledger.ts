@@ -2,15 +2,23 @@
  * What reached a front, command by command, the newest ones: a suite proves with it that nothing was
  * carried out twice, and in which order what was restored came.
  */
+
 import { COMMAND_NAMES, type Command } from './commands.ts'
+import type { Touched, Verdict } from './engine.ts'
 
 /** Entries that are kept; older ones are dropped. */
 const MAX_ENTRIES = 10_000
 /** Bytes of a command's text that an entry keeps. */
 const TEXT_BYTES = 200
 
-/** `passed` on to the engine, `refused` by an order or answered here, or `dropped` with its connection. */
-export type Fate = 'passed' | 'answered' | 'dropped'
+/** Tables that are counted apart; the rest is counted under `''`. */
+const MAX_TABLES = 10_000
+
+/**
+ * `passed` on to the engine, `refused` there because another server leads, `answered` by an order or
+ * from the picture, or `dropped` with its connection.
+ */
+export type Fate = 'passed' | 'refused' | 'answered' | 'dropped'
 
 export type LedgerEntry = {
   /** Counts up from 1, without gaps, over the life of the front. */
@@ -30,17 +38,55 @@ export type LedgerEntry = {
   /** The first 200 bytes; of an execution, its statement's id and what is readable of its values. */
   readonly text: string
   readonly bytes: number
-  readonly fate: Fate
+  readonly tenant: string
+  fate: Fate
+  /** What the engine said that it needs; of several statements in one text, the first that missed. */
+  touched: Touched | undefined
+  isHit: boolean | undefined
 }
 
-export type Origin = Pick<LedgerEntry, 'front' | 'session' | 'client'>
+/** Statements by where their partitions were, since the front exists. */
+export type Reached = {
+  strongHits: number
+  strongMisses: number
+  /** Not executed: another server leads. */
+  refused: number
+  /** Weak reads by the replica that was here. */
+  weakLeader: number
+  weakFollower: number
+  weakMisses: number
+}
+
+export type Origin = Pick<LedgerEntry, 'front' | 'session' | 'client' | 'tenant'>
+
+const NOTHING: Reached = {
+  strongHits: 0,
+  strongMisses: 0,
+  refused: 0,
+  weakLeader: 0,
+  weakFollower: 0,
+  weakMisses: 0,
+}
+const LEADERS_ONLY = 2
+
+function count(reached: Reached, { isWeak }: Touched, verdict: Verdict): void {
+  const { isHit, isRefused, feedback } = verdict
+  if (isRefused) reached.refused += 1
+  else if (!isWeak) reached[isHit ? 'strongHits' : 'strongMisses'] += 1
+  else if (!isHit) reached.weakMisses += 1
+  else reached[feedback === LEADERS_ONLY ? 'weakLeader' : 'weakFollower'] += 1
+}
 
 export class Ledger {
   private readonly entries: LedgerEntry[] = []
   private written = 0
+  /** By `database.table`. */
+  readonly reached = new Map<string, Reached>()
+  /** Hears of every entry when it is written, however many are kept. */
+  watcher: ((entry: LedgerEntry) => void) | undefined
 
-  add(origin: Origin, command: Command, fate: Fate): void {
-    const entry = {
+  add(origin: Origin, command: Command, fate: Fate): LedgerEntry {
+    const entry: LedgerEntry = {
       number: ++this.written,
       atMs: performance.timeOrigin + performance.now(),
       ...origin,
@@ -50,8 +96,32 @@ export class Ledger {
       text: command.text(TEXT_BYTES),
       bytes: command.bytes,
       fate,
+      touched: undefined,
+      isHit: undefined,
     }
     this.entries[(entry.number - 1) % MAX_ENTRIES] = entry
+    this.watcher?.(entry)
+    return entry
+  }
+
+  /** What the engine needed for an entry, and what the front said to it. */
+  touch(entry: LedgerEntry | undefined, touched: Touched, verdict: Verdict): void {
+    count(this.reachedOf(touched.table), touched, verdict)
+    if (entry === undefined) return
+    if (verdict.isRefused) entry.fate = 'refused'
+    if (entry.touched !== undefined && (verdict.isHit || entry.isHit === false)) return
+    entry.touched = touched
+    entry.isHit = verdict.isHit
+  }
+
+  private reachedOf(table: string): Reached {
+    const key = this.reached.size < MAX_TABLES || this.reached.has(table) ? table : ''
+    let reached = this.reached.get(key)
+    if (reached === undefined) {
+      reached = { ...NOTHING }
+      this.reached.set(key, reached)
+    }
+    return reached
   }
 
   /** The kept entries behind number `after`, oldest first. */

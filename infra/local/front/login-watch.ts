@@ -19,6 +19,7 @@ export const FEATURE = {
   fullTrace: 1 << 14,
   newExtra: 1 << 15,
   variableSync: 1 << 16,
+  staleFeedback: 1 << 17,
   fullTraceExt: 1 << 18,
   duplicateSync: 1 << 19,
   localFiles: 1 << 20,

@@ -5,6 +5,12 @@ export type Order =
   | { readonly kind: 'normal' }
   /** Refuses new connections and drops the open ones. */
   | { readonly kind: 'stop' }
+  /** Refuses new connections; the open ones go on. */
+  | { readonly kind: 'refuse' }
+  /** Accepts new connections and says nothing to them, not even a greeting; the open ones go on. */
+  | { readonly kind: 'half-open' }
+  /** Stops and comes back, in turns, beginning with a stop. */
+  | { readonly kind: 'flap'; readonly downMs: number; readonly upMs: number }
   /** Accepts, but reads nothing and answers nothing until the next order; nothing is lost. */
   | { readonly kind: 'freeze' }
   /** Drops every open connection once. */
@@ -25,6 +31,8 @@ export type Order =
 const PLAIN = [
   'normal',
   'stop',
+  'refuse',
+  'half-open',
   'freeze',
   'disconnect',
   'lose-next',
@@ -41,6 +49,8 @@ export function parseOrder(value: unknown): Order | string {
     readonly errno?: unknown
     readonly status?: unknown
     readonly delayMs?: unknown
+    readonly downMs?: unknown
+    readonly upMs?: unknown
   }
   const plain = PLAIN.find(kind => kind === fields.kind)
   if (plain !== undefined) return { kind: plain }
@@ -49,7 +59,14 @@ export function parseOrder(value: unknown): Order | string {
     return isWhole(fields.delayMs, 0, LONGEST_DELAY_MS)
       ? { kind: 'delay', delayMs: fields.delayMs }
       : `delay needs delayMs, 0 to ${LONGEST_DELAY_MS}`
-  return `kind must be one of ${[...PLAIN, 'fail-next', 'delay'].join(', ')}`
+  if (fields.kind === 'flap') return flap(fields.downMs, fields.upMs)
+  return `kind must be one of ${[...PLAIN, 'fail-next', 'delay', 'flap'].join(', ')}`
+}
+
+function flap(downMs: unknown, upMs: unknown): Order | string {
+  return isWhole(downMs, 1, LONGEST_DELAY_MS) && isWhole(upMs, 1, LONGEST_DELAY_MS)
+    ? { kind: 'flap', downMs, upMs }
+    : `flap needs downMs and upMs, 1 to ${LONGEST_DELAY_MS}`
 }
 
 function failNext(errno: unknown, status: unknown): Order | string {

@@ -6,14 +6,16 @@
  */
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { errorPacket, frame, MalformedPacket } from './codec.ts'
+import { errorPacket, frame, framePackets, MalformedPacket } from './codec.ts'
 import { CommandGate, type Course, PASS } from './command-gate.ts'
 import type { CommandScan } from './command-scan.ts'
 import { COMMAND, readCommand, withUser } from './commands.ts'
-import { decideCourse } from './courses.ts'
+import { decideCourse, loginFailure } from './courses.ts'
+import type { Seat, Touched, Verdict } from './engine.ts'
+import { Foreseeing } from './foreseeing.ts'
 import type { Front } from './front.ts'
 import { type Lane, ob20Lane, plainLane } from './lanes.ts'
-import type { Fate } from './ledger.ts'
+import type { Fate, LedgerEntry } from './ledger.ts'
 import { type ClientLogin, parseClientLogin } from './login-codec.ts'
 import { FEATURE, featuresIn, LoginWatch } from './login-watch.ts'
 
@@ -26,33 +28,42 @@ const FATES: Readonly<Record<Course['kind'], Fate>> = {
   pass: 'passed',
   lose: 'passed',
   replace: 'passed',
+  wait: 'passed',
   answer: 'answered',
   drop: 'dropped',
 }
 
-export class Relay {
+/** Entries of commands that the engine has not turned to yet; a client may send ahead. */
+const MAX_AHEAD = 10_000
+
+export class Relay implements Seat {
   private readonly client: Socket
   private readonly engine: Duplex
   private readonly front: Front
   private readonly gate: CommandGate
   private lane: Lane | undefined
+  private readonly foreseeing: Foreseeing | undefined
   private loginBytes: Buffer = Buffer.alloc(0)
   /** Until the engine has answered the login. */
   private watch: LoginWatch | undefined = new LoginWatch()
   private session = 0
   private clientSession = 0
-  private isProxy = false
+  isProxy = false
   private isFrozen = false
   /** A command that must be lost is with the engine: the connection ends when it answers. */
   private isLostWhenAnswered = false
   private readonly delayed: { readonly bytes: Buffer; readonly dueAt: number }[] = []
   private delayedBytes = 0
   private timer: NodeJS.Timeout | undefined
+  tenant = ''
+  private readonly ahead: LedgerEntry[] = []
+  /** Of the command that the engine is at. */
+  private entry: LedgerEntry | undefined
 
-  constructor(client: Socket, engine: Duplex, front: Front) {
+  constructor(client: Socket, front: Front) {
     this.client = client
-    this.engine = engine
     this.front = front
+    this.engine = front.engine.connect(this)
     this.gate = new CommandGate({
       decide: command => this.decide(command),
       pass: bytes => this.pass(bytes),
@@ -61,7 +72,14 @@ export class Relay {
       dropWhenAnswered: () => {
         this.isLostWhenAnswered = true
       },
+      resume: () => {
+        this.guarded(() => this.lane?.resume())
+        this.flow()
+      },
     })
+    const { foresight } = front.engine
+    if (foresight !== undefined)
+      this.foreseeing = new Foreseeing(front, foresight, { gate: this.gate, party: this })
   }
 
   start(): void {
@@ -77,6 +95,16 @@ export class Relay {
     engine.on('end', () => client.end())
     client.on('close', () => this.drop())
     engine.on('close', () => client.destroySoon())
+  }
+
+  next(): void {
+    this.entry = this.ahead.shift()
+  }
+
+  judge(touched: Touched): Verdict {
+    const verdict = this.front.judge(this.tenant, touched)
+    this.front.ledger.touch(this.entry, touched, verdict)
+    return verdict
   }
 
   drop(): void {
@@ -99,8 +127,8 @@ export class Relay {
 
   private flow(): void {
     if (this.isFrozen) return
-    if (!this.engine.writableNeedDrain && this.delayedBytes < MAX_DELAYED_BYTES)
-      this.client.resume()
+    const isFull = this.engine.writableNeedDrain || this.delayedBytes >= MAX_DELAYED_BYTES
+    if (!isFull && !this.gate.isWaiting) this.client.resume()
     if (!this.client.writableNeedDrain) this.engine.resume()
   }
 
@@ -132,12 +160,14 @@ export class Relay {
 
   private take(bytes: Buffer): void {
     if (this.client.destroyed) return
-    if (this.lane === undefined) {
-      this.login(bytes)
-      return
-    }
+    if (this.lane === undefined) this.login(bytes)
+    else this.guarded(() => this.lane?.take(bytes))
+    if (this.gate.isWaiting) this.client.pause()
+  }
+
+  private guarded(what: () => void): void {
     try {
-      this.lane.take(bytes)
+      what()
     } catch (error) {
       if (!(error instanceof MalformedPacket)) throw error
       // As an OBServer: no packet, the end.
@@ -173,6 +203,13 @@ export class Relay {
     this.isProxy = attribute('__mysql_client_type') === '__ob_proxy'
     this.clientSession = Number(attribute('__client_session_id') ?? 0)
     this.front.counters.logins += 1
+    this.tenant = tenantOf(login.user)
+    const fault = this.front.faults.meet('login', this.tenant, login.user)
+    if (fault !== undefined) {
+      this.client.end(framePackets(loginFailure(fault, this.isProxy), sequence + 1))
+      return
+    }
+    if (this.foreseeing !== undefined) this.foreseeing.database = login.database ?? ''
     const user = this.front.engineUser(login.user)
     this.pass(frame(sequence, Buffer.concat([login.head, Buffer.from(user), login.tail])))
   }
@@ -187,10 +224,15 @@ export class Relay {
     this.session = this.watch?.threadId ?? this.session
     if (agreed !== undefined) {
       this.watch = undefined
-      if (this.isProxy && (agreed.features & FEATURE.ob20) !== 0)
-        this.lane = ob20Lane(this.gate, agreed.threadId)
-    }
-    if (!this.client.write(bytes)) this.engine.pause()
+      const isOb20 = this.isProxy && (agreed.features & FEATURE.ob20) !== 0
+      if (isOb20) this.lane = ob20Lane(this.gate, agreed.threadId)
+      this.foreseeing?.begin(isOb20)
+      this.toClient(bytes)
+    } else this.guarded(() => this.toClient(this.foreseeing?.push(bytes) ?? bytes))
+  }
+
+  private toClient(bytes: Buffer): void {
+    if (bytes.length > 0 && !this.client.write(bytes)) this.engine.pause()
   }
 
   private decide({ seen, bytes, isComplete }: CommandScan): Course {
@@ -198,15 +240,18 @@ export class Relay {
     const course =
       command.code === COMMAND.changeUser && isComplete
         ? this.changeUser(seen)
-        : decideCourse(command, this.front, this.isProxy)
+        : decideCourse(command, this.front, this)
     const { server, ledger } = this.front
     const origin = {
       front: `${server.host}:${server.port}`,
       session: this.session,
       client: this.clientSession,
+      tenant: this.tenant,
     }
-    ledger.add(origin, command, FATES[course.kind])
-    return course
+    const entry = ledger.add(origin, command, FATES[course.kind])
+    const isPassed = entry.fate === 'passed' && this.front.engine.insides !== undefined
+    if (isPassed && this.ahead.length < MAX_AHEAD) this.ahead.push(entry)
+    return this.foreseeing?.course(course, command, entry) ?? course
   }
 
   private changeUser(whole: Buffer): Course {
@@ -217,6 +262,11 @@ export class Relay {
   private pass(bytes: Buffer): void {
     if (!this.engine.write(bytes)) this.client.pause()
   }
+}
+
+function tenantOf(user: string): string {
+  const at = user.lastIndexOf('@')
+  return at < 0 ? 'sys' : user.slice(at + 1)
 }
 
 /** Compressed framings hide commands from a front: nothing could be counted any more. */

@@ -7,6 +7,8 @@ const SYS_USER = 'root@proxysys'
 
 export type DevFile = {
   readonly apiUrl: string
+  /** What proxy clusters of work mode CONFIG_URL ask. */
+  readonly configServiceUrl: string
   readonly token: string
   readonly proxyClusters: readonly {
     readonly id: string
@@ -45,11 +47,12 @@ export type DevFile = {
 export function devFile(
   fleet: Fleet,
   sysPasswords: ReadonlyMap<string, string>,
-  rest: Pick<DevFile, 'apiUrl' | 'token' | 'obClusters' | 'ssm'>,
+  rest: Pick<DevFile, 'apiUrl' | 'configServiceUrl' | 'token' | 'obClusters' | 'ssm'>,
 ): DevFile {
-  const { apiUrl, token, obClusters, ssm } = rest
+  const { apiUrl, configServiceUrl, token, obClusters, ssm } = rest
   return {
     apiUrl,
+    configServiceUrl,
     token,
     proxyClusters: fleet.clusters.map(({ id, name, sysPasswordSecret }) => ({
       id,

@@ -9,6 +9,7 @@ export async function requireFreePorts(settings: StackSettings): Promise<void> {
     ['events', settings.events],
     ['the DynamoDB API', settings.dynamodb],
     ['Systems Manager', settings.runCommand],
+    ['the config service', settings.configService],
   ] as const
   for (const [part, address] of wanted) {
     const code = await failureAt(address)

@@ -43,6 +43,7 @@ function summary({ dev, fleet, engineReason }: Shown): string {
   return `  ready
 
   API            ${dev.apiUrl}/v1  (description: ${dev.apiUrl}/v1/openapi.json)
+  config service ${dev.configServiceUrl}  (for proxy clusters of work mode CONFIG_URL)
   OB cluster     ${ob?.name}: ${engine}, ${ob?.rootservice}
 ${clusterLines(fleet)}
   spare hosts    ${spareText || 'none'}

@@ -22,6 +22,7 @@ export type StackSettings = {
   readonly events: Address
   readonly dynamodb: Address
   readonly runCommand: Address
+  readonly configService: Address
 }
 
 /**
@@ -50,6 +51,7 @@ export function stackSettings(env: Readonly<Record<string, string | undefined>>)
     events: { host: `${network}.3.1`, port: 8788 },
     dynamodb: { host: `${network}.3.2`, port: 8000 },
     runCommand: { host: `${network}.3.3`, port: 8001 },
+    configService: { host: `${network}.3.4`, port: 8789 },
   }
 }
 

@@ -77,7 +77,11 @@ export class Stack {
     await this.registerWithSsm(accounts)
     this.note(`booting ${INSTANCES} instances, starting the API`)
     const kept = keptPackage(home, builtPackage())
-    const [boots] = await Promise.all([this.bootAll(kept), this.startApi()])
+    const [boots] = await Promise.all([
+      this.bootAll(kept),
+      this.startApi(),
+      this.startConfigService(),
+    ])
     const api = apiClient(urlOf(this.settings.api), this.keys.token)
     await this.setUp(api, kept)
     const fleet = await settledFleet(api, boots, this.note)
@@ -199,13 +203,32 @@ export class Stack {
       tokenSha256: sha256Hex(this.keys.token),
       region: REGION,
       table: TABLE,
-      dynamodb: process.env['OBFLEET_DYNAMODB_ENDPOINT'] ?? urlOf(this.settings.dynamodb),
+      dynamodb: this.tableUrl(),
       ssm: urlOf(runCommand),
       document: NODE_DOCUMENT,
+      configServiceUrl: urlOf(this.settings.configService),
       plane: this.keys.plane,
       instances: this.keys.instances,
     })
     await this.services.start({ name: 'api', ...script('api.ts', [file]) })
+  }
+
+  /** A process of its own: it is there when the API is not. */
+  private async startConfigService(): Promise<void> {
+    const { configService, home } = this.settings
+    const file = join(home, 'config-service.json')
+    writePrivately(file, {
+      service: configService,
+      region: REGION,
+      table: TABLE,
+      dynamodb: this.tableUrl(),
+      plane: this.keys.plane,
+    })
+    await this.services.start({ name: 'config-service', ...script('config-service.ts', [file]) })
+  }
+
+  private tableUrl(): string {
+    return process.env['OBFLEET_DYNAMODB_ENDPOINT'] ?? urlOf(this.settings.dynamodb)
   }
 
   /** Instance id → its boot. */
@@ -280,9 +303,10 @@ export class Stack {
     observers: Observers,
     accounts: KernelAccounts,
   ): Promise<DevFile> {
-    const { api, runCommand } = this.settings
+    const { api, runCommand, configService } = this.settings
     return devFile(fleet, await this.sysPasswords(fleet), {
       apiUrl: urlOf(api),
+      configServiceUrl: urlOf(configService),
       token: this.keys.token,
       obClusters: [
         {

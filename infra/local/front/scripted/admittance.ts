@@ -4,6 +4,7 @@
  */
 import { errorPacket, minimalOk, okPacket, schemaChange } from '../codec.ts'
 import { authSwitchPacket, parseChangeUser, parseClientLogin } from '../login-codec.ts'
+import { FEATURE } from '../login-watch.ts'
 import { changed, claim, type Entry, prove } from './login.ts'
 import type { Reply } from './replies.ts'
 import type { Session } from './session.ts'
@@ -97,6 +98,7 @@ export class Admittance {
     session.id = entry.clientSessionId ?? session.id
     session.mayLock = entry.mayLock
     session.maySendFiles = entry.maySendFiles
+    session.hearsWeakFeedback = (entry.capabilities & FEATURE.staleFeedback) !== 0
     session.variables.agree(entry.capabilities)
     session.isDatabaseChanged = false
     this.entry = entry

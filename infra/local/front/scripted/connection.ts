@@ -4,6 +4,7 @@
  */
 import { Duplex } from 'node:stream'
 import { MalformedPacket, PacketStream } from '../codec.ts'
+import type { Seat } from '../engine.ts'
 import { FLAG, FrameStream, type Ob20Frame, requestExtra } from '../ob20-codec.ts'
 import { Conversation } from './conversation.ts'
 import { Ob20Reply, type Outlet, PlainReply } from './replies.ts'
@@ -12,7 +13,7 @@ import type { World } from './world.ts'
 /** Bytes of answers that wait for their reader before a session stops making more. */
 const WAITING_BYTES = 64 << 10
 
-export function connectTo(world: World): Duplex {
+export function connectTo(world: World, seat: Seat): Duplex {
   let isClosed = false
   let wake: (() => void) | undefined
   const reading = () => {
@@ -32,7 +33,7 @@ export function connectTo(world: World): Duplex {
       isClosed = true
     },
   }
-  const intake = new Intake(world, outlet)
+  const intake = new Intake(world, outlet, seat)
   const stream = new Duplex({
     readableHighWaterMark: WAITING_BYTES,
     writableHighWaterMark: WAITING_BYTES,
@@ -58,9 +59,9 @@ class Intake {
   private isInside = false
   private isInformed = false
 
-  constructor(world: World, outlet: Outlet) {
+  constructor(world: World, outlet: Outlet, seat: Seat) {
     this.outlet = outlet
-    this.conversation = new Conversation(world, outlet)
+    this.conversation = new Conversation(world, outlet, seat)
   }
 
   /** @throws MalformedPacket for a frame that ends the connection without a packet */

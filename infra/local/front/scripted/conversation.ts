@@ -12,6 +12,7 @@ import {
   type Packet,
   textRow,
 } from '../codec.ts'
+import type { Seat } from '../engine.ts'
 import { greetingPacket } from '../login-codec.ts'
 import { FEATURE } from '../login-watch.ts'
 import type { Tlv } from '../ob20-codec.ts'
@@ -79,11 +80,11 @@ export class Conversation {
   private parts: Buffer[] = []
   private partsBytes = 0
 
-  constructor(world: World, outlet: Outlet) {
+  constructor(world: World, outlet: Outlet, seat: Seat) {
     this.world = world
     this.outlet = outlet
     this.threadId = world.threadId()
-    this.session = new Session(this.threadId, world, () => this.over())
+    this.session = new Session(this.threadId, { world, seat }, () => this.over())
     this.admittance = new Admittance(world, this.session)
     this.info = new SessionInfo(this.session, 0)
     this.answers = new Answers(this.session, this.info, false)
@@ -175,6 +176,7 @@ export class Conversation {
     this.partsBytes += payload.length
     if (this.partsBytes <= MAX_COMMAND_BYTES) this.parts.push(payload)
     if (payload.length === LARGEST_PAYLOAD_BYTES) return
+    this.session.seat?.next()
     const { parts } = this
     const isTooLong = this.partsBytes > MAX_COMMAND_BYTES
     this.parts = []

@@ -5,6 +5,8 @@
 import { chmodSync, existsSync, readFileSync } from 'node:fs'
 import { rename, writeFile } from 'node:fs/promises'
 import type { Cell } from '../codec.ts'
+import { type Levels, leafNames } from '../partitioning.ts'
+import type { Tablet } from '../picture.ts'
 import { SqlError } from './sql-error.ts'
 import type { ColumnDefinition, TableName } from './statement.ts'
 
@@ -16,6 +18,9 @@ export type Row = readonly Cell[]
 const MAX_ROWS = 200_000
 const MAX_BYTES = 256 << 20
 const FIRST_TABLE_ID = 500_001
+const FIRST_TABLET_ID = 200_001
+/** Of 3.x, in ids of partitions of two levels (proxy-routing.md §6.8). */
+const TWO_LEVELS = (1n << 60n) | (1n << 28n)
 
 export type StoredTable = {
   readonly id: number
@@ -24,6 +29,9 @@ export type StoredTable = {
   readonly columns: readonly ColumnDefinition[]
   /** Index of the key column; rows of a table without one are numbered. */
   readonly keyIndex: number | undefined
+  readonly levels: Levels
+  /** Leaf partitions in their order. */
+  readonly tablets: readonly Tablet[]
   readonly rows: Map<Key, Row>
   /** Next of an AUTO_INCREMENT column or of a row number. */
   counter: number
@@ -32,6 +40,8 @@ export type StoredTable = {
 type Written = {
   readonly format: 1
   readonly nextTableId: number
+  /** Absent in files that know of no partitions. */
+  readonly nextTabletId?: number
   readonly databases: readonly string[]
   readonly tables: readonly (Omit<StoredTable, 'rows'> & { readonly rows: readonly [Key, Row][] })[]
 }
@@ -40,6 +50,8 @@ export class Database {
   private readonly file: string | undefined
   private readonly databases = new Map<string, Map<string, StoredTable>>()
   private nextTableId = FIRST_TABLE_ID
+  private nextTabletId = FIRST_TABLET_ID
+  private readonly byId = new Map<number, StoredTable>()
   private rows = 0
   private bytes = 0
   private writing: Promise<void> | undefined
@@ -58,10 +70,14 @@ export class Database {
   private read(written: Written): void {
     if (written.format !== 1) throw new Error('the data file is of another format')
     this.nextTableId = written.nextTableId
+    this.nextTabletId = written.nextTabletId ?? FIRST_TABLET_ID
     for (const name of written.databases) this.databases.set(name, new Map())
     for (const { rows, ...table } of written.tables) {
-      const stored: StoredTable = { ...table, rows: new Map(rows) }
+      const levels = table.levels ?? []
+      const tablets = table.tablets ?? this.newTablets(levels)
+      const stored: StoredTable = { ...table, levels, tablets, rows: new Map(rows) }
       this.databases.get(table.database)?.set(table.name, stored)
+      this.byId.set(stored.id, stored)
       for (const row of stored.rows.values()) this.account(1, row)
     }
   }
@@ -103,6 +119,11 @@ export class Database {
     return this.databases.get(database.toLowerCase())?.get(table.toLowerCase())
   }
 
+  /** A table that is in a database. */
+  tableOf(id: number): StoredTable | undefined {
+    return this.byId.get(id)
+  }
+
   /** @throws SqlError 1049, 1146 */
   table(database: string, table: string): StoredTable {
     const found = this.of(database).get(table.toLowerCase())
@@ -114,10 +135,12 @@ export class Database {
   createTable(
     { database, table }: TableName & { readonly database: string },
     columns: readonly ColumnDefinition[],
-    key: string | undefined,
+    made: { readonly key: string | undefined; readonly levels: Levels },
   ): void {
     const tables = this.of(database)
-    tables.set(table.toLowerCase(), this.newTable({ database, table }, columns, key))
+    const created = this.newTable({ database, table }, columns, made)
+    tables.set(created.name, created)
+    this.byId.set(created.id, created)
     this.isDirty = true
   }
 
@@ -125,20 +148,34 @@ export class Database {
   newTable(
     { database, table }: TableName & { readonly database: string },
     columns: readonly ColumnDefinition[],
-    key: string | undefined,
+    { key, levels }: { readonly key: string | undefined; readonly levels: Levels },
   ): StoredTable {
     const keyIndex = columns.findIndex(({ name }) => name.toLowerCase() === key?.toLowerCase())
     if (key !== undefined && keyIndex < 0)
       throw new SqlError(1072, '42000', `Key column '${key}' doesn't exist in table`)
+    for (const { column } of levels)
+      if (!columns.some(({ name, type }) => name.toLowerCase() === column && type === 'integer'))
+        throw new SqlError(1488, 'HY000', `no whole-number column '${column}' to partition by`)
     return {
       id: this.nextTableId++,
       database: database.toLowerCase(),
       name: table.toLowerCase(),
       columns,
       keyIndex: keyIndex < 0 ? undefined : keyIndex,
+      levels,
+      tablets: this.newTablets(levels),
       rows: new Map(),
       counter: 1,
     }
+  }
+
+  private newTablets(levels: Levels): readonly Tablet[] {
+    const subCount = levels[1]?.parts.length ?? 1
+    return leafNames(levels).map((name, leaf) => {
+      const [first, sub] = [BigInt(Math.floor(leaf / subCount)), BigInt(leaf % subCount)]
+      const partitionId = levels.length < 2 ? BigInt(leaf) : (first << 32n) | sub | TWO_LEVELS
+      return { tabletId: this.nextTabletId++, partitionId: String(partitionId), name }
+    })
   }
 
   dropTable(table: StoredTable): void {
@@ -185,6 +222,7 @@ export class Database {
     const written: Written = {
       format: 1,
       nextTableId: this.nextTableId,
+      nextTabletId: this.nextTabletId,
       databases: [...this.databases.keys()],
       tables: tables.map(table => ({ ...table, rows: [...table.rows] })),
     }
@@ -207,6 +245,7 @@ export class Database {
   forget(table: StoredTable): void {
     for (const row of table.rows.values()) this.account(-1, row)
     table.rows.clear()
+    this.byId.delete(table.id)
   }
 
   private account(rows: 1 | -1, row: Row): void {

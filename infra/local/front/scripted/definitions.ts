@@ -64,7 +64,7 @@ function dropDatabase(session: Session, { name, isLenient }: Of<'drop-database'>
 
 function createTable(session: Session, statement: Of<'create-table'>): void {
   const { database: stored } = session.world
-  const { isTemporary, columns, key: keyColumn } = statement
+  const { isTemporary, columns, key: keyColumn, levels } = statement
   const name = session.qualified(statement.table)
   const key = `${name.database}.${name.table}`
   const isThere = isTemporary
@@ -75,12 +75,12 @@ function createTable(session: Session, statement: Of<'create-table'>): void {
     throw new SqlError(1050, '42S01', `Table '${name.table}' already exists`)
   }
   if (!isTemporary) {
-    stored.createTable(name, columns, keyColumn)
+    stored.createTable(name, columns, { key: keyColumn, levels })
     return
   }
   if (session.temporary.size >= MAX_TEMPORARY)
     throw new SqlError(1210, 'HY000', `more than ${MAX_TEMPORARY} temporary tables`)
-  session.temporary.set(key, stored.newTable(name, columns, keyColumn))
+  session.temporary.set(key, stored.newTable(name, columns, { key: keyColumn, levels: [] }))
   session.variables.setService(TEMPORARY_USED, 'ON')
 }
 

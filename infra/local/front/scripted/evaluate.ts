@@ -6,7 +6,7 @@ import type { ColumnType, Expression } from './statement.ts'
 /** What an expression may look at. */
 export type Scope = {
   /** Value of a column of the row at hand. @throws SqlError 1054 */
-  readonly column: (name: string) => Cell
+  readonly column: (name: string, of?: string) => Cell
   readonly columnType: (name: string) => ColumnType
   /** @throws SqlError 1193 */
   readonly variable: (name: string) => Cell
@@ -27,7 +27,7 @@ export function evaluate(expression: Expression, scope: Scope): Cell {
     case 'parameter':
       return scope.parameters[expression.index] ?? null
     case 'column':
-      return scope.column(expression.name)
+      return scope.column(expression.name, expression.of)
     case 'variable':
       return scope.variable(expression.name)
     case 'user-variable':

@@ -139,10 +139,14 @@ function readNamed(reader: TokensReader, depth: number): Expression {
   if (constant !== undefined) return { kind: 'value', value: constant }
   if (isWord && reader.takeSign('(')) return readCall(reader, lower, depth)
   if (lower === 'current_user') return { kind: 'call', name: lower, args: [] }
-  // `t.c`, `d.t.c`: there is one table at most, its name is not looked at again.
+  // `t.c`, `d.t.c`: statements of tables have one at most, its name is not looked at again there.
   let column = name
-  while (reader.takeSign('.')) column = reader.needName()
-  return { kind: 'column', name: column }
+  let of: string | undefined
+  while (reader.takeSign('.')) {
+    of = column
+    column = reader.needName()
+  }
+  return of === undefined ? { kind: 'column', name: column } : { kind: 'column', name: column, of }
 }
 
 function readCall(reader: TokensReader, name: string, depth: number): Expression {

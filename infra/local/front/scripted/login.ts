@@ -8,7 +8,7 @@ import { FEATURE, featuresIn } from '../login-watch.ts'
 import { SqlError } from './sql-error.ts'
 import type { World } from './world.ts'
 
-/** What a 4.x server offers, but for compressed framings and weak-read feedback (A5). */
+/** What a 4.x server offers, but for compressed framings (A5). */
 const OFFERED =
   FEATURE.partitionTable |
   FEATURE.changeUser |
@@ -21,6 +21,7 @@ const OFFERED =
   FEATURE.fullTrace |
   FEATURE.newExtra |
   FEATURE.variableSync |
+  FEATURE.staleFeedback |
   FEATURE.fullTraceExt |
   FEATURE.duplicateSync |
   FEATURE.localFiles |

@@ -3,7 +3,7 @@ import { CALL_WORDS } from './call-parser.ts'
 import { readExpression } from './expression-parser.ts'
 import { readLoad } from './load-parser.ts'
 import { readSet } from './set-parser.ts'
-import type { Expression, Select, SelectItem, Statement } from './statement.ts'
+import type { Expression, Limit, OrderBy, Select, SelectItem, Statement } from './statement.ts'
 import { readCreate, readDrop } from './table-parser.ts'
 import { TokensReader } from './tokens-reader.ts'
 import { TRANSACTION_WORDS } from './transaction-parser.ts'
@@ -48,24 +48,34 @@ function readSelect(reader: TokensReader): Select {
   const items = reader.list(() => readItem(reader))
   const from = reader.takeWords('from') ? readFrom(reader) : undefined
   const where = readWhere(reader)
-  const orderBy = reader.takeWords('order', 'by')
-    ? reader.list(() => {
-        const expression = readExpression(reader)
-        const isDescending = reader.takeWords('desc')
-        if (!isDescending) reader.takeWords('asc')
-        return { expression, isDescending }
-      })
-    : []
   return {
     kind: 'select',
     items,
     from,
     where,
-    orderBy,
+    orderBy: readOrder(reader),
     limit: readLimit(reader),
     isForUpdate: reader.takeWords('for', 'update'),
     isCounting,
+    hint: readHint(reader.sql),
   }
+}
+
+function readHint(sql: string): Select['hint'] {
+  if (!sql.includes('/*+')) return undefined
+  const found = /\/\*\+[^*]*\bread_consistency\s*\(\s*(weak|frozen|strong)\b/i.exec(sql)
+  if (found === null) return undefined
+  return found[1]?.toLowerCase() === 'strong' ? 'strong' : 'weak'
+}
+
+export function readOrder(reader: TokensReader): readonly OrderBy[] {
+  if (!reader.takeWords('order', 'by')) return []
+  return reader.list(() => {
+    const expression = readExpression(reader)
+    const isDescending = reader.takeWords('desc')
+    if (!isDescending) reader.takeWords('asc')
+    return { expression, isDescending }
+  })
 }
 
 function readFrom(reader: TokensReader) {
@@ -75,7 +85,7 @@ function readFrom(reader: TokensReader) {
   return table.table.toLowerCase() === 'dual' ? undefined : table
 }
 
-function readItem(reader: TokensReader): SelectItem {
+export function readItem(reader: TokensReader): SelectItem {
   if (reader.takeSign('*')) return { kind: 'all' }
   const { at } = reader.next
   const expression = readExpression(reader)
@@ -98,7 +108,7 @@ function nameOf(expression: Expression, written: string): string {
   return written
 }
 
-function readLimit(reader: TokensReader) {
+export function readLimit(reader: TokensReader): Limit | undefined {
   if (!reader.takeWords('limit')) return undefined
   const first = readExpression(reader)
   if (reader.takeSign(',')) return { offset: first, count: readExpression(reader) }

@@ -13,6 +13,7 @@ import { show, showBranches, showVariables } from './shows.ts'
 import { makeSlowCalls } from './slow-calls.ts'
 import { SqlError } from './sql-error.ts'
 import type { Assignment, Select, SetTransaction, Statement, Xa } from './statement.ts'
+import { touch } from './touch.ts'
 import type { Transaction } from './transaction.ts'
 
 type Of<Kind extends Statement['kind']> = Extract<Statement, { kind: Kind }>
@@ -29,6 +30,7 @@ export async function run(session: Session, statement: Statement, given: Given):
     case 'select': {
       const items = statement.items.flatMap(item => (item.kind === 'all' ? [] : [item.expression]))
       await makeSlowCalls(session, items, scope)
+      touch(session, statement, scope)
       return { kind: 'rows', result: selected(session, statement, scope) }
     }
     case 'do':
@@ -159,6 +161,7 @@ export async function change(
   statement: Of<'insert' | 'update' | 'delete'>,
   scope: Scope,
 ): Promise<Answer> {
+  touch(session, statement, scope)
   const changed = await session.transacting.change(transaction =>
     changedRows(session, statement, { transaction, scope }),
   )

@@ -145,7 +145,7 @@ function sort(rows: Row[], orderBy: readonly OrderBy[], { scope, at }: Moving): 
   return keyed.map(({ row }) => row)
 }
 
-function nullsFirst(left: Cell, right: Cell): number {
+export function nullsFirst(left: Cell, right: Cell): number {
   if (left === null || right === null) return Number(left !== null) - Number(right !== null)
   return compare(left, right)
 }

@@ -8,6 +8,7 @@ import { MalformedPacket } from '../codec.ts'
 import { FEATURE } from '../login-watch.ts'
 import { EXTRA, readTlvs, type Tlv, writeTlvs } from '../ob20-codec.ts'
 import type { Session } from './session.ts'
+import type { Variables } from './variables.ts'
 
 const BLOB = {
   applicationInfo: 0,
@@ -84,6 +85,9 @@ export class SessionInfo {
   private readonly told = new Map<number, string>()
   private toldLocked = false
   private isControlDue = true
+  /** Variables as they were told last: most statements change none. */
+  private variables: Variables | undefined
+  private revision = -1
 
   constructor(session: Session, features: number) {
     this.session = session
@@ -118,14 +122,22 @@ export class SessionInfo {
     if (!this.has(FEATURE.sessionSync)) return []
     const blobs: Tlv[] = [...this.control()]
     for (const [type, { encode }] of CODECS) {
-      const isVariables = type === BLOB.variables
-      if (isVariables && (isError || !this.has(FEATURE.variableSync))) continue
+      if (type === BLOB.variables && (isError || !this.areVariablesDue())) continue
       const text = encode(this.session)
       if (text === this.told.get(type)) continue
       this.told.set(type, text)
       blobs.push({ type, value: Buffer.from(text) })
     }
     return blobs.length === 0 ? [] : [sessionBlobs(blobs)]
+  }
+
+  private areVariablesDue(): boolean {
+    const { variables } = this.session
+    if (!this.has(FEATURE.variableSync)) return false
+    const isDue = variables !== this.variables || variables.revision !== this.revision
+    this.variables = variables
+    this.revision = variables.revision
+    return isDue
   }
 
   /** Takes over what a request brings; types that this engine has nothing of are passed by. */

@@ -4,6 +4,7 @@
  * to restore something, or to stay, gets a wrong result. Statements are carried out by `run.ts`.
  */
 import type { Cell } from '../codec.ts'
+import type { Seat } from '../engine.ts'
 import { Context } from './context.ts'
 import type { StoredTable } from './database.ts'
 import type { Scope } from './evaluate.ts'
@@ -45,16 +46,24 @@ export class Session {
   readonly waited: Cell[] = []
   readonly transacting: Transacting
   readonly world: World
+  /** The front that its clients came to. */
+  readonly seat: Seat | undefined
+  /** Its proxy wants to know of the replicas of weak reads. */
+  hearsWeakFeedback = false
+  /** Made once: every statement has a scope. */
+  private readonly functions: Scope['session']
   private killed: 'no' | 'statement' | 'session' = 'no'
   private wake: (() => void) | undefined
   private readonly ended: () => void
 
   /** `ended` is called when another session kills this one. */
-  constructor(id: number, world: World, ended: () => void) {
+  constructor(id: number, { world, seat }: { world: World; seat?: Seat }, ended: () => void) {
     this.id = id
     this.world = world
+    this.seat = seat
     this.ended = ended
     this.transacting = new Transacting(world, () => this.variables)
+    this.functions = this.makeFunctions()
   }
 
   get status(): number {
@@ -177,7 +186,7 @@ export class Session {
     }
   }
 
-  private get functions(): Scope['session'] {
+  private makeFunctions(): Scope['session'] {
     const locks = this.world.userLocks
     return {
       connection_id: () => this.id,

@@ -1,10 +1,12 @@
 /** What the scripted engine understands: the shapes of statements and expressions. */
 import type { Cell } from '../codec.ts'
+import type { Levels } from '../partitioning.ts'
 
 export type Expression =
   | { readonly kind: 'value'; readonly value: Cell }
   | { readonly kind: 'parameter'; readonly index: number }
-  | { readonly kind: 'column'; readonly name: string }
+  /** `of` is the table that it was written with. */
+  | { readonly kind: 'column'; readonly name: string; readonly of?: string }
   | { readonly kind: 'variable'; readonly name: string }
   | { readonly kind: 'user-variable'; readonly name: string }
   | { readonly kind: 'assign'; readonly name: string; readonly value: Expression }
@@ -46,6 +48,8 @@ export type Select = {
   readonly isForUpdate: boolean
   /** SQL_CALC_FOUND_ROWS. */
   readonly isCounting: boolean
+  /** What its READ_CONSISTENCY hint says. */
+  readonly hint: 'weak' | 'strong' | undefined
 }
 
 export type Limit = { readonly offset: Expression | undefined; readonly count: Expression }
@@ -111,6 +115,7 @@ export type Statement =
       readonly table: TableName
       readonly columns: readonly ColumnDefinition[]
       readonly key: string | undefined
+      readonly levels: Levels
       readonly isLenient: boolean
       readonly isTemporary: boolean
     }

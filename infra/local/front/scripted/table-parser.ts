@@ -2,6 +2,7 @@
 
 import { needProcedure, readProcedure } from './call-parser.ts'
 import { readExpression } from './expression-parser.ts'
+import { readPartitioning } from './partition-parser.ts'
 import type { ColumnDefinition, ColumnType, Statement } from './statement.ts'
 import type { TokensReader } from './tokens-reader.ts'
 
@@ -32,8 +33,9 @@ export function readCreate(reader: TokensReader): Statement {
   reader.list(() => readPart(reader, columns, keys))
   reader.needSign(')')
   skipOptions(reader)
+  const levels = readPartitioning(reader)
   if (keys.length > 1) throw reader.fail()
-  return { kind: 'create-table', table, columns, key: keys[0], isLenient, isTemporary }
+  return { kind: 'create-table', table, columns, key: keys[0], levels, isLenient, isTemporary }
 }
 
 function readPart(reader: TokensReader, columns: ColumnDefinition[], keys: string[]): void {
@@ -92,8 +94,10 @@ function readColumnOption(reader: TokensReader, seen: Seen, isKey: () => void): 
 
 /** `ENGINE=InnoDB DEFAULT CHARSET=utf8mb4`, as tools write it. */
 function skipOptions(reader: TokensReader): void {
-  while (reader.next.kind === 'word') {
-    while (reader.next.kind === 'word') reader.take()
+  const isOption = () =>
+    reader.next.kind === 'word' && reader.next.text.toLowerCase() !== 'partition'
+  while (isOption()) {
+    while (isOption()) reader.take()
     reader.needSign('=')
     reader.take()
   }

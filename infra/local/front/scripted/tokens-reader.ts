@@ -6,7 +6,7 @@ import type { TableName } from './statement.ts'
 const END: Token = { kind: 'end', text: '', at: Number.MAX_SAFE_INTEGER }
 
 export class TokensReader {
-  private readonly sql: string
+  readonly sql: string
   private readonly all: readonly Token[]
   private at = 0
   /** Question marks met so far. */
@@ -29,6 +29,11 @@ export class TokensReader {
 
   fail(): SqlError {
     return unknownSql(this.sql.slice(this.next.at))
+  }
+
+  /** The token that many places behind the next one. */
+  behind(places: number): Token {
+    return this.all[this.at + places] ?? END
   }
 
   /** Takes the words when all of them follow. */

@@ -33,6 +33,7 @@ const DEFAULTS: Readonly<Record<string, string | number>> = {
   ob_proxy_set_trx_executed: 'OFF',
   ob_proxy_user_privilege: 0,
   ob_read_consistency: 'STRONG',
+  ob_route_policy: 1,
   ob_query_timeout: 10000000,
   ob_trx_timeout: 86400000000,
   performance_schema: 0,
@@ -93,6 +94,10 @@ export class Variables {
   private readonly user = new Map<string, Cell>()
   private readonly changed = new Set<string>()
   private readonly changedUser = new Set<string>()
+  /** What the next OK tells of its statement alone. */
+  private readonly told = new Map<string, string>()
+  /** Grows with every change of a system variable. */
+  revision = 0
 
   /** What the server agreed to with a proxy; only known once it has logged in. */
   agree(capabilities: number): void {
@@ -127,6 +132,7 @@ export class Variables {
     if (READ_ONLY.includes(name))
       throw new SqlError(1238, 'HY000', `Variable '${name}' is a read only variable`)
     const set = SWITCHES.includes(name) ? switchOf(name, value) : like(before, name, value)
+    this.revision += 1
     for (const each of [name, TWINS[name] ?? name]) {
       this.system.set(each, set)
       this.changed.add(each)
@@ -143,6 +149,12 @@ export class Variables {
     if (this.system.get(name) === value) return
     this.system.set(name, value)
     this.changed.add(name)
+    this.revision += 1
+  }
+
+  /** The next OK for a proxy says this, and no other. */
+  tell(name: string, value: string): void {
+    this.told.set(name, value)
   }
 
   /** What differs from the defaults and could be set: all of a session that travels as a blob. */
@@ -155,6 +167,7 @@ export class Variables {
 
   /** Takes another session's delta over: everything else is as by default. Nothing has changed. */
   restore(delta: ReadonlyMap<string, string | number>): void {
+    this.revision += 1
     for (const [name, value] of Object.entries(DEFAULTS))
       if (!READ_ONLY.includes(name)) this.system.set(name, delta.get(name) ?? value)
   }
@@ -184,13 +197,14 @@ export class Variables {
   takeChanges(): readonly Buffer[] {
     // It is told in every OK until it has been used (A8).
     if (this.system.get(EXECUTED) === 'ON') this.changed.add(EXECUTED)
-    if (this.changed.size === 0 && this.changedUser.size === 0) return []
+    if (this.changed.size === 0 && this.changedUser.size === 0 && this.told.size === 0) return []
     const changes = variableChanges(
-      [...this.changed].map(name => [name, this.shown(name)] as const),
+      [...[...this.changed].map(name => [name, this.shown(name)] as const), ...this.told],
       [...this.changedUser].map(name => [name, literal(this.userValue(name))] as const),
     )
     this.changed.clear()
     this.changedUser.clear()
+    this.told.clear()
     return [changes]
   }
 }

@@ -17,6 +17,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import type { OrderEntry, PackageRef, Verb, VerbResult } from '#contract/command'
 import type { DesiredNode } from '#contract/node-state'
 import { Front } from '../../../../infra/local/front/front.ts'
+import { Picture } from '../../../../infra/local/front/picture.ts'
 import { scriptedEngine } from '../../../../infra/local/front/scripted/engine.ts'
 import { isAlive } from '../../../../infra/local/instance/processes.ts'
 import { sha256Of } from '../../../../proxy-node/control/home.ts'
@@ -31,12 +32,12 @@ const PROXYRO = 'of the suite, proxyro'
 const SYS = "sys'pass\\word"
 
 const plane = new TestPlane()
-const picture = {
+const picture = new Picture({
   cluster: 'obcluster',
   version: '4.3.5.3',
   tenants: ['sys', 'app'],
   servers: [OB_SERVER],
-}
+})
 const front = new Front(
   OB_SERVER,
   picture,
@@ -555,3 +556,74 @@ function readOr(path: string): string {
     return ''
   }
 }
+
+describe('a node that is told to ask a config service', () => {
+  const node = new NodeInstance('127.15.7.9', plane, [PACKAGE_FILE])
+  const configUrl =
+    'http://127.15.7.200:8789/services?Action=GetObProxyConfig&ObproxyClusterName=pc'
+  const link: DesiredNode['link'] = {
+    configUrl,
+    tokenSecret: '/obfleet/clusters/suite/config-token-1',
+    proxyroSecrets: ['/obfleet/ob-clusters/obcluster/proxyro', '/obfleet/ob-clusters/west/proxyro'],
+  }
+  const act = async (verb: Verb, more: Partial<OrderEntry> = {}): Promise<VerbResult> =>
+    resultOf(await node.run('run', node.order(verb, entry(more))))
+
+  beforeAll(async () => {
+    plane.secrets.set('/obfleet/clusters/suite/config-token-1', 't0ken')
+    plane.secrets.set('/obfleet/ob-clusters/west/proxyro', 'other proxyro')
+    await node.boot()
+    expect(await act('install', { package: reference })).toMatchObject({ ok: true })
+    expect(await act('start')).toMatchObject({ ok: true })
+  })
+  afterAll(() => node.stop())
+
+  test('is not restarted, has what its next start needs, and looks at once', async () => {
+    const { pid } = await node.proxy()
+
+    expect(await act('start', { desired: desired({ link }) })).toMatchObject({
+      ok: true,
+      facts: { started: false, pid },
+    })
+
+    expect((await node.proxy()).pid).toBe(pid)
+    const unit = readFileSync(node.file('etc/systemd/system/obfleet-proxy.service'), 'utf8')
+    expect(unit).toContain(`obproxy_config_server_url=${configUrl}&Token=t0ken`)
+    expect(unit).not.toContain(OB_SERVER.host)
+    const environment = readFileSync(node.file('var/lib/obfleet/proxy.env'), 'utf8')
+    expect(environment.trim().split('\n')).toEqual([
+      expect.stringMatching(/^observer_sys_password=[0-9a-f]{40}$/),
+      expect.stringMatching(/^observer_sys_password1=[0-9a-f]{40}$/),
+    ])
+    const admin = await createConnection({
+      host: node.address,
+      port: 2883,
+      user: 'root@proxysys',
+      password: SYS,
+    })
+    const [rows] = await admin.query("SHOW PROXYCONFIG LIKE 'observer_sys_password1'")
+    admin.destroy()
+    expect(rows).toMatchObject([{ value: '******' }])
+  })
+
+  test('keeps neither token nor password where it remembers', () => {
+    const memory = readFileSync(node.file('var/lib/obfleet/node.json'), 'utf8')
+
+    expect(memory).toContain(configUrl)
+    expect(memory).not.toContain('t0ken')
+    expect(memory).not.toContain('other proxyro')
+  })
+
+  test('whose token cannot be read runs on as it did', async () => {
+    const { pid } = await node.proxy()
+    const lost = { ...link, tokenSecret: '/obfleet/clusters/suite/config-token-9' }
+
+    expect(await act('restart', { desired: desired({ link: lost }), mode: 'force' })).toMatchObject(
+      {
+        ok: false,
+        code: 'secret.unreadable',
+      },
+    )
+    expect((await node.proxy()).pid).toBe(pid)
+  })
+})

@@ -66,6 +66,70 @@ const errno = async (sql: string, user = 'root') => {
   return answer.kind === 'error' ? answer.errno : answer.kind
 }
 
+describe('OB clusters', () => {
+  const directory = {
+    rootServerRows: () =>
+      ['east', 'west'].map(name => ({
+        name,
+        id: 1,
+        url: 'http://c/?Token=******',
+        address: '10.0.0.1:2881',
+        role: 'LEADER',
+        replicaType: 'FULL',
+      })),
+    idcRows: () => [{ name: 'east', id: 1, url: 'http://c/i', idc: 'a', region: 'r' }],
+    facts: () => ({
+      version: 'v1',
+      clusterCount: 2,
+      binUrl: '',
+      metadataDatabase: 'd',
+      metadataUser: 'u',
+      modifiedAt: 0,
+    }),
+  }
+  beforeEach(() => {
+    ports = { ...ports, directory }
+  })
+
+  test('are shown with where each begins', async () => {
+    expect(await names('show proxycluster')).toEqual([
+      'cluster_name',
+      'cluster_id',
+      'rs_url',
+      'root_addr',
+      'role',
+      'replica_type',
+    ])
+    expect(await cells("SHOW PROXYCLUSTER LIKE 'w%'")).toEqual([
+      ['west', 1, 'http://c/?Token=******', '10.0.0.1:2881', 'LEADER', 'FULL'],
+    ])
+  })
+
+  test('have IDCs', async () => {
+    expect(await cells('show proxycluster idc')).toEqual([['east', 1, 'http://c/i', 'a', 'r']])
+    expect(await cells("show proxycluster idc like 'x'")).toEqual([])
+  })
+
+  test('are none where no directory is', async () => {
+    const { directory: _none, ...bare } = ports
+    ports = bare
+
+    expect(await cells('show proxycluster')).toEqual([])
+    const [count] = await cells("show proxyconfig like 'json_config_cluster_count'")
+    expect(count?.[1]).toBe('0')
+  })
+
+  test('are counted among the parameters, with the version of their list', async () => {
+    const rows = await cells("show proxyconfig like 'json_config_%'")
+
+    expect(Object.fromEntries(rows.map(([name, value]) => [name, value]))).toMatchObject({
+      json_config_version: 'v1',
+      json_config_cluster_count: '2',
+      json_config_meta_table_user: 'u',
+    })
+  })
+})
+
 describe('what drivers send at connect', () => {
   test.each([
     'SET NAMES utf8mb4',

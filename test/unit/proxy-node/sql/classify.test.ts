@@ -486,3 +486,154 @@ describe('any text', () => {
     expect(judge(nested).table).toBeUndefined()
   })
 })
+
+describe('hints behind the verb', () => {
+  test.each<readonly [string, Partial<Statement['hints']>]>([
+    ['select /*+ READ_CONSISTENCY(WEAK) */ 1 from t', { consistency: 'weak' }],
+    ['select /* c */ /*+read_consistency( strong )*/ 1', { consistency: 'strong' }],
+    ['select /*+ read_consistency(frozen) read_consistency(weak) */ 1', { consistency: 'frozen' }],
+    ['(select /*+ read_consistency(weak) */ 1)', { consistency: 'weak' }],
+    ['explain select /*+ read_consistency(weak) */ 1', { consistency: 'weak' }],
+    ['select /*+ parallel(4), read_consistency(weak), x(a (b) c) */ 1', { consistency: 'weak' }],
+    [
+      'select /*+ index(t i1) INDEX(@b `T2` i2) trace_log */ 1',
+      { indexes: ['t i1', 't2 i2'], tracesLog: true },
+    ],
+    ['update /*+ query_timeout(5000000) */ t set a = 1', { queryTimeoutUs: 5_000_000 }],
+    ['select /*+ query_timeout(1) query_timeout(2) */ 1', { queryTimeoutUs: 1 }],
+    ['select /*+ query_timeout(1.5) query_timeout(x) query_timeout(12345678901234567) */ 1', {}],
+    ['select /*+ read_consistency(soon) */ 1', {}],
+    ['select /*+ read_consistency weak */ 1', {}],
+    ['/*+ read_consistency(weak) */ select 1', {}],
+    ['select 1 /*+ read_consistency(weak) */', {}],
+    ['select 1 from (select /*+ read_consistency(weak) */ 1 from t) x', {}],
+    ['select /* read_consistency(weak) */ 1', {}],
+    ["select '/*+ read_consistency(weak) */'", {}],
+    ['select /*+ read_consistency(weak)', { consistency: 'weak' }],
+    ['select 1', {}],
+  ])('%s', (sql, hints) => {
+    const none = { consistency: undefined, queryTimeoutUs: 0, tracesLog: false, indexes: [] }
+
+    expect(judge(sql).hints).toEqual({ ...none, ...hints })
+  })
+
+  test('a time-out counts from the first hint of all too, for some servers read it there', () => {
+    expect(judge('/*+ query_timeout(7) */ select 1').queryTimeoutUs).toBe(7)
+    expect(judge('/*+ query_timeout(7) */ select /*+ query_timeout(8) */ 1').queryTimeoutUs).toBe(8)
+    expect(judge('select 1 from (select /*+ query_timeout(9) */ 1) x').queryTimeoutUs).toBe(9)
+    expect(judge("select 'query_timeout(9)'").queryTimeoutUs).toBe(0)
+  })
+})
+
+describe('directives in comments before the first word', () => {
+  const none = {
+    targetServers: [],
+    traceId: '',
+    rpcId: '',
+    tracesLog: false,
+    simpleRoute: undefined,
+  }
+
+  test.each<readonly [string, Partial<Statement['directives']>]>([
+    [
+      "/* target_db_server='10.0.0.1:2881,10.0.0.2:2881;10.0.0.3:2881' */ select 1",
+      { targetServers: [['10.0.0.1:2881', '10.0.0.2:2881'], ['10.0.0.3:2881']] },
+    ],
+    ['/*ODP: target_db_server=10.0.0.1:2881*/select 1', { targetServers: [['10.0.0.1:2881']] }],
+    ['/* ODP: target_db_server = "[::1]:2881; ;" */ select 1', { targetServers: [['[::1]:2881']] }],
+    [
+      '/* ODP: trace_id=abc-1, rpc_id=0.1.2, trace_log */ select 1',
+      { traceId: 'abc-1', rpcId: '0.1.2', tracesLog: true },
+    ],
+    ["-- first\n# second\n/* one */ /* trace_id='a b' */ (select 1)", { traceId: 'a b' }],
+    ['/* trace_id=a */ /* trace_id=b, rpc_id=1 */ select 1', { traceId: 'a', rpcId: '1' }],
+    ['/*+DBP: $SYS={TRACE(abc#0.1)}*/ select 1', { traceId: 'abc', rpcId: '0.1' }],
+    ['/*+DBP: $ROUTE={GROUP_ID(1)}*/ select 1', {}],
+    ['/* group_id=1 table_id=2 testload=1 */ select 1', {}],
+    ['/* trace_log */ select 1', {}],
+    ['/* my_trace_id=a */ select 1', {}],
+    ['/*+ target_db_server=10.0.0.1:2881 */ select 1', {}],
+    ['select /* trace_id=a */ 1', {}],
+    ['/*! trace_id=a */ select 1', {}],
+    ['/* trace_id=a select 1', {}],
+    ['select 1 /* target_db_server=10.0.0.1:2881 */', {}],
+  ])('%s', (sql, directives) => {
+    expect(judge(sql).directives).toEqual({ ...none, ...directives })
+  })
+
+  test.each([
+    ['/* table shop.T1 part_key 123 */ select 1', 'shop.t1', '123', 'shop.T1', '123'],
+    ["/*table t part_key 'a b'*/ select 1", 't', 'a b', 't', "'a b'"],
+  ])('%s is a simple route, with where its words stand', (sql, table, key, ...spans) => {
+    const { simpleRoute } = judge(sql).directives
+    const span = (from = 0, to = 0) => `x${sql}`.slice(from, to)
+
+    expect(simpleRoute).toMatchObject({ table, key })
+    const found = [
+      span(simpleRoute?.tableFrom, simpleRoute?.tableTo),
+      span(simpleRoute?.keyFrom, simpleRoute?.keyTo),
+    ]
+    expect(found).toEqual(spans)
+  })
+
+  test('are read in time that grows with the length of comments only', () => {
+    const sql = `${'# # # -- # '.repeat(2_000)}\n${'/*a*/'.repeat(5_000)}/* trace_id=${'a'.repeat(9_000)}`
+
+    expect(judge(`/**/${sql}`).directives).toEqual(none)
+  })
+})
+
+describe('flags of routing', () => {
+  const cases: readonly (readonly [string, number, readonly string[], readonly string[]])[] = [
+    [
+      'is behind a link',
+      FLAG.link,
+      ['select * from t@far', 'insert into d.t@far values (1)', 'update `t`@`far` set a = 1'],
+      ['select @a from t', 'select * from t where a = @b', 'set @a = 1', "select 't@far' from t"],
+    ],
+    [
+      'is about binary logs',
+      FLAG.binlog,
+      [
+        ...['show master status', 'SHOW BINARY LOGS;', 'show master logs', 'show binlog events'],
+        ...['show slave status', 'purge binary logs to "x"', 'reset master', 'flush binary logs'],
+        ...['select @@global.binlog_checksum', 'select @@gtid_mode'],
+      ],
+      [
+        ...[
+          'show tables',
+          'show slave hosts',
+          'show create table master',
+          'show binary',
+          'flush tables',
+        ],
+        ...[
+          'reset query cache',
+          'purge recyclebin',
+          'select binlog_format from t',
+          "select 'show master status'",
+        ],
+      ],
+    ],
+    [
+      'is EXPLAIN ROUTE',
+      FLAG.explainsRoute,
+      [
+        'explain route select * from t',
+        '/* a */ EXPLAIN ROUTE insert into t values (1)',
+        'explain route commit',
+      ],
+      [
+        'explain route',
+        'explain route;',
+        'desc route a',
+        'explain select route from t',
+        'select 1',
+      ],
+    ],
+  ]
+  test.each(cases)('a statement %s', (_, flag, having, lacking) => {
+    for (const sql of having) expect([sql, judge(sql).flags & flag]).toEqual([sql, flag])
+    for (const sql of lacking) expect([sql, judge(sql).flags & flag]).toEqual([sql, 0])
+  })
+})

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { ownStatement } from '../../../../proxy-node/sql/own-statements.ts'
+import { explainedRouteAt, ownStatement } from '../../../../proxy-node/sql/own-statements.ts'
 
 function judge(sql: string) {
   const bytes = new TextEncoder().encode(sql)
@@ -80,5 +80,21 @@ describe('statements the proxy answers itself', () => {
         expect(() => judge(verb + text)).not.toThrow()
       }),
     )
+  })
+})
+
+describe('EXPLAIN ROUTE', () => {
+  test.each([
+    ['explain route select 1', ' select 1'],
+    ['/* a */ EXPLAIN /* b */ ROUTE(select 1)', '(select 1)'],
+    ['explain route', undefined],
+    ['explain route ;', undefined],
+    ['explain select 1', undefined],
+    ['desc route a', undefined],
+  ])('%s', (sql, rest) => {
+    const bytes = Buffer.from(sql)
+    const at = explainedRouteAt(bytes, 0, bytes.length)
+
+    expect(at < 0 ? undefined : sql.slice(at)).toBe(rest)
   })
 })

@@ -1,20 +1,21 @@
 import { beforeEach, describe, expect, test } from 'vitest'
-import type { ServerAddress } from '../../../../proxy-node/topology/locations.ts'
-import { TENANT_LIMITS, Tenants } from '../../../../proxy-node/topology/tenants.ts'
+import type { TenantServers } from '../../../../proxy-node/topology/model.ts'
+import { rootServersOf } from '../../../../proxy-node/topology/table-entry.ts'
+import { NO_SERVERS, TENANT_LIMITS, Tenants } from '../../../../proxy-node/topology/tenants.ts'
 import { HandClock } from '../../../support/hand-clock.ts'
 
-const SERVERS: readonly ServerAddress[] = [{ host: '10.0.0.1', port: 2881 }]
-const MOVED: readonly ServerAddress[] = [{ host: '10.0.0.2', port: 2881 }]
+const SERVERS = rootServersOf([{ host: '10.0.0.1', port: 2881 }])
+const MOVED = rootServersOf([{ host: '10.0.0.2', port: 2881 }])
 
 let clock: HandClock
 let asked: string[]
-let answer: (tenant: string) => Promise<readonly ServerAddress[]>
+let answer: (tenant: string) => Promise<TenantServers>
 let tenants: Tenants
 
 beforeEach(() => {
   clock = new HandClock()
   asked = []
-  answer = tenant => Promise.resolve(tenant.startsWith('no') ? [] : SERVERS)
+  answer = tenant => Promise.resolve(tenant.startsWith('no') ? NO_SERVERS : SERVERS)
   tenants = make()
 })
 
@@ -25,7 +26,7 @@ function make(limits = TENANT_LIMITS): Tenants {
       return answer(tenant)
     },
     clock,
-    limits,
+    () => limits,
   )
 }
 
@@ -39,9 +40,9 @@ describe('servers of tenants', () => {
   })
 
   test('of one that does not exist are not asked for again within a second', async () => {
-    expect(await tenants.find('nobody')).toEqual([])
+    expect(await tenants.find('nobody')).toBe(NO_SERVERS)
     await clock.pass(999)
-    expect(tenants.find('nobody')).toEqual([])
+    expect(tenants.find('nobody')).toBe(NO_SERVERS)
     expect(asked).toHaveLength(1)
 
     await clock.pass(1)
@@ -81,11 +82,11 @@ describe('servers of tenants', () => {
   test('of a tenant that was dropped are forgotten with the next refresh', async () => {
     await tenants.find('app')
     await clock.pass(20_001)
-    answer = () => Promise.resolve([])
+    answer = () => Promise.resolve(NO_SERVERS)
     void tenants.find('app')
     await clock.pass(0)
 
-    expect(tenants.find('app')).toEqual([])
+    expect(tenants.find('app')).toBe(NO_SERVERS)
     expect(tenants.size).toBe(0)
   })
 

@@ -30,7 +30,7 @@ test.each([
 })
 
 describe('the ledger', () => {
-  const origin = { front: '127.0.0.1:2881', session: 5, client: 6 }
+  const origin = { front: '127.0.0.1:2881', session: 5, tenant: 'app', client: 6 }
 
   test('tells what came, from where, and what became of it', () => {
     const ledger = new Ledger()

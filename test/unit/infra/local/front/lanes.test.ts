@@ -34,6 +34,7 @@ function gate(decide: (sql: string) => Course = () => PASS) {
     dropWhenAnswered: () => {
       marks.dropsWhenAnswered += 1
     },
+    resume: () => {},
   })
   return { made, log, marks }
 }

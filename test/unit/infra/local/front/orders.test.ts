@@ -10,6 +10,9 @@ test.each([
   [{ kind: 'fail-next', errno: 5001 }],
   [{ kind: 'fail-next', errno: 5001, status: 0x23 }],
   [{ kind: 'delay', delayMs: 20 }],
+  [{ kind: 'refuse' }],
+  [{ kind: 'half-open' }],
+  [{ kind: 'flap', downMs: 10, upMs: 20 }],
 ])('%j is an order', value => {
   expect(parseOrder({ ...value, more: 1 })).toEqual(value)
 })
@@ -24,6 +27,8 @@ test.each([
   [{ kind: 'fail-next', errno: 1, status: -1 }, /status of fail-next/],
   [{ kind: 'delay', delayMs: -1 }, /delayMs/],
   [{ kind: 'delay', delayMs: '5' }, /delayMs/],
+  [{ kind: 'flap', downMs: 10 }, /downMs and upMs/],
+  [{ kind: 'flap', downMs: 0, upMs: 1 }, /downMs and upMs/],
 ])('%j is none, and the answer says why', (value, reason) => {
   expect(parseOrder(value)).toMatch(reason)
 })

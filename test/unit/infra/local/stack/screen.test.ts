@@ -40,6 +40,7 @@ const host = (index: number, nodeId: string | null) => ({
 const screenOf = (fleet: Fleet) => {
   const dev = devFile(fleet, new Map([['/a', 'sys-x']]), {
     apiUrl: 'http://127.0.0.1:1',
+    configServiceUrl: 'http://127.0.0.1:2',
     token: 'token-x',
     obClusters: [
       {

@@ -1,0 +1,176 @@
+/**
+ * Links: which OB clusters a proxy cluster may reach. In work mode CONFIG_URL they are what the config
+ * service answers, from the moment of the write; nodes that run are then told to look at once, so
+ * that nothing is restarted. Source: management.md §3.12.
+ */
+import type { ClusterSpec } from '../domain/model.ts'
+import { MAX_PROXYRO_SECRETS } from '../domain/order.ts'
+import type { Asked, Outcome, Plane } from '../domain/plane.ts'
+import { Problem } from '../domain/problem.ts'
+import type { ClusterRecord, ObClusterRecord } from '../domain/record.ts'
+import { type Change, type ClusterPicture, put, type Store } from '../domain/store.ts'
+import { pictureOf, viewOf } from './cluster-view.ts'
+import { type Decision, mutate, type PlaneDeps } from './context.ts'
+import { held, newOperation, requireFreeCluster, requireFreeNode, taskOf } from './plans.ts'
+
+type Links = ClusterSpec['links']
+
+const MAX_LINKS = 50
+
+export function linkUseCases(deps: PlaneDeps): Pick<Plane['clusters'], 'link' | 'unlink'> {
+  const view = viewOf(deps)
+  return {
+    link: (asked, ref, name, isDefault) =>
+      mutate(deps, asked, view, () => decideLink(deps, asked, ref, { name, isDefault })),
+    unlink: async (asked, ref, name) => {
+      const outcome = await mutate(deps, asked, view, () => decideUnlink(deps, asked, ref, name))
+      return withoutValue(outcome)
+    },
+  }
+}
+
+function withoutValue<T>(outcome: Outcome<T>): Outcome<null> {
+  return outcome.kind === 'done' ? { ...outcome, value: null } : outcome
+}
+
+async function decideLink(
+  deps: PlaneDeps,
+  asked: Asked,
+  ref: string,
+  { name, isDefault }: { readonly name: string; readonly isDefault: boolean },
+): Promise<Decision> {
+  const picture = await pictureOf(deps.store, ref)
+  const { cluster } = picture
+  requireConfigUrl(cluster)
+  const record = await deps.store.get('obCluster', { name })
+  if (record === null) throw new Problem('not-found', `there is no OB cluster ${name}`)
+  const before = cluster.spec.links
+  const links = linked(before, name, isDefault)
+  if (isSame(before, links)) return unchanged(cluster, 'link')
+  await requireFitting(deps.store, links)
+  const isNew = !before.some(({ obCluster }) => obCluster === name)
+  return changed(deps, asked, picture, {
+    links,
+    action: isNew ? 'add-link' : 'replace-link',
+    changes: isNew ? [counted(record, 1)] : [],
+  })
+}
+
+async function decideUnlink(
+  deps: PlaneDeps,
+  asked: Asked,
+  ref: string,
+  name: string,
+): Promise<Decision> {
+  const picture = await pictureOf(deps.store, ref)
+  const { cluster } = picture
+  requireConfigUrl(cluster)
+  const before = cluster.spec.links
+  const link = before.find(({ obCluster }) => obCluster === name)
+  if (link === undefined) return unchanged(cluster, 'unlink')
+  const links = before.filter(({ obCluster }) => obCluster !== name)
+  if (link.default && links.length > 0)
+    throw new Problem('in-use', `${name} is where logins go that name no cluster`, {
+      remedy: `make another link the default first: PUT …/links/${links[0]?.obCluster} with "default": true`,
+    })
+  const record = await deps.store.get('obCluster', { name })
+  return changed(deps, asked, picture, {
+    links,
+    action: 'delete-link',
+    changes: record === null ? [] : [counted(record, -1)],
+  })
+}
+
+/** @throws Problem operation-not-allowed */
+function requireConfigUrl({ name, spec }: ClusterRecord): void {
+  if (spec.workMode === 'CONFIG_URL') return
+  throw new Problem(
+    'operation-not-allowed',
+    `${name} is in work mode RS_LIST: its one link is given when it is made`,
+  )
+}
+
+/** One of them is the default as long as there is any: a new one when it says so, or when it is the first. */
+function linked(before: Links, name: string, isDefault: boolean): Links {
+  const isOnly = before.every(({ obCluster }) => obCluster === name)
+  const was = before.find(({ obCluster }) => obCluster === name)?.default ?? false
+  const takes = isDefault || isOnly
+  const others = before.map(link => (takes ? { ...link, default: false } : link))
+  const link = { obCluster: name, default: takes || was }
+  const at = before.findIndex(({ obCluster }) => obCluster === name)
+  return at < 0 ? [...others, link] : others.with(at, link)
+}
+
+function isSame(left: Links, right: Links): boolean {
+  return JSON.stringify(left) === JSON.stringify(right)
+}
+
+/** @throws Problem quota-exceeded, operation-not-allowed */
+export async function requireFitting(store: Store, links: Links): Promise<void> {
+  if (links.length > MAX_LINKS)
+    throw new Problem('quota-exceeded', `a proxy cluster has at most ${MAX_LINKS} links`)
+  const records = await store.getMany(
+    'obCluster',
+    links.map(({ obCluster: name }) => ({ name })),
+  )
+  if (proxyroSecretsOf(links, records).length > MAX_PROXYRO_SECRETS)
+    throw new Problem(
+      'operation-not-allowed',
+      `OB clusters of one proxy cluster have at most ${MAX_PROXYRO_SECRETS} passwords of proxyro`,
+      { remedy: 'let them share a proxyroSecret' },
+    )
+}
+
+/** Each once, that of the default first. */
+function proxyroSecretsOf(links: Links, records: readonly ObClusterRecord[]): readonly string[] {
+  const byName = new Map(records.map(record => [record.name, record.proxyroSecret]))
+  const inOrder = [...links].sort((left, right) => Number(right.default) - Number(left.default))
+  const secrets = inOrder.map(({ obCluster }) => byName.get(obCluster))
+  return [...new Set(secrets.filter(secret => secret !== undefined))]
+}
+
+function counted(record: ObClusterRecord, by: number): Change {
+  return put('obCluster', { ...record, linkCount: Math.max(0, record.linkCount + by) })
+}
+
+function unchanged(cluster: ClusterRecord, action: string): Decision {
+  return { kind: 'done', action, ref: cluster.id, isCreated: false, changes: [] }
+}
+
+type Changed = {
+  readonly links: Links
+  readonly action: string
+  readonly changes: readonly Change[]
+}
+
+/** The new links, and an operation on the nodes that should run; without any it is done at once. */
+function changed(
+  { clock }: PlaneDeps,
+  asked: Asked,
+  picture: ClusterPicture,
+  { links, action, changes }: Changed,
+): Decision {
+  requireFreeCluster(picture.cluster)
+  const now = clock.now()
+  const cluster: ClusterRecord = {
+    ...picture.cluster,
+    spec: { ...picture.cluster.spec, links },
+    generation: picture.cluster.generation + 1,
+  }
+  const nodes = picture.nodes.filter(({ desiredState }) => desiredState === 'RUNNING')
+  for (const node of nodes) requireFreeNode(node)
+  if (nodes.length === 0) {
+    const after = { ...cluster, revision: cluster.revision + 1, updatedAt: now }
+    const all = [...changes, put('cluster', after)]
+    return { kind: 'done', action, ref: cluster.id, isCreated: false, changes: all }
+  }
+  const target = { kind: 'cluster' as const, id: cluster.id, name: cluster.name }
+  const tasks = nodes.map(node => taskOf(node))
+  const operation = newOperation(asked, now, { type: 'change-links', cluster, target, tasks })
+  return {
+    kind: 'accept',
+    action,
+    operation,
+    changes: [...changes, put('cluster', held(cluster, operation, now))],
+  }
+}

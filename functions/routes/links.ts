@@ -1,0 +1,88 @@
+/** Links of a proxy cluster to OB clusters, and the token by which its nodes ask for them. */
+import { createRoute, z } from '@hono/zod-openapi'
+import type { Plane } from '../domain/plane.ts'
+import { askedOf, replayHeaders } from '../middleware/requests.ts'
+import { clusterJson, clusterSchema } from './clusters.ts'
+import { KEY_OPTIONAL, KEY_REQUIRED, named, REPLAYABLE } from './headers.ts'
+import { accepted, acceptedResponse, router } from './operations.ts'
+import { body, json, nothingSchema, problemResponse, refParams } from './schemas.ts'
+
+const linkParams = z.object({
+  ...refParams.shape,
+  obCluster: z.string().min(1).max(128),
+})
+
+const putSchema = z
+  .strictObject({
+    default: z.boolean().default(false).openapi({
+      description: 'Logins that name no OB cluster go here; the first link is the default anyway.',
+    }),
+  })
+  .openapi('LinkInput')
+
+const EFFECT =
+  'The config service answers so from the moment of the write; nodes that run are told to look at once, and none is restarted.'
+
+const put = createRoute({
+  ...named('putLink', 'Link a proxy cluster to an OB cluster'),
+  parameters: [KEY_OPTIONAL],
+  method: 'put',
+  path: '/{ref}/links/{obCluster}',
+  description: `Adds the link, or makes it the default. In work mode CONFIG_URL only. ${EFFECT}`,
+  request: { params: linkParams, query: nothingSchema, ...body(putSchema, false) },
+  responses: {
+    200: { ...json(clusterSchema, 'It is so'), ...REPLAYABLE },
+    202: acceptedResponse,
+    default: problemResponse,
+  },
+})
+
+const remove = createRoute({
+  ...named('deleteLink', 'Delete a link'),
+  parameters: [KEY_OPTIONAL],
+  method: 'delete',
+  path: '/{ref}/links/{obCluster}',
+  description: `New logins to that OB cluster fail then; the default goes last. ${EFFECT}`,
+  request: { params: linkParams, query: nothingSchema },
+  responses: {
+    202: acceptedResponse,
+    204: { description: 'It is gone' },
+    default: problemResponse,
+  },
+})
+
+const rotate = createRoute({
+  ...named('rotateConfigToken', 'Make a new token for the nodes of a proxy cluster'),
+  parameters: [KEY_REQUIRED],
+  method: 'post',
+  path: '/{ref}/config-token',
+  description:
+    'Nodes take it at their next start; the one before opens on until the next is made. Restart all nodes before you make another.',
+  request: { params: refParams, query: nothingSchema, ...body(nothingSchema, false) },
+  responses: {
+    200: { ...json(clusterSchema, 'With its new token'), ...REPLAYABLE },
+    default: problemResponse,
+  },
+})
+
+export function linkRoutes({ clusters }: Plane) {
+  return router()
+    .openapi(put, async c => {
+      const { ref, obCluster } = c.req.valid('param')
+      const input = putSchema.parse(c.req.valid('json') ?? {})
+      const asked = askedOf(c, input, false)
+      const outcome = await clusters.link(asked, ref, obCluster, input.default)
+      if (outcome.kind === 'accepted') return accepted(c, outcome)
+      return c.json(clusterJson(outcome.value), 200, replayHeaders(outcome.isReplayed))
+    })
+    .openapi(remove, async c => {
+      const { ref, obCluster } = c.req.valid('param')
+      const outcome = await clusters.unlink(askedOf(c, null, false), ref, obCluster)
+      return outcome.kind === 'accepted' ? accepted(c, outcome) : c.body(null, 204)
+    })
+    .openapi(rotate, async c => {
+      const { ref } = c.req.valid('param')
+      const { value, isReplayed } = await clusters.rotateConfigToken(askedOf(c, null), ref)
+      return c.json(clusterJson(value), 200, replayHeaders(isReplayed))
+    })
+}

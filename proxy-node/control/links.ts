@@ -1,0 +1,50 @@
+/**
+ * How the proxy finds its OB clusters, as a start of it and a running one need it: the config URL with
+ * its token, proxyro's passwords, and the order to look at the config service now.
+ * Source: management.md §1.3, §3.12; decisions PL7, PL12.
+ */
+import type { DesiredNode } from '#contract/node-state'
+import { knownPasswords, logIn } from './access.ts'
+import type { Host } from './host.ts'
+import { withAdmin } from './proxy-admin.ts'
+
+const PASSWORDS = ['observer_sys_password', 'observer_sys_password1'] as const
+
+export type LinkSecrets = {
+  /** With its token; empty in RS_LIST. */
+  readonly configUrl: string
+  /** Of proxyro, in clear, in the order they are tried. */
+  readonly proxyro: readonly string[]
+}
+
+/** @throws secret.unreadable */
+export async function readLinkSecrets(desired: DesiredNode, host: Host): Promise<LinkSecrets> {
+  const { link } = desired
+  const { read } = host.secrets
+  if (!('configUrl' in link)) return { configUrl: '', proxyro: [await read(link.proxyroSecret)] }
+  const token = await read(link.tokenSecret)
+  const proxyro: string[] = []
+  for (const secret of link.proxyroSecrets) proxyro.push(await read(secret))
+  return { configUrl: `${link.configUrl}&Token=${encodeURIComponent(token)}`, proxyro }
+}
+
+/**
+ * A proxy that runs learns passwords and looks for its OB clusters at once. Why always: passwords are
+ * masked where they could be compared, and looking twice harms nobody.
+ */
+export async function refreshLinks(
+  desired: DesiredNode,
+  { proxyro }: LinkSecrets,
+  host: Host,
+): Promise<void> {
+  if (!('configUrl' in desired.link)) return
+  const { admin } = await logIn(desired, knownPasswords(host.settings.paths), host)
+  await withAdmin(admin, async () => {
+    for (const [index, name] of PASSWORDS.entries()) {
+      const password = proxyro[index]
+      if (password !== undefined) await admin.alter(name, password)
+    }
+    await admin.alter('refresh_json_config', 'True')
+    await admin.alter('refresh_rslist', 'True')
+  })
+}

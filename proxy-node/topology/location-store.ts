@@ -1,0 +1,304 @@
+/**
+ * What servers said of one kind of thing (tables, partitions, routines): a bounded cache by key. A
+ * missing entry is fetched once for all who ask; a dirty one serves on while one refresh runs; who
+ * keeps copies hears of what a refresh changed. Source: proxy-routing.md §4.6–4.10.
+ */
+import type { Clock } from '../base/clock.ts'
+import { invariant } from '../base/invariant.ts'
+import type { FlowControl } from './flow-control.ts'
+
+/**
+ * state → event → next. An entry is in the map from its first state on until it is deleted; what is
+ * heard of a deleted one goes to those who asked and changes nothing.
+ */
+export const ENTRY_TABLE = {
+  building: { fetched: 'avail', failed: 'deleted', missed: 'building', evicted: 'deleted' },
+  avail: { missed: 'dirty', evicted: 'deleted' },
+  dirty: { refreshStarted: 'updating', missed: 'dirty', evicted: 'deleted' },
+  updating: { fetched: 'avail', failed: 'dirty', missed: 'updating', evicted: 'deleted' },
+  deleted: {},
+} as const satisfies Record<string, Record<string, string>>
+
+export type EntryState = keyof typeof ENTRY_TABLE
+export type EntryEvent = {
+  [S in EntryState]: Extract<keyof (typeof ENTRY_TABLE)[S], string>
+}[EntryState]
+
+/** The state that `event` leads to from `state`; an event the table does not allow is a bug. */
+export function nextEntryState(state: EntryState, event: EntryEvent): EntryState {
+  const row: Partial<Record<EntryEvent, EntryState>> = ENTRY_TABLE[state]
+  const next = row[event]
+  invariant(next !== undefined, `location entry: ${event} while ${state}`)
+  return next
+}
+
+/** An entry; times are of the store's clock. */
+export type Entry<V> = {
+  readonly key: string
+  state: EntryState
+  value: V | undefined
+  readonly createdAt: number
+  /** When it was last fetched, or last put off. */
+  updatedAt: number
+  /** When it was last found right. */
+  validAt: number
+  usedAt: number
+  size: number
+  /** While it is asked for. */
+  waiting: Promise<V | undefined> | undefined
+}
+
+export type StoreLimits = {
+  /** `delay_update_entry_interval`: between two refreshes of one entry. */
+  readonly refreshGapMs: number
+  /** `enable_async_pull_location_cache`: a dirty entry is answered at once. */
+  readonly isAsync: boolean
+}
+
+export type StorePort<V> = {
+  /** `isFlushed`: the server is to ask again itself. Undefined: there is no such thing. @throws Error */
+  readonly fetch: (key: string, isFlushed: boolean) => Promise<V | undefined>
+  readonly limits: () => StoreLimits
+  /** Bytes, more or less. */
+  readonly sizeOf: (key: string, value: V) => number
+  readonly isSame: (before: V, after: V) => boolean
+  /** A refresh found another value; undefined: it is there no more. */
+  readonly changed: (key: string, value: V | undefined) => void
+}
+
+/** "There is no such thing" is believed for so long, and of so many names. */
+const MISSING_AGE_MS = 1_000
+const MAX_MISSING = 10_000
+/** A refresh that was asked for with emphasis does not run more often: who asks sooner waits. */
+const URGENT_GAP_MS = 200
+/** Entries that are looked at for one that has to go. */
+const EVICTION_SAMPLE = 16
+
+export class LocationStore<V> {
+  private readonly port: StorePort<V>
+  private readonly clock: Clock
+  private readonly flow: FlowControl
+  private readonly entries = new Map<string, Entry<V>>()
+  /** Apart, so that made-up names push no real ones out. */
+  private readonly missing = new Map<string, number>()
+  /** Bytes of all entries, more or less. */
+  size = 0
+
+  constructor(port: StorePort<V>, clock: Clock, flow: FlowControl) {
+    this.port = port
+    this.clock = clock
+    this.flow = flow
+  }
+
+  get count(): number {
+    return this.entries.size
+  }
+
+  all(): IterableIterator<Entry<V>> {
+    return this.entries.values()
+  }
+
+  /** What is known now; undefined also while it is fetched for the first time. */
+  peek(key: string): V | undefined {
+    return this.entries.get(key)?.value
+  }
+
+  /** What is known, at once and however old; never rejects. */
+  find(key: string): V | undefined | Promise<V | undefined> {
+    const entry = this.entries.get(key)
+    if (entry === undefined) return this.isMissing(key) ? undefined : this.build(key)
+    entry.usedAt = this.clock.now()
+    if (entry.state === 'building') return entry.waiting
+    if (entry.state === 'dirty') this.refreshIfDue(entry)
+    const mustWait = entry.waiting !== undefined && !this.port.limits().isAsync
+    return mustWait ? entry.waiting : entry.value
+  }
+
+  /** A statement that went by this entry found it wrong; `isLater`: not before the gap is over (§4.8). */
+  missed(key: string, isLater: boolean): void {
+    const entry = this.entries.get(key)
+    if (entry === undefined) return
+    const wasRight = entry.state === 'avail'
+    move(entry, 'missed')
+    // Put off once: if each miss did it, an entry that is missed all the time would never be refreshed.
+    if (isLater && wasRight) entry.updatedAt = this.clock.now()
+    else if (entry.state === 'dirty') this.refreshIfDue(entry)
+  }
+
+  /** A statement that went by this entry found it right. */
+  confirmed(key: string): void {
+    const entry = this.entries.get(key)
+    if (entry !== undefined) entry.validAt = this.clock.now()
+  }
+
+  /**
+   * As it is now: asked of the servers, with all who ask meanwhile, and a moment later when it has just
+   * been asked. What is known, if nobody answers.
+   */
+  renewed(key: string): V | undefined | Promise<V | undefined> {
+    const entry = this.entries.get(key)
+    if (entry === undefined) return this.build(key)
+    if (entry.waiting !== undefined) return entry.waiting
+    if (entry.state === 'avail') move(entry, 'missed')
+    const leftMs = Math.min(entry.updatedAt + URGENT_GAP_MS - this.clock.now(), URGENT_GAP_MS)
+    if (leftMs <= 0) return this.refreshAtOnce(entry)
+    // Why not what is known: the statement that asks has been refused where that leads to.
+    const passed = new Promise<void>(resolve => this.clock.after(leftMs, resolve))
+    entry.waiting = passed.then(() => {
+      entry.waiting = undefined
+      return entry.state === 'dirty' ? this.refreshAtOnce(entry) : entry.value
+    })
+    return entry.waiting
+  }
+
+  private refreshAtOnce(entry: Entry<V>): V | undefined | Promise<V | undefined> {
+    return this.flow.admits() ? this.refresh(entry, true) : entry.value
+  }
+
+  /** Whether there is an entry, fetched or being fetched. */
+  has(key: string): boolean {
+    return this.entries.has(key)
+  }
+
+  /** Deletes the entries that `isGone` says are, and says so to who keeps copies. */
+  expire(isGone: (entry: Entry<V>) => boolean): void {
+    for (const entry of this.entries.values()) {
+      if (!isGone(entry)) continue
+      this.remove(entry)
+      this.port.changed(entry.key, undefined)
+    }
+  }
+
+  /** Deletes the entries that `isGone` says are. */
+  forget(isGone: (entry: Entry<V>) => boolean): number {
+    let count = 0
+    for (const entry of this.entries.values()) {
+      if (!isGone(entry)) continue
+      this.remove(entry)
+      count += 1
+    }
+    return count
+  }
+
+  /** Deletes entries not used for long until all take at most `bytes`; answers how many. */
+  shrink(bytes: number): number {
+    let count = 0
+    while (this.size > bytes) {
+      const oldest = this.oldOne()
+      if (oldest === undefined) break
+      this.remove(oldest)
+      count += 1
+    }
+    return count
+  }
+
+  /** Of the entries that came first, the one not used for the longest; the others go to the end. */
+  private oldOne(): Entry<V> | undefined {
+    let oldest: Entry<V> | undefined
+    const seen: Entry<V>[] = []
+    for (const entry of this.entries.values()) {
+      if (oldest === undefined || entry.usedAt < oldest.usedAt) oldest = entry
+      seen.push(entry)
+      if (seen.length >= EVICTION_SAMPLE) break
+    }
+    for (const entry of seen) {
+      if (entry === oldest) continue
+      this.entries.delete(entry.key)
+      this.entries.set(entry.key, entry)
+    }
+    return oldest
+  }
+
+  private remove(entry: Entry<V>): void {
+    move(entry, 'evicted')
+    this.size -= entry.size
+    this.entries.delete(entry.key)
+  }
+
+  private isMissing(key: string): boolean {
+    const at = this.missing.get(key)
+    if (at === undefined) return false
+    if (this.clock.now() - at < MISSING_AGE_MS) return true
+    this.missing.delete(key)
+    return false
+  }
+
+  private refreshIfDue(entry: Entry<V>): void {
+    if (entry.waiting !== undefined) return
+    const isDue = this.clock.now() - entry.updatedAt >= this.port.limits().refreshGapMs
+    if (isDue && this.flow.admits()) void this.refresh(entry, false)
+  }
+
+  private build(key: string): Promise<V | undefined> {
+    const now = this.clock.now()
+    const entry: Entry<V> = {
+      key,
+      state: 'building',
+      value: undefined,
+      createdAt: now,
+      updatedAt: now,
+      validAt: now,
+      usedAt: now,
+      size: 0,
+      waiting: undefined,
+    }
+    this.entries.set(key, entry)
+    entry.waiting = this.ask(entry, false)
+    return entry.waiting
+  }
+
+  private refresh(entry: Entry<V>, isFlushed: boolean): Promise<V | undefined> {
+    move(entry, 'refreshStarted')
+    entry.waiting = this.ask(entry, isFlushed)
+    return entry.waiting
+  }
+
+  /** Never rejects: without an answer the old one serves on, and the next question waits for the gap. */
+  private async ask(entry: Entry<V>, isFlushed: boolean): Promise<V | undefined> {
+    const { key } = entry
+    const answer = await this.port.fetch(key, isFlushed).then(
+      value => ({ value }),
+      () => undefined,
+    )
+    entry.waiting = undefined
+    // Deleted meanwhile, and maybe another one has its key: the answer is for those who wait only.
+    if (this.entries.get(key) !== entry) return answer?.value ?? entry.value
+    entry.updatedAt = this.clock.now()
+    const before = entry.value
+    if (answer === undefined) {
+      move(entry, 'failed')
+      if (entry.state === 'deleted') this.entries.delete(key)
+      return before
+    }
+    move(entry, 'fetched')
+    this.heard(entry, answer.value)
+    return answer.value
+  }
+
+  private heard(entry: Entry<V>, value: V | undefined): void {
+    const { key, value: before } = entry
+    if (value === undefined) {
+      this.remove(entry)
+      keep(this.missing, key, this.clock.now())
+    } else {
+      entry.value = value
+      entry.validAt = this.clock.now()
+      this.size -= entry.size
+      entry.size = this.port.sizeOf(key, value)
+      this.size += entry.size
+    }
+    if (before === undefined) return
+    if (value === undefined || !this.port.isSame(before, value)) this.port.changed(key, value)
+  }
+}
+
+function move<V>(entry: Entry<V>, event: EntryEvent): void {
+  entry.state = nextEntryState(entry.state, event)
+}
+
+function keep(missing: Map<string, number>, key: string, at: number): void {
+  missing.set(key, at)
+  if (missing.size <= MAX_MISSING) return
+  const oldest = missing.keys().next()
+  if (!oldest.done) missing.delete(oldest.value)
+}

@@ -1,0 +1,240 @@
+import { beforeEach, describe, expect, test } from 'vitest'
+import type { ClusterInput } from '../../../functions/domain/plane.ts'
+import { askable } from '../../support/config-service.ts'
+import { ASKED, CONFIG_SERVICE, ScriptedPlane } from '../../support/scripted-plane.ts'
+
+let all: ScriptedPlane
+
+beforeEach(async () => {
+  all = new ScriptedPlane(3)
+  await all.prepare()
+  for (const [name, proxyroSecret] of [
+    ['west', '/ro'],
+    ['north', '/ro-north'],
+    ['south', '/ro-south'],
+  ] as const)
+    await all.plane.obClusters.put(ASKED, name, {
+      rootservice: ['127.0.3.1:2881'],
+      obClusterId: 1,
+      idcRegions: [],
+      proxyroSecret,
+      tags: {},
+    })
+})
+
+const input = (hosts: readonly number[], links: readonly string[]): ClusterInput => {
+  const base = all.input('pc', hosts)
+  return {
+    ...base,
+    spec: {
+      ...base.spec,
+      workMode: 'CONFIG_URL',
+      links: links.map((obCluster, index) => ({ obCluster, default: index === 0 })),
+    },
+  }
+}
+const made = async (hosts: readonly number[], links: readonly string[]) => {
+  const id = await all.accepted(all.plane.clusters.create(ASKED, input(hosts, links)))
+  expect(await all.ended(id)).toMatchObject({ phase: 'SUCCEEDED' })
+}
+const linksOf = async () => (await all.plane.clusters.get('pc')).spec.links
+const counts = () =>
+  Object.fromEntries(all.store.all('obCluster').map(({ name, linkCount }) => [name, linkCount]))
+const code = (asked: Promise<unknown>) =>
+  asked.then(
+    () => 'done',
+    (error: { readonly code: string }) => error.code,
+  )
+/** What the service answers with the newest token, or with the `back`-th before. */
+const served = async (back = 0) => {
+  const [cluster] = all.store.all('cluster')
+  const number = (cluster?.configToken?.number ?? 0) - back
+  const { ask } = askable(all.store, all.clock)
+  // As the scripted fleet makes them.
+  const token = encodeURIComponent(`/obfleet/clusters/pc/config-token-${number}#1`)
+  const said = await ask(`Action=GetObProxyConfig&ObproxyClusterName=pc&Token=${token}`)
+  if (!said.Success) return said.status
+  return said.Data.ObRootServiceInfoUrlList.map((each: { ObRegion: string }) => each.ObRegion)
+}
+
+describe('a cluster of work mode CONFIG_URL', () => {
+  test('has nodes that are told a URL and where its token is, never the token', async () => {
+    await made([1], ['ob', 'north'])
+
+    expect(all.fleet.told.at(-1)).toEqual({
+      configUrl: `${CONFIG_SERVICE}/services?Action=GetObProxyConfig&ObproxyClusterName=pc`,
+      tokenSecret: '/obfleet/clusters/pc/config-token-1',
+      proxyroSecrets: ['/ro', '/ro-north'],
+    })
+    expect((await all.plane.clusters.get('pc')).config).toEqual({
+      url: `${CONFIG_SERVICE}/services?Action=GetObProxyConfig&ObproxyClusterName=pc`,
+      tokenSecret: '/obfleet/clusters/pc/config-token-1',
+    })
+  })
+
+  test('may begin without links and nodes, and is answered for', async () => {
+    await made([], [])
+
+    expect(await served()).toEqual([])
+  })
+
+  test('is answered with its links, the default first', async () => {
+    await made([1], ['west', 'ob'])
+
+    expect(await served()).toEqual(['west', 'ob'])
+    expect(counts()).toEqual({ ob: 1, west: 1, north: 0, south: 0 })
+  })
+
+  test('goes with its tokens and its links', async () => {
+    await made([], ['ob', 'west'])
+    const { revision } = await all.plane.clusters.get('pc')
+    await all.ended(
+      await all.accepted(
+        all.plane.clusters.remove(ASKED, 'pc', { confirm: 'pc', revision, skipHostWork: false }),
+      ),
+    )
+
+    expect(counts()).toEqual({ ob: 0, west: 0, north: 0, south: 0 })
+    expect([...all.fleet.passwords.keys()].filter(name => name.includes('config-token'))).toEqual(
+      [],
+    )
+  })
+
+  test('has at most two passwords of proxyro', async () => {
+    expect(await code(all.plane.clusters.create(ASKED, input([], ['ob', 'north', 'south'])))).toBe(
+      'operation-not-allowed',
+    )
+  })
+})
+
+describe('a link', () => {
+  test('is added while nodes run: answered at once, and each node told, none restarted', async () => {
+    await made([1, 2], ['ob'])
+    all.fleet.ran.length = 0
+
+    const id = await all.accepted(all.plane.clusters.link(ASKED, 'pc', 'west', false))
+    expect(await served()).toEqual(['ob', 'west'])
+    expect(await all.ended(id)).toMatchObject({ type: 'change-links', phase: 'SUCCEEDED' })
+
+    expect(await linksOf()).toEqual([
+      { obCluster: 'ob', default: true },
+      { obCluster: 'west', default: false },
+    ])
+    expect(all.fleet.ran.map(line => line.split(' ')[1])).toEqual(['start', 'start'])
+    expect(counts()).toMatchObject({ ob: 1, west: 1 })
+    expect(all.held()).toEqual([])
+  })
+
+  test('is added to stopped nodes without starting them', async () => {
+    await made([1], ['ob'])
+    await all.ended(await all.accepted(all.plane.clusters.stop(ASKED, 'pc', {})))
+
+    const outcome = await all.plane.clusters.link(ASKED, 'pc', 'west', false)
+
+    expect(outcome.kind).toBe('done')
+    expect(await served()).toEqual(['ob', 'west'])
+  })
+
+  test('that is there is no work, and counted once', async () => {
+    await made([1], ['ob'])
+
+    expect(await all.plane.clusters.link(ASKED, 'pc', 'ob', false)).toMatchObject({ kind: 'done' })
+    expect(counts()).toMatchObject({ ob: 1 })
+  })
+
+  test('becomes the default, and only one is', async () => {
+    await made([], ['ob', 'west'])
+
+    await all.plane.clusters.link(ASKED, 'pc', 'west', true)
+
+    expect(await served()).toEqual(['west', 'ob'])
+    expect((await linksOf()).filter(link => link.default)).toHaveLength(1)
+  })
+
+  test('is the default when it is the first', async () => {
+    await made([], [])
+
+    await all.plane.clusters.link(ASKED, 'pc', 'west', false)
+
+    expect(await linksOf()).toEqual([{ obCluster: 'west', default: true }])
+  })
+
+  test('is deleted: not answered any more, the OB cluster free to go', async () => {
+    await made([1], ['ob', 'west'])
+
+    await all.ended(await all.accepted(all.plane.clusters.unlink(ASKED, 'pc', 'west')))
+
+    expect(await served()).toEqual(['ob'])
+    expect(counts()).toMatchObject({ west: 0 })
+    expect(await all.plane.clusters.unlink(ASKED, 'pc', 'west')).toMatchObject({ kind: 'done' })
+  })
+
+  test('that is the default goes last', async () => {
+    await made([], ['ob', 'west'])
+
+    expect(await code(all.plane.clusters.unlink(ASKED, 'pc', 'ob'))).toBe('in-use')
+    await all.plane.clusters.unlink(ASKED, 'pc', 'west')
+    await all.plane.clusters.unlink(ASKED, 'pc', 'ob')
+
+    expect(await served()).toEqual([])
+  })
+
+  test('that cannot be is refused', async () => {
+    await made([], ['ob', 'north'])
+    const { link } = all.plane.clusters
+
+    expect(await code(link(ASKED, 'pc', 'nowhere', false))).toBe('not-found')
+    expect(await code(link(ASKED, 'pc', 'south', false))).toBe('operation-not-allowed')
+    expect(await code(link(ASKED, 'nobody', 'ob', false))).toBe('not-found')
+  })
+
+  test('of a cluster of RS_LIST is given when that is made, and stays', async () => {
+    await all.running('lists', [3])
+
+    expect(await code(all.plane.clusters.link(ASKED, 'lists', 'west', false))).toBe(
+      'operation-not-allowed',
+    )
+    expect(await code(all.plane.clusters.unlink(ASKED, 'lists', 'ob'))).toBe(
+      'operation-not-allowed',
+    )
+  })
+
+  test('of a cluster that something else holds waits', async () => {
+    await made([1], ['ob'])
+    await all.accepted(all.plane.clusters.restart(ASKED, 'pc', { mode: 'force' }))
+
+    expect(await code(all.plane.clusters.link(ASKED, 'pc', 'west', false))).toBe(
+      'cluster-state-conflict',
+    )
+  })
+})
+
+describe('a token', () => {
+  test('is replaced twice before the first opens no more', async () => {
+    await made([1], ['ob'])
+    all.clock.pass(2_000)
+
+    await all.plane.clusters.rotateConfigToken(ASKED, 'pc')
+    expect([await served(), await served(1)]).toEqual([['ob'], ['ob']])
+    await all.plane.clusters.rotateConfigToken(ASKED, 'pc')
+
+    expect([await served(), await served(1), await served(2)]).toEqual([['ob'], ['ob'], 401])
+  })
+
+  test('is nowhere in the table', async () => {
+    await made([1], ['ob'])
+
+    expect(JSON.stringify(all.store.all('cluster'))).not.toContain('config-token-1#1')
+  })
+
+  test('of RootService is made on demand', async () => {
+    expect((await all.plane.obClusters.get('ob')).registration).toBeNull()
+
+    const { value } = await all.plane.obClusters.rotateToken(ASKED, 'ob')
+
+    expect(value.registration).toEqual({
+      url: `${CONFIG_SERVICE}/services?Action=ObRootServiceInfo&ObRegion=ob`,
+      tokenSecret: '/obfleet/ob-clusters/ob/rootservice-token-1',
+    })
+  })
+})
