@@ -193,6 +193,13 @@ export const FAULTS = {
     says: 'set {name} is not allowed: this proxy is set to {service}',
     remedy: 'use a proxy that is not, or change obproxy_read_only and obproxy_read_consistency',
   },
+  'route.targets-lost': {
+    blame: 'operator',
+    retryable: true,
+    mysql: { errno: 4179, state: 'HY000' },
+    says: 'Not allow to route to target db server: none that target_db_server names can be reached',
+    remedy: 'bring one of them back, or name others',
+  },
   'route.not-a-server': {
     blame: 'client',
     retryable: false,

@@ -25,11 +25,11 @@ export const IDC_VARIABLES = ['proxy_idc_name', 'proxy_session_ldc'] as const
 
 /** What the session says, else the parameter `proxy_idc_name`; empty for nothing. */
 export function chosenIdc(
-  ofSession: (variable: (typeof IDC_VARIABLES)[number]) => string | undefined,
+  session: { readonly userText: (variable: string) => string | undefined },
   configured: string,
 ): string {
   for (const variable of IDC_VARIABLES) {
-    const named = ofSession(variable)?.trim()
+    const named = session.userText(variable)?.trim()
     if (named !== undefined && named !== '') return named
   }
   return configured.trim()

@@ -111,7 +111,8 @@ export function lettersFor(view: RouteView, key: string, address: ServerAddress)
 
 /** Logins and what drivers ask first are not to be scattered by compaction (§7.5). */
 function ignoresMerging({ ldc, session, statement }: RouteView): boolean {
-  return ldc.hasReadOnlyZone && !session.hasRunDml && !statement.isDml
+  const worksWithTables = statement.isDml && statement.hasTable
+  return ldc.hasReadOnlyZone && !session.hasRunDml && !worksWithTables
 }
 
 /** A leader that no list names is gone to nevertheless when all else fails. */

@@ -252,7 +252,7 @@ export class Errand implements RestoreOwner, WayOwner, Watched {
     const answer = error ?? this.refusal
     if (answer !== undefined) this.refuse(answer)
     else if (this.failedSilently !== undefined) this.host.answerNothing()
-    else this.host.answerFault(new Fault('route.no-server', { tenant: this.parts.identity.tenant }))
+    else this.host.answerFault(this.way.lack)
     this.host.goOn()
   }
 
@@ -266,7 +266,8 @@ export class Errand implements RestoreOwner, WayOwner, Watched {
       this.wasRerouted = true
       this.better = betterServer(learned?.userVariables)
     }
-    this.way.judge(server, !this.memory.missed, errno)
+    // What is tried again renews its location itself: put off as one that is wrong, it would not be.
+    if (!this.isRetrying) this.way.judge(server, !this.memory.missed, errno)
     const counts = COUNTED.get(errno)
     if (counts !== undefined) this.parts.identity.outlook?.failed(server.address, counts)
     return learned

@@ -30,6 +30,7 @@ const NO_STATEMENTS: readonly string[] = []
 /** An OK that says nothing, with the length of an empty message. */
 const PLAIN_OK_BYTES = 8
 
+const READ_CONSISTENCY = 'ob_read_consistency'
 /** Extra-info blob of system variables (§3.3.1). */
 export const SYSTEM_BLOB = 4
 
@@ -59,6 +60,8 @@ export class SessionMemory {
   version = 1
   /** Versions of the last change of each kind. */
   systemVersion = 0
+  /** The session has said how it reads, if only what it did before. */
+  hasSetReadConsistency = false
   userVersion = 0
   blobVersion = 0
   /** How often COM_RESET_CONNECTION was done. */
@@ -101,11 +104,6 @@ export class SessionMemory {
   /** The session's value of a system variable, display text; undefined before login. */
   variable(name: string): string | undefined {
     return this.system?.get(name)?.value ?? this.baseline?.value(name)
-  }
-
-  /** Whether the session's value is another than the one that its login began with. */
-  hasChanged(name: string): boolean {
-    return this.system?.has(name) ?? false
   }
 
   /** A user variable that holds a text; the name in lower case. */
@@ -340,6 +338,8 @@ export class SessionMemory {
     this.pins = 0
     this.option = 0
     this.bytes = 0
+    this.hasSetReadConsistency = false
+    this.hasRunDml = false
     this.prescribed = undefined
     this.initSql = NO_STATEMENTS
     this.modeVersion = -1
@@ -375,6 +375,7 @@ export class SessionMemory {
 
   private keepSystem(name: string, value: string): void {
     const before = this.system?.get(name)
+    if (name === READ_CONSISTENCY) this.hasSetReadConsistency = true
     if ((this.prescribed?.get(name) ?? value) !== value) {
       this.isDefied = true
       return

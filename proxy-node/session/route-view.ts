@@ -6,7 +6,7 @@
 import type { ServerSession } from '../backend/server-session.ts'
 import type { Clock } from '../base/clock.ts'
 import { parseTargets } from '../routing/forced.ts'
-import type { Ldc } from '../routing/ldc.ts'
+import { chosenIdc, type Ldc } from '../routing/ldc.ts'
 import { type FollowerPolicy, followerPolicy } from '../routing/orders.ts'
 import type { StaleReplicas } from '../routing/stale-replicas.ts'
 import type {
@@ -113,7 +113,7 @@ class SessionPart implements SessionView {
     return CONSISTENCIES[this.memory?.variable('ob_read_consistency') ?? ''] ?? 'strong'
   }
   get hasSetReadConsistency(): boolean {
-    return this.memory?.hasChanged('ob_read_consistency') ?? false
+    return this.memory?.hasSetReadConsistency ?? false
   }
   get isAutocommit(): boolean {
     return ((this.memory?.status ?? STATUS.autocommit) & STATUS.autocommit) !== 0
@@ -199,7 +199,7 @@ export class SessionRouteView implements RouteView {
     const { statement, session } = this
     this.cluster = asker.outlook
     this.settings = settings.routing
-    this.idcName = asker.memory.userText('proxy_idc_name') ?? settings.idcName
+    this.idcName = chosenIdc(asker.memory, settings.idcName)
     this.tenant = this.view.picture.tenants.get(asker.tenant)
     this.trace = undefined
     this.nowMs = this.deps.clock.now()

@@ -69,7 +69,7 @@ export type StorePort<V> = {
 /** "There is no such thing" is believed for so long, and of so many names. */
 const MISSING_AGE_MS = 1_000
 const MAX_MISSING = 10_000
-/** A refresh that was asked for with emphasis does not run more often. */
+/** A refresh that was asked for with emphasis does not run more often: who asks sooner waits. */
 const URGENT_GAP_MS = 200
 /** Entries that are looked at for one that has to go. */
 const EVICTION_SAMPLE = 16
@@ -118,8 +118,10 @@ export class LocationStore<V> {
   missed(key: string, isLater: boolean): void {
     const entry = this.entries.get(key)
     if (entry === undefined) return
+    const wasRight = entry.state === 'avail'
     move(entry, 'missed')
-    if (isLater) entry.updatedAt = this.clock.now()
+    // Put off once: if each miss did it, an entry that is missed all the time would never be refreshed.
+    if (isLater && wasRight) entry.updatedAt = this.clock.now()
     else if (entry.state === 'dirty') this.refreshIfDue(entry)
   }
 
@@ -129,15 +131,28 @@ export class LocationStore<V> {
     if (entry !== undefined) entry.validAt = this.clock.now()
   }
 
-  /** As it is now: asked of the servers, with all who ask meanwhile. What is known, if nobody answers. */
+  /**
+   * As it is now: asked of the servers, with all who ask meanwhile, and a moment later when it has just
+   * been asked. What is known, if nobody answers.
+   */
   renewed(key: string): V | undefined | Promise<V | undefined> {
     const entry = this.entries.get(key)
     if (entry === undefined) return this.build(key)
     if (entry.waiting !== undefined) return entry.waiting
     if (entry.state === 'avail') move(entry, 'missed')
-    if (this.clock.now() - entry.updatedAt < URGENT_GAP_MS || !this.flow.admits())
-      return entry.value
-    return this.refresh(entry, true)
+    const leftMs = Math.min(entry.updatedAt + URGENT_GAP_MS - this.clock.now(), URGENT_GAP_MS)
+    if (leftMs <= 0) return this.refreshAtOnce(entry)
+    // Why not what is known: the statement that asks has been refused where that leads to.
+    const passed = new Promise<void>(resolve => this.clock.after(leftMs, resolve))
+    entry.waiting = passed.then(() => {
+      entry.waiting = undefined
+      return entry.state === 'dirty' ? this.refreshAtOnce(entry) : entry.value
+    })
+    return entry.waiting
+  }
+
+  private refreshAtOnce(entry: Entry<V>): V | undefined | Promise<V | undefined> {
+    return this.flow.admits() ? this.refresh(entry, true) : entry.value
   }
 
   /** Whether there is an entry, fetched or being fetched. */
@@ -209,6 +224,7 @@ export class LocationStore<V> {
   }
 
   private refreshIfDue(entry: Entry<V>): void {
+    if (entry.waiting !== undefined) return
     const isDue = this.clock.now() - entry.updatedAt >= this.port.limits().refreshGapMs
     if (isDue && this.flow.admits()) void this.refresh(entry, false)
   }

@@ -45,12 +45,11 @@ export type ClustersUnderTest = {
   readonly directory: WorkerClusters
   /** What runs on a server that has died. */
   died: (server: ServerAddress) => void
-  atWork: ReadonlySet<string>
   readonly stop: () => void
 }
 
 export type ClustersPlan = Pick<NodeClustersPort, 'query'> &
-  Partial<Pick<NodeClustersPort, 'probe' | 'clock' | 'directory' | 'random'>> & {
+  Partial<Pick<NodeClustersPort, 'probe' | 'clock' | 'directory' | 'random' | 'isAtWork'>> & {
     readonly name: string
     readonly rootservices: readonly ServerAddress[]
     readonly settings?: () => NodeClustersSettings
@@ -81,7 +80,7 @@ export async function startClusters(plan: ClustersPlan): Promise<ClustersUnderTe
       query: plan.query,
       probe: plan.probe ?? (() => Promise.resolve(true)),
       tell: news => ofNode.send(news),
-      isAtWork: key => under.atWork.has(key),
+      isAtWork: plan.isAtWork ?? (() => false),
       say: () => {},
       random: plan.random ?? Math.random,
     }),
@@ -98,7 +97,6 @@ export async function startClusters(plan: ClustersPlan): Promise<ClustersUnderTe
       server => under.died(server),
     ),
     died: () => {},
-    atWork: new Set(),
     stop: () => {
       under.node.stop()
       ofNode.close()

@@ -34,6 +34,8 @@ export async function startProxy(
   limits: {
     maxSessions?: number
     settings?: Partial<SessionSettings>
+    /** Those of the moment, in place of the others. */
+    liveSettings?: () => SessionSettings
     random?: () => number
     /** Whom it lets in and how; absent: no TLS is offered. */
     entry?: EntryRules
@@ -48,7 +50,9 @@ export async function startProxy(
     admin: NO_ADMIN,
     serverVersion: () => '5.7.25',
     proxyVersion: '4.3.2.0',
-    settings: () => ({ ...DEFAULT_SETTINGS, connectTimeoutMs: 2_000, ...limits.settings }),
+    settings:
+      limits.liveSettings ??
+      (() => ({ ...DEFAULT_SETTINGS, connectTimeoutMs: 2_000, ...limits.settings })),
     loginRules: () => DEFAULT_LOGIN_RULES,
     peers: peersOf(() => sessions),
     random: limits.random ?? Math.random,

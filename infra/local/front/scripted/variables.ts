@@ -33,6 +33,7 @@ const DEFAULTS: Readonly<Record<string, string | number>> = {
   ob_proxy_set_trx_executed: 'OFF',
   ob_proxy_user_privilege: 0,
   ob_read_consistency: 'STRONG',
+  ob_route_policy: 1,
   ob_query_timeout: 10000000,
   ob_trx_timeout: 86400000000,
   performance_schema: 0,

@@ -104,7 +104,7 @@ describe('the IDC of a session', () => {
     ['an empty name and the other', { proxy_idc_name: '', proxy_session_ldc: 'b' }, 'b'],
     ['empty names', { proxy_idc_name: '', proxy_session_ldc: ' ' }, 'conf'],
   ])('set by %s', (_name, variables: Readonly<Record<string, string>>, idc) => {
-    expect(chosenIdc(variable => variables[variable], ' conf ')).toBe(idc)
+    expect(chosenIdc({ userText: variable => variables[variable] }, ' conf ')).toBe(idc)
   })
 })
 

@@ -193,15 +193,53 @@ describe('the store of locations', () => {
     expect(questions.map(({ isFlushed }) => isFlushed)).toEqual([false, true])
   })
 
-  test('does not renew again within 200 ms, nor when there are too many refreshes', async () => {
+  test('does not renew again within 200 ms: who asks sooner waits, with all others', async () => {
     const { store, fetches } = giving('one', 'two')
     await store.find('x')
-    expect(store.renewed('x')).toBe('one')
+
+    const both = [store.renewed('x'), store.renewed('x')]
+    await clock.pass(199)
+    store.missed('x', false)
+    expect(fetches()).toBe(1)
+    await clock.pass(1)
+
+    expect(await Promise.all(both)).toEqual(['two', 'two'])
+    expect(fetches()).toBe(2)
+  })
+
+  test('answers what it knows when what it was to renew has gone meanwhile', async () => {
+    const { store, fetches } = giving('one', 'two')
+    await store.find('x')
+    const renewed = store.renewed('x')
+    store.forget(() => true)
+    await clock.pass(200)
+
+    expect(await renewed).toBe('one')
+    expect(fetches()).toBe(1)
+  })
+
+  test('does not renew when there are too many refreshes', async () => {
+    const { store, fetches } = giving('one', 'two')
+    await store.find('x')
     await clock.pass(200)
     for (let count = 0; count < 100; count++) flow.admits()
 
     expect(store.renewed('x')).toBe('one')
     expect(fetches()).toBe(1)
+  })
+
+  test('puts a refresh off once, however often it is missed meanwhile', async () => {
+    const { store, fetches } = giving('one', 'two')
+    await store.find('x')
+    await clock.pass(60_000)
+
+    for (let turn = 0; turn < 5; turn++) {
+      store.missed('x', true)
+      await clock.pass(1_000)
+    }
+    expect(fetches()).toBe(1)
+    store.missed('x', true)
+    expect(fetches()).toBe(2)
   })
 
   test('believes for a second that there is no such thing', async () => {

@@ -1,0 +1,196 @@
+/**
+ * A proxy in this process over a cluster of three zones with two servers each, all real sockets: what a
+ * client does on one side is seen in the servers' ledgers on the other.
+ */
+import { type Connection, createConnection, type RowDataPacket } from 'mysql2/promise'
+import { stage1Of } from '../../proxy-node/auth/scramble.ts'
+import { MetadataConnections } from '../../proxy-node/backend/metadata.ts'
+import { greets } from '../../proxy-node/backend/probe.ts'
+import { systemClock } from '../../proxy-node/base/clock.ts'
+import { nodeTransport } from '../../proxy-node/net/node.ts'
+import type { NodeClustersSettings } from '../../proxy-node/process/node-clusters.ts'
+import type { RoutingSettings } from '../../proxy-node/routing/view.ts'
+import { DEFAULT_SETTINGS } from '../../proxy-node/session/peers.ts'
+import type { SessionSettings } from '../../proxy-node/session/ports.ts'
+import type { Cluster } from '../../proxy-node/topology/cluster.ts'
+import { COMPACTION_STATEMENT } from '../../proxy-node/topology/statements.ts'
+import { CLUSTER_DEFAULTS, type ClustersUnderTest, startClusters } from './node-clusters.ts'
+import {
+  type RoutingCluster,
+  type RoutingClusterSettings,
+  startRoutingCluster,
+} from './routing-cluster.ts'
+import { directoryOf, type ProxyUnderTest, startProxy } from './stack.ts'
+
+const DEADLINE_MS = 20_000
+
+export type NodeSettings = Omit<NodeClustersSettings, 'locations' | 'blacklist' | 'detection'> & {
+  locations: NodeClustersSettings['locations']
+  blacklist: NodeClustersSettings['blacklist']
+  detection: NodeClustersSettings['detection']
+}
+
+/** Sessions as they are set at the moment; a suite writes into it. */
+export type LiveSettings = { -readonly [Key in keyof SessionSettings]: SessionSettings[Key] }
+
+export class Routed {
+  readonly cluster: RoutingCluster
+  readonly clusters: ClustersUnderTest
+  readonly proxy: ProxyUnderTest
+  readonly settings: LiveSettings
+  /** Of the supervisor's part. */
+  readonly node: NodeSettings
+  private readonly behind: Behind
+  private readonly plan: Partial<NodeSettings>
+  private readonly restore: () => void
+  private readonly connections: Connection[] = []
+
+  constructor(
+    parts: Pick<Routed, 'cluster' | 'clusters' | 'proxy' | 'settings' | 'node'>,
+    behind: Behind,
+    plan: Partial<NodeSettings>,
+  ) {
+    this.cluster = parts.cluster
+    this.clusters = parts.clusters
+    this.proxy = parts.proxy
+    this.settings = parts.settings
+    this.node = parts.node
+    this.behind = behind
+    this.plan = plan
+    this.restore = pictureKeeper(parts.cluster)
+  }
+
+  async connect(): Promise<Connection> {
+    const { user, password, database } = this.cluster.accounts
+    const made = await createConnection({
+      host: '127.0.0.1',
+      port: this.proxy.port,
+      user: `${user}@app#${this.cluster.picture.cluster}`,
+      password,
+      database,
+    })
+    made.on('error', () => {})
+    this.connections.push(made)
+    return made
+  }
+
+  /** Ends the clients and sets everything back that a test may have set. */
+  async reset(): Promise<void> {
+    for (const connection of this.connections.splice(0)) connection.destroy()
+    Object.assign(this.settings, liveSettings())
+    Object.assign(this.node, CLUSTER_DEFAULTS, this.plan)
+    const { cluster } = this
+    await cluster.order('all', { kind: 'normal' })
+    for (const { faults } of cluster.fronts) faults.clear()
+    this.restore()
+    await this.relist()
+    // A server that was not ACTIVE has to greet before it is trusted again.
+    await this.until(() => this.avoided.length === 0, 'no server is avoided')
+  }
+
+  /** Keys of the servers that the blacklist has something against. */
+  get avoided(): readonly string[] {
+    const { blacklist } = this.known
+    return [...blacklist.servers()].map(({ key }) => key).filter(key => blacklist.congestionOf(key))
+  }
+
+  /** @throws Error after 20 s */
+  async until(condition: () => boolean, what: string): Promise<void> {
+    const until = Date.now() + DEADLINE_MS
+    while (!condition()) {
+      if (Date.now() > until) throw new Error(`not in time: ${what}`)
+      await new Promise(resolve => setTimeout(resolve, 1))
+    }
+  }
+
+  /** What the supervisor knows of the cluster. */
+  get known(): Cluster {
+    const [cluster] = this.clusters.node.all()
+    if (cluster === undefined) throw new Error('no cluster is known')
+    return cluster
+  }
+
+  /** The proxy has seen the picture as it is now, and knows of no location. */
+  async relist(): Promise<void> {
+    // The round under way may have begun before: the next one has not.
+    const wanted = this.behind.listings + 2
+    const isListed = () => {
+      this.known.refreshSoon()
+      return this.behind.listings >= wanted
+    }
+    await this.until(isListed, 'the cluster is listed')
+    this.clusters.node.expire(60_000)
+    await new Promise(resolve => setTimeout(resolve, 1))
+  }
+
+  set(routing: Partial<RoutingSettings>): void {
+    this.settings.routing = { ...this.settings.routing, ...routing }
+  }
+
+  async stop(): Promise<void> {
+    for (const connection of this.connections) connection.destroy()
+    this.proxy.stop()
+    this.clusters.stop()
+    this.behind.metadata.stop()
+    await this.cluster.stop()
+  }
+}
+
+type Behind = {
+  readonly metadata: MetadataConnections
+  /** Rounds of questions about the cluster that have begun. */
+  listings: number
+}
+
+/** Sets zones, servers and tenants back to what they are now. */
+function pictureKeeper({ picture }: RoutingCluster): () => void {
+  const zones = [...picture.zones.values()].map(zone => ({ ...zone }))
+  const servers = picture.servers.map(server => ({ ...server }))
+  const tenants = [...picture.tenants.values()].map(tenant => ({ ...tenant }))
+  return () => {
+    for (const { name, ...state } of zones) picture.setZone(name, state)
+    for (const { key, host: _host, port: _port, zone: _zone, ...state } of servers)
+      picture.setServer(key, state)
+    for (const { name, id: _id, ...state } of tenants) picture.setTenant(name, state)
+  }
+}
+
+function liveSettings(): LiveSettings {
+  return { ...DEFAULT_SETTINGS, connectTimeoutMs: 2_000 }
+}
+
+/** `node`: what is other than the defaults. */
+export async function startRouted(
+  plan: RoutingClusterSettings & { readonly node?: Partial<NodeSettings> },
+): Promise<Routed> {
+  const cluster = await startRoutingCluster(plan)
+  const settings = liveSettings()
+  const node = { ...CLUSTER_DEFAULTS, ...plan.node }
+  const metadata = new MetadataConnections(nodeTransport, systemClock, {
+    passwords: () => [stage1Of(cluster.accounts.proxyro)],
+    timeoutMs: 5_000,
+  })
+  const behind: Behind = { metadata, listings: 0 }
+  const clusters: ClustersUnderTest = await startClusters({
+    name: cluster.picture.cluster,
+    rootservices: cluster.picture.servers,
+    query: (server, sql) => {
+      if (sql === COMPACTION_STATEMENT) behind.listings += 1
+      return metadata.query(server, sql)
+    },
+    probe: (server, timeoutMs) => greets(nodeTransport, systemClock, server, timeoutMs),
+    isAtWork: key => proxy.sessions.busy().servers.includes(key),
+    settings: () => node,
+  })
+  const proxy: ProxyUnderTest = await startProxy(directoryOf(clusters), {
+    liveSettings: () => settings,
+  })
+  clusters.died = server => proxy.sessions.serverDied(server)
+  return new Routed({ cluster, clusters, proxy, settings, node }, behind, plan.node ?? {})
+}
+
+/** Rows as arrays of cells. */
+export async function rowsOf(connection: Connection, sql: string): Promise<unknown[][]> {
+  const [rows] = await connection.query<RowDataPacket[][]>({ sql, rowsAsArray: true })
+  return rows
+}
