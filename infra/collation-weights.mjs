@@ -2,8 +2,7 @@
 /**
  * `npx tsx infra/collation-weights.mjs`: asks the real kernel for the weights of its collations and
  * writes them to `proxy-node/topology/partition/weights/`. Run once for each new collation; a test pins
- * what it wrote by checksum. It makes sources of the node, so that it may see more of the node than what
- * runs beside it.
+ * what it wrote by checksum.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
