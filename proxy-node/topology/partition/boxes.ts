@@ -4,6 +4,7 @@
  * nothing. Source: proxy-routing.md §5.8, §6.2; proxy-routing-tried.md "Ranges".
  */
 import { type Expressions, NO_NODE, NODE } from '../../sql/expressions.ts'
+import type { ColumnType } from './column-type.ts'
 import type { Comparison } from './compare.ts'
 import { comparedKey } from './convert.ts'
 import { evaluate } from './evaluate.ts'
@@ -61,6 +62,22 @@ export function point(key: Key): Interval {
 export function pointOf(interval: Interval | undefined): Key | undefined {
   if (interval === undefined || interval.isLowOpen || interval.isHighOpen) return undefined
   return interval.low === interval.high ? interval.low : undefined
+}
+
+/** Integers between two ends that are taken one by one. */
+const MOST_INTEGERS = 256n
+
+/** The first and the last integer of an interval; undefined when they are none, or too many. */
+export function integersWithin(
+  { kind }: ColumnType,
+  interval: Interval | undefined,
+): { readonly from: bigint; readonly to: bigint } | undefined {
+  if (interval === undefined || (kind !== 'int' && kind !== 'unsigned')) return undefined
+  const { low, high } = interval
+  if (typeof low !== 'bigint' || typeof high !== 'bigint') return undefined
+  const from = interval.isLowOpen ? low + 1n : low
+  const to = interval.isHighOpen ? high - 1n : high
+  return to - from < MOST_INTEGERS ? { from, to } : undefined
 }
 
 export class Boxes {

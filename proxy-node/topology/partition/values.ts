@@ -50,6 +50,7 @@ export type PruneSession = {
   readonly now: () => number
 }
 
+const MOST_INTEGER = 2n ** 64n - 1n
 const QUOTE = { single: 0x27, double: 0x22 } as const
 /** Digits of hexadecimal and binary literals. */
 const LONGEST_DIGITS = 131_072
@@ -64,7 +65,7 @@ export function literalValue(
     case NODE.nullValue:
       return NULL_VALUE
     case NODE.integer:
-      return { kind: 'integer', value: BigInt(expressions.text(node)) }
+      return integerValue(expressions.text(node))
     case NODE.decimal:
       return decimalValue(expressions.text(node))
     case NODE.double:
@@ -94,6 +95,14 @@ export function literalValue(
     default:
       return undefined
   }
+}
+
+/** Beyond 64 bits it is a decimal. */
+function integerValue(digits: string): Value {
+  const value = BigInt(digits)
+  return value > MOST_INTEGER
+    ? { kind: 'decimal', value: { units: value, scale: 0 } }
+    : { kind: 'integer', value }
 }
 
 function decimalValue(text: string): Value | undefined {
