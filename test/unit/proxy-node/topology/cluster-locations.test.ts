@@ -7,7 +7,7 @@ import {
   namesOf,
 } from '../../../../proxy-node/topology/cluster-locations.ts'
 import { HandClock } from '../../../support/hand-clock.ts'
-import { MetadataCluster, PORT } from '../../../support/metadata-cluster.ts'
+import { MetadataCluster, type MetadataTable, PORT } from '../../../support/metadata-cluster.ts'
 import { CLUSTER_DEFAULTS } from '../../../support/node-clusters.ts'
 
 const TABLE = keyOf('app', 'd', 't')
@@ -144,27 +144,31 @@ describe('partitions', () => {
     expect(leaf?.replicas.find(({ isLeader }) => isLeader)?.key).toBe(`b:${PORT}`)
   })
 
-  test.each([
+  const OTHERS: readonly (readonly [string, Partial<MetadataTable>])[] = [
     ['another table', { id: '8' }],
     ['another number of partitions', { parts: 3 }],
     ['another version', { version: '2' }],
-  ])('that are of %s are none, and their table is asked for again', async (_what, change) => {
-    await locations.tables.find(PARTED)
-    alter('app.d.parted', change)
-    await clock.pass(5_000)
+  ]
+  test.each(OTHERS)(
+    'that are of %s are none, and their table is asked for again',
+    async (_what, change) => {
+      await locations.tables.find(PARTED)
+      alter('app.d.parted', change)
+      await clock.pass(5_000)
 
-    expect(await locations.partitions.find(LEAF)).toBeUndefined()
-    await clock.pass(0)
+      expect(await locations.partitions.find(LEAF)).toBeUndefined()
+      await clock.pass(0)
 
-    expect(locations.tables.peek(PARTED)).toMatchObject({
-      tableId: change.id ?? '7',
-      partNum: change.parts ?? 2,
-      schemaVersion: change.version ?? '1',
-    })
-    expect(changes.map(({ kind, key }) => [kind, key])).toEqual([['table', PARTED]])
-    await clock.pass(1_000)
-    expect(await locations.partitions.find(LEAF)).toBeDefined()
-  })
+      expect(locations.tables.peek(PARTED)).toMatchObject({
+        tableId: change.id ?? '7',
+        partNum: change.parts ?? 2,
+        schemaVersion: change.version ?? '1',
+      })
+      expect(changes.map(({ kind, key }) => [kind, key])).toEqual([['table', PARTED]])
+      await clock.pass(1_000)
+      expect(await locations.partitions.find(LEAF)).toBeDefined()
+    },
+  )
 
   test('fit when a schema version says nothing', async () => {
     await locations.tables.find(PARTED)
@@ -285,7 +289,12 @@ describe('entries go', () => {
   test('those not used for long, of all kinds in proportion, when they take too much', async () => {
     for (let at = 0; at < 200; at++) {
       const name = `t${at}`
-      servers.tables[`app.d.${name}`] = { id: '5', parts: 1, version: '1', replicas: { '0': ['a'] } }
+      servers.tables[`app.d.${name}`] = {
+        id: '5',
+        parts: 1,
+        version: '1',
+        replicas: { '0': ['a'] },
+      }
       await locations.tables.find(keyOf('app', 'd', name))
       await locations.partitions.find(keyOf('app', 'd', name, '0'))
       await clock.pass(1)

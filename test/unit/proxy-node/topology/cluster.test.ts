@@ -294,7 +294,9 @@ describe('a cluster that cannot be listed', () => {
   test('refuses logins at once, and each second tries again', async () => {
     const cluster = await started()
 
-    await expect(cluster.tenantServers('app')).rejects.toThrow('no server of cluster c has answered')
+    await expect(cluster.tenantServers('app')).rejects.toThrow(
+      'no server of cluster c has answered',
+    )
     servers.down.clear()
     await pass(1)
     expect(await hostsOf(cluster, 'app')).toEqual(HOSTS)

@@ -54,7 +54,9 @@ describe('zones', () => {
 
   test('merge when 3.x says so, or when 4.x has a compaction there', () => {
     expect(zone({ is_merging: '1' })?.state).toBe('MERGE')
-    expect(zonesOf([{ zone: 'z9', status: 'ACTIVE' }], new Set(['z9'])).get('z9')?.state).toBe('MERGE')
+    expect(zonesOf([{ zone: 'z9', status: 'ACTIVE' }], new Set(['z9'])).get('z9')?.state).toBe(
+      'MERGE',
+    )
   })
 
   test('that are not ACTIVE are being upgraded; one without a name is none', () => {
@@ -109,12 +111,21 @@ describe('tenants', () => {
       { name: 'app', id: '1002', locality: 'FULL@z1', primaryZone: 'z1' },
     ])
     expect(tenantsOf([{ ...row, status: 'NORMAL' }])).toHaveLength(1)
-    expect(tenantsOf([{ ...row, status: 'CREATING' }, { ...row, status: 'DROPPING' }])).toEqual([])
+    expect(
+      tenantsOf([
+        { ...row, status: 'CREATING' },
+        { ...row, status: 'DROPPING' },
+      ]),
+    ).toEqual([])
   })
 })
 
 describe('single leaders', () => {
-  const leader = (tenant_id: string, host: string) => ({ tenant_id, svr_ip: host, sql_port: '2881' })
+  const leader = (tenant_id: string, host: string) => ({
+    tenant_id,
+    svr_ip: host,
+    sql_port: '2881',
+  })
 
   test('are of tenants with leaders on one server, whatever the order of rows', () => {
     const found = singleLeadersOf([

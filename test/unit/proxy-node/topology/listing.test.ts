@@ -29,10 +29,7 @@ function list(
   before?: Listing,
   { expectedName, isChecked = true }: { expectedName?: string; isChecked?: boolean } = {},
 ): Promise<Listing> {
-  return listCluster(
-    { ask: sql => servers.query(FIRST, sql), expectedName, isChecked },
-    before,
-  )
+  return listCluster({ ask: sql => servers.query(FIRST, sql), expectedName, isChecked }, before)
 }
 
 describe('a first round', () => {
@@ -42,7 +39,11 @@ describe('a first round', () => {
     const listing = await list()
 
     expect(listing).toMatchObject({ majorVersion: 4, flavour: 'v4' })
-    expect([...listing.zones.values()].map(({ state }) => state)).toEqual(['ACTIVE', 'MERGE', 'ACTIVE'])
+    expect([...listing.zones.values()].map(({ state }) => state)).toEqual([
+      'ACTIVE',
+      'MERGE',
+      'ACTIVE',
+    ])
     expect(listing.servers.map(({ address }) => address.host)).toEqual(HOSTS)
     expect(listing.tenants.map(({ name }) => name)).toEqual(['app', 'other'])
     expect([...listing.singleLeaders]).toEqual([['1002', { host: '10.0.0.2', port: PORT }]])
@@ -119,12 +120,15 @@ describe('a round after another', () => {
     ['zones', 'FROM oceanbase.DBA_OB_ZONES', 'zones'],
     ['tenants', 'DBA_OB_TENANTS', 'tenants'],
     ['leaders', 'CDB_OB_LS_LOCATIONS', 'singleLeaders'],
-  ] as const)('has the %s of the one before when nobody tells of them', async (_what, text, part) => {
-    const first = await list()
-    servers.failing.add(text)
+  ] as const)(
+    'has the %s of the one before when nobody tells of them',
+    async (_what, text, part) => {
+      const first = await list()
+      servers.failing.add(text)
 
-    expect((await list(first))[part]).toEqual(first[part])
-  })
+      expect((await list(first))[part]).toEqual(first[part])
+    },
+  )
 
   test('has the compactions of the one before when nobody tells of them', async () => {
     servers.zones = { ...servers.zones, z2: { region: 'r', idc: 'i2', merging: true } }

@@ -122,7 +122,13 @@ describe('servers of a tenant', () => {
 test('root services are full replicas that lead nothing', () => {
   expect(rootServersOf([{ host: 'a', port: 1 }])).toEqual({
     replicas: [
-      { server: { host: 'a', port: 1 }, key: 'a:1', isLeader: false, type: 'FULL', isDuplicate: false },
+      {
+        server: { host: 'a', port: 1 },
+        key: 'a:1',
+        isLeader: false,
+        type: 'FULL',
+        isDuplicate: false,
+      },
     ],
     groupSize: 1,
   })
@@ -131,12 +137,14 @@ test('root services are full replicas that lead nothing', () => {
 
 test('a routine has its text, or none that says where it belongs', () => {
   expect(routineEntryOf([])).toBeUndefined()
-  expect(routineEntryOf([{ routine_id: '9', routine_type: '1', routine_sql: 'SELECT 1' }])).toEqual({
-    routineId: '9',
-    routineType: 1,
-    schemaVersion: '0',
-    sql: 'SELECT 1',
-  })
+  expect(routineEntryOf([{ routine_id: '9', routine_type: '1', routine_sql: 'SELECT 1' }])).toEqual(
+    {
+      routineId: '9',
+      routineType: 1,
+      schemaVersion: '0',
+      sql: 'SELECT 1',
+    },
+  )
   expect(routineEntryOf([{ routine_sql: null }])?.sql).toBe('')
 })
 
