@@ -260,11 +260,12 @@ export class NodeClusters {
     return cluster
   }
 
-  /** Each gives in proportion when all together take too much. */
+  /** What the others leave, and an equal part at least. */
   private shareOf(cluster: Cluster): number {
-    const total = this.all().reduce((sum, { locations }) => sum + locations.size, 0)
     const { maxBytes } = this.port.settings()
-    return total <= maxBytes ? maxBytes : (maxBytes * cluster.locations.size) / total
+    const total = this.all().reduce((sum, { locations }) => sum + locations.size, 0)
+    const others = total - cluster.locations.size
+    return Math.max(maxBytes / Math.max(1, this.kept.size), maxBytes - others)
   }
 
   private async takeRootservices(name: string): Promise<void> {
