@@ -392,6 +392,7 @@ const TAKING_EFFECT: ReadonlySet<string> = new Set([
   'enable_cached_server',
   'enable_client_connection_lru_disconnect',
   'enable_client_ssl',
+  'enable_cluster_checkout',
   'enable_congestion',
   'enable_extra_prometheus_metric',
   'enable_full_link_trace',
