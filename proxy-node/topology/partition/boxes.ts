@@ -6,7 +6,7 @@
 import { type Expressions, NO_NODE, NODE } from '../../sql/expressions.ts'
 import type { ColumnType } from './column-type.ts'
 import type { Comparison } from './compare.ts'
-import { comparedKey } from './convert.ts'
+import { comparedKey, storedReal } from './convert.ts'
 import { evaluate } from './evaluate.ts'
 import type { Key } from './hash.ts'
 import { sameExpression } from './same-expression.ts'
@@ -252,7 +252,8 @@ export class Boxes {
     if (value.kind === 'null') return NOTHING
     const found = this.table.slots[slot]
     if (found === undefined) return ALL
-    return this.within(slot, this.intervalOf(found, operator, value))
+    const interval = this.intervalOf(found, operator, value)
+    return isNever(found, operator, interval) ? NOTHING : this.within(slot, interval)
   }
 
   private known(node: number): Value | undefined {
@@ -355,6 +356,13 @@ function isInner(
   if (one === undefined) return false
   const difference = compare(one, other)
   return difference === 0 ? isOneOpen : difference > 0
+}
+
+/** A FLOAT column is compared as what it stores, which is no number with more digits. */
+function isNever({ type }: Slot, operator: Operator, interval: Interval | undefined): boolean {
+  if (type?.kind !== 'float' || operator !== 'equal') return false
+  const key = pointOf(interval)
+  return typeof key === 'number' && storedReal(type, key) !== key
 }
 
 /** Between two integers there are numbers that an integer column is above or below, but never equal to. */

@@ -148,9 +148,15 @@ function bigEndian(bytes: Uint8Array): bigint {
 function realKey(type: ColumnType, value: Value, purpose: Purpose): Key | undefined {
   const number = realOf(value, purpose)
   if (number === undefined || !Number.isFinite(number)) return undefined
-  if (purpose === 'compare') return type.kind === 'float' ? undefined : number
-  const fixed = type.scale >= 0 && type.scale <= 30 ? fixedReal(number, type.scale) : number
-  return type.kind === 'float' ? Math.fround(fixed) : fixed
+  // FLOAT is compared with all digits, DOUBLE(m,d) by the text that it is hashed as.
+  if (purpose === 'compare' && type.kind === 'float') return number
+  return storedReal(type, number)
+}
+
+/** What FLOAT, DOUBLE and their forms with (m,d) keep of a number. */
+export function storedReal({ kind, scale }: ColumnType, number: number): number {
+  const fixed = scale >= 0 && scale <= 30 ? fixedReal(number, scale) : number
+  return kind === 'float' ? Math.fround(fixed) : fixed
 }
 
 /** DOUBLE(m,d): half to even of what the column's power of ten makes of it. */

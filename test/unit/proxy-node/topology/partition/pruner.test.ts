@@ -228,6 +228,19 @@ describe('a condition', () => {
   })
 })
 
+describe('an expression that would take too much', () => {
+  const long = 'a'.repeat(60_000)
+
+  test.each([
+    ['a number of a million digits', `c = ${'9'.repeat(1_000_000)}`],
+    ['a text that grows', `c = length(replace('${long}', 'a', '${long}'))`],
+    ['texts put together', `c = length(concat('${long}', '${long}'))`],
+    ['an exponent', 'c = 1e400 + 1e-400'],
+  ])('has no value: %s', (_what, text) => {
+    expect(pruned(HASH, text)).toBe('unknown')
+  })
+})
+
 describe('the vectors of the kernel', () => {
   test.each([
     ['abc', 3],
