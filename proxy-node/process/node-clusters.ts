@@ -17,6 +17,8 @@ import {
 } from './cluster-messages.ts'
 
 export type NodeClustersSettings = ClusterSettings & {
+  /** `enable_standby`: of several lists the primary's is looked for. */
+  readonly checksRole: boolean
   /** `cluster_count_high_water_mark`. */
   readonly maxClusters: number
   /** `cluster_expire_time`: unused for so long, a cluster is given up; 0: never. */
@@ -232,6 +234,7 @@ export class NodeClusters {
         name,
         id: 0,
         expectedName,
+        mustBePrimary: () => beginning.choices.length > 1 && port.settings().checksRole,
         rootservices: () => beginning.choices[beginning.at % beginning.choices.length] ?? [],
         settings: port.settings,
         query: port.query,

@@ -27,6 +27,8 @@ export class MetadataCluster {
   readonly name: string
   readonly isOld: boolean
   comment = 'OceanBase'
+  /** Of 3.x. */
+  role = 'PRIMARY'
   servers: Record<string, MetadataServer> = {}
   /** Zone → region and idc. */
   zones: Record<string, { region: string; idc: string; type?: string; merging?: boolean }> = {}
@@ -78,6 +80,8 @@ export class MetadataCluster {
           __all_virtual_proxy_server_stat: () => this.serverRows(),
           __all_tenant: () => this.tenantRows(),
           __all_virtual_proxy_schema: () => this.schemaRows(sql),
+          __all_resource_pool: () => this.unitRows(),
+          v$ob_cluster: () => [{ cluster_role: this.role }],
         }
       : {
           V$OB_PARAMETERS: () => [{ value: this.name }],
@@ -133,6 +137,20 @@ export class MetadataCluster {
       primary_zone: primaryZone,
       ...(this.isOld ? {} : { status: 'NORMAL' }),
     }))
+  }
+
+  /** One unit of each tenant on each server. */
+  private unitRows(): Answer {
+    return Object.values(this.tenants).flatMap(({ id }) =>
+      Object.entries(this.servers).map(([host, { zone }]) => ({
+        tenant_id: id,
+        resource_pool_id: id,
+        unit_count: '1',
+        zone,
+        svr_ip: host,
+        sql_port: String(PORT),
+      })),
+    )
   }
 
   private leaderRows(): Answer {

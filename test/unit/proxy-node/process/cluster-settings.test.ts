@@ -45,6 +45,7 @@ test.each([
   ['server_state_refresh_interval', '7s', { refreshIntervalMs: 7_000 }],
   ['check_tenant_locality_change', 'false', { checksLocality: false }],
   ['cache_cleaner_clean_interval', '7s', { cleanIntervalMs: 7_000 }],
+  ['enable_standby', 'false', { checksRole: false }],
   ['cluster_count_high_water_mark', '7', { maxClusters: 7 }],
   ['cluster_expire_time', '7s', { expiryMs: 7_000 }],
   ['routing_cache_mem_limited', '512MB', { maxBytes: 384 * MB }],
