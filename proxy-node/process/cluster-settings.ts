@@ -41,6 +41,7 @@ export function clusterSettings(config: ConfigStore): NodeClustersSettings {
     refreshIntervalMs: config.timeMs('server_state_refresh_interval'),
     checksLocality: config.isOn('check_tenant_locality_change'),
     cleanIntervalMs: config.timeMs('cache_cleaner_clean_interval'),
+    checksRole: config.isOn('enable_standby'),
     maxClusters: config.number('cluster_count_high_water_mark'),
     expiryMs: config.timeMs('cluster_expire_time'),
     maxBytes: config.number('routing_cache_mem_limited') * SUPERVISOR_SHARE,

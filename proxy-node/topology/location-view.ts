@@ -37,7 +37,7 @@ export type KnownTable = {
   readonly partitions: TablePartitions | undefined
   /** By leaf. */
   readonly leaves: (Place | Promise<Place | undefined> | undefined)[]
-  /** Looked at since the cleaner came by. */
+  /** Looked at again since it was fetched, or since the cleaner came by. */
   isUsed: boolean
 }
 
@@ -281,7 +281,7 @@ export class LocationView {
       place: placeOf('table', key, location),
       partitions,
       leaves: partitions === undefined ? NO_LEAVES : [],
-      isUsed: true,
+      isUsed: false,
     }
     this.tables.set(key, known)
     return known
