@@ -66,6 +66,8 @@ export class Way {
   private source: Source
   /** Chance, or the first of several, picked the partition. */
   private isGuess = false
+  /** Of the statement; undefined when it has none that is known. */
+  table: KnownTable | undefined
   /** Made when something is routed. */
   private decided: Route | undefined
   /** Counts commands: an answer about an earlier one is of no interest. */
@@ -85,7 +87,17 @@ export class Way {
     this.tie = ''
     this.source = undefined
     this.isGuess = false
+    this.table = undefined
     this.decided?.release()
+  }
+
+  get decision(): Decision {
+    return this.walk.decision
+  }
+
+  /** What the command went by. */
+  get place(): Place | undefined {
+    return this.decided?.place
   }
 
   /** The command went by where its table is. */
@@ -205,6 +217,7 @@ export class Way {
     meaning: Statement,
     isCached: boolean,
   ): void {
+    this.table = known
     const place = known === undefined ? undefined : this.placeOf(known, head, meaning)
     if (place instanceof Promise)
       this.later(place, head, (found, request) => this.placed(request, meaning, found, false))

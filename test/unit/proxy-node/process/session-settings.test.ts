@@ -33,6 +33,17 @@ test.each([
   ['enable_client_connection_lru_disconnect', 'true', { evictsIdle: true }],
   ['default_inactivity_timeout', '1h', { inactivitySeconds: 3600 }],
   ['obproxy_read_only', '0', { isReadOnly: true }],
+  [
+    'ob_max_read_stale_time',
+    '5000000',
+    { maxReadStaleUs: 5_000_000, routing: { avoidsStaleReplicas: true } },
+  ],
+  ['enable_reroute', 'true', { routing: { enableReroute: true } }],
+  [
+    'enable_weak_reroute',
+    'false',
+    { routing: { enableWeakReroute: false, avoidsStaleReplicas: false } },
+  ],
   ['obproxy_read_consistency', '1', { readsWeakly: true }],
   ['init_sql', 'SET a = 1; SET b = 2;', { initSql: ['SET a = 1', 'SET b = 2'] }],
 ])('%s = %s is in force at once, on each of four workers', (name, text, expected) => {
