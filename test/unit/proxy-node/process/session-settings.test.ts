@@ -33,6 +33,17 @@ test.each([
   ['enable_client_connection_lru_disconnect', 'true', { evictsIdle: true }],
   ['default_inactivity_timeout', '1h', { inactivitySeconds: 3600 }],
   ['obproxy_read_only', '0', { isReadOnly: true }],
+  ['obproxy_read_consistency', '1', { readsWeakly: true }],
+  ['init_sql', 'SET a = 1; SET b = 2;', { initSql: ['SET a = 1', 'SET b = 2'] }],
+])('%s = %s is in force at once, on each of four workers', (name, text, expected) => {
+  const store = config()
+  store.alter([[name, text]])
+
+  expect(PARAMETERS.get(name)).toMatchObject({ takesEffect: true, needsRestart: false })
+  expect(sessionSettings(store, 4)).toMatchObject(expected)
+})
+
+test.each([
   [
     'ob_max_read_stale_time',
     '5000000',
@@ -44,14 +55,11 @@ test.each([
     'false',
     { routing: { enableWeakReroute: false, avoidsStaleReplicas: false } },
   ],
-  ['obproxy_read_consistency', '1', { readsWeakly: true }],
-  ['init_sql', 'SET a = 1; SET b = 2;', { initSql: ['SET a = 1', 'SET b = 2'] }],
-])('%s = %s is in force at once, on each of four workers', (name, text, expected) => {
+])('%s = %s says when a server may name a better one', (name, text, expected) => {
   const store = config()
   store.alter([[name, text]])
 
-  expect(PARAMETERS.get(name)).toMatchObject({ takesEffect: true, needsRestart: false })
-  expect(sessionSettings(store, 4)).toMatchObject(expected)
+  expect(sessionSettings(store, 1)).toMatchObject(expected)
 })
 
 test('init_sql other than SET is refused with its code, and the old one kept', () => {
