@@ -7,6 +7,7 @@ import { Fault } from '#contract/fault'
 import type { ServerSession } from '../backend/server-session.ts'
 import type { Statement } from '../sql/classify.ts'
 import { FLAG } from '../sql/words.ts'
+import type { FailureKind } from '../topology/failures.ts'
 import { FRAME_FLAG } from '../wire/ob20.ts'
 import { errorOfFault, type OkPacket, parseError } from '../wire/ok.ts'
 import { COMMAND, HEADER_BYTES, STATUS } from '../wire/protocol.ts'
@@ -124,6 +125,7 @@ export class Errand implements RestoreOwner, WayOwner, Watched {
   }
 
   reached(server: ServerSession): void {
+    this.way.arrived()
     if (this.request !== undefined) this.deliver(server, this.request)
     this.host.goOn()
   }
@@ -261,7 +263,7 @@ export class Errand implements RestoreOwner, WayOwner, Watched {
     // What is tried again renews its location itself: put off as one that is wrong, it would not be.
     if (!this.isRetrying) this.way.judge(server, !this.memory.missed, errno)
     const counts = COUNTED.get(errno)
-    if (counts !== undefined) this.parts.identity.outlook?.failed(server.address, counts)
+    if (counts !== undefined) this.blame(server, counts)
     return learned
   }
 
@@ -290,8 +292,7 @@ export class Errand implements RestoreOwner, WayOwner, Watched {
     const { reaction, request, parts } = this
     this.reaction = undefined
     this.attempts += 1
-    if (reaction?.says === 'server-unfit')
-      parts.identity.outlook?.failed(server.address, reaction.counts)
+    if (reaction?.says === 'server-unfit') this.blame(server, reaction.counts)
     this.beginsAnew()
     this.host.retries()
     if (this.begun !== undefined || reaction?.says === 'server-unfit') parts.servers.dropCurrent()
@@ -330,7 +331,9 @@ export class Errand implements RestoreOwner, WayOwner, Watched {
       this.host.unblocked()
       return
     }
-    if (!server.serverEnded()) this.endWith(server, 'server.lost-reading')
+    if (server.serverEnded()) return
+    this.blame(server, 'connection-lost')
+    this.endWith(server, 'server.lost-reading')
   }
 
   /** The command was not sent yet: another server will do, unless something of the session went with this one. */
@@ -382,7 +385,12 @@ export class Errand implements RestoreOwner, WayOwner, Watched {
       return
     }
     this.parts.servers.dropCurrent()
+    this.blame(server, 'timeout')
     this.endWith(server, 'server.timeout')
+  }
+
+  private blame({ address }: ServerSession, how: FailureKind): void {
+    this.parts.identity.outlook?.failed(address, how)
   }
 
   /** The answer to the command under way will not come, or not to its end. */

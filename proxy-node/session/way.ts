@@ -318,6 +318,11 @@ export class Way {
     if (location !== 0 && place !== undefined) this.outlook.locations.missed(place, false)
   }
 
+  /** A session is there for the command. */
+  arrived(): void {
+    this.decided?.arrived()
+  }
+
   /** After a server that has not executed the command: `better` first when it named one. */
   goOn(head: Uint8Array, better?: Address): void {
     const { walk, boundTo } = this
