@@ -123,8 +123,11 @@ function openConfig(workdir: string, overrides: ReadonlyMap<string, string>): Co
   try {
     const config = ConfigStore.open(workdir, overrides)
     const isMysql = config.get('server_routing_mode') === 'mysql'
-    const needed = isMysql ? 'test_server_addr' : 'rootservice_list'
-    if (config.get(needed) === '') return fail(`${needed} is not set`, EXIT.configuration)
+    const sources = isMysql
+      ? ['test_server_addr']
+      : ['rootservice_list', 'obproxy_config_server_url']
+    if (sources.every(name => config.get(name) === ''))
+      return fail(`${sources.join(', ')}: none is set`, EXIT.configuration)
     return config
   } catch (error) {
     return fail(lineOf(error), exitCodeOf(error))

@@ -22,7 +22,8 @@ export function clusterSettings(config: ConfigStore): NodeClustersSettings {
       normal: config.number('normal_pl_update_threshold'),
       slow: config.number('limited_pl_update_threshold'),
       prunes: config.isOn('enable_partition_table_route'),
-      expiryMs: config.timeMs('location_expire_period_time'),
+      expiryMs: locationExpiryMs(config),
+      tenantAgeMs: config.timeMs('tenant_location_valid_time'),
     },
     blacklist: {
       failureThreshold: config.number('congestion_failure_threshold'),
@@ -39,10 +40,17 @@ export function clusterSettings(config: ConfigStore): NodeClustersSettings {
     },
     refreshIntervalMs: config.timeMs('server_state_refresh_interval'),
     checksLocality: config.isOn('check_tenant_locality_change'),
+    cleanIntervalMs: config.timeMs('cache_cleaner_clean_interval'),
     maxClusters: config.number('cluster_count_high_water_mark'),
     expiryMs: config.timeMs('cluster_expire_time'),
     maxBytes: config.number('routing_cache_mem_limited') * SUPERVISOR_SHARE,
   }
+}
+
+/** 0: never. In test operation `location_expire_period`, which is in milliseconds. */
+function locationExpiryMs(config: ConfigStore): number {
+  const tested = config.isOn('enable_qa_mode') ? config.number('location_expire_period') : 0
+  return tested > 0 ? tested : config.timeMs('location_expire_period_time')
 }
 
 /** Of each of so many workers. */
@@ -52,6 +60,9 @@ export function workerClusterSettings(config: ConfigStore, workers: number): Wor
     maxEntries: Math.max(LEAST_ENTRIES, Math.floor(bytes / WORKER_ENTRY_BYTES)),
     detectMode: config.number('server_detect_mode'),
     retryIntervalMs: config.timeMs('congestion_retry_interval'),
+    tenantAgeMs: config.timeMs('tenant_location_valid_time'),
+    staleAgeMs: config.timeMs('read_stale_remove_interval'),
+    cleanIntervalMs: config.timeMs('cache_cleaner_clean_interval'),
   }
 }
 

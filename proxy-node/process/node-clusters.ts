@@ -5,6 +5,7 @@
 import type { Clock, TimerHandle } from '../base/clock.ts'
 import { Cluster, type ClusterSettings } from '../topology/cluster.ts'
 import type { ClusterDirectory } from '../topology/cluster-directory.ts'
+import type { RootServices } from '../topology/config-server-documents.ts'
 import type { ServerAddress } from '../topology/model.ts'
 import type { Answer } from '../topology/table-entry.ts'
 import type { Question } from './channel.ts'
@@ -55,20 +56,29 @@ export function isClusterQuestion(question: Question): question is ClusterQuesti
   return QUESTIONS.has(question.ask)
 }
 
+/** The lists it may begin with, and which of them it does: those of primary and standbys, by turns. */
+type Beginning = {
+  choices: readonly (readonly ServerAddress[])[]
+  at: number
+}
+
 type Kept = {
   readonly cluster: Cluster
   readonly started: Promise<void>
-  rootservices: readonly ServerAddress[]
+  readonly beginning: Beginning
   usedAt: number
 }
 
 const SWEEP_MS = 10_000
+
+const STORES = { table: 'tables', partition: 'partitions', routine: 'routines' } as const
 
 export class NodeClusters {
   private readonly port: NodeClustersPort
   private readonly kept = new Map<string, Kept>()
   private readonly making = new Map<string, Promise<Cluster | undefined>>()
   private sweeps: TimerHandle | undefined
+  private isStopped = false
 
   constructor(port: NodeClustersPort) {
     this.port = port
@@ -90,6 +100,7 @@ export class NodeClusters {
   }
 
   stop(): void {
+    this.isStopped = true
     this.sweeps?.cancel()
     this.port.directory.stop()
     for (const { cluster } of this.kept.values()) cluster.stop()
@@ -173,10 +184,17 @@ export class NodeClusters {
     if (cluster === undefined) return
     if (report.kind === 'serverFailed') cluster.failed(report.server, report.how)
     else if (report.kind === 'scattered') cluster.scattered(report.tenant)
-    else if (report.of === 'table') cluster.locations.tables.missed(report.key, report.isLater)
-    else if (report.of === 'partition')
-      cluster.locations.partitions.missed(report.key, report.isLater)
-    else cluster.locations.routines.missed(report.key, report.isLater)
+    else this.missed(cluster, report)
+  }
+
+  /** What is kept here no more is to be asked for again by who still went by it. */
+  private missed(
+    { name, locations }: Cluster,
+    { of: kind, key, isLater }: Extract<ClusterReport, { kind: 'missed' }>,
+  ): void {
+    const store = locations[STORES[kind]]
+    if (store.has(key)) store.missed(key, isLater)
+    else this.port.tell({ kind: 'located', cluster: name, change: { kind, key, value: null } })
   }
 
   /** `partition_location_expire_relative_time`: entries made up to now + `relativeMs` are forgotten. */
@@ -192,26 +210,21 @@ export class NodeClusters {
     const { port } = this
     const found = await port.directory.resolve(name)
     if (found.kind === 'unavailable') port.say(`cluster ${name}: ${found.why}`, true)
-    const [choice] = found.kind === 'found' ? found.choices : []
-    if (found.kind !== 'found' || choice === undefined) return undefined
-    const known = this.kept.get(found.name)
-    if (known !== undefined) return known.cluster
-    const kept: Kept = {
-      rootservices: choice.servers.map(({ address }) => address),
-      usedAt: port.clock.now(),
-      cluster: this.newCluster(found.name, found.checkedName, () => kept.rootservices),
-      started: Promise.resolve(),
-    }
-    const started = kept.cluster.start()
-    this.kept.set(found.name, { ...kept, started })
+    if (found.kind !== 'found' || found.choices.length === 0 || this.isStopped) return undefined
+    const known = this.get(found.name)
+    if (known !== undefined) return known
+    const beginning: Beginning = { choices: addressesOf(found.choices), at: 0 }
+    const cluster = this.newCluster(found.name, found.checkedName, beginning)
+    const started = cluster.start()
+    this.kept.set(found.name, { cluster, started, beginning, usedAt: port.clock.now() })
     this.limit()
-    return kept.cluster
+    return cluster
   }
 
   private newCluster(
     name: string,
     expectedName: string | undefined,
-    rootservices: () => readonly ServerAddress[],
+    beginning: Beginning,
   ): Cluster {
     const { port } = this
     const cluster: Cluster = new Cluster(
@@ -219,7 +232,7 @@ export class NodeClusters {
         name,
         id: 0,
         expectedName,
-        rootservices,
+        rootservices: () => beginning.choices[beginning.at % beginning.choices.length] ?? [],
         settings: port.settings,
         query: port.query,
         probe: port.probe,
@@ -229,8 +242,14 @@ export class NodeClusters {
         changed: change => port.tell({ kind: 'located', cluster: name, change }),
         forgot: tenant => port.tell({ kind: 'forget', cluster: name, tenant }),
         died: server => port.tell({ kind: 'died', cluster: name, server }),
-        lost: () => void port.directory.refetch(name),
-        wrong: why => port.say(`cluster ${name}: ${why}`, true),
+        lost: () => {
+          beginning.at += 1
+          void port.directory.refetch(name)
+        },
+        wrong: why => {
+          beginning.at += 1
+          port.say(`cluster ${name}: ${why}`, true)
+        },
         idcRegions: () =>
           new Map(port.directory.idcRegions(name).map(({ idc, region }) => [idc, region])),
         maxBytes: () => this.shareOf(cluster),
@@ -251,24 +270,33 @@ export class NodeClusters {
   private async takeRootservices(name: string): Promise<void> {
     const kept = this.kept.get(name)
     const found = await this.port.directory.resolve(name)
-    const [choice] = found.kind === 'found' ? found.choices : []
-    if (kept === undefined || choice === undefined) return
-    kept.rootservices = choice.servers.map(({ address }) => address)
-    kept.cluster.refreshSoon()
+    if (kept === undefined || found.kind !== 'found' || found.choices.length === 0) return
+    kept.beginning.choices = addressesOf(found.choices)
+    kept.beginning.at = 0
+    kept.cluster.moved()
   }
 
   private sweep(): void {
-    const { clock, settings } = this.port
+    const { clock, directory, settings } = this.port
     const { expiryMs } = settings()
+    this.limit()
     if (expiryMs === 0) return
+    const first = directory.defaultCluster()
+    // Without the first one the node would not be ready, and nobody would come to use it again.
     for (const [name, { usedAt }] of this.kept)
-      if (clock.now() - usedAt > expiryMs) this.remove(name, 'nobody has used it for long')
+      if (name !== first && clock.now() - usedAt > expiryMs)
+        this.remove(name, 'nobody has used it for long')
   }
 
-  /** The one not used for the longest goes when there are too many. */
+  /** Those not used for the longest go when there are too many. */
   private limit(): void {
-    if (this.kept.size <= this.port.settings().maxClusters) return
-    const [oldest] = [...this.kept].sort(([, one], [, other]) => one.usedAt - other.usedAt)
-    if (oldest !== undefined) this.remove(oldest[0], 'there are too many clusters')
+    const surplus = this.kept.size - this.port.settings().maxClusters
+    if (surplus <= 0) return
+    const byAge = [...this.kept].sort(([, one], [, other]) => one.usedAt - other.usedAt)
+    for (const [name] of byAge.slice(0, surplus)) this.remove(name, 'there are too many clusters')
   }
+}
+
+function addressesOf(choices: readonly RootServices[]): Beginning['choices'] {
+  return choices.map(({ servers }) => servers.map(({ address }) => address))
 }

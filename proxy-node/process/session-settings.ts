@@ -28,6 +28,7 @@ export function sessionSettings(config: ConfigStore, workers: number): SessionSe
     routing: routingSettings(config),
     targets: targetServers(config),
     idcName: config.get('proxy_idc_name'),
+    routesRoutines: config.isOn('enable_pl_route'),
     prunes: config.isOn('enable_partition_table_route'),
     analysedBytes: config.number('request_buffer_length'),
     diagnosisLevel: config.number('route_diagnosis_level'),

@@ -28,6 +28,7 @@ import type { Message, Question, WorkerSettings } from './channel.ts'
 import { isClusterReport } from './cluster-messages.ts'
 import { clusterSettings, workerClusterSettings } from './cluster-settings.ts'
 import { clusterDirectory } from './directory.ts'
+import { takeExpiryOrders } from './expiry-orders.ts'
 import { ExporterPort } from './exporter-port.ts'
 import { Handover, type Successor, type SuccessorEnd } from './handover.ts'
 import type { Generation } from './inherited.ts'
@@ -192,7 +193,7 @@ export class Supervisor {
       isFailure ? port.log.error(line) : port.log.inform(line)
     const directory = clusterDirectory(config, port.workdir, say)
     takeRefreshOrders({ config, clock: systemClock, directory })
-    return new NodeClusters({
+    const clusters = new NodeClusters({
       directory,
       clock: systemClock,
       settings: () => clusterSettings(config),
@@ -203,6 +204,8 @@ export class Supervisor {
       say,
       random: Math.random,
     })
+    takeExpiryOrders({ config, clock: systemClock, clusters })
+    return clusters
   }
 
   private makeWorkers(): Workers {

@@ -12,7 +12,7 @@ import type { FailureKind } from '../topology/failures.ts'
 import type { KernelFlavour } from '../topology/listing.ts'
 import { LocationView } from '../topology/location-view.ts'
 import type { ClusterPicture, TenantServers, Verdicts } from '../topology/model.ts'
-import { TENANT_LIMITS, Tenants } from '../topology/tenants.ts'
+import { Tenants, tenantLimits } from '../topology/tenants.ts'
 import type { Channel } from './channel.ts'
 import { type ClusterFacts, type ClusterNews, pictureOf } from './cluster-messages.ts'
 
@@ -20,12 +20,22 @@ import { type ClusterFacts, type ClusterNews, pictureOf } from './cluster-messag
 const TENANT_AGE_MS = 5_000
 /** Server failures that are told at once; the rest of a second is one more of the same. */
 const MAX_FAILURES_A_SECOND = 100
+/** Until the picture shows what was told of a tenant, each of its statements would tell it again. */
+const SCATTERED_GAP_MS = 250
+/** Clusters that were given up and may come again, for the sessions that still look at them. */
+const MAX_GONE = 256
 
 export type WorkerClusterSettings = {
   /** Entries of locations in this worker. */
   readonly maxEntries: number
   readonly detectMode: number
   readonly retryIntervalMs: number
+  /** `tenant_location_valid_time`; 0: for ever. */
+  readonly tenantAgeMs: number
+  /** `read_stale_remove_interval`: what is known of stale replicas is forgotten then. */
+  readonly staleAgeMs: number
+  /** `cache_cleaner_clean_interval`. */
+  readonly cleanIntervalMs: number
 }
 
 class WorkerCluster implements ClusterView {
@@ -41,6 +51,8 @@ class WorkerCluster implements ClusterView {
   private flavour: KernelFlavour = 'v4'
   private failuresAt = 0
   private failures = 0
+  private scatteredAt = 0
+  private scatteredTenant = ''
   picture: ClusterPicture
 
   constructor(
@@ -58,7 +70,7 @@ class WorkerCluster implements ClusterView {
     this.tenants = new Tenants(
       tenant => channel.ask({ ask: 'tenant', cluster: this.name, tenant }),
       clock,
-      { ...TENANT_LIMITS, maxAgeMs: TENANT_AGE_MS },
+      () => tenantLimits(settings().tenantAgeMs, TENANT_AGE_MS),
     )
     this.locations = this.newLocations(settings)
     this.take(facts)
@@ -89,6 +101,10 @@ class WorkerCluster implements ClusterView {
   }
 
   scattered(tenant: string): void {
+    const now = this.clock.now()
+    if (tenant === this.scatteredTenant && now - this.scatteredAt < SCATTERED_GAP_MS) return
+    this.scatteredTenant = tenant
+    this.scatteredAt = now
     this.channel.send({ kind: 'scattered', cluster: this.name, tenant })
   }
 
@@ -120,6 +136,7 @@ export class WorkerClusters implements Directory {
   private readonly clock: Clock
   private readonly settings: () => WorkerClusterSettings
   private readonly clusters = new Map<string, WorkerCluster>()
+  private readonly gone = new Map<string, WorkerCluster>()
   /** What runs on that server is not going to end. */
   private readonly died: (server: Address) => void
 
@@ -133,6 +150,7 @@ export class WorkerClusters implements Directory {
     this.clock = clock
     this.settings = settings
     this.died = died
+    this.cleanLater()
   }
 
   /** A cluster that is known by name is answered at once; aliases and news are asked about. */
@@ -151,7 +169,7 @@ export class WorkerClusters implements Directory {
     }
     const known = this.clusters.get(news.cluster)
     if (known === undefined) return
-    if (news.kind === 'clusterGone') this.clusters.delete(news.cluster)
+    if (news.kind === 'clusterGone') this.giveUp(known)
     else if (news.kind === 'judged') known.blacklist.apply(news.change)
     else if (news.kind === 'located') known.locations.changed(news.change)
     else if (news.kind === 'forget') known.forget(news.tenant ?? undefined)
@@ -161,12 +179,37 @@ export class WorkerClusters implements Directory {
   private take(facts: ClusterFacts): WorkerCluster {
     const { cluster, version } = facts.picture
     const known = this.clusters.get(cluster)
-    if (known === undefined) {
-      const made = new WorkerCluster(facts, this.channel, this.clock, this.settings)
-      this.clusters.set(cluster, made)
-      return made
-    }
+    if (known === undefined) return this.begin(facts)
     if (version >= known.picture.version) known.take(facts)
     return known
+  }
+
+  /** Sessions that look at it since it was given up see it as it is now. */
+  private begin(facts: ClusterFacts): WorkerCluster {
+    const { cluster } = facts.picture
+    const before = this.gone.get(cluster)
+    this.gone.delete(cluster)
+    before?.take(facts)
+    const begun = before ?? new WorkerCluster(facts, this.channel, this.clock, this.settings)
+    this.clusters.set(cluster, begun)
+    return begun
+  }
+
+  /** Its sessions go on by what was known last. */
+  private giveUp(known: WorkerCluster): void {
+    this.clusters.delete(known.name)
+    known.locations.forget()
+    this.gone.delete(known.name)
+    this.gone.set(known.name, known)
+    const [oldest] = this.gone.keys()
+    if (this.gone.size > MAX_GONE && oldest !== undefined) this.gone.delete(oldest)
+  }
+
+  private cleanLater(): void {
+    this.clock.after(this.settings().cleanIntervalMs, () => {
+      const { staleAgeMs } = this.settings()
+      for (const { stale } of this.clusters.values()) stale.sweep(this.clock.now(), staleAgeMs)
+      this.cleanLater()
+    })
   }
 }

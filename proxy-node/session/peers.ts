@@ -47,6 +47,7 @@ export const DEFAULT_SETTINGS = {
   },
   targets: [],
   idcName: '',
+  routesRoutines: true,
   prunes: true,
   analysedBytes: 4096,
   diagnosisLevel: 2,

@@ -15,6 +15,7 @@ import type { ClusterPicture, TenantServers, Verdicts } from '../topology/model.
 import type { FrameScratch } from '../wire/ob20.ts'
 import type { Cell, Column } from '../wire/resultset.ts'
 import type { EntryRules } from './client-entry.ts'
+import type { Detours } from './detours.ts'
 import type { Lobby, LobbyLimits } from './lobby.ts'
 import type { Placement } from './placement.ts'
 import type { Prescription } from './prescribed.ts'
@@ -100,6 +101,8 @@ export type SessionSettings = LobbyLimits &
     readonly targets: ServerGroups
     /** `proxy_idc_name`. */
     readonly idcName: string
+    /** `enable_pl_route`: CALL goes by its routine's first statement. */
+    readonly routesRoutines: boolean
     /** `enable_partition_table_route`. */
     readonly prunes: boolean
     /** `request_buffer_length`: bytes of a statement that are analysed. */
@@ -166,6 +169,8 @@ export type SessionDeps = {
   readonly routeView: SessionRouteView
   /** Computes partitions, of whichever session's statement. */
   readonly placement: Placement
+  /** Finds what statements are routed by instead of themselves. */
+  readonly detours: Detours
   readonly traffic: WorkerTraffic
   readonly lobby: Lobby
   /** Absent: no TLS is offered, nobody is believed. */

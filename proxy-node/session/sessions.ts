@@ -7,6 +7,7 @@ import { FrameScratch } from '../wire/ob20.ts'
 import { type Busy, busyWith } from './busy.ts'
 import { Canceller } from './cancel.ts'
 import { ClientSession, type SessionKeeper } from './client-session.ts'
+import { Detours } from './detours.ts'
 import { Drain, type DrainPlan, type DrainReport, type DrainShare, drainReport } from './drain.ts'
 import { Lobby } from './lobby.ts'
 import { Placement } from './placement.ts'
@@ -52,6 +53,7 @@ export class Sessions {
       | 'isDraining'
       | 'routeView'
       | 'placement'
+      | 'detours'
     >,
   ) {
     // An id of a client that is still here is not given again, however long it stays (N4).
@@ -71,6 +73,7 @@ export class Sessions {
       scratch: new FrameScratch(),
       routeView: new SessionRouteView(deps),
       placement: new Placement(deps.clock.now),
+      detours: new Detours(),
       cancel: (login, victim, isWanted) => canceller.cancel(login, victim, isWanted),
     }
   }

@@ -10,6 +10,7 @@ import type { Decision } from '../routing/decision.ts'
 import { dirtyBecause } from '../routing/feedback.ts'
 import type { Command } from '../routing/view.ts'
 import type { Statement } from '../sql/classify.ts'
+import type { SimpleRoute } from '../sql/directives.ts'
 import { FLAG } from '../sql/words.ts'
 import type { KnownTable, Place } from '../topology/location-view.ts'
 import type { PartitionLocation, TenantServers } from '../topology/model.ts'
@@ -17,6 +18,7 @@ import { PRUNED } from '../topology/partition/pruner.ts'
 import { NO_SERVERS } from '../topology/tenants.ts'
 import { COMMAND, HEADER_BYTES } from '../wire/protocol.ts'
 import type { CourseHost } from './course.ts'
+import { type CallText, hideComment, ofComment } from './detours.ts'
 import type { SessionMemory } from './memory.ts'
 import type { CourseParts } from './oceanbase-course.ts'
 import { PINS } from './pins.ts'
@@ -44,6 +46,9 @@ const SEQUENCE = FLAG.nextValue | FLAG.currentValue
  */
 export type Source = 'head' | Prepared | undefined
 
+/** What says where a statement belongs: the statement itself, or what it is routed by instead. */
+type Reading = { readonly meaning: Statement; readonly detour: Uint8Array | undefined }
+
 /** Who carries the command. */
 export type WayOwner = {
   /** The copy of the command under way, if one was made. */
@@ -68,6 +73,8 @@ export class Way {
   private isGuess = false
   /** Of the statement; undefined when it has none that is known. */
   table: KnownTable | undefined
+  /** Nothing had to be asked for. */
+  private isCached = true
   /** Made when something is routed. */
   private decided: Route | undefined
   /** Counts commands: an answer about an earlier one is of no interest. */
@@ -88,6 +95,7 @@ export class Way {
     this.source = undefined
     this.isGuess = false
     this.table = undefined
+    this.isCached = true
     this.decided?.release()
   }
 
@@ -147,9 +155,77 @@ export class Way {
     }
     if ((meaning.flags & SEQUENCE) !== 0 && this.goWhereValueIs(head, meaning.flags)) return
     const database = meaning.database ?? memory.schema
-    if (this.boundTo !== undefined || meaning.table === undefined || database === undefined)
+    const { simpleRoute } = meaning.directives
+    if (this.boundTo !== undefined || database === undefined) this.stay(head, meaning)
+    else if (simpleRoute !== undefined) this.goByComment(head, meaning, simpleRoute, database)
+    else if (meaning.verb === 'call' && parts.deps.settings().routesRoutines)
+      this.goByRoutine(head, meaning)
+    else if (meaning.table === undefined) this.stay(head, meaning)
+    else this.goByTable(head, meaning, database, { meaning, detour: undefined })
+  }
+
+  /** By the table and key that a comment names (§5.4). */
+  private goByComment(
+    head: Uint8Array,
+    meaning: Statement,
+    simple: SimpleRoute,
+    schema: string,
+  ): void {
+    if (this.source === 'head') hideComment(simple, head)
+    const [table = '', database = schema] = simple.table.split('.').reverse()
+    const { tenant } = this.parts.identity
+    this.found(this.outlook.locations.table(tenant, database, table), head, (known, request) => {
+      const detour =
+        known?.partitions === undefined ? undefined : ofComment(simple, known.partitions)
+      const reading = { meaning: detour?.meaning ?? meaning, detour: detour?.bytes }
+      this.onTable(known, request, meaning, reading)
+    })
+  }
+
+  /** By the first statement of the routine that is called (§4.5). */
+  private goByRoutine(head: Uint8Array, meaning: Statement): void {
+    const { parts, outlook } = this
+    const text = this.callText(head)
+    const routine = text === undefined ? undefined : parts.deps.detours.routine(text)
+    const database = routine?.database ?? this.memory.schema
+    if (routine === undefined || database === undefined) {
       this.stay(head, meaning)
-    else this.goByTable(head, meaning, parts.identity.tenant, database)
+      return
+    }
+    const { tenant } = parts.identity
+    this.found(
+      outlook.locations.routine(tenant, database, '', routine.name),
+      head,
+      (entry, request) => {
+        const again = this.callText(request)
+        const detour = again && parts.deps.detours.ofCall(again, entry?.sql ?? '')
+        if (detour?.meaning.table === undefined) this.stay(request, meaning)
+        else
+          this.goByTable(request, meaning, detour.meaning.database ?? database, {
+            meaning: detour.meaning,
+            detour: detour.bytes,
+          })
+      },
+    )
+  }
+
+  /** Undefined: it is out of reach. */
+  private callText(head: Uint8Array): CallText | undefined {
+    const { source, memory } = this
+    if (source === undefined) return undefined
+    const isHead = source === 'head'
+    const bytes = isHead ? head : source.payload
+    return { bytes, from: isHead ? HEADER_BYTES + 1 : 1, mode: memory.lexerMode }
+  }
+
+  /** At once when it is known, later when it has to be asked for. */
+  private found<T>(
+    answer: T | undefined | Promise<T | undefined>,
+    head: Uint8Array,
+    act: (value: T | undefined, request: Uint8Array) => void,
+  ): void {
+    if (answer instanceof Promise) this.later(answer, head, act)
+    else act(answer, head)
   }
 
   /** To the session in use, whatever else would do; what leans on the statement before needs that one. */
@@ -204,37 +280,46 @@ export class Way {
     this.owner.deliver(server, head)
   }
 
-  private goByTable(head: Uint8Array, meaning: Statement, tenant: string, database: string): void {
-    const known = this.outlook.locations.table(tenant, database, meaning.table ?? '')
-    if (known instanceof Promise)
-      this.later(known, head, (found, request) => this.onTable(found, request, meaning, false))
-    else this.onTable(known, head, meaning, true)
+  private goByTable(
+    head: Uint8Array,
+    meaning: Statement,
+    database: string,
+    reading: Reading,
+  ): void {
+    const { tenant } = this.parts.identity
+    const known = this.outlook.locations.table(tenant, database, reading.meaning.table ?? '')
+    if (known instanceof Promise) {
+      this.isCached = false
+      this.later(known, head, (found, request) => this.onTable(found, request, meaning, reading))
+    } else this.onTable(known, head, meaning, reading)
   }
 
   private onTable(
     known: KnownTable | undefined,
     head: Uint8Array,
     meaning: Statement,
-    isCached: boolean,
+    reading: Reading,
   ): void {
     this.table = known
-    const place = known === undefined ? undefined : this.placeOf(known, head, meaning)
-    if (place instanceof Promise)
-      this.later(place, head, (found, request) => this.placed(request, meaning, found, false))
-    else this.placed(head, meaning, place, isCached)
+    const place = known === undefined ? undefined : this.placeOf(known, head, reading)
+    if (place instanceof Promise) {
+      this.isCached = false
+      this.later(place, head, (found, request) => this.placed(request, meaning, found))
+    } else this.placed(head, meaning, place)
   }
 
   /** Where in the table the statement belongs. */
   private placeOf(
     known: KnownTable,
     head: Uint8Array,
-    meaning: Statement,
+    { meaning, detour }: Reading,
   ): Place | undefined | Promise<Place | undefined> {
     if (known.entry.partNum <= 1) return known.place
     const { deps } = this.parts
     if (!deps.settings().prunes || this.source === undefined) return undefined
     const { placement } = deps
-    placement.place(known, meaning, this.written(head, this.source), this.memory)
+    const written = detour === undefined ? this.written(head, this.source) : wholly(detour)
+    placement.place(known, meaning, written, this.memory)
     if (placement.leaf < 0) return undefined
     this.isGuess = placement.outcome !== PRUNED.one
     return this.outlook.locations.leaf(known, placement.leaf)
@@ -254,13 +339,8 @@ export class Way {
     }
   }
 
-  private placed(
-    head: Uint8Array,
-    meaning: Statement,
-    place: Place | undefined,
-    isCached: boolean,
-  ): void {
-    this.parts.identity.traffic.located(isCached, place?.location.leader !== undefined)
+  private placed(head: Uint8Array, meaning: Statement, place: Place | undefined): void {
+    this.parts.identity.traffic.located(this.isCached, place?.location.leader !== undefined)
     this.decide(head, meaning, place)
   }
 
@@ -402,4 +482,8 @@ export class Way {
 function holds({ replicas }: PartitionLocation, server: Address): boolean {
   for (const replica of replicas) if (isSameAddress(replica.server, server)) return true
   return false
+}
+
+function wholly(bytes: Uint8Array): Written {
+  return { bytes, to: bytes.length, isCut: false, packet: undefined, prepared: undefined }
 }

@@ -28,7 +28,7 @@ import {
   tableEntryOf,
   tenantServersOf,
 } from './table-entry.ts'
-import { Tenants } from './tenants.ts'
+import { Tenants, tenantLimits } from './tenants.ts'
 
 export type LocationKind = LocationChange['kind']
 
@@ -38,6 +38,8 @@ export type LocationSettings = StoreLimits &
     readonly prunes: boolean
     /** `location_expire_period_time`; 0: never. */
     readonly expiryMs: number
+    /** `tenant_location_valid_time`; 0: for ever. */
+    readonly tenantAgeMs: number
   }
 
 /** What an entry became; null: it is there no more. */
@@ -99,7 +101,11 @@ export class ClusterLocations {
       sizeOf: (key, { sql }) => ENTRY_BYTES + key.length + sql.length,
       isSame: (before, after) => before.sql === after.sql,
     })
-    this.tenants = new Tenants(tenant => this.fetchTenant(tenant), clock)
+    this.tenants = new Tenants(
+      tenant => this.fetchTenant(tenant),
+      clock,
+      () => tenantLimits(port.settings().tenantAgeMs),
+    )
   }
 
   get size(): number {
@@ -115,7 +121,10 @@ export class ClusterLocations {
     const { expiryMs } = this.port.settings()
     if (expiryMs > 0) {
       const now = this.clock.now()
-      this.forget(entry => now - entry.createdAt >= expiryMs * lifeOf(entry.key))
+      const isOld = (entry: Kept) => now - entry.createdAt >= expiryMs * lifeOf(entry.key)
+      this.tables.expire(isOld)
+      this.partitions.expire(isOld)
+      this.routines.expire(isOld)
     }
     const over = this.size - bytes
     if (over <= 0) return
@@ -129,10 +138,12 @@ export class ClusterLocations {
   /** Deletes what was created up to `createdAt`. */
   forgetUpTo(createdAt: number): void {
     this.forget(entry => entry.createdAt <= createdAt)
+    this.tenants.clear()
   }
 
   /** Deletes everything of one tenant. */
   forgetTenant(tenant: string): void {
+    this.tenants.forget(tenant)
     const prefix = `${tenant}${SEPARATOR}`
     this.forget(({ key }) => key.startsWith(prefix))
   }
@@ -204,12 +215,13 @@ export class ClusterLocations {
     const { port } = this
     const { tenant, database, table, id } = namesOf(key)
     const names = { tenant, database, table }
-    const rows = await port.ask(partitionsStatement(port.shape(), names, [id], isFlushed))
+    const answer = await port.ask(partitionsStatement(port.shape(), names, [id], isFlushed))
+    // Some servers answer for the first partition when they do not know this one.
+    const rows = answer.filter(row => (row['tablet_id'] ?? id) === id)
     const tableKey = keyOf(tenant, database, table)
     const entry = tableEntryOf(rows, this.lists)
     const known = this.tables.peek(tableKey)
-    if (entry === undefined) return undefined
-    if (known !== undefined && !isSameSchema(known, entry)) {
+    if (entry === undefined || (known !== undefined && !isSameSchema(known, entry))) {
       this.tables.missed(tableKey, false)
       return undefined
     }

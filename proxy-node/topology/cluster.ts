@@ -11,19 +11,25 @@ import {
   type LocationSettings,
 } from './cluster-locations.ts'
 import { Detection, type DetectionSettings } from './detection.ts'
-import { primaryZonesOf, shapeOf } from './discovery.ts'
+import { shapeOf } from './discovery.ts'
 import type { FailureKind } from './failures.ts'
-import { type KernelFlavour, type Listing, listCluster, WrongCluster } from './listing.ts'
+import { INQUIRY_MS, inquire } from './inquiry.ts'
+import {
+  type KernelFlavour,
+  type Listing,
+  listCluster,
+  scatteredIn,
+  WrongCluster,
+} from './listing.ts'
+import { Localities } from './localities.ts'
 import {
   type ClusterPicture,
   type Server,
   type ServerAddress,
   serverKey,
-  type Tenant,
   type TenantServers,
-  type Zone,
 } from './model.ts'
-import { serverState } from './server-states.ts'
+import { emptyPicture, interleaved, pictureOfListing } from './picture.ts'
 import { type Answer, addressOf, rootServersOf } from './table-entry.ts'
 
 /** After so long nobody waits for the answer to a question any more; what is old is not asked. */
@@ -45,6 +51,8 @@ export type ClusterSettings = {
   readonly refreshIntervalMs: number
   /** `check_tenant_locality_change`. */
   readonly checksLocality: boolean
+  /** `cache_cleaner_clean_interval`. */
+  readonly cleanIntervalMs: number
 }
 
 export type ClusterPort = {
@@ -85,19 +93,26 @@ export class Cluster {
   private readonly port: ClusterPort
   private readonly clock: Clock
   private readonly detection: Detection
+  private readonly localities = new Localities()
   private listing: Listing | undefined
   private refreshTimer: TimerHandle | undefined
+  private cleanTimer: TimerHandle | undefined
+  /** The refresh that is under way. */
+  private refreshing: Promise<void> | undefined
+  /** One more is to follow it: something was heard after it began. */
+  private isOutdated = false
+  /** The servers have to say anew whose they are. */
+  private isUnchecked = true
   /** Refreshes in vain since the last that was not. */
   private failures = 0
   private turn = 0
   private isStopped = false
-  private isRefreshing = false
   picture: ClusterPicture
 
   constructor(port: ClusterPort, clock: Clock) {
     this.port = port
     this.clock = clock
-    this.picture = emptyPicture(port)
+    this.picture = emptyPicture(port.name, port.id, port.idcRegions())
     this.blacklist = new Blacklist(
       () => port.settings().blacklist,
       change => port.judged(change),
@@ -138,20 +153,25 @@ export class Cluster {
 
   /** Learns the servers and goes on doing so; the first answer may fail, the next is soon. */
   async start(): Promise<void> {
-    await this.refresh()
-    this.schedule()
     this.detection.start()
+    this.cleanLater()
+    await this.refresh()
   }
 
   stop(): void {
     this.isStopped = true
     this.refreshTimer?.cancel()
+    this.cleanTimer?.cancel()
     this.detection.stop()
   }
 
-  /** Servers of a tenant; none: no such tenant. The root services until more is known, for tenant sys. */
+  /**
+   * Servers of a tenant; none: no such tenant. For tenant sys the root services until more is known;
+   * others wait for the first listing while it is under way. Rejects when nobody can say.
+   */
   tenantServers(tenant: string): TenantServers | Promise<TenantServers> {
-    return tenant === SYS ? this.allServers() : this.locations.tenants.find(tenant)
+    if (tenant === SYS) return this.allServers()
+    return this.isLoaded ? this.locations.tenants.find(tenant) : this.firstServers(tenant)
   }
 
   get name(): string {
@@ -160,19 +180,25 @@ export class Cluster {
 
   /** Something has been heard that makes the picture old. */
   refreshSoon(): void {
-    if (this.isStopped || this.isRefreshing) return
-    this.refreshTimer?.cancel()
-    void this.refresh().then(() => this.schedule())
+    if (this.isStopped) return
+    if (this.refreshing === undefined) void this.refresh()
+    else this.isOutdated = true
   }
 
-  /** A miss says that the tenant's leaders are not all on one server; the next listing may say so again. */
+  /** Where it begins is elsewhere: whoever is there has to say whose servers they are. */
+  moved(): void {
+    this.isUnchecked = true
+    this.refreshSoon()
+  }
+
+  /** A miss says that the tenant's leaders are not all on one server; rows may say so again. */
   scattered(tenant: string): void {
     const known = this.picture.tenants.get(tenant)
     if (known?.singleLeader === undefined) return
+    if (this.listing !== undefined) this.listing = scatteredIn(this.listing, tenant)
     const tenants = new Map(this.picture.tenants)
     tenants.set(tenant, { ...known, singleLeader: undefined })
-    this.picture = { ...this.picture, tenants, version: this.picture.version + 1 }
-    this.port.pictured(this.picture)
+    this.show({ ...this.picture, tenants, version: this.picture.version + 1 })
   }
 
   /** A worker met this on the way to a server, or there. */
@@ -182,21 +208,14 @@ export class Cluster {
 
   /** Questions go to the servers that look well first; the answer of any will do. @throws Error */
   async ask(sql: string): Promise<Answer> {
-    const tried = new Set<string>()
-    const until = this.clock.now() + QUESTION_MS
-    let last: unknown = new Error('no server to ask')
-    for (const server of [...this.askable(), ...this.port.rootservices()]) {
-      const key = serverKey(server)
-      if (tried.has(key)) continue
-      if (tried.size > 0 && this.clock.now() >= until) break
-      tried.add(key)
-      try {
-        return await this.port.query(server, sql)
-      } catch (error) {
-        last = error
-      }
+    const { port, clock } = this
+    if (this.isStopped) throw new Error(`cluster ${port.name} was given up`)
+    const servers = [...this.askable(), ...port.rootservices()]
+    try {
+      return await inquire({ clock, query: port.query }, servers, sql)
+    } catch (error) {
+      throw new Error(`no server of cluster ${port.name} answered`, { cause: error })
     }
-    throw new Error(`no server of cluster ${this.port.name} answered`, { cause: last })
   }
 
   /** Another one first each time; those that something speaks against come last. */
@@ -220,140 +239,96 @@ export class Cluster {
     const delayMs = this.isLoaded
       ? refreshIntervalMs * (0.5 + this.port.random() / 2)
       : Math.min(FIRST_RETRY_MS, refreshIntervalMs)
-    this.refreshTimer = this.clock.after(delayMs, () => {
-      void this.refresh().then(() => this.schedule())
+    this.refreshTimer = this.clock.after(delayMs, () => void this.refresh())
+  }
+
+  /** Once at a time; plans the next when it is over. Never rejects. */
+  private refresh(): Promise<void> {
+    this.refreshTimer?.cancel()
+    this.refreshing ??= this.list().then(() => {
+      this.refreshing = undefined
+      if (!this.isOutdated || this.isStopped) this.schedule()
+      else {
+        this.isOutdated = false
+        void this.refresh()
+      }
     })
+    return this.refreshing
   }
 
   /** Never rejects: without an answer the last picture serves on. */
-  private async refresh(): Promise<void> {
+  private async list(): Promise<void> {
     const { port } = this
-    this.isRefreshing = true
+    const isChecked = !this.isUnchecked
     try {
-      const before = this.listing
-      this.listing = await listCluster(
-        { ask: sql => this.ask(sql), expectedName: port.expectedName },
-        before,
+      const listing = await listCluster(
+        { ask: sql => this.ask(sql), expectedName: port.expectedName, isChecked },
+        this.listing,
       )
-      this.failures = 0
       if (this.isStopped) return
-      this.paint(this.listing)
-      if (before !== undefined) this.checkLocalities(before)
+      this.failures = 0
+      if (!isChecked) this.isUnchecked = false
+      this.listing = listing
+      this.paint(listing)
     } catch (error) {
+      if (this.isStopped) return
       this.failures += 1
       if (error instanceof WrongCluster) port.wrong(error.message)
       if (this.failures % MAX_FAILURES === 0) port.lost()
     }
-    this.isRefreshing = false
-    this.locations.clean(port.maxBytes())
   }
 
   private paint(listing: Listing): void {
-    const servers = new Map<string, Server>()
-    for (const listed of listing.servers) {
-      const zone = listing.zones.get(listed.zone) ?? unknownZone(listed.zone)
-      const key = serverKey(listed.address)
-      const state = serverState(listed.status, listed.isStarted, listed.isStopped)
-      servers.set(key, { address: listed.address, key, zone, state })
-    }
-    this.blacklist.reported(servers.values(), this.clock.now())
-    const tenants = tenantsIn(listing)
     const { picture, port } = this
-    const next = {
-      ...picture,
-      majorVersion: listing.majorVersion,
-      servers,
-      tenants,
-      isLoaded: true,
-    }
-    const idcRegions = port.idcRegions()
-    if (isSamePicture(picture, { ...next, idcRegions })) return
-    this.picture = { ...next, idcRegions, version: picture.version + 1 }
-    port.pictured(this.picture)
+    const next = pictureOfListing(picture, listing, port.idcRegions())
+    this.blacklist.reported(next.servers.values(), this.clock.now())
+    if (next !== picture) this.show(next)
+    const changed = this.localities.heard(listing.tenants)
+    if (port.settings().checksLocality) for (const tenant of changed) this.forgetLater(tenant)
   }
 
-  /** A tenant that is being spread otherwise has its places elsewhere soon (§4.10). */
-  private checkLocalities(before: Listing): void {
-    if (!this.port.settings().checksLocality) return
-    const old = new Map(before.tenants.map(({ name, locality }) => [name, locality]))
-    for (const { name, locality } of this.listing?.tenants ?? []) {
-      if ((old.get(name) ?? locality) === locality) continue
-      this.clock.after(LOCALITY_MS * (0.5 + this.port.random() / 2), () => {
-        this.locations.forgetTenant(name)
-        this.port.forgot(name)
+  private show(picture: ClusterPicture): void {
+    this.picture = picture
+    this.port.pictured(picture)
+  }
+
+  /** A tenant that is spread otherwise has its places elsewhere (§4.10). */
+  private forgetLater(tenant: string): void {
+    this.clock.after(LOCALITY_MS * (0.5 + this.port.random() / 2), () => {
+      if (this.isStopped) return
+      this.locations.forgetTenant(tenant)
+      this.port.forgot(tenant)
+    })
+  }
+
+  private cleanLater(): void {
+    this.cleanTimer = this.clock.after(this.port.settings().cleanIntervalMs, () => {
+      this.locations.clean(this.port.maxBytes())
+      this.cleanLater()
+    })
+  }
+
+  // --- tenants
+
+  private async firstServers(tenant: string): Promise<TenantServers> {
+    const { refreshing, clock } = this
+    if (refreshing !== undefined)
+      await new Promise<void>(resolve => {
+        const timer = clock.after(INQUIRY_MS, resolve)
+        void refreshing.then(() => {
+          timer.cancel()
+          resolve()
+        })
       })
-    }
+    if (!this.isLoaded) throw new Error(`no server of cluster ${this.port.name} has answered yet`)
+    return this.locations.tenants.find(tenant)
   }
 
   private allServers(): TenantServers {
     const { servers } = this.picture
     if (servers.size === 0) return rootServersOf(this.port.rootservices())
-    return interleaved([...servers.values()])
+    return interleaved(servers.values())
   }
-}
-
-/** Neighbours are of different zones: z1s1, z2s1, z3s1, z1s2 (§3.5). */
-function interleaved(servers: readonly Server[]): TenantServers {
-  const zones = new Map<string, ServerAddress[]>()
-  for (const { zone, address } of servers) {
-    const known = zones.get(zone.name)
-    if (known === undefined) zones.set(zone.name, [address])
-    else known.push(address)
-  }
-  const lists = [...zones.values()]
-  const longest = Math.max(...lists.map(({ length }) => length))
-  const dealt: ServerAddress[] = []
-  for (let row = 0; row < longest; row++)
-    for (const list of lists) {
-      const address = list[row]
-      if (address !== undefined) dealt.push(address)
-    }
-  return { ...rootServersOf(dealt), groupSize: lists.length }
-}
-
-function tenantsIn({ tenants, singleLeaders }: Listing): ReadonlyMap<string, Tenant> {
-  return new Map(
-    tenants.map(({ name, id, locality, primaryZone }) => {
-      const leader = singleLeaders.get(id)
-      const singleLeader =
-        leader === undefined ? undefined : { server: leader, key: serverKey(leader) }
-      return [name, { name, locality, primaryZones: primaryZonesOf(primaryZone), singleLeader }]
-    }),
-  )
-}
-
-/** The list of servers names a zone that the list of zones does not have. */
-function unknownZone(name: string): Zone {
-  return { name, region: '', idc: '', type: 'ReadWrite', state: 'ACTIVE' }
-}
-
-function emptyPicture(port: ClusterPort): ClusterPicture {
-  return {
-    cluster: port.name,
-    clusterId: port.id,
-    version: 0,
-    majorVersion: 4,
-    isLoaded: false,
-    servers: new Map(),
-    tenants: new Map(),
-    idcRegions: port.idcRegions(),
-  }
-}
-
-/** But for the version. */
-function isSamePicture(one: ClusterPicture, other: ClusterPicture): boolean {
-  return shown(one) === shown(other)
-}
-
-function shown(picture: ClusterPicture): string {
-  const { servers, tenants, idcRegions, isLoaded, majorVersion } = picture
-  return JSON.stringify([
-    isLoaded,
-    majorVersion,
-    [...servers.values()],
-    [...tenants.values()],
-    [...idcRegions],
-  ])
 }
 
 /** Parses `ip:port;ip:port`. @throws Error naming the item that is no address. */

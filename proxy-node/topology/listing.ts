@@ -44,6 +44,8 @@ export type ListingPort = {
   readonly ask: (sql: string) => Promise<Answer>
   /** The name that the cluster has to have; undefined: any (§3.4). */
   readonly expectedName: string | undefined
+  /** Version and name are as in the round before. */
+  readonly isChecked: boolean
 }
 
 /** The servers are those of another cluster. */
@@ -55,25 +57,43 @@ export async function listCluster(
   before: Listing | undefined,
 ): Promise<Listing> {
   const { ask } = port
-  const { majorVersion, flavour } = before ?? (await versionOf(port))
+  const isKnown = before !== undefined && port.isChecked
+  const { majorVersion, flavour } = isKnown ? before : await versionOf(port)
   const shape = shapeOf(majorVersion)
-  const merging = shape === 'v4' ? await optional(ask, COMPACTION_STATEMENT) : undefined
+  const merging = shape === 'v4' ? await optional(ask, COMPACTION_STATEMENT) : []
   const zones = await optional(ask, ZONES_STATEMENT[shape])
   const servers = serversOf(await ask(SERVERS_STATEMENT[shape]))
   if (servers.length === 0) throw new Error('the list of servers is empty')
   const listed = await optional(ask, TENANTS_STATEMENT[shape])
   const tenants = listed === undefined ? (before?.tenants ?? []) : tenantsOf(listed)
+  const leaders = shape === 'v4' ? await leadersOf(ask, tenants) : new Map()
   return {
     majorVersion,
     flavour,
     zones:
       zones === undefined
         ? (before?.zones ?? new Map())
-        : zonesOf(zones, new Set(merging?.map(row => row['zone'] ?? ''))),
+        : zonesOf(zones, merging === undefined ? mergingIn(before) : namesIn(merging)),
     servers,
     tenants,
-    singleLeaders: shape === 'v4' ? await leadersOf(ask, tenants) : new Map(),
+    singleLeaders: leaders ?? before?.singleLeaders ?? new Map(),
   }
+}
+
+/** The same, but for what it says of the tenant's only leader. */
+export function scatteredIn(listing: Listing, tenant: string): Listing {
+  const singleLeaders = new Map(listing.singleLeaders)
+  for (const { name, id } of listing.tenants) if (name === tenant) singleLeaders.delete(id)
+  return { ...listing, singleLeaders }
+}
+
+function namesIn(merging: Answer): ReadonlySet<string> {
+  return new Set(merging.map(row => row['zone'] ?? ''))
+}
+
+function mergingIn(before: Listing | undefined): ReadonlySet<string> {
+  const zones = [...(before?.zones.values() ?? [])]
+  return new Set(zones.filter(({ state }) => state === 'MERGE').map(({ name }) => name))
 }
 
 async function versionOf(port: ListingPort): Promise<Pick<Listing, 'majorVersion' | 'flavour'>> {
@@ -96,12 +116,11 @@ async function checkName(port: ListingPort, expected: string, majorVersion: numb
 async function leadersOf(
   ask: ListingPort['ask'],
   tenants: readonly ListedTenant[],
-): Promise<ReadonlyMap<string, ServerAddress>> {
+): Promise<ReadonlyMap<string, ServerAddress> | undefined> {
   const rows: Answer[number][] = []
   for (const sql of leaderStatements(tenants.map(({ id }) => id))) {
     const answer = await optional(ask, sql)
-    // A tenant that nothing is known of must not look as if it had one leader.
-    if (answer === undefined) return new Map()
+    if (answer === undefined) return undefined
     rows.push(...answer)
   }
   return singleLeadersOf(rows)

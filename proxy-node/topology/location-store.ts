@@ -155,6 +155,20 @@ export class LocationStore<V> {
     return this.flow.admits() ? this.refresh(entry, true) : entry.value
   }
 
+  /** Whether there is an entry, fetched or being fetched. */
+  has(key: string): boolean {
+    return this.entries.has(key)
+  }
+
+  /** Deletes the entries that `isGone` says are, and says so to who keeps copies. */
+  expire(isGone: (entry: Entry<V>) => boolean): void {
+    for (const entry of this.entries.values()) {
+      if (!isGone(entry)) continue
+      this.remove(entry)
+      this.port.changed(entry.key, undefined)
+    }
+  }
+
   /** Deletes the entries that `isGone` says are. */
   forget(isGone: (entry: Entry<V>) => boolean): number {
     let count = 0

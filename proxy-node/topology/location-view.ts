@@ -131,10 +131,10 @@ export class LocationView {
     if (this.isMissing(key)) return undefined
     return this.shared(key, async () => {
       const entry = await this.port.routine(key)
-      if (entry === null) this.keepMissing(key)
-      else this.routines.set(key, entry)
+      if (entry === null) return undefined
+      this.routines.set(key, entry)
       this.clean()
-      return entry ?? undefined
+      return entry
     })
   }
 
@@ -155,7 +155,10 @@ export class LocationView {
       if (value !== null) place.location = locationOf(value.replicas)
     } else {
       const value = await port.table(key, true).catch(() => null)
-      if (value !== null) this.changed({ kind: 'table', key, value })
+      if (value === null) return
+      // It may not be among the kept ones any more.
+      place.location = locationOf(value.replicas)
+      this.changed({ kind: 'table', key, value })
     }
   }
 
@@ -187,7 +190,8 @@ export class LocationView {
       before !== undefined &&
       before.entry.tableId === value.tableId &&
       before.entry.schemaVersion === value.schemaVersion &&
-      before.entry.partNum === value.partNum
+      before.entry.partNum === value.partNum &&
+      (before.entry.description === undefined) === (value.description === undefined)
     if (!hasSamePartitions) {
       if (before !== undefined) this.remove(before)
       this.keepTable(key, value)
@@ -212,10 +216,7 @@ export class LocationView {
   private fetchTable(key: string): Promise<KnownTable | undefined> {
     return this.shared(key, async () => {
       const entry = await this.port.table(key, false)
-      if (entry === null) {
-        this.keepMissing(key)
-        return undefined
-      }
+      if (entry === null) return undefined
       const known = this.tables.get(key) ?? this.keepTable(key, entry)
       this.clean()
       return known
@@ -226,26 +227,37 @@ export class LocationView {
     const tabletId = known.partitions?.leaves[leaf]?.id
     if (tabletId === undefined) return undefined
     const key = `${known.key}\0${tabletId}`
+    if (this.isMissing(key)) return undefined
     const fetched = this.shared(key, async () => {
       const entry = await this.port.partition(key, false)
       return entry === null ? undefined : placeOf('partition', key, locationOf(entry.replicas))
     }).then(place => {
-      if (known.leaves[leaf] === fetched) known.leaves[leaf] = place
-      if (place !== undefined) this.leaves += 1
-      this.clean()
+      // Else the table was let go, or is another one, meanwhile.
+      if (known.leaves[leaf] === fetched) {
+        known.leaves[leaf] = place
+        if (place !== undefined) this.leaves += 1
+        this.clean()
+      }
       return place
     })
     known.leaves[leaf] = fetched
     return fetched
   }
 
-  /** One question for all who ask meanwhile; undefined when nobody answers. */
+  /**
+   * One question for all who ask meanwhile. Undefined when there is no such thing or nobody answers, and
+   * then for a moment: statements must not wait one after the other for what nobody can say.
+   */
   private shared<T>(key: string, fetch: () => Promise<T | undefined>): Promise<T | undefined> {
     const underWay = this.asked.get(key)
     if (underWay !== undefined) return underWay as Promise<T | undefined>
     const answer = fetch()
       .catch(() => undefined)
-      .finally(() => this.asked.delete(key))
+      .then(found => {
+        this.asked.delete(key)
+        if (found === undefined) this.keepMissing(key)
+        return found
+      })
     this.asked.set(key, answer)
     return answer
   }
@@ -286,6 +298,10 @@ export class LocationView {
   private remove(known: KnownTable): void {
     if (this.latest === known) this.latest = undefined
     if (this.tables.get(known.key) === known) this.tables.delete(known.key)
+    this.dropLeaves(known)
+  }
+
+  private dropLeaves(known: KnownTable): void {
     this.leaves -= known.leaves.filter(isPlace).length
     known.leaves.length = 0
   }
@@ -294,14 +310,23 @@ export class LocationView {
   private clean(): void {
     const most = this.port.maxEntries()
     if (this.routines.size > most / ROUTINES_SHARE) this.routines.clear()
-    while (this.count > most && this.tables.size > 0) {
+    if (this.count <= most) return
+    // The one found without its key does not say each time that it is used.
+    if (this.latest !== undefined) this.latest.isUsed = true
+    this.latest = undefined
+    while (this.count > most) {
       const [oldest] = this.tables.values()
       if (oldest === undefined) return
-      this.tables.delete(oldest.key)
-      if (oldest.isUsed && oldest !== this.latest) {
+      if (this.tables.size === 1) {
+        this.dropLeaves(oldest)
+        return
+      }
+      if (!oldest.isUsed) this.remove(oldest)
+      else {
         oldest.isUsed = false
+        this.tables.delete(oldest.key)
         this.tables.set(oldest.key, oldest)
-      } else this.remove(oldest)
+      }
     }
   }
 }

@@ -13,6 +13,8 @@ export type TenantLimits = {
   readonly maxTenants: number
   /** Known ones this old are refreshed when next used. */
   readonly maxAgeMs: number
+  /** Known ones this old are not answered before somebody was asked. */
+  readonly validMs: number
   /** How long "no such tenant" is believed, and of how many names. */
   readonly missingAgeMs: number
   readonly maxMissing: number
@@ -21,8 +23,14 @@ export type TenantLimits = {
 export const TENANT_LIMITS: TenantLimits = {
   maxTenants: 10_000,
   maxAgeMs: 20_000,
+  validMs: Number.POSITIVE_INFINITY,
   missingAgeMs: 1_000,
   maxMissing: 1_000,
+}
+
+/** `validMs` of 0: for ever. */
+export function tenantLimits(validMs: number, maxAgeMs = TENANT_LIMITS.maxAgeMs): TenantLimits {
+  return { ...TENANT_LIMITS, maxAgeMs, validMs: validMs || Number.POSITIVE_INFINITY }
 }
 
 type Known = { readonly servers: TenantServers; fetchedAt: number }
@@ -32,13 +40,13 @@ export const NO_SERVERS: TenantServers = { replicas: [], groupSize: 1 }
 export class Tenants {
   private readonly fetch: TenantFetch
   private readonly clock: Clock
-  private readonly limits: TenantLimits
+  private readonly limits: () => TenantLimits
   private readonly known = new Map<string, Known>()
   /** Name → when it was not there. Apart, so that made-up names push no real one out. */
   private readonly missing = new Map<string, number>()
   private readonly asked = new Map<string, Promise<TenantServers>>()
 
-  constructor(fetch: TenantFetch, clock: Clock, limits: TenantLimits = TENANT_LIMITS) {
+  constructor(fetch: TenantFetch, clock: Clock, limits: () => TenantLimits) {
     this.fetch = fetch
     this.clock = clock
     this.limits = limits
@@ -52,11 +60,19 @@ export class Tenants {
   find(tenant: string): TenantServers | Promise<TenantServers> {
     const known = this.known.get(tenant)
     if (known === undefined) return this.isMissing(tenant) ? NO_SERVERS : this.ask(tenant)
-    if (this.clock.now() - known.fetchedAt > this.limits.maxAgeMs && !this.asked.has(tenant))
-      this.ask(tenant).catch(() => {
-        known.fetchedAt = this.clock.now()
-      })
-    return known.servers
+    const { maxAgeMs, validMs } = this.limits()
+    const ageMs = this.clock.now() - known.fetchedAt
+    if (ageMs <= Math.min(maxAgeMs, validMs)) return known.servers
+    const renewed = this.renew(tenant, known)
+    return ageMs > validMs ? renewed : known.servers
+  }
+
+  /** As it was known when nobody can say; nobody is asked again before that is as old. Never rejects. */
+  private renew(tenant: string, known: Known): Promise<TenantServers> {
+    return this.ask(tenant).catch(() => {
+      known.fetchedAt = this.clock.now()
+      return known.servers
+    })
   }
 
   /** Forgets everything: the next question about any tenant is asked. */
@@ -73,7 +89,7 @@ export class Tenants {
   private isMissing(tenant: string): boolean {
     const at = this.missing.get(tenant)
     if (at === undefined) return false
-    if (this.clock.now() - at < this.limits.missingAgeMs) return true
+    if (this.clock.now() - at < this.limits().missingAgeMs) return true
     this.missing.delete(tenant)
     return false
   }
@@ -93,8 +109,8 @@ export class Tenants {
     this.known.delete(tenant)
     this.missing.delete(tenant)
     if (servers.replicas.length > 0)
-      keep(this.known, tenant, { servers, fetchedAt: now }, this.limits.maxTenants)
-    else keep(this.missing, tenant, now, this.limits.maxMissing)
+      keep(this.known, tenant, { servers, fetchedAt: now }, this.limits().maxTenants)
+    else keep(this.missing, tenant, now, this.limits().maxMissing)
     return servers
   }
 }

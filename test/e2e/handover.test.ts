@@ -46,7 +46,7 @@ function isAlone(shown: ReadonlyMap<string, string>, pid: number): boolean {
 describe('a hot restart', () => {
   let node: RunningNode
   beforeAll(async () => {
-    node = await startRunningNode('127.16.4.1', 'hot_upgrade_exit_timeout=30000000')
+    node = await startRunningNode('127.16.4.1', 'hot_upgrade_exit_timeout=12000000')
   })
   afterAll(() => node?.stop())
 

@@ -1,10 +1,14 @@
 /** The node's clock, moved by hand. */
 import type { Clock } from '../../proxy-node/base/clock.ts'
 
+/** Steps of promises that follow from a timer: a round of questions is made of many. */
+const TURNS = 200
+
 /** `pass` runs the timers that are due, and what follows from them. */
 export class HandClock implements Clock {
   time = 1_000_000
   private timers: { at: number; act: () => void }[] = []
+  private intervals: { at: number; readonly ms: number; readonly act: () => void }[] = []
   now = () => this.time
   after = (delayMs: number, act: () => void) => {
     const timer = { at: this.time + delayMs, act }
@@ -15,9 +19,17 @@ export class HandClock implements Clock {
       },
     }
   }
-  every = () => ({ cancel: () => {} })
+  every = (intervalMs: number, act: () => void) => {
+    const interval = { at: this.time + intervalMs, ms: intervalMs, act }
+    this.intervals.push(interval)
+    return {
+      cancel: () => {
+        this.intervals = this.intervals.filter(other => other !== interval)
+      },
+    }
+  }
   sleep = () => Promise.resolve()
-  /** Timers that are set. */
+  /** Timers that are set, without intervals. */
   get pending(): number {
     return this.timers.length
   }
@@ -27,6 +39,8 @@ export class HandClock implements Clock {
     const due = this.timers.filter(({ at }) => at <= this.time)
     this.timers = this.timers.filter(({ at }) => at > this.time)
     for (const { act } of due) act()
-    for (let turn = 0; turn < 20; turn++) await Promise.resolve()
+    for (const interval of [...this.intervals])
+      for (; interval.at <= this.time; interval.at += interval.ms) interval.act()
+    for (let turn = 0; turn < TURNS; turn++) await Promise.resolve()
   }
 }

@@ -21,6 +21,7 @@ export const CLUSTER_DEFAULTS: NodeClustersSettings = {
     slow: 10,
     prunes: true,
     expiryMs: 0,
+    tenantAgeMs: 86_400_000,
   },
   blacklist: {
     failureThreshold: 5,
@@ -33,6 +34,7 @@ export const CLUSTER_DEFAULTS: NodeClustersSettings = {
   detection: { detectMode: 1, intervalMs: 1_000, timeoutMs: 5_000 },
   refreshIntervalMs: 20_000,
   checksLocality: true,
+  cleanIntervalMs: 20_000,
   maxClusters: 256,
   expiryMs: 86_400_000,
   maxBytes: 96 * 1024 * 1024,
@@ -51,6 +53,8 @@ export type ClustersPlan = Pick<NodeClustersPort, 'query'> &
     readonly name: string
     readonly rootservices: readonly ServerAddress[]
     readonly settings?: () => NodeClustersSettings
+    /** Of the worker's read cache. */
+    readonly maxEntries?: number
   }
 
 /** Resolves when the first listing was tried. */
@@ -83,7 +87,13 @@ export async function startClusters(plan: ClustersPlan): Promise<ClustersUnderTe
     directory: new WorkerClusters(
       ofWorker,
       clock,
-      () => ({ maxEntries: 10_000, ...settings().blacklist }),
+      () => ({
+        maxEntries: plan.maxEntries ?? 10_000,
+        ...settings().blacklist,
+        tenantAgeMs: settings().locations.tenantAgeMs,
+        staleAgeMs: 21_600_000,
+        cleanIntervalMs: settings().cleanIntervalMs,
+      }),
       server => under.died(server),
     ),
     died: () => {},

@@ -4,8 +4,9 @@
  * nothing. Source: proxy-routing.md §5.8, §6.2; proxy-routing-tried.md "Ranges".
  */
 import { type Expressions, NO_NODE, NODE } from '../../sql/expressions.ts'
+import type { ColumnType } from './column-type.ts'
 import type { Comparison } from './compare.ts'
-import { comparedKey } from './convert.ts'
+import { comparedKey, storedReal } from './convert.ts'
 import { evaluate } from './evaluate.ts'
 import type { Key } from './hash.ts'
 import { sameExpression } from './same-expression.ts'
@@ -61,6 +62,22 @@ export function point(key: Key): Interval {
 export function pointOf(interval: Interval | undefined): Key | undefined {
   if (interval === undefined || interval.isLowOpen || interval.isHighOpen) return undefined
   return interval.low === interval.high ? interval.low : undefined
+}
+
+/** Integers between two ends that are taken one by one. */
+const MOST_INTEGERS = 256n
+
+/** The first and the last integer of an interval; undefined when they are none, or too many. */
+export function integersWithin(
+  { kind }: ColumnType,
+  interval: Interval | undefined,
+): { readonly from: bigint; readonly to: bigint } | undefined {
+  if (interval === undefined || (kind !== 'int' && kind !== 'unsigned')) return undefined
+  const { low, high } = interval
+  if (typeof low !== 'bigint' || typeof high !== 'bigint') return undefined
+  const from = interval.isLowOpen ? low + 1n : low
+  const to = interval.isHighOpen ? high - 1n : high
+  return to - from < MOST_INTEGERS ? { from, to } : undefined
 }
 
 export class Boxes {
@@ -235,7 +252,8 @@ export class Boxes {
     if (value.kind === 'null') return NOTHING
     const found = this.table.slots[slot]
     if (found === undefined) return ALL
-    return this.within(slot, this.intervalOf(found, operator, value))
+    const interval = this.intervalOf(found, operator, value)
+    return isNever(found, operator, interval) ? NOTHING : this.within(slot, interval)
   }
 
   private known(node: number): Value | undefined {
@@ -338,6 +356,13 @@ function isInner(
   if (one === undefined) return false
   const difference = compare(one, other)
   return difference === 0 ? isOneOpen : difference > 0
+}
+
+/** A FLOAT column is compared as what it stores, which is no number with more digits. */
+function isNever({ type }: Slot, operator: Operator, interval: Interval | undefined): boolean {
+  if (type?.kind !== 'float' || operator !== 'equal') return false
+  const key = pointOf(interval)
+  return typeof key === 'number' && storedReal(type, key) !== key
 }
 
 /** Between two integers there are numbers that an integer column is above or below, but never equal to. */

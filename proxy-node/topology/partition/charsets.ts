@@ -4,12 +4,11 @@
  */
 import type { Charset } from './collations.ts'
 
-type Label = 'utf-8' | 'utf-16be' | 'windows-1252' | 'gbk' | 'gb18030'
+type Label = 'utf-8' | 'utf-16be' | 'gbk' | 'gb18030'
 
 const LABELS: Readonly<Partial<Record<Charset, Label>>> = {
   utf8mb4: 'utf-8',
   utf16: 'utf-16be',
-  latin1: 'windows-1252',
   gbk: 'gbk',
   gb18030: 'gb18030',
 }
@@ -53,6 +52,7 @@ export function converted(bytes: Uint8Array, from: Charset, to: Charset): Uint8A
 
 export function textOfBytes(bytes: Uint8Array, charset: Charset): string | undefined {
   if (charset !== 'utf16' && isAscii(bytes)) return Buffer.from(bytes).toString('latin1')
+  if (charset === 'latin1') return textOfLatin1(bytes)
   const label = LABELS[charset]
   if (label === undefined) return undefined
   try {
@@ -61,6 +61,18 @@ export function textOfBytes(bytes: Uint8Array, charset: Charset): string | undef
     // Bytes that are no text of the character set.
     return undefined
   }
+}
+
+/** MySQL's latin1 is windows-1252; not every runtime's decoder knows its characters from 0x80 to 0x9f. */
+const LATIN1_SPECIAL =
+  '\u20ac\u0081\u201a\u0192\u201e\u2026\u2020\u2021\u02c6\u2030\u0160\u2039\u0152\u008d\u017d\u008f' +
+  '\u0090\u2018\u2019\u201c\u201d\u2022\u2013\u2014\u02dc\u2122\u0161\u203a\u0153\u009d\u017e\u0178'
+
+function textOfLatin1(bytes: Uint8Array): string {
+  let text = ''
+  for (const byte of bytes)
+    text += byte >= 0x80 && byte < 0xa0 ? LATIN1_SPECIAL[byte - 0x80] : String.fromCharCode(byte)
+  return text
 }
 
 export function bytesOfText(text: string, charset: Charset): Uint8Array | undefined {
@@ -94,43 +106,31 @@ function singles(
   return Uint8Array.from(bytes)
 }
 
-/** Built when first asked for: bytes of each character by what the decoder makes of them. */
-const TABLES = new Map<Charset, ReadonlyMap<string, readonly number[]>>()
-
 function latin1Of(point: number): number | undefined {
-  if (point < 0x80) return point
-  return tableOf('latin1').get(String.fromCodePoint(point))?.[0]
+  if (point < 0x80 || (point >= 0xa0 && point < 0x100)) return point
+  const special = LATIN1_SPECIAL.indexOf(String.fromCharCode(point))
+  return special < 0 || point > 0xffff ? undefined : 0x80 + special
 }
 
+/** Built when first asked for: the bytes of each character by what the decoder makes of them. */
+const GBK_PAIRS = new Map<string, readonly number[]>()
+
 function doubles(text: string): Uint8Array | undefined {
-  const table = tableOf('gbk')
+  if (GBK_PAIRS.size === 0) fillPairs()
   const bytes: number[] = []
   for (const character of text) {
     const point = character.codePointAt(0) ?? 0
-    const pair = point < 0x80 ? [point] : table.get(character)
+    const pair = point < 0x80 ? [point] : GBK_PAIRS.get(character)
     if (pair === undefined) return undefined
     bytes.push(...pair)
   }
   return Uint8Array.from(bytes)
 }
 
-function tableOf(charset: 'latin1' | 'gbk'): ReadonlyMap<string, readonly number[]> {
-  const known = TABLES.get(charset)
-  if (known !== undefined) return known
-  const table = new Map<string, readonly number[]>()
-  for (const bytes of charset === 'latin1' ? highBytes() : pairs()) {
-    const text = textOfBytes(Uint8Array.from(bytes), charset)
-    if (text !== undefined && !table.has(text)) table.set(text, bytes)
-  }
-  TABLES.set(charset, table)
-  return table
-}
-
-function highBytes(): number[][] {
-  return Array.from({ length: 128 }, (_, index) => [0x80 + index])
-}
-
-function* pairs(): Iterable<number[]> {
+function fillPairs(): void {
   for (let lead = 0x81; lead < 0xff; lead++)
-    for (let trail = 0x40; trail < 0xff; trail++) if (trail !== 0x7f) yield [lead, trail]
+    for (let trail = 0x40; trail < 0xff; trail++) {
+      const text = textOfBytes(Uint8Array.of(lead, trail), 'gbk')
+      if (text !== undefined && !GBK_PAIRS.has(text)) GBK_PAIRS.set(text, [lead, trail])
+    }
 }

@@ -67,7 +67,8 @@ const COLLATIONS: readonly Collation[] = [
   collation(65, 'ascii_bin', 'ascii', { rule: 'bin' }),
   collation(87, 'gbk_bin', 'gbk', { rule: 'bin' }),
   collation(249, 'gb18030_bin', 'gb18030', { rule: 'bin' }),
-  collation(309, 'utf8mb4_0900_bin', 'utf8mb4', { rule: 'bin' }),
+  // Spaces at the end count in comparisons, but not in the hash.
+  collation(309, 'utf8mb4_0900_bin', 'utf8mb4', { rule: 'bin', padsSpaces: false }),
   collation(45, 'utf8mb4_general_ci', 'utf8mb4', { rule: 'general', weights: 'general' }),
   collation(54, 'utf16_general_ci', 'utf16', { rule: 'general', weights: 'general' }),
   collation(8, 'latin1_swedish_ci', 'latin1', { rule: 'byte-table', bytes: LATIN1 }),
@@ -85,15 +86,9 @@ const COLLATIONS: readonly Collation[] = [
 ]
 
 const BY_ID = new Map(COLLATIONS.map(one => [one.id, one]))
-const BY_NAME = new Map(COLLATIONS.map(one => [one.name, one]))
 
 export function collationOf(id: number): Collation | undefined {
   return BY_ID.get(id)
-}
-
-/** By its name in lower case. */
-export function collationNamed(name: string): Collation | undefined {
-  return BY_NAME.get(name)
 }
 
 type Rest = {

@@ -7,7 +7,7 @@ import type { Decimal } from './cells.ts'
 import { bytesOfText, converted, textOfBytes } from './charsets.ts'
 import { type Charset, collationOf } from './collations.ts'
 import { BINARY_COLLATION, type ColumnType, isText } from './column-type.ts'
-import { decimalOf, prefixOf, textOf, toScale, wholeOf } from './decimals.ts'
+import { decimalOf, prefixOf, stripped, textOf, toScale, wholeOf } from './decimals.ts'
 import type { Key } from './hash.ts'
 import {
   daysOf,
@@ -148,9 +148,21 @@ function bigEndian(bytes: Uint8Array): bigint {
 function realKey(type: ColumnType, value: Value, purpose: Purpose): Key | undefined {
   const number = realOf(value, purpose)
   if (number === undefined || !Number.isFinite(number)) return undefined
-  if (purpose === 'compare') return type.kind === 'float' ? undefined : number
-  const fixed = type.scale >= 0 && type.scale <= 30 ? Number(number.toFixed(type.scale)) : number
-  return type.kind === 'float' ? Math.fround(fixed) : fixed
+  // FLOAT is compared with all digits, DOUBLE(m,d) by the text that it is hashed as.
+  if (purpose === 'compare' && type.kind === 'float') return number
+  return storedReal(type, number)
+}
+
+/** What FLOAT, DOUBLE and their forms with (m,d) keep of a number. */
+export function storedReal({ kind, scale }: ColumnType, number: number): number {
+  const fixed = scale >= 0 && scale <= 30 ? fixedReal(number, scale) : number
+  return kind === 'float' ? Math.fround(fixed) : fixed
+}
+
+/** DOUBLE(m,d): half to even of what the column's power of ten makes of it. */
+function fixedReal(value: number, scale: number): number {
+  const shifted = value * 10 ** scale
+  return Number.isSafeInteger(Math.trunc(shifted)) ? Number(halfEven(shifted)) / 10 ** scale : value
 }
 
 function realOf(value: Value, purpose: Purpose): number | undefined {
@@ -160,12 +172,19 @@ function realOf(value: Value, purpose: Purpose): number | undefined {
 }
 
 function decimalKey(type: ColumnType, value: Value, purpose: Purpose): Key | undefined {
-  if (purpose === 'compare') return comparedDecimal(value)
+  if (purpose === 'compare') return unrounded(comparedDecimal(value), type.scale)
   const decimal = exactDecimal(value)
   if (decimal === undefined) return undefined
   const scaled = toScale(decimal, Math.max(0, type.scale))
   const digits = String(scaled.units < 0n ? -scaled.units : scaled.units).length
   return digits > type.precision && type.precision > 0 ? undefined : scaled
+}
+
+/** At the column's scale, where that loses no digit. */
+function unrounded(decimal: Decimal | undefined, scale: number): Decimal | undefined {
+  if (decimal === undefined || scale < 0) return decimal
+  const short = stripped(decimal)
+  return short.scale <= scale ? toScale(short, scale) : short
 }
 
 function yearKey(value: Value): Key | undefined {

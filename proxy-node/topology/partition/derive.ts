@@ -4,28 +4,75 @@
  * Source: proxy-routing.md §6.4, §6.9.
  */
 import { NODE } from '../../sql/expressions.ts'
-import { type Box, type Interval, point, pointOf } from './boxes.ts'
+import { type Box, type Interval, integersWithin, point, pointOf } from './boxes.ts'
 import { storedKey, valueOfKey } from './convert.ts'
 import { evaluate } from './evaluate.ts'
 import type { Key } from './hash.ts'
 import type { Derived, Slot, TablePartitions } from './table-partitions.ts'
 import type { PruneSession, Value } from './values.ts'
 
+const MOST_BOXES = 4096
+
 /** Never smaller for a later moment. */
 const MONOTONE: ReadonlySet<string> = new Set(['year', 'to_days', 'to_seconds', 'unix_timestamp'])
 
-/** The box with every derived slot that follows from the others. */
-export function withDerived(table: TablePartitions, box: Box, session: PruneSession): Box {
-  let whole = box
+/**
+ * The box with every derived slot that follows from the others; one that is given directly wins. A few
+ * integers between two ends are taken one by one, which makes several boxes.
+ */
+export function withDerived(
+  table: TablePartitions,
+  box: Box,
+  session: PruneSession,
+): readonly Box[] {
+  let boxes: readonly Box[] = [box]
   for (const [at, slot] of table.slots.entries()) {
-    if (slot.derived === undefined || whole[at] !== undefined) continue
-    const interval = derivedInterval(table, slot, whole, session)
-    if (interval === undefined) continue
-    const next = [...whole]
-    next[at] = interval
-    whole = next
+    if (slot.derived === undefined || box[at] !== undefined) continue
+    boxes = boxes.flatMap(one => {
+      const intervals = derivedIntervals(table, slot, one, session)
+      return intervals.length === 0
+        ? [one]
+        : intervals.map(interval => restricted(one, at, interval))
+    })
+    if (boxes.length > MOST_BOXES) return [box]
   }
-  return whole
+  return boxes
+}
+
+function restricted(box: Box, slot: number, interval: Interval): Box {
+  const next = [...box]
+  next[slot] = interval
+  return next
+}
+
+/** None when nothing follows. */
+function derivedIntervals(
+  table: TablePartitions,
+  slot: Slot,
+  box: Box,
+  session: PruneSession,
+): readonly Interval[] {
+  const interval = derivedInterval(table, slot, box, session)
+  return interval === undefined ? oneByOne(table, slot, box, session) : [interval]
+}
+
+function oneByOne(
+  table: TablePartitions,
+  slot: Slot,
+  box: Box,
+  session: PruneSession,
+): readonly Interval[] {
+  const [source = -1, ...others] = slot.derived?.sources ?? []
+  const type = table.slots[source]?.type
+  const range = type === undefined ? undefined : integersWithin(type, box[source])
+  if (others.length > 0 || range === undefined) return []
+  const intervals: Interval[] = []
+  for (let value = range.from; value <= range.to; value++) {
+    const key = derivedKey(slot, session, () => ({ kind: 'integer', value }))
+    if (key === undefined) return []
+    intervals.push(point(key))
+  }
+  return intervals
 }
 
 function derivedInterval(
@@ -60,9 +107,14 @@ function valueAt(
 ): Value | undefined {
   const interval = box[place]
   const type = table.slots[place]?.type
-  if (type === undefined) return interval?.value
+  if (type === undefined) return sourceValue(interval?.value)
   const key = pointOf(interval)
   return key === undefined ? undefined : valueOfKey(type, key, session.timeZone)
+}
+
+/** The column would round a fraction, if it is one of integers, which nothing tells. */
+export function sourceValue(value: Value | undefined): Value | undefined {
+  return value?.kind === 'decimal' || value?.kind === 'double' ? undefined : value
 }
 
 function monotone(

@@ -87,7 +87,7 @@ function negated(value: Value): Value | undefined {
     case 'null':
       return value
     case 'integer':
-      return bounded(-value.value)
+      return bounded(-value.value) ?? { kind: 'decimal', value: { units: -value.value, scale: 0 } }
     case 'double':
       return { kind: 'double', value: -value.value }
     case 'decimal':

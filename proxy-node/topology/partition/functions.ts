@@ -18,6 +18,7 @@ import {
   momentOfMicros,
   SECOND_MICROS,
 } from './moments.ts'
+import { LONGEST_TEXT } from './text-weights.ts'
 import { NULL_VALUE, type PruneSession, stringOf, type Value } from './values.ts'
 
 export type Call = {
@@ -141,11 +142,14 @@ const round = strict(([value, digits]) => {
 
 // --- texts
 
+/** Characters that REPLACE may write. */
+const MOST_REPLACED = 1_000_000
+
 type Text = { readonly text: string; readonly charset: Charset }
 
 function textOf(value: Value | undefined): Text | undefined {
   if (value?.kind === 'integer') return { text: String(value.value), charset: 'utf8mb4' }
-  if (value?.kind !== 'text') return undefined
+  if (value?.kind !== 'text' || value.bytes.length > LONGEST_TEXT) return undefined
   const text = stringOf(value)
   return text === undefined ? undefined : { text, charset: value.charset }
 }
@@ -196,6 +200,7 @@ const concat = strict(values => {
     const next = text === undefined ? undefined : bytesOfText(text.text, 'utf8mb4')
     if (next === undefined) return undefined
     bytes = Buffer.concat([bytes, next])
+    if (bytes.length > LONGEST_TEXT) return undefined
   }
   return { kind: 'text', bytes, charset: 'utf8mb4', collation: undefined }
 })
@@ -214,6 +219,7 @@ const replace = strict(([value, from, to]) => {
   const [text, what, instead] = [textOf(value), textOf(from), textOf(to)]
   if (text === undefined || what === undefined || instead === undefined) return undefined
   if (what.text === '') return textValue(text)
+  if (text.text.length * instead.text.length > MOST_REPLACED) return undefined
   return textValue({ ...text, text: text.text.replaceAll(what.text, instead.text) })
 })
 

@@ -7,7 +7,7 @@ import type { Decimal } from './cells.ts'
 import { type Collation, collationOf } from './collations.ts'
 import type { ColumnType } from './column-type.ts'
 import { Murmur } from './murmur.ts'
-import { endOf, spaceWeight, TextWeights } from './text-weights.ts'
+import { spaceWeight, TextWeights, withoutSpaces } from './text-weights.ts'
 
 /** A value of a column: integers and times as stored, decimals of any scale, texts in its character set. */
 export type Key = null | bigint | number | Uint8Array | Decimal
@@ -61,8 +61,10 @@ export class KeyHash {
   addBytes(collation: Collation, bytes: Uint8Array, from: number, to: number): boolean {
     switch (collation.rule) {
       case 'binary':
+        this.murmur.bytes(bytes, from, to)
+        return true
       case 'bin':
-        this.murmur.bytes(bytes, from, endOf(collation, bytes, from, to))
+        this.murmur.bytes(bytes, from, withoutSpaces(collation, bytes, from, to))
         return true
       case 'general':
         if (!this.text.fill(collation, bytes, from, to)) return false

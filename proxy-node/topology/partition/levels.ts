@@ -2,14 +2,11 @@
  * Which partitions of one level a box reaches. Source: proxy-routing.md §6.4–6.7; the rule for tuples of
  * bounds is that of proxy-routing-tried.md "Ranges", which agreed with the kernel everywhere.
  */
-import { type Box, type Interval, pointOf } from './boxes.ts'
+import { type Box, type Interval, integersWithin, pointOf } from './boxes.ts'
 import type { ColumnType } from './column-type.ts'
 import type { Comparison } from './compare.ts'
 import type { Key, KeyHash } from './hash.ts'
 import type { Bound, Level, Siblings } from './table-partitions.ts'
-
-/** Integers between two bounds that are tried one by one under HASH and KEY. */
-const MOST_INTEGERS = 256n
 
 export class LevelReach {
   private readonly hash: KeyHash
@@ -53,8 +50,10 @@ export class LevelReach {
 
   /** Some integers of a single key. */
   private markIntegers(level: Level, count: number, box: Box, marks: Uint8Array): void {
-    const range = integersOf(level, box)
-    if (range === undefined || range.to - range.from >= MOST_INTEGERS) {
+    const [slot = -1, ...others] = level.slots
+    const [type] = level.types
+    const range = type === undefined ? undefined : integersWithin(type, box[slot])
+    if (range === undefined || others.length > 0) {
       marks.fill(1)
       return
     }
@@ -190,17 +189,4 @@ function endOf(intervals: readonly (Interval | undefined)[]): Tuple {
     if (at === intervals.length - 1) return { keys, isAbove: false, isWhole: true }
   }
   return { keys, isAbove: true, isWhole: false }
-}
-
-function integersOf(level: Level, box: Box): { from: bigint; to: bigint } | undefined {
-  const [slot = -1, ...others] = level.slots
-  const kind = level.types[0]?.kind
-  const interval = box[slot]
-  if (others.length > 0 || (kind !== 'int' && kind !== 'unsigned')) return undefined
-  const { low, high } = interval ?? {}
-  if (typeof low !== 'bigint' || typeof high !== 'bigint') return undefined
-  return {
-    from: interval?.isLowOpen === true ? low + 1n : low,
-    to: interval?.isHighOpen === true ? high - 1n : high,
-  }
 }

@@ -11,22 +11,20 @@ import { Unprunable } from './unprunable.ts'
 /** Columns by place; those that an expression mentions besides are added at the end. */
 export type Names = { list: string[] }
 
+/** Whatever is between quotes, and the signs that part and group. */
+const TOKENS = /`[^`]*`|'[^']*'|"[^"]*"|[(),]/g
+
 /** What stands between commas outside quotes and parentheses, without blanks around it. */
 export function pieces(text: string): readonly string[] {
   const found: string[] = []
   let depth = 0
-  let quote = ''
   let from = 0
-  for (let at = 0; at < text.length; at++) {
-    const sign = text[at] ?? ''
-    if (quote !== '') quote = sign === quote ? '' : quote
-    else if (sign === '`' || sign === "'" || sign === '"') quote = sign
-    else if (sign === '(') depth += 1
-    else if (sign === ')') depth -= 1
-    else if (sign === ',' && depth === 0) {
-      found.push(text.slice(from, at).trim())
-      from = at + 1
-    }
+  for (const { 0: token, index } of text.matchAll(TOKENS)) {
+    if (token === '(') depth += 1
+    if (token === ')') depth -= 1
+    if (token !== ',' || depth > 0) continue
+    found.push(text.slice(from, index).trim())
+    from = index + 1
   }
   found.push(text.slice(from).trim())
   return found
@@ -52,17 +50,17 @@ export function derivedFrom(text: string, names: Names): Derived {
   const columns = new KeyColumns(names.list)
   const node = readExpression(expressions, { from: 0, to: bytes.length }, columns)
   if (node === NO_NODE) throw new Unprunable(`partitioned by ${text}`)
-  return { expressions, node, sources: sourcesOf(expressions, node), text }
+  return { expressions, node, sources: sourcesOf(expressions, node, text), text }
 }
 
 function addName(names: Names, name: string): void {
   if (!names.list.includes(name)) names.list = [...names.list, name]
 }
 
-function sourcesOf(expressions: Expressions, node: number): readonly number[] {
+function sourcesOf(expressions: Expressions, node: number, text: string): readonly number[] {
   const sources = new Set<number>()
   const walk = (at: number): void => {
-    if (expressions.kind(at) === NODE.unknown) throw new Unprunable('an expression not understood')
+    if (expressions.kind(at) === NODE.unknown) throw new Unprunable(`partitioned by ${text}`)
     if (expressions.kind(at) === NODE.column) sources.add(expressions.extra(at))
     for (let child = expressions.first(at); child !== NO_NODE; child = expressions.next(child))
       walk(child)

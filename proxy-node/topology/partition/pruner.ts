@@ -9,7 +9,7 @@ import type { Cell } from './cells.ts'
 import { BINARY_COLLATION } from './column-type.ts'
 import { Comparison } from './compare.ts'
 import { filled, storedKey, valueOfKey } from './convert.ts'
-import { derivedKey, withDerived } from './derive.ts'
+import { derivedKey, sourceValue, withDerived } from './derive.ts'
 import { evaluate } from './evaluate.ts'
 import { type Key, KeyHash } from './hash.ts'
 import { LevelReach } from './levels.ts'
@@ -68,7 +68,7 @@ export class Pruner {
     session: PruneSession,
   ): readonly Box[] {
     const boxes = new Boxes(table, expressions, session, this.comparison).of(root)
-    return boxes.map(box => withDerived(table, box, session))
+    return boxes.flatMap(box => withDerived(table, box, session))
   }
 
   /**
@@ -84,9 +84,7 @@ export class Pruner {
     this.leaf = -1
     this.leaves = 0
     if (table.scheme === undefined) return PRUNED.unknown
-    const box = this.rowBox(table, expressions, nodes, session)
-    if (box === undefined) return PRUNED.unknown
-    return this.pruneBoxes(table, [box])
+    return this.pruneBoxes(table, [this.rowBox(table, expressions, nodes, session)])
   }
 
   private pruneBoxes(table: TablePartitions, boxes: readonly Box[]): Pruned {
@@ -134,13 +132,13 @@ export class Pruner {
 
   // --- rows
 
-  /** Undefined when the value of a key is not known. */
+  /** What the row has in each slot; nothing where it is not known. */
   rowBox(
     table: TablePartitions,
     expressions: Expressions,
     nodes: ArrayLike<number>,
     session: PruneSession,
-  ): Box | undefined {
+  ): Box {
     const values: (Value | undefined)[] = []
     const keys: (Key | undefined)[] = []
     for (const [at, slot] of table.slots.entries()) {
@@ -148,12 +146,8 @@ export class Pruner {
       const node = nodes[at] ?? NO_NODE
       const key = this.given(slot, expressions, node, session)
       keys[at] = key
-      values[at] =
-        slot.type === undefined
-          ? this.valueOf(expressions, node, session)
-          : key === undefined
-            ? undefined
-            : valueOfKey(slot.type, key, session.timeZone)
+      if (slot.type === undefined) values[at] = this.valueOf(expressions, node, session)
+      else if (key !== undefined) values[at] = valueOfKey(slot.type, key, session.timeZone)
     }
     for (const [at, slot] of table.slots.entries()) {
       if (slot.derived === undefined) continue
@@ -171,7 +165,7 @@ export class Pruner {
     session: PruneSession,
   ): Value | undefined {
     if (node === NO_NODE || expressions.kind(node) === NODE.defaultValue) return { kind: 'null' }
-    return evaluate(expressions, node, { session, column: () => undefined })
+    return sourceValue(evaluate(expressions, node, { session, column: () => undefined }))
   }
 
   /** What is stored in a column that is given at `node`. */

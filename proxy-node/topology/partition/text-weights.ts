@@ -27,8 +27,9 @@ export class TextWeights {
       case 'binary':
       case 'bin':
         this.makeRoom(end - from)
-        for (let at = from; at < end; at++) this.weights[this.length++] = bytes[at] as number
-        return true
+        return collation.charset === 'utf16'
+          ? this.fillUnits(bytes, from, end)
+          : this.fillPlain(bytes, from, end)
       case 'byte-table':
         return this.fillBytes(collation, bytes, from, end)
       case 'general':
@@ -36,6 +37,17 @@ export class TextWeights {
       case 'uca-900':
         return this.fillCharacters(collation, bytes, from, end)
     }
+  }
+
+  private fillPlain(bytes: Uint8Array, from: number, end: number): boolean {
+    for (let at = from; at < end; at++) this.weights[this.length++] = bytes[at] as number
+    return true
+  }
+
+  /** By two bytes, as a space at the end has two. */
+  private fillUnits(bytes: Uint8Array, from: number, end: number): boolean {
+    for (let at = from; at + 1 < end; at += 2) this.weights[this.length++] = unitAt(bytes, at)
+    return (end - from) % 2 === 0
   }
 
   private fillBytes(collation: Collation, bytes: Uint8Array, from: number, end: number): boolean {
@@ -109,7 +121,16 @@ export class TextWeights {
 
 /** Where a text ends when spaces at its end do not count. */
 export function endOf(collation: Collation, bytes: Uint8Array, from: number, to: number): number {
-  if (!collation.padsSpaces) return to
+  return collation.padsSpaces ? withoutSpaces(collation, bytes, from, to) : to
+}
+
+/** Where a text ends without its last spaces. */
+export function withoutSpaces(
+  collation: Collation,
+  bytes: Uint8Array,
+  from: number,
+  to: number,
+): number {
   let end = to
   if (collation.charset !== 'utf16') {
     while (end > from && bytes[end - 1] === SPACE) end -= 1

@@ -50,6 +50,9 @@ export type PruneSession = {
   readonly now: () => number
 }
 
+const MOST_INTEGER = 2n ** 64n - 1n
+/** Digits: reading more takes time in proportion to their square. */
+const LONGEST_NUMBER = 400
 const QUOTE = { single: 0x27, double: 0x22 } as const
 /** Digits of hexadecimal and binary literals. */
 const LONGEST_DIGITS = 131_072
@@ -64,7 +67,7 @@ export function literalValue(
     case NODE.nullValue:
       return NULL_VALUE
     case NODE.integer:
-      return { kind: 'integer', value: BigInt(expressions.text(node)) }
+      return integerValue(expressions.text(node))
     case NODE.decimal:
       return decimalValue(expressions.text(node))
     case NODE.double:
@@ -94,6 +97,15 @@ export function literalValue(
     default:
       return undefined
   }
+}
+
+/** Beyond 64 bits it is a decimal. */
+function integerValue(digits: string): Value | undefined {
+  if (digits.length > LONGEST_NUMBER) return undefined
+  const value = BigInt(digits)
+  return value > MOST_INTEGER
+    ? { kind: 'decimal', value: { units: value, scale: 0 } }
+    : { kind: 'integer', value }
 }
 
 function decimalValue(text: string): Value | undefined {
@@ -197,6 +209,7 @@ function variableValue(value: VariableValue | undefined): Value | undefined {
     if (charset === undefined) return undefined
     return { kind: 'text', bytes: value.bytes, charset, collation: undefined }
   }
+  if (value.text.length > LONGEST_NUMBER) return undefined
   if (/^-?\d+$/.test(value.text)) return { kind: 'integer', value: BigInt(value.text) }
   return /e/i.test(value.text)
     ? { kind: 'double', value: Number(value.text) }

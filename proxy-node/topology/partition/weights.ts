@@ -1,6 +1,6 @@
 /**
  * Weights of code points by collation, unpacked when the first table with that collation is met: about
- * 1 MB each. The packed tables are made by infra/collation-weights.mjs.
+ * 1 MB each. The packed tables are made by test/support/collation-weights.mjs.
  */
 import { inflateRawSync } from 'node:zlib'
 import { collationRanges, impliedWeights, type WeightTable } from './implied-weights.ts'

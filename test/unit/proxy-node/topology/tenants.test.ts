@@ -26,7 +26,7 @@ function make(limits = TENANT_LIMITS): Tenants {
       return answer(tenant)
     },
     clock,
-    limits,
+    () => limits,
   )
 }
 

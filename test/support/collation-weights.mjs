@@ -1,6 +1,6 @@
 #!/usr/bin/env -S npx tsx
 /**
- * `npx tsx infra/collation-weights.mjs`: asks the real kernel for the weights of its collations and
+ * `npx tsx test/support/collation-weights.mjs`: asks the real kernel for the weights of its collations and
  * writes them to `proxy-node/topology/partition/weights/`. Run once for each new collation; a test pins
  * what it wrote by checksum.
  */
@@ -9,13 +9,13 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { deflateRawSync } from 'node:zlib'
 import { createConnection } from 'mysql2/promise'
+import { installKernel, startKernel } from '../../infra/local/kernel.ts'
 import {
   collationRanges,
   impliedWeights,
-} from '../proxy-node/topology/partition/implied-weights.ts'
-import { installKernel, startKernel } from './local/kernel.ts'
+} from '../../proxy-node/topology/partition/implied-weights.ts'
 
-const ROOT = resolve(import.meta.dirname, '..')
+const ROOT = resolve(import.meta.dirname, '../..')
 const FOLDER = join(ROOT, 'proxy-node/topology/partition/weights')
 const COLLATIONS = [
   ['general', 'utf8mb4_general_ci'],
@@ -85,7 +85,7 @@ for (const [name, collation] of COLLATIONS) {
   )
   const bytes = packed(name, rows)
   const text = [
-    `/** Weights of ${collation} as the kernel gives them, by infra/collation-weights.mjs; read by weights.ts. */`,
+    `/** Weights of ${collation} as the kernel gives them, by test/support/collation-weights.mjs; read by weights.ts. */`,
     `export const ${name.toUpperCase()} =`,
     `  '${bytes.toString('base64')}'`,
     '',

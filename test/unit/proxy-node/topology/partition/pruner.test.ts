@@ -1,0 +1,359 @@
+/** Which partitions conditions and rows reach: vectors of proxy-routing.md §6.2 and §6.11 A, and real rows. */
+import { describe, expect, test } from 'vitest'
+import {
+  explainCondition,
+  explainRow,
+} from '../../../../../proxy-node/topology/partition/explain.ts'
+import { Pruner } from '../../../../../proxy-node/topology/partition/pruner.ts'
+import { condition, named, pruned, prunedRow, SESSION, sampleTable } from './sample-tables.ts'
+
+const MAX = '0119070000FEFFFFFFFFFFFFFFFF01'
+const INT = { name: 'c', type: 4 }
+
+const HASH = sampleTable({ type: 0, expr: 'c', keys: [INT], partitions: named('p', 5) })
+const HASH_SUM = sampleTable({
+  type: 0,
+  expr: 'a + b',
+  keys: [
+    { name: 'a', type: 4 },
+    { name: 'b', type: 4 },
+  ],
+  partitions: named('p', 5),
+})
+const KEY_TEXT = sampleTable({
+  type: 1,
+  expr: 'c',
+  keys: [{ name: 'c', type: 22, collation: 45, length: 20 }],
+  partitions: named('p', 5),
+})
+const KEY_TWO = sampleTable({
+  type: 1,
+  expr: 'a,b',
+  keys: [
+    { name: 'b', type: 4 },
+    { name: 'a', type: 4 },
+  ],
+  partitions: named('p', 5),
+})
+const RANGE = sampleTable({
+  type: 3,
+  expr: 'c',
+  keys: [INT],
+  partitions: [
+    ['p0', '0105053F00C0FBC2FFFFFFFFFFFF01'],
+    ['p1', '0105053F00FFFFFFFFFFFFFFFFFF01'],
+    ['p2', '0105053F0000'],
+    ['p3', '0105053F0064'],
+  ],
+})
+/** Arrival order is the order of bounds, whatever the ids are. */
+const REORGANIZED = sampleTable({
+  type: 3,
+  expr: 'c',
+  keys: [INT],
+  partitions: [
+    ['p2', '0105053F001E'],
+    ['p1a', '0105053F000D'],
+    ['pz', '0105053F0028'],
+    ['p1b', '0105053F0014'],
+  ],
+})
+const LIST_TWO = sampleTable({
+  type: 6,
+  expr: 'a,b',
+  keys: [
+    { name: 'a', type: 4 },
+    { name: 'b', type: 22, collation: 45, length: 10 },
+  ],
+  partitions: [
+    ['p1', '0200063fff16042dff016100000205053f000216042dff016100000205053f000300063fff00'],
+    ['p0', '0205053f000116042dff016100000205053f000116042dff01620000'],
+    ['p2', '0200063fff00063fff00'],
+    ['p3', '0119070000feffffffffffffffff0100'],
+  ],
+})
+const TWO_RANGES = sampleTable({
+  type: 3,
+  expr: 'a',
+  subType: 3,
+  subExpr: 'b',
+  keys: [
+    { name: 'a', type: 4 },
+    { name: 'b', type: 4, level: 2 },
+  ],
+  partitions: [
+    ['p0', '0105053f0064'],
+    ['p1', '0105053f00c801'],
+  ],
+  subs: [
+    [
+      ['p0sa', '0105053f000a'],
+      ['p0sb', '0105053f0014'],
+    ],
+    [
+      ['p1sa', '0105053f0005'],
+      ['p1sb', '0105053f000f'],
+      ['p1sc', MAX],
+    ],
+  ],
+})
+const HASH_KEY = sampleTable({
+  type: 0,
+  expr: 'a',
+  subType: 1,
+  subExpr: 'b,a',
+  keys: [
+    { name: 'a', type: 5 },
+    { name: 'b', type: 22, collation: 45, level: 2, place: 1 },
+    { name: 'a', type: 5, level: 2, place: 0 },
+  ],
+  partitions: named('p', 5),
+  subs: Array.from({ length: 5 }, (_, at) => named(`p${at}sp`, 4)),
+})
+const YEARS = sampleTable({
+  type: 0,
+  expr: 'YEAR( d )  + 1',
+  keys: [{ name: 'd', type: 41 }],
+  partitions: named('p', 37),
+})
+const GENERATED = sampleTable({
+  type: 1,
+  expr: 'g',
+  keys: [{ name: 'g', type: 22, collation: 45, length: 4, place: 1, extra: 'substr(`s`,2,3)' }],
+  partitions: named('p', 17),
+})
+
+describe('a condition', () => {
+  test.each([
+    ['c = 12', 'p2'],
+    ['12 = c', 'p2'],
+    ['c = -12', 'p2'],
+    ['c = 12 and name like "x%" and n > 5', 'p2'],
+    ['t.c = 12', 'p2'],
+    ['c in (2, 7, 12)', 'p2'],
+    ['c in (2, 7, 13)', 'several from p2'],
+    ['c = 2 or c = 7', 'p2'],
+    ['c = 2 or c = 8', 'several from p2'],
+    ['c = 2 or n = 7', 'unknown'],
+    ['c = 2 and (c = 7 or n = 5)', 'p2'],
+    ['c between 7 and 8', 'several from p2'],
+    ['c between 7 and 7', 'p2'],
+    ['c > 6 and c < 8', 'p2'],
+    ['c > 6', 'unknown'],
+    ['c = 1 and c = 2', 'none, so p0'],
+    ['c = null', 'none, so p0'],
+    ['c <=> null', 'p0'],
+    ['c is null', 'p0'],
+    ['c <=> 8', 'p3'],
+    ['c <> 8', 'unknown'],
+    ['not (c = 8)', 'unknown'],
+    ['c = 1.5', 'unknown'],
+    ["c = '8'", 'p3'],
+    ["c = '8abc'", 'p3'],
+    ['c = 0x08', 'p3'],
+    ['c = @seven', 'p2'],
+    ['c = @other', 'unknown'],
+    ['c = 3 + 5', 'p3'],
+    ['c = mod(18, 10)', 'p3'],
+    ['c = (select 1)', 'unknown'],
+    ['c = n', 'unknown'],
+  ])('on HASH: %s leaves %s', (text, expected) => {
+    expect(pruned(HASH, text)).toBe(expected)
+  })
+
+  test.each([
+    ['c = 5', 'p3'],
+    ['c >= -1 and c < 0', 'p2'],
+    ['c < -1', 'several from p0'],
+    ['c <= -1000001', 'p0'],
+    ['c < -1000000', 'p0'],
+    ['c > 99', 'p3'],
+    ['c > 100', 'none, so p0'],
+    ['c = 100', 'none, so p0'],
+    ['c > 1.5 and c < 70', 'p3'],
+    ['c is null', 'p0'],
+  ])('on RANGE: %s leaves %s', (text, expected) => {
+    expect(pruned(RANGE, text)).toBe(expected)
+  })
+
+  test.each([
+    ["a = 2 and b = 'A '", 'p1'],
+    ["(a, b) = (1, 'b')", 'p0'],
+    ["(a, b) in ((1, 'a'), (1, 'b'))", 'p0'],
+    ["(a, b) in ((1, 'a'), (2, 'a'))", 'several from p1'],
+    ['a is null and b is null', 'p2'],
+    ["a = 9 and b = 'a'", 'p3'],
+    ["b like 'a' and a = 1", 'p0'],
+    ["b like 'a%' and a = 1", 'several from p0'],
+  ])('on LIST COLUMNS: %s leaves %s', (text, expected) => {
+    expect(pruned(LIST_TWO, text)).toBe(expected)
+  })
+
+  test.each([
+    ['a = 5 and b = 12', 'p0sb'],
+    ['a = 150 and b = 12', 'p1sb'],
+    ['b = 99', 'p1sc'],
+    ['a = 150', 'several from p1sa'],
+    ['a = 500', 'none, so p0sa'],
+  ])('on two levels: %s leaves %s', (text, expected) => {
+    expect(pruned(TWO_RANGES, text)).toBe(expected)
+  })
+
+  test('on a column of both levels restricts both', () => {
+    expect(pruned(HASH_KEY, "a = 7 and b = 'x'")).toMatch(/^p2sp\d$/)
+    expect(pruned(HASH_KEY, 'a = 7')).toBe('several from p2sp0')
+  })
+
+  test.each([
+    ["d = '2024-05-06'", 'p27'],
+    ["d in ('2024-05-06', '2024-12-31')", 'p27'],
+    ['year(d)+1 = 2025', 'p27'],
+    ["d = '2024-13-06'", 'unknown'],
+  ])('on an expression: %s leaves %s', (text, expected) => {
+    expect(pruned(YEARS, text)).toBe(expected)
+  })
+
+  test('on the source of a generated key is computed through it', () => {
+    const direct = pruned(GENERATED, "g = 'bcd'")
+
+    expect(direct).toMatch(/^p\d+$/)
+    expect(pruned(GENERATED, "s = 'abcdefg'")).toBe(direct)
+    expect(prunedRow(GENERATED, ['-', "'abcdefg'"])).toBe(direct)
+  })
+
+  test('takes bounds in their order, not in that of ids', () => {
+    expect(pruned(REORGANIZED, 'c = 12')).toBe('p1a')
+    expect(pruned(REORGANIZED, 'c = 13')).toBe('p1b')
+    expect(pruned(REORGANIZED, 'c = 39')).toBe('pz')
+  })
+})
+
+describe('an expression that would take too much', () => {
+  const long = 'a'.repeat(60_000)
+
+  test.each([
+    ['a number of a million digits', `c = ${'9'.repeat(1_000_000)}`],
+    ['a text that grows', `c = length(replace('${long}', 'a', '${long}'))`],
+    ['texts put together', `c = length(concat('${long}', '${long}'))`],
+    ['an exponent', 'c = 1e400 + 1e-400'],
+  ])('has no value: %s', (_what, text) => {
+    expect(pruned(HASH, text)).toBe('unknown')
+  })
+})
+
+describe('the vectors of the kernel', () => {
+  test.each([
+    ['abc', 3],
+    ['bcd', 1],
+    ['cde', 0],
+    ['def', 2],
+    ['efh', 0],
+    ['efj', 1],
+  ])('KEY of a text: %s is in %i', (value, expected) => {
+    expect(prunedRow(KEY_TEXT, [`'${value}'`])).toBe(`p${expected}`)
+    expect(pruned(KEY_TEXT, `c = '${value.toUpperCase()} '`)).toBe(`p${expected}`)
+  })
+
+  test.each([
+    [1, 1, 2],
+    [100, 1, 0],
+    [3, 3, 3],
+    [66, 7, 0],
+    [5, 5, 0],
+    [6, 6, 3],
+    [10, 10, 1],
+  ])('KEY of two integers: (%i, %i) is in %i', (a, b, expected) => {
+    expect(prunedRow(KEY_TWO, [String(b), String(a)])).toBe(`p${expected}`)
+    expect(pruned(KEY_TWO, `a = ${a} and b = ${b}`)).toBe(`p${expected}`)
+  })
+
+  test.each([
+    ['1', '1', 2],
+    ['2', '1', 3],
+    ['3', '3', 1],
+    ['2', '2', 4],
+    ['3', '2', 0],
+    ['4', '4', 3],
+    ['7', '8', 0],
+    ['10', '10', 0],
+    ['1', 'NULL', 0],
+    ['3', '5', 3],
+    ['NULL', '4', 0],
+    ['10', '11', 1],
+  ])('HASH of a sum: (%s, %s) is in %i', (a, b, expected) => {
+    expect(prunedRow(HASH_SUM, [a, b])).toBe(`p${expected}`)
+  })
+})
+
+describe('a row', () => {
+  test.each([
+    [['7'], 'p2'],
+    [["'7.5'"], 'p3'],
+    [['2.5e0'], 'p2'],
+    [['NULL'], 'p0'],
+    [['-'], 'p0'],
+    [['default'], 'p0'],
+    [['99999999999'], 'unknown'],
+    [["'12abc'"], 'unknown'],
+    [['n'], 'unknown'],
+  ])('of %j goes to %s', (values, expected) => {
+    expect(prunedRow(HASH, values)).toBe(expected)
+  })
+
+  test('takes the default of the column that it leaves out', () => {
+    const table = sampleTable({
+      type: 0,
+      expr: 'c',
+      keys: [{ ...INT, default: '0405050007' }],
+      partitions: named('p', 5),
+    })
+
+    expect(prunedRow(table, ['-'])).toBe('p2')
+  })
+})
+
+describe('an explanation', () => {
+  test('names keys, ranges and partitions', () => {
+    const asked = condition(TWO_RANGES, 'a between 1 and 120 and b = 12')
+
+    expect(explainCondition(new Pruner(), TWO_RANGES, asked, SESSION)).toEqual({
+      reason: undefined,
+      levels: [
+        { method: 'range', expression: 'a', keys: [{ name: 'a', ranges: ['[1; 120]'] }] },
+        { method: 'range', expression: 'b', keys: [{ name: 'b', ranges: ['12'] }] },
+      ],
+      partitions: ['p0sb', 'p1sb'],
+      reached: 2,
+      total: 5,
+    })
+  })
+
+  test('of a row names what is stored', () => {
+    const { expressions } = condition(YEARS, "'2024-05-06 10:00:00'")
+
+    const { levels, partitions } = explainRow(
+      new Pruner(),
+      YEARS,
+      { expressions, nodes: [1] },
+      SESSION,
+    )
+
+    expect(levels[0]?.keys).toEqual([{ name: '(YEAR( d )  + 1)', ranges: ['2025'] }])
+    expect(partitions).toEqual(['p27'])
+  })
+
+  test('says why nothing is known', () => {
+    const table = sampleTable({
+      type: 1,
+      expr: 'c',
+      keys: [{ name: 'c', type: 36 }],
+      partitions: named('p', 3),
+    })
+
+    const explained = explainCondition(new Pruner(), table, condition(table, 'c = 1'), SESSION)
+
+    expect(explained.reason).toBe('key of type 36')
+    expect(pruned(table, 'c = 1')).toBe('unknown')
+    expect(table.leafNamed('P1')).toBe(1)
+  })
+})
