@@ -68,7 +68,8 @@ export class MetadataCluster {
 
   private answer(sql: string): Answer {
     const [, table = ''] = /FROM oceanbase\.(\S+)/.exec(sql) ?? []
-    if (sql.includes('ob_version()')) return [{ cluster_version: this.isOld ? '3.2.4.1' : '4.2.1.8' }]
+    if (sql.includes('ob_version()'))
+      return [{ cluster_version: this.isOld ? '3.2.4.1' : '4.2.1.8' }]
     if (sql.includes('@@version_comment')) return [{ version_comment: this.comment }]
     const answers: Readonly<Record<string, () => Answer>> = this.isOld
       ? {
@@ -96,14 +97,16 @@ export class MetadataCluster {
   }
 
   private zoneRows(): Answer {
-    return Object.entries(this.zones).map(([zone, { region, idc, type = 'ReadWrite', merging }]) => ({
-      zone,
-      status: 'ACTIVE',
-      is_merging: this.isOld && merging === true ? '1' : '0',
-      region,
-      spare4: idc,
-      spare5: type,
-    }))
+    return Object.entries(this.zones).map(
+      ([zone, { region, idc, type = 'ReadWrite', merging }]) => ({
+        zone,
+        status: 'ACTIVE',
+        is_merging: this.isOld && merging === true ? '1' : '0',
+        region,
+        spare4: idc,
+        spare5: type,
+      }),
+    )
   }
 
   private mergingRows(): Answer {
