@@ -41,6 +41,7 @@ export function clusterSettings(config: ConfigStore): NodeClustersSettings {
     refreshIntervalMs: config.timeMs('server_state_refresh_interval'),
     checksLocality: config.isOn('check_tenant_locality_change'),
     cleanIntervalMs: config.timeMs('cache_cleaner_clean_interval'),
+    checksRole: config.isOn('enable_standby'),
     maxClusters: config.number('cluster_count_high_water_mark'),
     expiryMs: config.timeMs('cluster_expire_time'),
     maxBytes: config.number('routing_cache_mem_limited') * SUPERVISOR_SHARE,
@@ -82,6 +83,9 @@ export function routingSettings(config: ConfigStore): RoutingSettings {
     avoidsStaleReplicas:
       config.number('ob_max_read_stale_time') >= 0 && config.isOn('enable_weak_reroute'),
     staleRetryMs: config.timeMs('read_stale_retry_interval'),
+    staleRemoveMs: config.timeMs('read_stale_remove_interval'),
+    enableReroute: config.isOn('enable_reroute'),
+    enableWeakReroute: config.isOn('enable_weak_reroute'),
   }
 }
 

@@ -57,6 +57,8 @@ export class Way {
   private source: Source
   /** Chance, or the first of several, picked the partition. */
   private isGuess = false
+  /** Of the statement; undefined when it has none that is known. */
+  table: KnownTable | undefined
   /** Nothing had to be asked for. */
   private isCached = true
   /** A server said that the command under way belonged elsewhere. */
@@ -82,6 +84,7 @@ export class Way {
     this.tie = ''
     this.source = undefined
     this.isGuess = false
+    this.table = undefined
     this.isCached = true
     this.isDecided = false
     this.hasMissed = false
@@ -93,6 +96,15 @@ export class Way {
     this.boundTo = boundTo
     this.rowsOn = rowsOn
     this.valueOn = valueOn
+  }
+
+  get decision(): Decision {
+    return this.walk.decision
+  }
+
+  /** What the command went by. */
+  get place(): Place | undefined {
+    return this.decided?.place
   }
 
   /** The command went by where its table is. */
@@ -288,6 +300,7 @@ export class Way {
     meaning: Statement,
     reading: Reading,
   ): void {
+    this.table = known
     this.owner.trace?.lookedUp(reading.meaning, known, this.isCached)
     const place = known === undefined ? undefined : this.placeOf(known, head, reading)
     if (place instanceof Promise) {
@@ -391,6 +404,11 @@ export class Way {
     const { place } = this.walk
     if (meaning?.table !== undefined && meaning.kind !== 'other') this.memory.hasRunDml = true
     if (location !== 0 && place !== undefined) this.outlook.locations.missed(place, false)
+  }
+
+  /** A session is there for the command. */
+  arrived(): void {
+    this.decided?.arrived()
   }
 
   /** After a server that has not executed the command: `better` first when it named one. */

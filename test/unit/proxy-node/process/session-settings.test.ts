@@ -32,6 +32,7 @@ test.each([
   ['client_login_max_connections', '0', { maxLogins: 0 }],
   ['enable_client_connection_lru_disconnect', 'true', { evictsIdle: true }],
   ['default_inactivity_timeout', '1h', { inactivitySeconds: 3600 }],
+  ['enable_cluster_checkout', 'false', { checksCluster: false }],
   ['obproxy_read_only', '0', { isReadOnly: true }],
   ['obproxy_read_consistency', '1', { readsWeakly: true }],
   ['init_sql', 'SET a = 1; SET b = 2;', { initSql: ['SET a = 1', 'SET b = 2'] }],
@@ -41,6 +42,25 @@ test.each([
 
   expect(PARAMETERS.get(name)).toMatchObject({ takesEffect: true, needsRestart: false })
   expect(sessionSettings(store, 4)).toMatchObject(expected)
+})
+
+test.each([
+  [
+    'ob_max_read_stale_time',
+    '5000000',
+    { maxReadStaleUs: 5_000_000, routing: { avoidsStaleReplicas: true } },
+  ],
+  ['enable_reroute', 'true', { routing: { enableReroute: true } }],
+  [
+    'enable_weak_reroute',
+    'false',
+    { routing: { enableWeakReroute: false, avoidsStaleReplicas: false } },
+  ],
+])('%s = %s says when a server may name a better one', (name, text, expected) => {
+  const store = config()
+  store.alter([[name, text]])
+
+  expect(sessionSettings(store, 1)).toMatchObject(expected)
 })
 
 test('init_sql other than SET is refused with its code, and the old one kept', () => {

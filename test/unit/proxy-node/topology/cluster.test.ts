@@ -52,6 +52,7 @@ function make(port: Partial<ClusterPort> = {}): Cluster {
       name: 'c',
       id: 0,
       expectedName: undefined,
+      mustBePrimary: () => false,
       rootservices: () => rootservices,
       settings: () => settings,
       query: servers.query,

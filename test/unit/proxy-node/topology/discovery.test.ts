@@ -4,6 +4,7 @@ import {
   primaryZonesOf,
   serversOf,
   shapeOf,
+  singleLeadersByUnits,
   singleLeadersOf,
   tenantsOf,
   zonesOf,
@@ -142,6 +143,37 @@ describe('single leaders', () => {
 
   test('a row without an address makes none', () => {
     expect(singleLeadersOf([leader('1002', '0.0.0.0')]).size).toBe(0)
+  })
+})
+
+describe('single leaders of 3.x', () => {
+  const tenant = { name: 'app', id: '1002', locality: '', primaryZone: 'z2;z1' }
+  const unit = (zone: string, change: Record<string, string> = {}) => ({
+    tenant_id: '1002',
+    resource_pool_id: '9',
+    unit_count: '1',
+    zone,
+    svr_ip: `s-${zone}`,
+    sql_port: '2881',
+    ...change,
+  })
+  const UNITS = [unit('z1'), unit('z2'), unit('z3'), unit('z2', { tenant_id: '1004' })]
+
+  test('are in the unit of the first zone', () => {
+    expect([...singleLeadersByUnits(UNITS, [tenant])]).toEqual([
+      ['1002', { host: 's-z2', port: 2881 }],
+    ])
+  })
+
+  test.each([
+    ['no zone comes first', { primaryZone: 'RANDOM' }, UNITS],
+    ['two zones come first', { primaryZone: 'z1,z2;z3' }, UNITS],
+    ['a zone has two units', {}, UNITS.map(row => ({ ...row, unit_count: '2' }))],
+    ['there are two pools', {}, [...UNITS, unit('z4', { resource_pool_id: '10' })]],
+    ['the first zone has no unit', { primaryZone: 'z9' }, UNITS],
+    ['there are no units', {}, []],
+  ])('are none when %s', (_what, change, units) => {
+    expect(singleLeadersByUnits(units, [{ ...tenant, ...change }]).size).toBe(0)
   })
 })
 

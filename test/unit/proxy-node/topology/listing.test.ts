@@ -27,9 +27,16 @@ function clusterOf(isOld: boolean): MetadataCluster {
 
 function list(
   before?: Listing,
-  { expectedName, isChecked = true }: { expectedName?: string; isChecked?: boolean } = {},
+  {
+    expectedName,
+    isChecked = true,
+    mustBePrimary = false,
+  }: { expectedName?: string; isChecked?: boolean; mustBePrimary?: boolean } = {},
 ): Promise<Listing> {
-  return listCluster({ ask: sql => servers.query(FIRST, sql), expectedName, isChecked }, before)
+  return listCluster(
+    { ask: sql => servers.query(FIRST, sql), expectedName, isChecked, mustBePrimary },
+    before,
+  )
 }
 
 describe('a first round', () => {
@@ -60,6 +67,7 @@ describe('a first round', () => {
     expect(listing.servers).toHaveLength(3)
     expect(listing.tenants).toHaveLength(2)
     expect(servers.count('_OB_')).toBe(0)
+    expect([...listing.singleLeaders]).toEqual([['1002', { host: '10.0.0.1', port: PORT }]])
   })
 
   test('knows seekdb by its comment', async () => {
@@ -102,6 +110,33 @@ describe('the name', () => {
 
     await list(first, { expectedName: 'd' })
     await expect(list(first, { expectedName: 'd', isChecked: false })).rejects.toThrow(WrongCluster)
+  })
+})
+
+describe('the role', () => {
+  beforeEach(() => {
+    servers = clusterOf(true)
+  })
+
+  test('of a standby of 3.x is refused where the primary is looked for, and nowhere else', async () => {
+    servers.role = 'PHYSICAL STANDBY'
+
+    await expect(list(undefined, { mustBePrimary: true })).rejects.toThrow(
+      'the servers are those of a cluster whose role is PHYSICAL STANDBY',
+    )
+    expect(await list()).toMatchObject({ majorVersion: 3 })
+  })
+
+  test('of a primary is accepted, and of one too old to tell', async () => {
+    expect(await list(undefined, { mustBePrimary: true })).toMatchObject({ majorVersion: 3 })
+    servers.failing.add('v$ob_cluster')
+    expect(await list(undefined, { mustBePrimary: true })).toMatchObject({ majorVersion: 3 })
+  })
+
+  test('is no matter of 4.x', async () => {
+    servers = clusterOf(false)
+    await list(undefined, { mustBePrimary: true })
+    expect(servers.count('v$ob_cluster')).toBe(0)
   })
 })
 
