@@ -423,6 +423,7 @@ const TAKING_EFFECT: ReadonlySet<string> = new Set([
   'location_expire_period',
   'location_expire_period_time',
   'max_log_file_size',
+  'min_congested_connect_timeout',
   'min_keep_congestion_interval',
   'monitor_item_limit',
   'mysql_version',
