@@ -83,6 +83,9 @@ export function routingSettings(config: ConfigStore): RoutingSettings {
     avoidsStaleReplicas:
       config.number('ob_max_read_stale_time') >= 0 && config.isOn('enable_weak_reroute'),
     staleRetryMs: config.timeMs('read_stale_retry_interval'),
+    staleRemoveMs: config.timeMs('read_stale_remove_interval'),
+    enableReroute: config.isOn('enable_reroute'),
+    enableWeakReroute: config.isOn('enable_weak_reroute'),
   }
 }
 

@@ -36,6 +36,7 @@ export function sessionSettings(config: ConfigStore, workers: number): SessionSe
     diagnosisLevel: config.number('route_diagnosis_level'),
     isReadOnly: config.number('obproxy_read_only') === 0,
     readsWeakly: config.number('obproxy_read_consistency') === 1,
+    maxReadStaleUs: config.number('ob_max_read_stale_time'),
     initSql: initStatements(config.get('init_sql')) ?? [],
   }
 }

@@ -111,6 +111,12 @@ export type RoutingSettings = {
   readonly avoidsStaleReplicas: boolean
   /** `read_stale_retry_interval`. */
   readonly staleRetryMs: number
+  /** `read_stale_remove_interval`. */
+  readonly staleRemoveMs: number
+  /** `enable_reroute`, for strong statements. */
+  readonly enableReroute: boolean
+  /** `enable_weak_reroute`, for weak reads. */
+  readonly enableWeakReroute: boolean
 }
 
 /** How old the snapshots of servers are: the lower, the better (`enable_causal_order_read`, §7.3). */

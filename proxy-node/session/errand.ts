@@ -5,9 +5,9 @@
  */
 import { Fault } from '#contract/fault'
 import type { ServerSession } from '../backend/server-session.ts'
-import type { Address } from '../net/transport.ts'
 import type { Statement } from '../sql/classify.ts'
 import { FLAG } from '../sql/words.ts'
+import type { FailureKind } from '../topology/failures.ts'
 import { FRAME_FLAG } from '../wire/ob20.ts'
 import { errorOfFault, type OkPacket, parseError } from '../wire/ok.ts'
 import { COMMAND, HEADER_BYTES, STATUS } from '../wire/protocol.ts'
@@ -17,16 +17,9 @@ import type { LossNotice } from './loss.ts'
 import type { SessionMemory } from './memory.ts'
 import type { CourseParts } from './oceanbase-course.ts'
 import { PINS } from './pins.ts'
+import { Rerouting } from './rerouting.ts'
 import { isUpToDate, type RestoreOwner, Restorer, type StepKind, stateFor } from './restore.ts'
-import {
-  betterServer,
-  CLOSES_CLIENT,
-  COUNTED,
-  REROUTE,
-  REROUTED,
-  type Reaction,
-  reactionTo,
-} from './retry.ts'
+import { CLOSES_CLIENT, COUNTED, REROUTE, REROUTED, type Reaction, reactionTo } from './retry.ts'
 import type { NamedText, Prepared } from './statements.ts'
 import { Watch, type Watched } from './watch.ts'
 import { Way, type WayOwner } from './way.ts'
@@ -73,8 +66,9 @@ export class Errand implements RestoreOwner, WayOwner, Watched {
   private attempts = 0
   private reaction: Reaction | undefined
   private refusal: Uint8Array | undefined
-  private better: Address | undefined
-  private wasRerouted = false
+  private readonly rerouting: Rerouting
+  /** The server has been told that it may name another. */
+  private mayBeRerouted = false
   /** A server said that the location was old, and it was asked for anew. */
   private hasLookedAgain = false
   /** The command under way may be sent once more. */
@@ -88,6 +82,7 @@ export class Errand implements RestoreOwner, WayOwner, Watched {
     this.memory = parts.memory
     this.loss = loss
     this.way = new Way(host, parts, this)
+    this.rerouting = new Rerouting(parts, this.way)
     this.learner = new Learner(parts.memory)
     this.watch = new Watch(this, parts)
   }
@@ -114,8 +109,8 @@ export class Errand implements RestoreOwner, WayOwner, Watched {
     this.attempts = 0
     this.reaction = undefined
     this.refusal = undefined
-    this.better = undefined
-    this.wasRerouted = false
+    this.rerouting.begin()
+    this.mayBeRerouted = false
     this.hasLookedAgain = false
     this.repeats = false
     this.watch.begin()
@@ -130,6 +125,7 @@ export class Errand implements RestoreOwner, WayOwner, Watched {
   }
 
   reached(server: ServerSession): void {
+    this.way.arrived()
     if (this.request !== undefined) this.deliver(server, this.request)
     this.host.goOn()
   }
@@ -173,15 +169,17 @@ export class Errand implements RestoreOwner, WayOwner, Watched {
     if (bytes === undefined)
       this.host.answerFault(new Fault('session.memory', { bytes: head.length }))
     else {
-      this.bring(server)
+      this.bring(server, head.length)
       this.host.send(server, bytes)
     }
   }
 
   /** Session state that travels beside the command (§3.3.1). */
-  private bring(server: ServerSession): void {
+  private bring(server: ServerSession, bytes: number): void {
+    this.mayBeRerouted = false
     if (!server.isOb20) return
-    const flags = this.repeats && this.way.isRouted && !this.wasRerouted ? FRAME_FLAG.reroute : 0
+    this.mayBeRerouted = this.repeats && this.rerouting.isAllowed(bytes)
+    const flags = this.mayBeRerouted ? FRAME_FLAG.reroute : 0
     server.bring(stateFor(this.memory, server, this.parts.identity.clientIp), flags)
   }
 
@@ -261,22 +259,18 @@ export class Errand implements RestoreOwner, WayOwner, Watched {
   learn(server: ServerSession, ok: Uint8Array | undefined, errno: number): OkPacket | undefined {
     if (ok === undefined) return undefined
     const learned = this.learner.learn(server, ok, this)
-    if (errno === REROUTE) {
-      // Believed once a command.
-      this.wasRerouted = true
-      this.better = betterServer(learned?.userVariables)
-    }
+    if (errno === REROUTE) this.rerouting.heard(learned?.userVariables)
     // What is tried again renews its location itself: put off as one that is wrong, it would not be.
     if (!this.isRetrying) this.way.judge(server, !this.memory.missed, errno)
     const counts = COUNTED.get(errno)
-    if (counts !== undefined) this.parts.identity.outlook?.failed(server.address, counts)
+    if (counts !== undefined) this.blame(server, counts)
     return learned
   }
 
   /** Whether the server's refusal is kept from the client, because another server may do it. */
   discards(_server: ServerSession, errorCode: number, held: Uint8Array): boolean {
     const reaction =
-      errorCode === REROUTE && !this.wasRerouted
+      errorCode === REROUTE && this.mayBeRerouted
         ? REROUTED
         : reactionTo(errorCode, this.way.isRouted && !this.hasLookedAgain)
     const most = this.parts.deps.settings().maxAttempts
@@ -298,13 +292,11 @@ export class Errand implements RestoreOwner, WayOwner, Watched {
     const { reaction, request, parts } = this
     this.reaction = undefined
     this.attempts += 1
-    if (reaction?.says === 'server-unfit')
-      parts.identity.outlook?.failed(server.address, reaction.counts)
+    if (reaction?.says === 'server-unfit') this.blame(server, reaction.counts)
     this.beginsAnew()
     this.host.retries()
     if (this.begun !== undefined || reaction?.says === 'server-unfit') parts.servers.dropCurrent()
-    const { better } = this
-    this.better = undefined
+    const better = this.rerouting.take(server)
     if (request === undefined) return
     if (reaction?.says !== 'location-stale') {
       this.way.goOn(request, better)
@@ -339,7 +331,9 @@ export class Errand implements RestoreOwner, WayOwner, Watched {
       this.host.unblocked()
       return
     }
-    if (!server.serverEnded()) this.endWith(server, 'server.lost-reading')
+    if (server.serverEnded()) return
+    this.blame(server, 'connection-lost')
+    this.endWith(server, 'server.lost-reading')
   }
 
   /** The command was not sent yet: another server will do, unless something of the session went with this one. */
@@ -391,7 +385,12 @@ export class Errand implements RestoreOwner, WayOwner, Watched {
       return
     }
     this.parts.servers.dropCurrent()
+    this.blame(server, 'timeout')
     this.endWith(server, 'server.timeout')
+  }
+
+  private blame({ address }: ServerSession, how: FailureKind): void {
+    this.parts.identity.outlook?.failed(address, how)
   }
 
   /** The answer to the command under way will not come, or not to its end. */

@@ -11,6 +11,8 @@ import type { SessionMemory } from './memory.ts'
 export type Prescription = {
   readonly isReadOnly: boolean
   readonly readsWeakly: boolean
+  /** `ob_max_read_stale_time`, µs; -1: servers are told nothing. */
+  readonly maxReadStaleUs: number
   /** `init_sql`, one by one. */
   readonly initSql: readonly string[]
 }
@@ -24,6 +26,8 @@ export function prescribe(memory: SessionMemory, prescription: Prescription): vo
     values.set('transaction_read_only', 'ON')
   }
   if (prescription.readsWeakly) values.set('ob_read_consistency', 'WEAK')
+  if (prescription.maxReadStaleUs >= 0)
+    values.set('ob_max_read_stale_time', String(prescription.maxReadStaleUs))
   memory.prescribe(values, prescription.initSql)
 }
 

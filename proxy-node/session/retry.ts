@@ -2,10 +2,9 @@
  * Errors of a server after which the same statement may run on another one: the server says that it
  * has not executed it. Everything else is the client's to judge. Source: proxy-protocol.md §7.5.
  */
-import type { Address } from '../net/transport.ts'
 import { unescaped } from '../sql/texts.ts'
 import type { FailureKind } from '../topology/failures.ts'
-import { parseReroute } from '../wire/reroute.ts'
+import { parseReroute, type Reroute } from '../wire/reroute.ts'
 
 /** What the code says of the world, and so where the statement goes next. */
 export type Reaction =
@@ -55,7 +54,7 @@ const QUOTE = 0x27
 /** The server that another one names in the user variables of its OK; undefined when it names none. */
 export function betterServer(
   variables: ReadonlyMap<string, Uint8Array> | undefined,
-): Address | undefined {
+): Reroute | undefined {
   const given = variables?.get(REROUTE_VARIABLE)
   if (given === undefined) return undefined
   const quoted = { start: 1, end: given.length - 1, quote: QUOTE }

@@ -34,6 +34,8 @@ export class Route implements Walk {
   private routed: Routed = NOTHING
   /** Decided on and not gone to yet. */
   private ahead: Address | undefined
+  /** Gone to last, and not reached yet. */
+  private underWay: Address | undefined
   /** Gone to before there was a list, which may name it again. */
   private first: Address | undefined
 
@@ -60,9 +62,10 @@ export class Route implements Walk {
     return this.ahead
   }
 
-  /** There is a session with the one decided on: it need not be gone to. */
+  /** There is a session with the one decided on, or gone to. */
   arrived(): void {
     this.ahead = undefined
+    this.underWay = undefined
   }
 
   /** Before all others, because a server has said so. */
@@ -72,6 +75,19 @@ export class Route implements Walk {
 
   /** The one decided on, then one by one those to go to when it fails. */
   next(): Address | undefined {
+    this.leaderMayHaveMoved()
+    this.underWay = this.chosen()
+    return this.underWay
+  }
+
+  /** A leader that could not be reached will be elsewhere soon (§10.1); the statement does not wait for that. */
+  private leaderMayHaveMoved(): void {
+    const { underWay, place } = this
+    if (underWay === undefined || place === undefined || !this.isLeader(underWay)) return
+    this.asker.outlook?.locations.missed(place, false)
+  }
+
+  private chosen(): Address | undefined {
     const { ahead } = this
     this.ahead = undefined
     if (ahead !== undefined) return ahead
@@ -89,7 +105,7 @@ export class Route implements Walk {
   release(): void {
     this.decision.release()
     this.routed = NOTHING
-    this.ahead = undefined
+    this.arrived()
   }
 
   /** Whether `server` is the leader of where the statement belongs. */

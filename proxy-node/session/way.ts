@@ -71,6 +71,8 @@ export class Way {
   private source: Source
   /** Chance, or the first of several, picked the partition. */
   private isGuess = false
+  /** Of the statement; undefined when it has none that is known. */
+  table: KnownTable | undefined
   /** Nothing had to be asked for. */
   private isCached = true
   /** Made when something is routed. */
@@ -92,8 +94,18 @@ export class Way {
     this.tie = ''
     this.source = undefined
     this.isGuess = false
+    this.table = undefined
     this.isCached = true
     this.decided?.release()
+  }
+
+  get decision(): Decision {
+    return this.walk.decision
+  }
+
+  /** What the command went by. */
+  get place(): Place | undefined {
+    return this.decided?.place
   }
 
   /** The command went by where its table is. */
@@ -288,6 +300,7 @@ export class Way {
     meaning: Statement,
     reading: Reading,
   ): void {
+    this.table = known
     const place = known === undefined ? undefined : this.placeOf(known, head, reading)
     if (place instanceof Promise) {
       this.isCached = false
@@ -383,6 +396,11 @@ export class Way {
   private heed({ location }: Decision): void {
     const { place } = this.walk
     if (location !== 0 && place !== undefined) this.outlook.locations.missed(place, false)
+  }
+
+  /** A session is there for the command. */
+  arrived(): void {
+    this.decided?.arrived()
   }
 
   /** After a server that has not executed the command: `better` first when it named one. */

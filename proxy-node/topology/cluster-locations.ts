@@ -18,9 +18,9 @@ import {
 } from './statements.ts'
 import {
   type Answer,
+  Locations,
   type PartitionDescription,
   type PartitionEntry,
-  ReplicaLists,
   type RoutineEntry,
   type Row,
   routineEntryOf,
@@ -77,7 +77,7 @@ export class ClusterLocations {
   readonly flow: FlowControl
   private readonly port: LocationsPort
   private readonly clock: Clock
-  private readonly lists = new ReplicaLists()
+  private readonly places = new Locations()
 
   constructor(port: LocationsPort, clock: Clock) {
     this.port = port
@@ -164,7 +164,7 @@ export class ClusterLocations {
     const { port } = this
     const { id: _none, ...names } = namesOf(key)
     const rows = await port.ask(tableStatement(port.shape(), names, isFlushed))
-    const entry = tableEntryOf(rows, this.lists)
+    const entry = tableEntryOf(rows, this.places)
     if (entry === undefined || entry.partNum <= 1 || !port.settings().prunes) return entry
     const before = this.tables.peek(key)
     const isKnown = before?.description !== undefined && isSameSchema(before, entry)
@@ -219,7 +219,7 @@ export class ClusterLocations {
     // Some servers answer for the first partition when they do not know this one.
     const rows = answer.filter(row => (row['tablet_id'] ?? id) === id)
     const tableKey = keyOf(tenant, database, table)
-    const entry = tableEntryOf(rows, this.lists)
+    const entry = tableEntryOf(rows, this.places)
     const known = this.tables.peek(tableKey)
     if (entry === undefined || (known !== undefined && !isSameSchema(known, entry))) {
       this.tables.missed(tableKey, false)

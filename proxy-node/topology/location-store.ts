@@ -81,6 +81,8 @@ export class LocationStore<V> {
   private readonly entries = new Map<string, Entry<V>>()
   /** Apart, so that made-up names push no real ones out. */
   private readonly missing = new Map<string, number>()
+  /** Where eviction looks next. */
+  private turn: MapIterator<Entry<V>> | undefined
   /** Bytes of all entries, more or less. */
   size = 0
 
@@ -192,21 +194,26 @@ export class LocationStore<V> {
     return count
   }
 
-  /** Of the entries that came first, the one not used for the longest; the others go to the end. */
+  /** Of some entries that follow each other, the one not used for the longest. */
   private oldOne(): Entry<V> | undefined {
     let oldest: Entry<V> | undefined
-    const seen: Entry<V>[] = []
-    for (const entry of this.entries.values()) {
+    for (let seen = 0; seen < EVICTION_SAMPLE; seen++) {
+      const entry = this.nextInTurn()
+      if (entry === undefined) break
       if (oldest === undefined || entry.usedAt < oldest.usedAt) oldest = entry
-      seen.push(entry)
-      if (seen.length >= EVICTION_SAMPLE) break
-    }
-    for (const entry of seen) {
-      if (entry === oldest) continue
-      this.entries.delete(entry.key)
-      this.entries.set(entry.key, entry)
     }
     return oldest
+  }
+
+  /** Round and round. Why not from the start each time: what was deleted there is passed over again and again. */
+  private nextInTurn(): Entry<V> | undefined {
+    for (let round = 0; round < 2; round++) {
+      this.turn ??= this.entries.values()
+      const { value, done } = this.turn.next()
+      if (done !== true) return value
+      this.turn = undefined
+    }
+    return undefined
   }
 
   private remove(entry: Entry<V>): void {

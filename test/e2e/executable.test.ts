@@ -48,7 +48,12 @@ describe('the command line', () => {
     ['an unknown option', ['-x'], 2, /unknown option -x/],
     ['an unknown parameter', ['-N', '-o', 'nosuch=1'], 3, /System config unknown: 'nosuch'/],
     ['a value out of range', ['-N', '-p', '80'], 3, /Invalid config: 'listen_port'/],
-    ['no OB cluster to reach', ['-N'], 3, /rootservice_list, obproxy_config_server_url: none is set/],
+    [
+      'no OB cluster to reach',
+      ['-N'],
+      3,
+      /rootservice_list, obproxy_config_server_url: none is set/,
+    ],
     [
       'a port in use',
       ['-N', '-p', '2883', '-o', `local_bound_ip=${HOST},${ALONE}`],

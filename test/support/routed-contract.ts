@@ -183,8 +183,9 @@ export function routedContract(name: string, start: () => Promise<Routed>): void
       routed.node.locations = { ...routed.node.locations, refreshGapMs: 100 }
       const before = await routed.cluster.leader('hashed', 5)
       const to = routed.cluster.addresses.find(address => address !== before) ?? ''
-      await routed.cluster.moveLeader('hashed', 5, to)
       const sql = 'SELECT name FROM hashed WHERE id = 5'
+      await client.query(sql)
+      await routed.cluster.moveLeader('hashed', 5, to)
       const missesOf = async () => (await reachedBy('hashed', () => client.query(sql))).misses
 
       expect(await missesOf()).toBe(1)
@@ -197,6 +198,7 @@ export function routedContract(name: string, start: () => Promise<Routed>): void
       const client = await routed.connect()
       const before = await routed.cluster.leader('hashed', 7)
       const to = routed.cluster.addresses.find(address => address !== before) ?? ''
+      await client.query("REPLACE INTO hashed VALUES (7, 'at home')")
       await routed.cluster.moveLeader('hashed', 7, to)
       routed.cluster.picture.setServer(before, { refusesRemote: true })
       const marks = routed.cluster.marks()

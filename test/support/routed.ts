@@ -149,8 +149,10 @@ function pictureKeeper({ picture }: RoutingCluster): () => void {
   const tenants = [...picture.tenants.values()].map(tenant => ({ ...tenant }))
   return () => {
     for (const { name, ...state } of zones) picture.setZone(name, state)
-    for (const { key, host: _host, port: _port, zone: _zone, ...state } of servers)
+    for (const { key, host: _host, port: _port, zone: _zone, ...state } of servers) {
       picture.setServer(key, state)
+      picture.recall(key)
+    }
     for (const { name, id: _id, ...state } of tenants) picture.setTenant(name, state)
   }
 }

@@ -78,6 +78,9 @@ export const SETTINGS: RoutingSettings = {
   maxRetries: 3,
   avoidsStaleReplicas: false,
   staleRetryMs: 5_000,
+  staleRemoveMs: 21_600_000,
+  enableReroute: false,
+  enableWeakReroute: true,
 }
 
 export function zone(name: string, more: Partial<Zone> = {}): Zone {

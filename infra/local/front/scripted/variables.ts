@@ -32,6 +32,7 @@ const DEFAULTS: Readonly<Record<string, string | number>> = {
   ob_proxy_global_variables_version: 1,
   ob_proxy_set_trx_executed: 'OFF',
   ob_proxy_user_privilege: 0,
+  ob_max_read_stale_time: -1,
   ob_read_consistency: 'STRONG',
   ob_route_policy: 1,
   ob_query_timeout: 10000000,

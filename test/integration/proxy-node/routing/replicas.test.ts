@@ -4,6 +4,7 @@
  */
 import type { Connection } from 'mysql2/promise'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import type { Touched } from '../../../../infra/local/front/engine.ts'
 import { parseTargets } from '../../../../proxy-node/routing/forced.ts'
 import { type Routed, rowsOf, startRouted } from '../../../support/routed.ts'
 
@@ -56,12 +57,7 @@ async function seenOf(tables: RegExp, act: () => Promise<unknown>) {
   let count = 0
   for (const { front, touched, text } of cluster.entries(marks)) {
     if (touched === undefined ? !/unplaced/.test(text) : !tables.test(touched.table)) continue
-    const [tablet] = touched?.tablets ?? []
-    const replicas = tablet === undefined ? [] : cluster.picture.replicas('app', tablet.tabletId)
-    const here = replicas.find(({ server }) => server === front)
-    const role = here?.isLeader === true ? 'leader' : 'follower'
-    if (tablet === undefined) roles.add('none')
-    else roles.add(here === undefined ? 'other' : role)
+    roles.add(roleOf(touched, front))
     zones.add(cluster.picture.server(front).zone)
     fronts.add(front)
     count += 1
@@ -82,6 +78,16 @@ const blind = (statement: () => string = UNPLACED) =>
       await one.query(statement())
     }
   })
+
+/** What the server is to the first partition that a statement needed. */
+function roleOf(touched: Touched | undefined, front: string): Role {
+  const [tablet] = touched?.tablets ?? []
+  if (tablet === undefined) return 'none'
+  const replicas = routed.cluster.picture.replicas('app', tablet.tabletId)
+  const here = replicas.find(({ server }) => server === front)
+  if (here === undefined) return 'other'
+  return here.isLeader ? 'leader' : 'follower'
+}
 
 const stopZone = (zone: string) => {
   for (const server of routed.cluster.picture.servers)

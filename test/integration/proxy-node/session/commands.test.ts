@@ -1,6 +1,7 @@
 /** What a command does to the session: retries, KILL, other users, resets, files, locks (§4.7, §5, §6, §7.5). */
 import { afterEach, describe, expect, test } from 'vitest'
 import { lenencText } from '../../../../infra/local/front/codec.ts'
+import { DEFAULT_SETTINGS } from '../../../../proxy-node/session/peers.ts'
 import { type DataPlane, type Plan, startDataPlane } from '../../../support/data-plane.ts'
 import {
   changed,
@@ -212,7 +213,10 @@ describe('5727 names a better server', () => {
       }),
     }
     const [first, second] = [await fake(reroutes), await fake(reroutes)]
-    const plane = await planeOver([first, second], { leaders: { 'demo.t1': address(first) } })
+    const plane = await planeOver([first, second], {
+      leaders: { 'demo.t1': address(first) },
+      settings: { routing: { ...DEFAULT_SETTINGS.routing, enableReroute: true } },
+    })
     const client = await loggedIn(plane, 'u@app#c1', 'demo')
 
     expect(await portOf(client, 'SELECT * FROM t1')).toBe(better.port)

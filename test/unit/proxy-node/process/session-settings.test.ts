@@ -45,6 +45,25 @@ test.each([
   expect(sessionSettings(store, 4)).toMatchObject(expected)
 })
 
+test.each([
+  [
+    'ob_max_read_stale_time',
+    '5000000',
+    { maxReadStaleUs: 5_000_000, routing: { avoidsStaleReplicas: true } },
+  ],
+  ['enable_reroute', 'true', { routing: { enableReroute: true } }],
+  [
+    'enable_weak_reroute',
+    'false',
+    { routing: { enableWeakReroute: false, avoidsStaleReplicas: false } },
+  ],
+])('%s = %s says when a server may name a better one', (name, text, expected) => {
+  const store = config()
+  store.alter([[name, text]])
+
+  expect(sessionSettings(store, 1)).toMatchObject(expected)
+})
+
 test('init_sql other than SET is refused with its code, and the old one kept', () => {
   const store = config()
   store.alter([['init_sql', 'SET a = 1']])

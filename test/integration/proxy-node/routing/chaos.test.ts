@@ -1,0 +1,257 @@
+/**
+ * Servers that are killed, refuse, freeze, accept without a word, are slow, come and go, while clients
+ * work: statements move on, who is bad is avoided and taken back, what was lost is told, and nothing is
+ * executed twice. Intervals are a fraction of the defaults; the rules are the same.
+ */
+import type { Connection } from 'mysql2/promise'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import type { Order } from '../../../../infra/local/front/orders.ts'
+import { CONGESTED } from '../../../../proxy-node/topology/model.ts'
+import { type Routed, startRouted } from '../../../support/routed.ts'
+import { Load } from '../../../support/routed-load.ts'
+import type { TextWatch } from '../../../support/routing-cluster.ts'
+
+const PARTS = 12
+const CLIENTS = 12
+/** What is 1 s, 5 s, 20 s by default. */
+const TICK_MS = 100
+const PROBE_MS = 500
+const CONNECT_MS = 300
+const LONG_CONNECT_MS = 3_000
+const REFRESH_MS = 500
+const VICTIM = 2
+/** Told when a statement is lost with its server: nobody knows whether it was executed. */
+const LOST = 10014
+
+let routed: Routed
+let watch: TextWatch
+let load: Load
+
+beforeAll(async () => {
+  routed = await startRouted({
+    subnet: '127.33.5',
+    node: {
+      detection: { detectMode: 1, intervalMs: TICK_MS, timeoutMs: PROBE_MS },
+      refreshIntervalMs: REFRESH_MS,
+    },
+  })
+  const client = await routed.connect()
+  await client.query(
+    `CREATE TABLE hashed (id INT PRIMARY KEY, name VARCHAR(50)) PARTITION BY HASH(id) PARTITIONS ${PARTS}`,
+  )
+  for (let id = 0; id < PARTS; id++) await client.query(`INSERT INTO hashed VALUES (${id}, 'x')`)
+})
+
+beforeEach(async () => {
+  routed.settings.connectTimeoutMs = CONNECT_MS
+  watch = routed.cluster.watchTexts()
+  load = new Load(routed, {
+    clients: CLIENTS,
+    statement: (mark, turn) => `UPDATE hashed SET name = '${mark}' WHERE id = ${turn % PARTS}`,
+  })
+  await load.start()
+  await load.more(4 * PARTS)
+})
+
+afterEach(async () => {
+  await load.stop()
+  await routed.cluster.order('all', { kind: 'normal' })
+  await routed.reset()
+})
+
+afterAll(() => routed?.stop())
+
+const order = (what: Order) => routed.cluster.order(VICTIM, what)
+const victim = () => routed.cluster.key(VICTIM)
+const isAvoided = () => routed.avoided.includes(victim())
+const isDead = () => (routed.known.blacklist.congestionOf(victim()) & CONGESTED.detected) !== 0
+
+async function took(condition: () => boolean, what: string): Promise<number> {
+  const from = Date.now()
+  await routed.until(condition, what)
+  return Date.now() - from
+}
+
+/** Nothing twice; what failed was lost with its server, one statement a client at most, and not after that. */
+function expectOnce(most = CLIENTS): void {
+  expect(watch.isWhole).toBe(true)
+  expect(watch.twice(/mark-/)).toEqual([])
+  const executed = watch.executed(/mark-/)
+  expect(load.done.filter(text => executed.get(text) !== 1)).toEqual([])
+  expect(load.failed.filter(({ errno }) => errno !== LOST)).toEqual([])
+  expect(load.failed.length).toBeLessThanOrEqual(most)
+}
+
+describe('a server that is gone', () => {
+  beforeEach(() => {
+    routed.settings.connectTimeoutMs = LONG_CONNECT_MS
+  })
+
+  test('killed: what was under way there is told, all else goes on at once elsewhere', async () => {
+    await order({ kind: 'stop' })
+    await load.more(10 * PARTS)
+    const failed = load.failed.length
+    await took(isAvoided, 'the server is avoided')
+    await load.more(10 * PARTS)
+
+    expect(load.failed.length).toBe(failed)
+    expectOnce()
+    // A refused connect costs no waiting.
+    expect(load.slowestMs).toBeLessThan(LONG_CONNECT_MS)
+  })
+
+  test('refuses: who comes is moved on at once; who is inside goes on until it is declared dead', async () => {
+    await order({ kind: 'refuse' })
+    const others = new Load(routed, {
+      clients: CLIENTS,
+      statement: (mark, turn) =>
+        `UPDATE hashed SET name = 'new ${mark}' WHERE id = ${turn % PARTS}`,
+    })
+    await others.start()
+    await took(isAvoided, 'the server is avoided')
+    expect(load.failed).toEqual([])
+    await took(isDead, 'the server is dead')
+    await load.more(10 * PARTS)
+    await others.stop()
+
+    expect(others.failed).toEqual([])
+    expect(others.slowestMs).toBeLessThan(LONG_CONNECT_MS)
+    expectOnce()
+  })
+
+  test('is back when it greets again', async () => {
+    await order({ kind: 'stop' })
+    await took(isAvoided, 'the server is avoided')
+    const marks = routed.cluster.marks()
+    await order({ kind: 'normal' })
+
+    expect(await took(() => !isAvoided(), 'the server is trusted')).toBeLessThan(
+      PROBE_MS + 10 * TICK_MS,
+    )
+    await load.more(10 * PARTS)
+    const fronts = routed.cluster.entries(marks).filter(({ text }) => text.includes('mark-'))
+    expect(fronts.map(({ front }) => front)).toContain(victim())
+    expectOnce()
+  })
+})
+
+describe('a leader that is gone', () => {
+  const MANY = 48
+  beforeAll(async () => {
+    const client = await routed.connect()
+    await client.query(
+      `CREATE TABLE many (id INT PRIMARY KEY, name VARCHAR(50)) PARTITION BY HASH(id) PARTITIONS ${MANY}`,
+    )
+  })
+
+  test('is asked about with the first connect that fails: the second statement goes to the new leader', async () => {
+    // Nothing but the failed connects may say it.
+    routed.node.blacklist = { ...routed.node.blacklist, detectMode: 0, failureThreshold: 0 }
+    routed.node.detection = { ...routed.node.detection, detectMode: 0 }
+    routed.node.locations = { ...routed.node.locations, refreshGapMs: 0 }
+    const client = await routed.connect()
+    const each = async (clientOf: () => Promise<Connection>) => {
+      for (let id = 0; id < MANY; id++)
+        await (await clientOf()).query(`DELETE FROM many WHERE id = ${id}`)
+    }
+    await each(() => Promise.resolve(client))
+    await order({ kind: 'stop' })
+    routed.cluster.picture.retire(victim())
+    await each(() => routed.connect())
+    await load.more(PARTS)
+    const before = routed.cluster.reached('many').strongMisses
+    await each(() => routed.connect())
+
+    expect(routed.cluster.reached('many').strongMisses).toBe(before)
+    routed.cluster.picture.recall(victim())
+  })
+})
+
+test('what is lost under way counts against its server', async () => {
+  const failures = () => routed.known.blacklist.standingOf(victim(), Date.now())?.failureEvents ?? 0
+  const before = failures()
+  await order({ kind: 'lose-next' })
+  await took(() => load.failed.length > 0, 'a statement is lost')
+
+  await took(() => failures() > before, 'it is counted')
+  expect(load.failed).toHaveLength(1)
+  expectOnce(1)
+})
+
+describe('a server that hangs', () => {
+  test('frozen: it is declared dead by its probes, and what waits for it ends with a clear error', async () => {
+    await order({ kind: 'freeze' })
+    const dead = await took(isDead, 'the server is dead')
+
+    // Three probes, each begun with the end of the one before, behind the tick that began the first.
+    expect(dead).toBeLessThan(3 * PROBE_MS + 10 * TICK_MS)
+    await load.more(20 * PARTS)
+    expectOnce()
+    expect(load.failed.length).toBeGreaterThan(0)
+    for (const { tookMs } of load.failed) expect(tookMs).toBeLessThan(dead + 10 * TICK_MS)
+  })
+
+  test('and is back when it thaws', async () => {
+    await order({ kind: 'freeze' })
+    await took(isDead, 'the server is dead')
+    await order({ kind: 'normal' })
+
+    expect(await took(() => !isAvoided(), 'the server is trusted')).toBeLessThan(
+      2 * PROBE_MS + 10 * TICK_MS,
+    )
+    await load.more(10 * PARTS)
+    expectOnce()
+  })
+
+  test('half-open: new connections wait for the connect time-out, once; then it is avoided', async () => {
+    await order({ kind: 'half-open' })
+    const others = new Load(routed, {
+      clients: CLIENTS,
+      statement: (mark, turn) =>
+        `UPDATE hashed SET name = 'new ${mark}' WHERE id = ${turn % PARTS}`,
+    })
+    await others.start()
+    await took(isAvoided, 'the server is avoided')
+    await others.more(10 * PARTS)
+    await others.stop()
+
+    expect(others.failed).toEqual([])
+    expectOnce()
+  })
+
+  test('slow: it is waited for, nothing is held against it', async () => {
+    await order({ kind: 'delay', delayMs: TICK_MS })
+    await load.more(20 * PARTS)
+
+    expect(load.failed).toEqual([])
+    expect(isAvoided()).toBe(false)
+    expectOnce(0)
+  })
+})
+
+test('a server that comes and goes: each time what was under way is told, nothing else fails', async () => {
+  await order({ kind: 'flap', downMs: 2 * TICK_MS, upMs: 2 * TICK_MS })
+  for (let turn = 0; turn < 5; turn++) {
+    await load.more(5 * PARTS)
+    await new Promise(resolve => setTimeout(resolve, 2 * TICK_MS))
+  }
+  await order({ kind: 'normal' })
+  await took(() => !isAvoided(), 'the server is trusted')
+
+  expectOnce(6 * CLIENTS)
+})
+
+test('INACTIVE: avoided with the next list, and trusted again when it is ACTIVE and greets', async () => {
+  routed.cluster.picture.setServer(victim(), { status: 'INACTIVE' })
+  routed.cluster.picture.retire(victim())
+  expect(await took(isAvoided, 'the server is avoided')).toBeLessThan(REFRESH_MS + 10 * TICK_MS)
+  routed.cluster.picture.setServer(victim(), { status: 'ACTIVE' })
+  routed.cluster.picture.recall(victim())
+
+  expect(await took(() => !isAvoided(), 'the server is trusted')).toBeLessThan(
+    REFRESH_MS + PROBE_MS + 10 * TICK_MS,
+  )
+  await load.more(5 * PARTS)
+  expect(load.failed).toEqual([])
+  expectOnce(0)
+})

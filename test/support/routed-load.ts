@@ -1,0 +1,94 @@
+/** Clients that send one statement after the other, each with a text of its own, and note what became of it. */
+import type { Connection } from 'mysql2/promise'
+import type { Routed } from './routed.ts'
+
+export type Failed = {
+  readonly text: string
+  readonly errno: number
+  readonly message: string
+  readonly atMs: number
+  readonly tookMs: number
+}
+
+export type LoadPlan = {
+  readonly clients: number
+  /** `mark` is unique; it is in the text. */
+  readonly statement: (mark: string, turn: number) => string
+  /** Between two statements of a client. */
+  readonly paceMs?: number
+}
+
+export class Load {
+  private readonly routed: Routed
+  private readonly plan: LoadPlan
+  private isOver = false
+  private running: Promise<unknown> = Promise.resolve()
+  private turn = 0
+  readonly failed: Failed[] = []
+  readonly done: string[] = []
+  /** Of a statement that was answered, the longest. */
+  slowestMs = 0
+
+  constructor(routed: Routed, plan: LoadPlan) {
+    this.routed = routed
+    this.plan = plan
+  }
+
+  /** Resolves when every client has been answered once. */
+  async start(): Promise<void> {
+    const clients = Array.from({ length: this.plan.clients }, (_client, at) => at)
+    const loops: Promise<unknown>[] = []
+    await Promise.all(
+      clients.map(
+        at =>
+          new Promise<void>((resolve, reject) => {
+            const loop = this.loop(at, resolve)
+            loop.catch(reject)
+            loops.push(loop)
+          }),
+      ),
+    )
+    this.running = Promise.all(loops)
+  }
+
+  /** Resolves when so many more statements were answered by now, well or badly. */
+  async more(count: number): Promise<void> {
+    const wanted = this.done.length + this.failed.length + count
+    await this.routed.until(
+      () => this.done.length + this.failed.length >= wanted,
+      `${count} more statements`,
+    )
+  }
+
+  async stop(): Promise<void> {
+    this.isOver = true
+    await this.running
+  }
+
+  private async loop(client: number, isUnderWay: () => void): Promise<void> {
+    let connection = await this.routed.connect()
+    while (!this.isOver) {
+      if (!(await this.one(connection, client))) connection = await this.routed.connect()
+      isUnderWay()
+      const { paceMs = 1 } = this.plan
+      await new Promise(resolve => setTimeout(resolve, paceMs))
+    }
+  }
+
+  /** False when the connection is gone. */
+  private async one(connection: Connection, client: number): Promise<boolean> {
+    const turn = this.turn++
+    const text = this.plan.statement(`mark-${client}-${turn}-`, turn)
+    const atMs = Date.now()
+    try {
+      await connection.query(text)
+      this.done.push(text)
+      this.slowestMs = Math.max(this.slowestMs, Date.now() - atMs)
+      return true
+    } catch (error) {
+      const { errno = 0, message, fatal } = error as Error & { errno?: number; fatal?: boolean }
+      this.failed.push({ text, errno, message, atMs, tookMs: Date.now() - atMs })
+      return fatal !== true
+    }
+  }
+}
