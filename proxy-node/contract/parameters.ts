@@ -403,6 +403,7 @@ const TAKING_EFFECT: ReadonlySet<string> = new Set([
   'enable_primary_zone',
   'enable_qa_mode',
   'enable_read_write_split',
+  'enable_reroute',
   'enable_server_ssl',
   'enable_single_leader_node_routing',
   'enable_standby',
