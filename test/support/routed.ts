@@ -110,8 +110,8 @@ export class Routed {
     return cluster
   }
 
-  /** The proxy has seen the picture as it is now, and knows of no location. */
-  async relist(): Promise<void> {
+  /** The proxy has seen the picture as it is now, and knows of no location unless it `keeps` them. */
+  async relist(keeps = false): Promise<void> {
     // The round under way may have begun before: the next one has not, and is over when one more is under way.
     const wanted = this.behind.listings + 3
     const isListed = () => {
@@ -119,7 +119,7 @@ export class Routed {
       return this.behind.listings >= wanted
     }
     await this.until(isListed, 'the cluster is listed')
-    this.clusters.node.expire(60_000)
+    if (!keeps) this.clusters.node.expire(60_000)
     await new Promise(resolve => setTimeout(resolve, 1))
   }
 
