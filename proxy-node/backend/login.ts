@@ -10,6 +10,7 @@ import { CAPABILITY, NATIVE_PLUGIN } from '../wire/protocol.ts'
 export type ProxyLogin = {
   readonly user: string
   readonly tenant: string
+  /** Empty: the server is not told, and checks nothing. */
   readonly cluster: string
   /** Answer to `scramble`, 20 bytes or none. */
   readonly token: Uint8Array
@@ -88,12 +89,12 @@ function attributes(
     __mysql_client_type: '__ob_proxy',
     __connection_id: String(greeting.connectionId),
     __proxy_connection_id: String(login.connectionId),
-    __cluster_name: login.cluster,
     __proxy_capability_flag: String(capabilities),
     __client_ip: login.clientAddress,
     __client_addr_port: String(login.clientPort),
     __client_session_id: String(login.connectionId),
     __proxy_version: login.proxyVersion,
+    ...(login.cluster === '' ? {} : { __cluster_name: login.cluster }),
   }
   const map = new Map(
     Object.entries(texts).map(([key, text]) => [key, Buffer.from(text) as Uint8Array]),

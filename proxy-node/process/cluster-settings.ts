@@ -11,7 +11,7 @@ import type { WorkerClusterSettings } from './worker-clusters.ts'
 /** Of `routing_cache_mem_limited`, what the supervisor's picture may take; workers share the rest. */
 const SUPERVISOR_SHARE = 0.75
 /** What an entry takes in a worker, more or less. */
-const WORKER_ENTRY_BYTES = 512
+const WORKER_ENTRY_BYTES = 1024
 const LEAST_ENTRIES = 16
 
 export function clusterSettings(config: ConfigStore): NodeClustersSettings {
@@ -41,6 +41,7 @@ export function clusterSettings(config: ConfigStore): NodeClustersSettings {
     refreshIntervalMs: config.timeMs('server_state_refresh_interval'),
     checksLocality: config.isOn('check_tenant_locality_change'),
     cleanIntervalMs: config.timeMs('cache_cleaner_clean_interval'),
+    checksRole: config.isOn('enable_standby'),
     maxClusters: config.number('cluster_count_high_water_mark'),
     expiryMs: config.timeMs('cluster_expire_time'),
     maxBytes: config.number('routing_cache_mem_limited') * SUPERVISOR_SHARE,

@@ -17,6 +17,8 @@ import {
 } from './cluster-messages.ts'
 
 export type NodeClustersSettings = ClusterSettings & {
+  /** `enable_standby`: of several lists the primary's is looked for. */
+  readonly checksRole: boolean
   /** `cluster_count_high_water_mark`. */
   readonly maxClusters: number
   /** `cluster_expire_time`: unused for so long, a cluster is given up; 0: never. */
@@ -232,6 +234,7 @@ export class NodeClusters {
         name,
         id: 0,
         expectedName,
+        mustBePrimary: () => beginning.choices.length > 1 && port.settings().checksRole,
         rootservices: () => beginning.choices[beginning.at % beginning.choices.length] ?? [],
         settings: port.settings,
         query: port.query,
@@ -260,11 +263,12 @@ export class NodeClusters {
     return cluster
   }
 
-  /** Each gives in proportion when all together take too much. */
+  /** What the others leave, and an equal part at least. */
   private shareOf(cluster: Cluster): number {
-    const total = this.all().reduce((sum, { locations }) => sum + locations.size, 0)
     const { maxBytes } = this.port.settings()
-    return total <= maxBytes ? maxBytes : (maxBytes * cluster.locations.size) / total
+    const total = this.all().reduce((sum, { locations }) => sum + locations.size, 0)
+    const others = total - cluster.locations.size
+    return Math.max(maxBytes / Math.max(1, this.kept.size), maxBytes - others)
   }
 
   private async takeRootservices(name: string): Promise<void> {

@@ -24,6 +24,7 @@ export function sessionSettings(config: ConfigStore, workers: number): SessionSe
     queryTimeoutDeltaMs: config.timeMs('observer_query_timeout_delta'),
     maxMemoryBytes: config.number('client_max_memory_size'),
     usesOb20: config.isOn('enable_ob_protocol_v2'),
+    checksCluster: config.isOn('enable_cluster_checkout'),
     tracesFullLink: config.isOn('enable_full_link_trace'),
     routing: routingSettings(config),
     targets: targetServers(config),

@@ -40,7 +40,6 @@ import { serverTlsOf, sslSettings, tryCertificates } from './tls-contexts.ts'
 import { type PredecessorReport, predecessorReport, upgradeLines } from './upgrade-view.ts'
 import { type WorkerProcess, Workers } from './workers.ts'
 
-const METADATA_TIMEOUT_MS = 5_000
 const MAX_WORKERS = 16
 /** A successor accepts clients when it knows its OB cluster, or when that cannot be waited for. */
 const DISCOVERY_WAIT_MS = 5_000
@@ -98,11 +97,14 @@ export class Supervisor {
       },
       broke: fault => this.port.log.error(`${fault.code}: ${fault.message}`),
     })
+    const { config } = this
     const transport = tunedTransport(() => socketTuning(this.config))
     this.metadata = new MetadataConnections(transport, systemClock, {
       passwords: () =>
         ['observer_sys_password', 'observer_sys_password1'].flatMap(name => this.stage1(name)),
-      timeoutMs: METADATA_TIMEOUT_MS,
+      get timeoutMs() {
+        return config.timeMs('short_async_task_timeout')
+      },
       tls: {
         current: () => serverTlsOf(this.settings().ssl),
         failed: (server, reason) => this.tlsFailed(server, reason),

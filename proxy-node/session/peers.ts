@@ -26,6 +26,7 @@ export const DEFAULT_SETTINGS = {
   queryTimeoutDeltaMs: 20_000,
   maxMemoryBytes: 8 * 1024 * 1024,
   usesOb20: true,
+  checksCluster: true,
   tracesFullLink: false,
   routing: {
     mode: 'oceanbase',

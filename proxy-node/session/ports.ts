@@ -94,6 +94,8 @@ export type SessionSettings = LobbyLimits &
     readonly maxMemoryBytes: number
     /** `enable_ob_protocol_v2`. */
     readonly usesOb20: boolean
+    /** `enable_cluster_checkout`: logins name the cluster, so that a server of another refuses them. */
+    readonly checksCluster: boolean
     /** Full-link trace ids of servers follow the session to the next server (OB 2.0 only). */
     readonly tracesFullLink: boolean
     readonly routing: RoutingSettings

@@ -217,7 +217,9 @@ export class SignIn {
       this.deny(credentials)
       return
     }
-    const login = proxyLogin(credentials, {
+    const { checksCluster } = host.deps.settings()
+    const named = checksCluster ? credentials : { ...credentials, cluster: '' }
+    const login = proxyLogin(named, {
       address: host.entry.address,
       port: host.entry.port,
       connectionId: host.id,

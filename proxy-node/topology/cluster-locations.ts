@@ -4,6 +4,7 @@
  * Source: proxy-routing.md §4.
  */
 import type { Clock } from '../base/clock.ts'
+import type { Packing } from './entry-shelf.ts'
 import { FlowControl, type FlowLimits } from './flow-control.ts'
 import { type Entry, LocationStore, type StoreLimits, type StorePort } from './location-store.ts'
 import type { TenantServers } from './model.ts'
@@ -18,9 +19,9 @@ import {
 } from './statements.ts'
 import {
   type Answer,
+  Locations,
   type PartitionDescription,
   type PartitionEntry,
-  ReplicaLists,
   type RoutineEntry,
   type Row,
   routineEntryOf,
@@ -68,6 +69,8 @@ const BOUNDED_3X: ReadonlySet<string> = new Set(['3', '4', '5', '7'])
 /** A schema version that says nothing (§4.4). */
 const UNKNOWN_VERSION = '0'
 const SEPARATOR = '\0'
+/** Between the fields of a packed entry; JSON writes it as an escape. */
+const PACK_MARK = '\x01'
 
 export class ClusterLocations {
   readonly tables: LocationStore<TableEntry>
@@ -77,7 +80,34 @@ export class ClusterLocations {
   readonly flow: FlowControl
   private readonly port: LocationsPort
   private readonly clock: Clock
-  private readonly lists = new ReplicaLists()
+  private readonly places = new Locations()
+  private readonly packsTables: Packing<TableEntry> = {
+    pack: ({ tableId, tableType, partNum, schemaVersion, replicas, description }) => {
+      const head = [tableId, tableType, partNum, schemaVersion].join(PACK_MARK)
+      const tail = description === undefined ? '' : JSON.stringify(description)
+      return `${head}${PACK_MARK}${this.places.packed(replicas)}${PACK_MARK}${tail}`
+    },
+    unpack: text => {
+      const [tableId = '', tableType, partNum, schemaVersion = '', place = '', tail = ''] =
+        text.split(PACK_MARK)
+      return {
+        tableId,
+        tableType: Number(tableType),
+        partNum: Number(partNum),
+        schemaVersion,
+        replicas: this.places.unpacked(place),
+        description: tail === '' ? undefined : JSON.parse(tail),
+      }
+    },
+  }
+  private readonly packsPartitions: Packing<PartitionEntry> = {
+    pack: ({ tableId, tabletId, replicas }) =>
+      [tableId, tabletId, this.places.packed(replicas)].join(PACK_MARK),
+    unpack: text => {
+      const [tableId = '', tabletId = '', place = ''] = text.split(PACK_MARK)
+      return { tableId, tabletId, replicas: this.places.unpacked(place) }
+    },
+  }
 
   constructor(port: LocationsPort, clock: Clock) {
     this.port = port
@@ -88,18 +118,21 @@ export class ClusterLocations {
       changed: (key, value) => port.changed({ kind: 'table', key, value: value ?? null }),
       sizeOf: (key, { description }) => ENTRY_BYTES + key.length + sizeOf(description),
       isSame: isSameTable,
+      packing: this.packsTables,
     })
     this.partitions = this.store({
       fetch: (key, isFlushed) => this.fetchPartition(key, isFlushed),
       changed: (key, value) => port.changed({ kind: 'partition', key, value: value ?? null }),
       sizeOf: key => ENTRY_BYTES + key.length,
       isSame: (before, after) => before.replicas === after.replicas,
+      packing: this.packsPartitions,
     })
     this.routines = this.store({
       fetch: key => this.fetchRoutine(key),
       changed: (key, value) => port.changed({ kind: 'routine', key, value: value ?? null }),
       sizeOf: (key, { sql }) => ENTRY_BYTES + key.length + sql.length,
       isSame: (before, after) => before.sql === after.sql,
+      packing: { pack: JSON.stringify, unpack: JSON.parse },
     })
     this.tenants = new Tenants(
       tenant => this.fetchTenant(tenant),
@@ -164,7 +197,7 @@ export class ClusterLocations {
     const { port } = this
     const { id: _none, ...names } = namesOf(key)
     const rows = await port.ask(tableStatement(port.shape(), names, isFlushed))
-    const entry = tableEntryOf(rows, this.lists)
+    const entry = tableEntryOf(rows, this.places)
     if (entry === undefined || entry.partNum <= 1 || !port.settings().prunes) return entry
     const before = this.tables.peek(key)
     const isKnown = before?.description !== undefined && isSameSchema(before, entry)
@@ -219,7 +252,7 @@ export class ClusterLocations {
     // Some servers answer for the first partition when they do not know this one.
     const rows = answer.filter(row => (row['tablet_id'] ?? id) === id)
     const tableKey = keyOf(tenant, database, table)
-    const entry = tableEntryOf(rows, this.lists)
+    const entry = tableEntryOf(rows, this.places)
     const known = this.tables.peek(tableKey)
     if (entry === undefined || (known !== undefined && !isSameSchema(known, entry))) {
       this.tables.missed(tableKey, false)

@@ -60,6 +60,8 @@ export type ClusterPort = {
   readonly id: number
   /** The name that its servers must tell; undefined: any. */
   readonly expectedName: string | undefined
+  /** There are other lists of root services, and this one may be a standby's. */
+  readonly mustBePrimary: () => boolean
   readonly rootservices: () => readonly ServerAddress[]
   readonly settings: () => ClusterSettings
   /** Runs a metadata statement as proxyro. @throws Error when it cannot be answered. */
@@ -262,7 +264,12 @@ export class Cluster {
     const isChecked = !this.isUnchecked
     try {
       const listing = await listCluster(
-        { ask: sql => this.ask(sql), expectedName: port.expectedName, isChecked },
+        {
+          ask: sql => this.ask(sql),
+          expectedName: port.expectedName,
+          mustBePrimary: port.mustBePrimary(),
+          isChecked,
+        },
         this.listing,
       )
       if (this.isStopped) return

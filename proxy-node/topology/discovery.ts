@@ -111,6 +111,24 @@ export function singleLeadersOf(answer: Answer): ReadonlyMap<string, ServerAddre
   return single
 }
 
+/** The same by units, 3.x: leaders are in the only zone of highest priority, where there is one unit. */
+export function singleLeadersByUnits(
+  units: Answer,
+  tenants: readonly ListedTenant[],
+): ReadonlyMap<string, ServerAddress> {
+  const single = new Map<string, ServerAddress>()
+  for (const { id, primaryZone } of tenants) {
+    const own = units.filter(row => row['tenant_id'] === id)
+    const [zones = []] = primaryZonesOf(primaryZone)
+    const isOnePool = new Set(own.map(row => row['resource_pool_id'])).size === 1
+    if (!isOnePool || own[0]?.['unit_count'] !== '1' || zones.length !== 1) continue
+    const unit = own.find(row => row['zone'] === zones[0])
+    const address = addressOf(unit?.['svr_ip'], unit?.['sql_port'])
+    if (address !== undefined) single.set(id, address)
+  }
+  return single
+}
+
 /** `z1,z2;z3`: groups by falling priority; RANDOM and nothing: none. */
 export function primaryZonesOf(text: string): readonly (readonly string[])[] {
   if (text.trim().toUpperCase() === 'RANDOM') return []

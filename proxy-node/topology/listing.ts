@@ -9,6 +9,7 @@ import {
   majorVersionOf,
   serversOf,
   shapeOf,
+  singleLeadersByUnits,
   singleLeadersOf,
   tenantsOf,
   zonesOf,
@@ -19,8 +20,10 @@ import {
   COMMENT_STATEMENT,
   COMPACTION_STATEMENT,
   leaderStatements,
+  ROLE_STATEMENT,
   SERVERS_STATEMENT,
   TENANTS_STATEMENT,
+  UNITS_STATEMENT,
   VERSION_STATEMENT,
   ZONES_STATEMENT,
 } from './statements.ts'
@@ -44,7 +47,9 @@ export type ListingPort = {
   readonly ask: (sql: string) => Promise<Answer>
   /** The name that the cluster has to have; undefined: any (§3.4). */
   readonly expectedName: string | undefined
-  /** Version and name are as in the round before. */
+  /** Of several lists nobody says which is the primary's: a standby of 3.x is not the one (§3.3). */
+  readonly mustBePrimary: boolean
+  /** Version, name and role are as in the round before. */
   readonly isChecked: boolean
 }
 
@@ -66,7 +71,7 @@ export async function listCluster(
   if (servers.length === 0) throw new Error('the list of servers is empty')
   const listed = await optional(ask, TENANTS_STATEMENT[shape])
   const tenants = listed === undefined ? (before?.tenants ?? []) : tenantsOf(listed)
-  const leaders = shape === 'v4' ? await leadersOf(ask, tenants) : new Map()
+  const leaders = await (shape === 'v4' ? leadersOf(ask, tenants) : leaders3xOf(ask, tenants))
   return {
     majorVersion,
     flavour,
@@ -100,7 +105,10 @@ async function versionOf(port: ListingPort): Promise<Pick<Listing, 'majorVersion
   const majorVersion = majorVersionOf(await port.ask(VERSION_STATEMENT))
   if (majorVersion === undefined) throw new Error('ob_version() is no version')
   if (port.expectedName !== undefined) await checkName(port, port.expectedName, majorVersion)
-  if (majorVersion < 4) return { majorVersion, flavour: 'v3' }
+  if (majorVersion < 4) {
+    if (port.mustBePrimary) await checkRole(port)
+    return { majorVersion, flavour: 'v3' }
+  }
   const comment = await optional(port.ask, COMMENT_STATEMENT)
   const isSeekdb = (comment?.[0]?.['version_comment'] ?? '').toLowerCase().includes('seekdb')
   return { majorVersion, flavour: isSeekdb ? 'seekdb' : 'v4' }
@@ -111,6 +119,22 @@ async function checkName(port: ListingPort, expected: string, majorVersion: numb
   const name = answer[0]?.['value'] ?? ''
   if (name.toLowerCase() !== expected.toLowerCase())
     throw new WrongCluster(`the servers are those of cluster '${name}', not of '${expected}'`)
+}
+
+/** Servers too old to have standbys cannot say, and are none. */
+async function checkRole(port: ListingPort): Promise<void> {
+  const answer = await optional(port.ask, ROLE_STATEMENT)
+  const role = answer?.[0]?.['cluster_role'] ?? 'PRIMARY'
+  if (role.toUpperCase() !== 'PRIMARY')
+    throw new WrongCluster(`the servers are those of a cluster whose role is ${role}`)
+}
+
+async function leaders3xOf(
+  ask: ListingPort['ask'],
+  tenants: readonly ListedTenant[],
+): Promise<ReadonlyMap<string, ServerAddress> | undefined> {
+  const units = await optional(ask, UNITS_STATEMENT)
+  return units === undefined ? undefined : singleLeadersByUnits(units, tenants)
 }
 
 async function leadersOf(

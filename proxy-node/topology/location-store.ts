@@ -5,6 +5,7 @@
  */
 import type { Clock } from '../base/clock.ts'
 import { invariant } from '../base/invariant.ts'
+import { EntryShelf, type Packing } from './entry-shelf.ts'
 import type { FlowControl } from './flow-control.ts'
 
 /**
@@ -62,6 +63,8 @@ export type StorePort<V> = {
   /** Bytes, more or less. */
   readonly sizeOf: (key: string, value: V) => number
   readonly isSame: (before: V, after: V) => boolean
+  /** Of an entry that is not in use. */
+  readonly packing: Packing<V>
   /** A refresh found another value; undefined: it is there no more. */
   readonly changed: (key: string, value: V | undefined) => void
 }
@@ -78,14 +81,17 @@ export class LocationStore<V> {
   private readonly port: StorePort<V>
   private readonly clock: Clock
   private readonly flow: FlowControl
-  private readonly entries = new Map<string, Entry<V>>()
+  private readonly entries: EntryShelf<V>
   /** Apart, so that made-up names push no real ones out. */
   private readonly missing = new Map<string, number>()
+  /** Where eviction looks next. */
+  private turn: Generator<Entry<V>, undefined> | undefined
   /** Bytes of all entries, more or less. */
   size = 0
 
   constructor(port: StorePort<V>, clock: Clock, flow: FlowControl) {
     this.port = port
+    this.entries = new EntryShelf(port.packing)
     this.clock = clock
     this.flow = flow
   }
@@ -94,13 +100,14 @@ export class LocationStore<V> {
     return this.entries.size
   }
 
-  all(): IterableIterator<Entry<V>> {
+  /** For looking only. */
+  all(): Generator<Entry<V>, undefined> {
     return this.entries.values()
   }
 
   /** What is known now; undefined also while it is fetched for the first time. */
   peek(key: string): V | undefined {
-    return this.entries.get(key)?.value
+    return this.entries.peek(key)
   }
 
   /** What is known, at once and however old; never rejects. */
@@ -192,21 +199,26 @@ export class LocationStore<V> {
     return count
   }
 
-  /** Of the entries that came first, the one not used for the longest; the others go to the end. */
+  /** Of some entries that follow each other, the one not used for the longest. */
   private oldOne(): Entry<V> | undefined {
     let oldest: Entry<V> | undefined
-    const seen: Entry<V>[] = []
-    for (const entry of this.entries.values()) {
+    for (let seen = 0; seen < EVICTION_SAMPLE; seen++) {
+      const entry = this.nextInTurn()
+      if (entry === undefined) break
       if (oldest === undefined || entry.usedAt < oldest.usedAt) oldest = entry
-      seen.push(entry)
-      if (seen.length >= EVICTION_SAMPLE) break
-    }
-    for (const entry of seen) {
-      if (entry === oldest) continue
-      this.entries.delete(entry.key)
-      this.entries.set(entry.key, entry)
     }
     return oldest
+  }
+
+  /** Round and round. Why not from the start each time: what was deleted there is passed over again and again. */
+  private nextInTurn(): Entry<V> | undefined {
+    for (let round = 0; round < 2; round++) {
+      this.turn ??= this.entries.values()
+      const { value, done } = this.turn.next()
+      if (done !== true && value !== undefined) return value
+      this.turn = undefined
+    }
+    return undefined
   }
 
   private remove(entry: Entry<V>): void {
@@ -242,7 +254,7 @@ export class LocationStore<V> {
       size: 0,
       waiting: undefined,
     }
-    this.entries.set(key, entry)
+    this.entries.set(entry)
     entry.waiting = this.ask(entry, false)
     return entry.waiting
   }

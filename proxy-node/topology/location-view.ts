@@ -12,7 +12,7 @@ import type { KernelFlavour as TypeCodes } from './partition/column-type.ts'
 import { decodePartitions } from './partition/decode.ts'
 import type { TablePartitions } from './partition/table-partitions.ts'
 import {
-  locationOf,
+  Locations,
   type PartitionEntry,
   type RoutineEntry,
   type TableEntry,
@@ -37,7 +37,7 @@ export type KnownTable = {
   readonly partitions: TablePartitions | undefined
   /** By leaf. */
   readonly leaves: (Place | Promise<Place | undefined> | undefined)[]
-  /** Looked at since the cleaner came by. */
+  /** Looked at again since it was fetched, or since the cleaner came by. */
   isUsed: boolean
 }
 
@@ -60,6 +60,9 @@ const MAX_MISSING = 1_000
 /** Of the entries, so many may be routines: one in so many. */
 const ROUTINES_SHARE = 10
 
+/** Of all tables without partitions. */
+const NO_LEAVES: KnownTable['leaves'] = []
+
 const FLAVOURS: Readonly<Record<KernelFlavour, TypeCodes>> = {
   v3: 'v3',
   v4: 'main-line',
@@ -79,6 +82,9 @@ export class LocationView {
   private latestDatabase = ''
   private latestTable = ''
   private leaves = 0
+  private readonly places = new Locations()
+  /** Where the cleaner looks next. */
+  private turn: MapIterator<KnownTable> | undefined
 
   constructor(port: LocationViewPort, clock: Clock) {
     this.port = port
@@ -152,12 +158,12 @@ export class LocationView {
     const { kind, key } = place
     if (kind === 'partition') {
       const value = await port.partition(key, true).catch(() => null)
-      if (value !== null) place.location = locationOf(value.replicas)
+      if (value !== null) place.location = this.places.of(value.replicas)
     } else {
       const value = await port.table(key, true).catch(() => null)
       if (value === null) return
       // It may not be among the kept ones any more.
-      place.location = locationOf(value.replicas)
+      place.location = this.places.of(value.replicas)
       this.changed({ kind: 'table', key, value })
     }
   }
@@ -195,7 +201,7 @@ export class LocationView {
     if (!hasSamePartitions) {
       if (before !== undefined) this.remove(before)
       this.keepTable(key, value)
-    } else before.place.location = locationOf(value.replicas)
+    } else before.place.location = this.places.of(value.replicas)
   }
 
   private partitionChanged(key: string, value: PartitionEntry | null): void {
@@ -204,7 +210,7 @@ export class LocationView {
     if (known === undefined || leaf === undefined || leaf < 0) return
     const place = known.leaves[leaf]
     if (place === undefined || place instanceof Promise) return
-    if (value !== null) place.location = locationOf(value.replicas)
+    if (value !== null) place.location = this.places.of(value.replicas)
     else {
       known.leaves[leaf] = undefined
       this.leaves -= 1
@@ -230,7 +236,7 @@ export class LocationView {
     if (this.isMissing(key)) return undefined
     const fetched = this.shared(key, async () => {
       const entry = await this.port.partition(key, false)
-      return entry === null ? undefined : placeOf('partition', key, locationOf(entry.replicas))
+      return entry === null ? undefined : placeOf('partition', key, this.places.of(entry.replicas))
     }).then(place => {
       // Else the table was let go, or is another one, meanwhile.
       if (known.leaves[leaf] === fetched) {
@@ -268,13 +274,14 @@ export class LocationView {
       description === undefined
         ? undefined
         : decodePartitions(description, FLAVOURS[this.port.flavour()])
+    const location = this.places.of(entry.replicas)
     const known: KnownTable = {
       key,
-      entry,
-      place: placeOf('table', key, locationOf(entry.replicas)),
+      entry: { ...entry, replicas: location.replicas },
+      place: placeOf('table', key, location),
       partitions,
-      leaves: [],
-      isUsed: true,
+      leaves: partitions === undefined ? NO_LEAVES : [],
+      isUsed: false,
     }
     this.tables.set(key, known)
     return known
@@ -315,19 +322,26 @@ export class LocationView {
     if (this.latest !== undefined) this.latest.isUsed = true
     this.latest = undefined
     while (this.count > most) {
-      const [oldest] = this.tables.values()
+      const oldest = this.nextInTurn()
       if (oldest === undefined) return
       if (this.tables.size === 1) {
         this.dropLeaves(oldest)
         return
       }
       if (!oldest.isUsed) this.remove(oldest)
-      else {
-        oldest.isUsed = false
-        this.tables.delete(oldest.key)
-        this.tables.set(oldest.key, oldest)
-      }
+      else oldest.isUsed = false
     }
+  }
+
+  /** Round and round. Why not from the start each time: what was deleted there is passed over again and again. */
+  private nextInTurn(): KnownTable | undefined {
+    for (let round = 0; round < 2; round++) {
+      this.turn ??= this.tables.values()
+      const { value, done } = this.turn.next()
+      if (done !== true) return value
+      this.turn = undefined
+    }
+    return undefined
   }
 }
 

@@ -51,6 +51,20 @@ export const TENANTS_STATEMENT: Readonly<Record<Shape, string>> = {
     'FROM oceanbase.DBA_OB_TENANTS WHERE previous_locality IS NULL AND tenant_id != 1',
 }
 
+/** Whether the servers are of a primary; 3.x only, where a cluster has standbys as a whole (§3.3). */
+export const ROLE_STATEMENT = `SELECT ${WEAK} cluster_role FROM oceanbase.v$ob_cluster`
+
+/**
+ * Where the units of tenants are, 3.x: of a tenant with one pool of one unit a zone, all leaders are in the
+ * unit of its primary zone (§3.4).
+ */
+export const UNITS_STATEMENT =
+  `SELECT ${WEAK} p.tenant_id, p.resource_pool_id, p.unit_count, u.zone, u.svr_ip, ` +
+  's.inner_port AS sql_port FROM oceanbase.__all_resource_pool p ' +
+  'JOIN oceanbase.__all_unit u ON u.resource_pool_id = p.resource_pool_id ' +
+  'JOIN oceanbase.__all_virtual_server_stat s ON s.svr_ip = u.svr_ip AND s.svr_port = u.svr_port ' +
+  'WHERE p.tenant_id > 1'
+
 /** Tenants asked about in one statement: a longer list is cut into several. */
 const MAX_IDS = 200
 

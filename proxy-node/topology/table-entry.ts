@@ -58,23 +58,41 @@ const REPLICA_TYPES: Readonly<Record<string, ReplicaType>> = {
 }
 const LEADER_ROLE = '1'
 
-/** The same lists of replicas are one: a million tables lie on a few servers. */
-export class ReplicaLists {
-  private readonly known = new Map<string, readonly Replica[]>()
+/** Equal places are one: a million tables lie on a few servers. */
+export class Locations {
+  private readonly known = new Map<string, PartitionLocation>()
+  private readonly numbers = new Map<readonly Replica[], number>()
+  private readonly numbered: (readonly Replica[])[] = []
   private readonly most: number
 
   constructor(most = 20_000) {
     this.most = most
   }
 
-  /** The list that stands for all equal ones. */
-  intern(replicas: readonly Replica[]): readonly Replica[] {
+  /** The location that stands for all with these replicas. */
+  of(replicas: readonly Replica[]): PartitionLocation {
     const key = replicas.map(keyOfReplica).join(' ')
     const found = this.known.get(key)
     if (found !== undefined) return found
     if (this.known.size >= this.most) this.known.clear()
-    this.known.set(key, replicas)
-    return replicas
+    const made = locationOf(replicas)
+    this.known.set(key, made)
+    return made
+  }
+
+  /** A short text that stands for replicas that `of` gave; the replicas themselves when there are too many. */
+  packed(replicas: readonly Replica[]): string {
+    const known = this.numbers.get(replicas)
+    if (known !== undefined) return String(known)
+    if (this.numbered.length >= this.most) return JSON.stringify(replicas)
+    this.numbers.set(replicas, this.numbered.length)
+    this.numbered.push(replicas)
+    return String(this.numbered.length - 1)
+  }
+
+  unpacked(text: string): readonly Replica[] {
+    const known = this.numbered[Number(text)]
+    return known ?? this.of(JSON.parse(text)).replicas
   }
 }
 
@@ -84,7 +102,7 @@ function keyOfReplica({ key, isLeader, type, isDuplicate }: Replica): string {
 }
 
 /** Undefined: there is no such table. */
-export function tableEntryOf(rows: Answer, lists: ReplicaLists): TableEntry | undefined {
+export function tableEntryOf(rows: Answer, locations: Locations): TableEntry | undefined {
   const [first] = rows
   if (first === undefined) return undefined
   return {
@@ -92,7 +110,7 @@ export function tableEntryOf(rows: Answer, lists: ReplicaLists): TableEntry | un
     tableType: Number(first['table_type'] ?? 0),
     partNum: Number(first['part_num'] ?? 1),
     schemaVersion: first['schema_version'] ?? '0',
-    replicas: lists.intern(replicasOf(rows)),
+    replicas: locations.of(replicasOf(rows)).replicas,
     description: undefined,
   }
 }

@@ -27,6 +27,8 @@ export class MetadataCluster {
   readonly name: string
   readonly isOld: boolean
   comment = 'OceanBase'
+  /** Of 3.x. */
+  role = 'PRIMARY'
   servers: Record<string, MetadataServer> = {}
   /** Zone → region and idc. */
   zones: Record<string, { region: string; idc: string; type?: string; merging?: boolean }> = {}
@@ -78,6 +80,8 @@ export class MetadataCluster {
           __all_virtual_proxy_server_stat: () => this.serverRows(),
           __all_tenant: () => this.tenantRows(),
           __all_virtual_proxy_schema: () => this.schemaRows(sql),
+          __all_resource_pool: () => this.unitRows(),
+          v$ob_cluster: () => [{ cluster_role: this.role }],
         }
       : {
           V$OB_PARAMETERS: () => [{ value: this.name }],
@@ -135,6 +139,20 @@ export class MetadataCluster {
     }))
   }
 
+  /** One unit of each tenant on each server. */
+  private unitRows(): Answer {
+    return Object.values(this.tenants).flatMap(({ id }) =>
+      Object.entries(this.servers).map(([host, { zone }]) => ({
+        tenant_id: id,
+        resource_pool_id: id,
+        unit_count: '1',
+        zone,
+        svr_ip: host,
+        sql_port: String(PORT),
+      })),
+    )
+  }
+
   private leaderRows(): Answer {
     return Object.entries(this.leaders).flatMap(([id, hosts]) =>
       hosts.map(host => ({ tenant_id: id, svr_ip: host, sql_port: String(PORT) })),
@@ -142,13 +160,13 @@ export class MetadataCluster {
   }
 
   private schemaRows(sql: string): Answer {
-    const tenant = valueOf(sql, 'tenant_name')
-    const table = valueOf(sql, 'table_name')
+    const tenant = textOf(sql, 'tenant_name')
+    const table = textOf(sql, 'table_name')
     if (table === '__all_dummy') {
       const isThere = tenant in this.tenants || tenant === 'sys'
       return isThere ? Object.keys(this.servers).map(host => place(host, '2')) : []
     }
-    const known = this.tables[`${tenant}.${valueOf(sql, 'database_name')}.${table}`]
+    const known = this.tables[`${tenant}.${textOf(sql, 'database_name')}.${table}`]
     if (known === undefined) return []
     const [, id = '0'] = /(?:tablet_id|partition_id) = (\d+)/.exec(sql) ?? []
     const hosts = known.replicas[id] ?? ['0.0.0.0']
@@ -177,7 +195,7 @@ export class MetadataCluster {
   }
 
   private routineRows(sql: string): Answer {
-    const text = this.routines[valueOf(sql, 'routine_name')]
+    const text = this.routines[textOf(sql, 'routine_name')]
     if (text === undefined) return []
     return [{ routine_id: '7', routine_type: '1', schema_version: '1', routine_sql: text }]
   }
@@ -223,6 +241,6 @@ function place(host: string, role: string): Row {
   }
 }
 
-function valueOf(sql: string, column: string): string {
+function textOf(sql: string, column: string): string {
   return new RegExp(`${column} = '([^']*)'`).exec(sql)?.[1] ?? ''
 }

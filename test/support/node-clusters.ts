@@ -35,6 +35,7 @@ export const CLUSTER_DEFAULTS: NodeClustersSettings = {
   refreshIntervalMs: 20_000,
   checksLocality: true,
   cleanIntervalMs: 20_000,
+  checksRole: true,
   maxClusters: 256,
   expiryMs: 86_400_000,
   maxBytes: 96 * 1024 * 1024,

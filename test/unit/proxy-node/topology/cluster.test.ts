@@ -52,6 +52,7 @@ function make(port: Partial<ClusterPort> = {}): Cluster {
       name: 'c',
       id: 0,
       expectedName: undefined,
+      mustBePrimary: () => false,
       rootservices: () => rootservices,
       settings: () => settings,
       query: servers.query,
@@ -294,7 +295,9 @@ describe('a cluster that cannot be listed', () => {
   test('refuses logins at once, and each second tries again', async () => {
     const cluster = await started()
 
-    await expect(cluster.tenantServers('app')).rejects.toThrow('no server of cluster c has answered')
+    await expect(cluster.tenantServers('app')).rejects.toThrow(
+      'no server of cluster c has answered',
+    )
     servers.down.clear()
     await pass(1)
     expect(await hostsOf(cluster, 'app')).toEqual(HOSTS)

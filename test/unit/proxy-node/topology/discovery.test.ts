@@ -4,6 +4,7 @@ import {
   primaryZonesOf,
   serversOf,
   shapeOf,
+  singleLeadersByUnits,
   singleLeadersOf,
   tenantsOf,
   zonesOf,
@@ -54,7 +55,9 @@ describe('zones', () => {
 
   test('merge when 3.x says so, or when 4.x has a compaction there', () => {
     expect(zone({ is_merging: '1' })?.state).toBe('MERGE')
-    expect(zonesOf([{ zone: 'z9', status: 'ACTIVE' }], new Set(['z9'])).get('z9')?.state).toBe('MERGE')
+    expect(zonesOf([{ zone: 'z9', status: 'ACTIVE' }], new Set(['z9'])).get('z9')?.state).toBe(
+      'MERGE',
+    )
   })
 
   test('that are not ACTIVE are being upgraded; one without a name is none', () => {
@@ -109,12 +112,21 @@ describe('tenants', () => {
       { name: 'app', id: '1002', locality: 'FULL@z1', primaryZone: 'z1' },
     ])
     expect(tenantsOf([{ ...row, status: 'NORMAL' }])).toHaveLength(1)
-    expect(tenantsOf([{ ...row, status: 'CREATING' }, { ...row, status: 'DROPPING' }])).toEqual([])
+    expect(
+      tenantsOf([
+        { ...row, status: 'CREATING' },
+        { ...row, status: 'DROPPING' },
+      ]),
+    ).toEqual([])
   })
 })
 
 describe('single leaders', () => {
-  const leader = (tenant_id: string, host: string) => ({ tenant_id, svr_ip: host, sql_port: '2881' })
+  const leader = (tenant_id: string, host: string) => ({
+    tenant_id,
+    svr_ip: host,
+    sql_port: '2881',
+  })
 
   test('are of tenants with leaders on one server, whatever the order of rows', () => {
     const found = singleLeadersOf([
@@ -131,6 +143,37 @@ describe('single leaders', () => {
 
   test('a row without an address makes none', () => {
     expect(singleLeadersOf([leader('1002', '0.0.0.0')]).size).toBe(0)
+  })
+})
+
+describe('single leaders of 3.x', () => {
+  const tenant = { name: 'app', id: '1002', locality: '', primaryZone: 'z2;z1' }
+  const unit = (zone: string, change: Record<string, string> = {}) => ({
+    tenant_id: '1002',
+    resource_pool_id: '9',
+    unit_count: '1',
+    zone,
+    svr_ip: `s-${zone}`,
+    sql_port: '2881',
+    ...change,
+  })
+  const UNITS = [unit('z1'), unit('z2'), unit('z3'), unit('z2', { tenant_id: '1004' })]
+
+  test('are in the unit of the first zone', () => {
+    expect([...singleLeadersByUnits(UNITS, [tenant])]).toEqual([
+      ['1002', { host: 's-z2', port: 2881 }],
+    ])
+  })
+
+  test.each([
+    ['no zone comes first', { primaryZone: 'RANDOM' }, UNITS],
+    ['two zones come first', { primaryZone: 'z1,z2;z3' }, UNITS],
+    ['a zone has two units', {}, UNITS.map(row => ({ ...row, unit_count: '2' }))],
+    ['there are two pools', {}, [...UNITS, unit('z4', { resource_pool_id: '10' })]],
+    ['the first zone has no unit', { primaryZone: 'z9' }, UNITS],
+    ['there are no units', {}, []],
+  ])('are none when %s', (_what, change, units) => {
+    expect(singleLeadersByUnits(units, [{ ...tenant, ...change }]).size).toBe(0)
   })
 })
 

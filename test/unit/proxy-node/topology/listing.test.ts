@@ -27,10 +27,14 @@ function clusterOf(isOld: boolean): MetadataCluster {
 
 function list(
   before?: Listing,
-  { expectedName, isChecked = true }: { expectedName?: string; isChecked?: boolean } = {},
+  {
+    expectedName,
+    isChecked = true,
+    mustBePrimary = false,
+  }: { expectedName?: string; isChecked?: boolean; mustBePrimary?: boolean } = {},
 ): Promise<Listing> {
   return listCluster(
-    { ask: sql => servers.query(FIRST, sql), expectedName, isChecked },
+    { ask: sql => servers.query(FIRST, sql), expectedName, isChecked, mustBePrimary },
     before,
   )
 }
@@ -42,7 +46,11 @@ describe('a first round', () => {
     const listing = await list()
 
     expect(listing).toMatchObject({ majorVersion: 4, flavour: 'v4' })
-    expect([...listing.zones.values()].map(({ state }) => state)).toEqual(['ACTIVE', 'MERGE', 'ACTIVE'])
+    expect([...listing.zones.values()].map(({ state }) => state)).toEqual([
+      'ACTIVE',
+      'MERGE',
+      'ACTIVE',
+    ])
     expect(listing.servers.map(({ address }) => address.host)).toEqual(HOSTS)
     expect(listing.tenants.map(({ name }) => name)).toEqual(['app', 'other'])
     expect([...listing.singleLeaders]).toEqual([['1002', { host: '10.0.0.2', port: PORT }]])
@@ -59,6 +67,7 @@ describe('a first round', () => {
     expect(listing.servers).toHaveLength(3)
     expect(listing.tenants).toHaveLength(2)
     expect(servers.count('_OB_')).toBe(0)
+    expect([...listing.singleLeaders]).toEqual([['1002', { host: '10.0.0.1', port: PORT }]])
   })
 
   test('knows seekdb by its comment', async () => {
@@ -104,6 +113,33 @@ describe('the name', () => {
   })
 })
 
+describe('the role', () => {
+  beforeEach(() => {
+    servers = clusterOf(true)
+  })
+
+  test('of a standby of 3.x is refused where the primary is looked for, and nowhere else', async () => {
+    servers.role = 'PHYSICAL STANDBY'
+
+    await expect(list(undefined, { mustBePrimary: true })).rejects.toThrow(
+      'the servers are those of a cluster whose role is PHYSICAL STANDBY',
+    )
+    expect(await list()).toMatchObject({ majorVersion: 3 })
+  })
+
+  test('of a primary is accepted, and of one too old to tell', async () => {
+    expect(await list(undefined, { mustBePrimary: true })).toMatchObject({ majorVersion: 3 })
+    servers.failing.add('v$ob_cluster')
+    expect(await list(undefined, { mustBePrimary: true })).toMatchObject({ majorVersion: 3 })
+  })
+
+  test('is no matter of 4.x', async () => {
+    servers = clusterOf(false)
+    await list(undefined, { mustBePrimary: true })
+    expect(servers.count('v$ob_cluster')).toBe(0)
+  })
+})
+
 describe('a round after another', () => {
   test('asks neither version nor name again', async () => {
     const first = await list(undefined, { expectedName: 'c' })
@@ -119,12 +155,15 @@ describe('a round after another', () => {
     ['zones', 'FROM oceanbase.DBA_OB_ZONES', 'zones'],
     ['tenants', 'DBA_OB_TENANTS', 'tenants'],
     ['leaders', 'CDB_OB_LS_LOCATIONS', 'singleLeaders'],
-  ] as const)('has the %s of the one before when nobody tells of them', async (_what, text, part) => {
-    const first = await list()
-    servers.failing.add(text)
+  ] as const)(
+    'has the %s of the one before when nobody tells of them',
+    async (_what, text, part) => {
+      const first = await list()
+      servers.failing.add(text)
 
-    expect((await list(first))[part]).toEqual(first[part])
-  })
+      expect((await list(first))[part]).toEqual(first[part])
+    },
+  )
 
   test('has the compactions of the one before when nobody tells of them', async () => {
     servers.zones = { ...servers.zones, z2: { region: 'r', idc: 'i2', merging: true } }

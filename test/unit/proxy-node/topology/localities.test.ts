@@ -29,5 +29,7 @@ test('remembers a bounded number, those listed last', () => {
   localities.heard([tenant('old', 'FULL@z1')])
   localities.heard(Array.from({ length: 10_000 }, (_none, at) => tenant(`t${at}`, 'FULL@z1')))
 
-  expect(localities.heard([tenant('old', 'FULL@z2'), tenant('t9999', 'FULL@z2')])).toEqual(['t9999'])
+  expect(localities.heard([tenant('old', 'FULL@z2'), tenant('t9999', 'FULL@z2')])).toEqual([
+    't9999',
+  ])
 })

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import {
   addressOf,
+  Locations,
   locationOf,
-  ReplicaLists,
   replicasOf,
   rootServersOf,
   routineEntryOf,
@@ -28,7 +28,7 @@ describe('a table', () => {
   test('has its ids as texts, its replicas and their roles', () => {
     const entry = tableEntryOf(
       [row('a', { role: '1', table_id: '1152921504606847009' }), row('b')],
-      new ReplicaLists(),
+      new Locations(),
     )
 
     expect(entry).toMatchObject({
@@ -45,13 +45,13 @@ describe('a table', () => {
   })
 
   test('without a row is none; with a placeholder only it is there and nowhere', () => {
-    expect(tableEntryOf([], new ReplicaLists())).toBeUndefined()
-    const entry = tableEntryOf([row('0.0.0.0', { sql_port: '0' })], new ReplicaLists())
+    expect(tableEntryOf([], new Locations())).toBeUndefined()
+    const entry = tableEntryOf([row('0.0.0.0', { sql_port: '0' })], new Locations())
     expect(entry?.replicas).toEqual([])
   })
 
   test('of an old server lacks what is optional', () => {
-    const entry = tableEntryOf([{ svr_ip: 'a', sql_port: '1' }], new ReplicaLists())
+    const entry = tableEntryOf([{ svr_ip: 'a', sql_port: '1' }], new Locations())
     expect(entry).toMatchObject({ tableId: '0', tableType: 0, partNum: 1, schemaVersion: '0' })
   })
 })
@@ -81,13 +81,13 @@ describe('replicas', () => {
   })
 
   test('that are equal are one list, up to a bound', () => {
-    const lists = new ReplicaLists(2)
-    const first = lists.intern(replicasOf([row('a'), row('b')]))
+    const lists = new Locations(2)
+    const first = lists.of(replicasOf([row('a'), row('b')]))
 
-    expect(lists.intern(replicasOf([row('a'), row('b')]))).toBe(first)
-    expect(lists.intern(replicasOf([row('b'), row('a')]))).not.toBe(first)
-    expect(lists.intern(replicasOf([row('a', { role: '1' }), row('b')]))).not.toBe(first)
-    expect(lists.intern(replicasOf([row('a'), row('b')]))).not.toBe(first)
+    expect(lists.of(replicasOf([row('a'), row('b')]))).toBe(first)
+    expect(lists.of(replicasOf([row('b'), row('a')]))).not.toBe(first)
+    expect(lists.of(replicasOf([row('a', { role: '1' }), row('b')]))).not.toBe(first)
+    expect(lists.of(replicasOf([row('a'), row('b')]))).not.toBe(first)
   })
 
   test('have a leader, or none', () => {
@@ -122,7 +122,13 @@ describe('servers of a tenant', () => {
 test('root services are full replicas that lead nothing', () => {
   expect(rootServersOf([{ host: 'a', port: 1 }])).toEqual({
     replicas: [
-      { server: { host: 'a', port: 1 }, key: 'a:1', isLeader: false, type: 'FULL', isDuplicate: false },
+      {
+        server: { host: 'a', port: 1 },
+        key: 'a:1',
+        isLeader: false,
+        type: 'FULL',
+        isDuplicate: false,
+      },
     ],
     groupSize: 1,
   })
@@ -131,12 +137,14 @@ test('root services are full replicas that lead nothing', () => {
 
 test('a routine has its text, or none that says where it belongs', () => {
   expect(routineEntryOf([])).toBeUndefined()
-  expect(routineEntryOf([{ routine_id: '9', routine_type: '1', routine_sql: 'SELECT 1' }])).toEqual({
-    routineId: '9',
-    routineType: 1,
-    schemaVersion: '0',
-    sql: 'SELECT 1',
-  })
+  expect(routineEntryOf([{ routine_id: '9', routine_type: '1', routine_sql: 'SELECT 1' }])).toEqual(
+    {
+      routineId: '9',
+      routineType: 1,
+      schemaVersion: '0',
+      sql: 'SELECT 1',
+    },
+  )
   expect(routineEntryOf([{ routine_sql: null }])?.sql).toBe('')
 })
 
