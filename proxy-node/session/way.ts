@@ -454,7 +454,8 @@ export class Way {
       wasLeader,
       hadPartition: holds(location, server.address),
       hasLeader: location.leader !== undefined,
-      isLeaderAvoided: false,
+      // Of interest for weak reads alone, which look at more than the leader anyhow.
+      isLeaderAvoided: decision.consistency === 'weak' && this.walk.isLeaderAvoided,
       isHit,
       tellsWeakHits: true,
       weakFeedback: 'all-followers',
