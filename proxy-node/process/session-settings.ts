@@ -15,6 +15,7 @@ export function sessionSettings(config: ConfigStore, workers: number): SessionSe
   return {
     maxAttempts: config.number('connect_observer_max_retries'),
     connectTimeoutMs: config.timeMs('short_async_task_timeout'),
+    minConnectingMs: config.timeMs('min_congested_connect_timeout'),
     loginTimeoutMs: config.timeMs('client_login_timeout'),
     maxLoginBytes: config.number('client_login_max_size'),
     maxLogins: share('client_login_max_connections'),

@@ -21,7 +21,8 @@ export function isOld(
     wasLeader: walk.isLeader(server),
     hadPartition: holds(location, server),
     hasLeader: location.leader !== undefined,
-    isLeaderAvoided: false,
+    // Of interest for weak reads alone, which look at more than the leader anyhow.
+    isLeaderAvoided: decision.consistency === 'weak' && walk.isLeaderAvoided,
     isHit,
     tellsWeakHits: true,
     weakFeedback: 'all-followers',

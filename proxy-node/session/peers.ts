@@ -13,6 +13,7 @@ export function peersOf(sessions: () => Sessions): Peers {
 export const DEFAULT_SETTINGS = {
   maxAttempts: 3,
   connectTimeoutMs: 5_000,
+  minConnectingMs: 100,
   loginTimeoutMs: 10_000,
   maxLoginBytes: 64 * 1024,
   maxLogins: 4096,

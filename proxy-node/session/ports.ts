@@ -82,6 +82,8 @@ export type SessionSettings = LobbyLimits &
     readonly maxAttempts: number
     /** `short_async_task_timeout`: connect and login to a server. */
     readonly connectTimeoutMs: number
+    /** `min_congested_connect_timeout`: a client that gives up sooner says nothing of the server. */
+    readonly minConnectingMs: number
     /** `client_login_timeout`: from the accept to the end of the login. */
     readonly loginTimeoutMs: number
     /** `client_login_max_size`. */

@@ -325,6 +325,8 @@ export class Way {
     placement.place(known, meaning, written, this.memory)
     if (placement.leaf < 0) return undefined
     this.isGuess = placement.outcome !== PRUNED.one
+    // Partitions may have been added since the table was described.
+    if (placement.outcome === PRUNED.none) this.outlook.locations.missed(known.place, false)
     return this.outlook.locations.leaf(known, placement.leaf)
   }
 

@@ -13,7 +13,7 @@ import type { RoutingSettings } from '../../proxy-node/routing/view.ts'
 import { DEFAULT_SETTINGS } from '../../proxy-node/session/peers.ts'
 import type { Admin, SessionSettings } from '../../proxy-node/session/ports.ts'
 import type { Cluster } from '../../proxy-node/topology/cluster.ts'
-import { COMPACTION_STATEMENT } from '../../proxy-node/topology/statements.ts'
+import { SERVERS_STATEMENT } from '../../proxy-node/topology/statements.ts'
 import { CLUSTER_DEFAULTS, type ClustersUnderTest, startClusters } from './node-clusters.ts'
 import {
   type RoutingCluster,
@@ -110,16 +110,16 @@ export class Routed {
     return cluster
   }
 
-  /** The proxy has seen the picture as it is now, and knows of no location. */
-  async relist(): Promise<void> {
-    // The round under way may have begun before: the next one has not.
-    const wanted = this.behind.listings + 2
+  /** The proxy has seen the picture as it is now, and knows of no location unless it `keeps` them. */
+  async relist(keeps = false): Promise<void> {
+    // The round under way may have begun before: the next one has not, and is over when one more is under way.
+    const wanted = this.behind.listings + 3
     const isListed = () => {
       this.known.refreshSoon()
       return this.behind.listings >= wanted
     }
     await this.until(isListed, 'the cluster is listed')
-    this.clusters.node.expire(60_000)
+    if (!keeps) this.clusters.node.expire(60_000)
     await new Promise(resolve => setTimeout(resolve, 1))
   }
 
@@ -138,7 +138,7 @@ export class Routed {
 
 type Behind = {
   readonly metadata: MetadataConnections
-  /** Rounds of questions about the cluster that have begun. */
+  /** Rounds of questions about the cluster that have come to its servers. */
   listings: number
 }
 
@@ -188,7 +188,7 @@ export async function startRouted(
     name: cluster.picture.cluster,
     rootservices: cluster.picture.servers,
     query: (server, sql) => {
-      if (sql === COMPACTION_STATEMENT) behind.listings += 1
+      if (sql === SERVERS_STATEMENT[cluster.picture.flavour]) behind.listings += 1
       return metadata.query(server, sql)
     },
     probe: (server, timeoutMs) => greets(nodeTransport, systemClock, server, timeoutMs),
