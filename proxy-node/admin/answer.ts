@@ -65,6 +65,8 @@ export type ClustersView = {
   /** False when it is not there. */
   readonly remove: (name: string) => boolean
   readonly now: () => number
+  /** Lets others go on in the middle of a long answer. */
+  readonly pause: () => Promise<void>
 }
 
 /** What is shown of a directory; tokens are masked in it already. */

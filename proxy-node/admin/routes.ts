@@ -10,6 +10,8 @@ import { timeText } from './times.ts'
 
 /** A cache may hold a million entries: the first of those that fit are shown. */
 const MOST_ROWS = 10_000
+/** Some milliseconds of looking. */
+const KEYS_AT_ONCE = 5_000
 
 const TIMES: readonly Column[] = [
   ...['create_time', 'last_valid_time', 'last_access_time', 'last_update_time'].map(varchar),
@@ -131,23 +133,42 @@ export const ROUTE_RULES: readonly Rule[] = [
 ]
 
 /** Patterns are one for a name, with blanks between them; those that are left out fit everything. */
-function listed<V>(
-  { columns, entries, names, cells }: Kind<V>,
+async function listed<V>(
+  kind: Kind<V>,
   patterns: string | undefined,
   { clusters, config }: AdminPorts,
-): AdminRows {
+): Promise<AdminRows> {
   const [ofCluster, ...wanted] = (patterns ?? '').split(/\s+/).filter(one => one !== '')
   const periodMs = config.timeMs('location_expire_period_time')
   const rows: (readonly Cell[])[] = []
   for (const cluster of clusters?.all() ?? []) {
-    if (!isLike(ofCluster, cluster.name)) continue
-    for (const entry of entries(cluster).all()) {
-      if (rows.length >= MOST_ROWS) break
-      const isWanted = wanted.length === 0 || fits(names(entry.key), wanted)
-      if (isWanted) rows.push(cells(cluster, entry, timesOf(entry, periodMs)))
-    }
+    if (clusters === undefined || !isLike(ofCluster, cluster.name)) continue
+    const entries = await wantedOf(kind, cluster, wanted, clusters.pause)
+    for (const entry of entries)
+      if (rows.length < MOST_ROWS) rows.push(kind.cells(cluster, entry, timesOf(entry, periodMs)))
   }
-  return { kind: 'rows', columns, rows }
+  return { kind: 'rows', columns: kind.columns, rows }
+}
+
+/** Looks at all keys, with a pause between many of them. */
+async function wantedOf<V>(
+  { entries, names }: Kind<V>,
+  cluster: Cluster,
+  patterns: readonly string[],
+  pause: () => Promise<void>,
+): Promise<Iterable<Entry<V>>> {
+  const store = entries(cluster)
+  // By key: one that is put elsewhere meanwhile may be met twice.
+  const found = new Map<string, Entry<V>>()
+  let count = 0
+  for (const key of store.keys()) {
+    count += 1
+    if (count % KEYS_AT_ONCE === 0) await pause()
+    const entry = fits(names(key), patterns) ? store.look(key) : undefined
+    if (entry !== undefined) found.set(key, entry)
+    if (found.size >= MOST_ROWS) break
+  }
+  return found.values()
 }
 
 function fits(names: readonly string[], patterns: readonly string[]): boolean {

@@ -15,6 +15,7 @@ export function clusterViews(clusters: NodeClusters): ClusterViews {
     usedAt: name => clusters.usedAt(name),
     remove: name => clusters.remove(name, 'an administrator says so'),
     now: () => systemClock.now(),
+    pause: () => systemClock.sleep(0),
   }
   return { directory: clusters.directory, clusters: view }
 }

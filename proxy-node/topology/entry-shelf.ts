@@ -51,6 +51,18 @@ export class EntryShelf<V> {
     return text === undefined ? this.loose.get(key)?.value : this.unpacked(key, text).value
   }
 
+  /** An entry for looking; of a packed one a copy. */
+  look(key: string): Entry<V> | undefined {
+    const text = this.packed.get(key)
+    return text === undefined ? this.loose.get(key) : this.unpacked(key, text)
+  }
+
+  *keys(): Generator<string, undefined> {
+    yield* this.loose.keys()
+    yield* this.packed.keys()
+    return undefined
+  }
+
   set(entry: Entry<V>): void {
     this.loose.set(entry.key, entry)
     if (this.loose.size > MOST_LOOSE) this.tidy()

@@ -105,6 +105,16 @@ export class LocationStore<V> {
     return this.entries.values()
   }
 
+  /** Of all entries, also while some come and go. */
+  keys(): Generator<string, undefined> {
+    return this.entries.keys()
+  }
+
+  /** For looking only. */
+  look(key: string): Entry<V> | undefined {
+    return this.entries.look(key)
+  }
+
   /** What is known now; undefined also while it is fetched for the first time. */
   peek(key: string): V | undefined {
     return this.entries.peek(key)

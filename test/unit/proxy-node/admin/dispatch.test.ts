@@ -634,4 +634,46 @@ describe('routing', () => {
     expect(await errno("ALTER PROXYRESOURCE DELETE 'west'")).toBe(4018)
     expect(await errno("ALTER PROXYRESOURCE DELETE ''")).toBe(1210)
   })
+
+  test('of very many entries the first that fit are shown, and others get their turn meanwhile', async () => {
+    const keys = Array.from({ length: 30_000 }, (_none, at) => `app\0d\0t${at}`)
+    const looked: string[] = []
+    let pauses = 0
+    const store = {
+      keys: () => keys.values(),
+      look: (key: string) => {
+        looked.push(key)
+        return { ...ENTRY, key }
+      },
+    }
+    ports = {
+      ...ports,
+      clusters: {
+        all: () => [{ name: 'c', picture: { version: 3 }, locations: { tables: store } } as never],
+        usedAt: () => 0,
+        remove: () => false,
+        now: () => 0,
+        pause: async () => {
+          pauses += 1
+        },
+      },
+    }
+
+    expect(await cells("SHOW PROXYROUTE LIKE 'c app d t2999_'")).toHaveLength(10)
+    expect([looked.length, pauses]).toEqual([10, 6])
+    const rows = await cells('SHOW PROXYROUTE')
+    expect(rows).toHaveLength(10_000)
+    expect(rows[0]?.slice(0, 10)).toEqual(['c', 'app', 'd', 't0', 'DIRTY', 0, 0, '0', 3, '0'])
+  })
 })
+
+const ENTRY = {
+  state: 'dirty',
+  value: undefined,
+  createdAt: 1,
+  updatedAt: 2,
+  validAt: 3,
+  usedAt: 4,
+  size: 5,
+  waiting: undefined,
+} as const
