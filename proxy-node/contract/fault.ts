@@ -353,6 +353,13 @@ export const FAULTS = {
     says: 'Unknown operator, bad internal cmd: tenant proxysys is the proxy itself and has no tables',
     remedy: 'log in as a user of an OB cluster: user@tenant#cluster',
   },
+  'admin.no-entry': {
+    blame: 'client',
+    retryable: false,
+    mysql: { errno: 4018, state: 'HY000' },
+    says: "Entry not exist: '{name}'",
+    remedy: 'SHOW PROXYRESOURCE lists the OB clusters in use',
+  },
   'admin.argument': {
     blame: 'client',
     retryable: false,

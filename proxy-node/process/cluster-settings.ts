@@ -11,7 +11,7 @@ import type { WorkerClusterSettings } from './worker-clusters.ts'
 /** Of `routing_cache_mem_limited`, what the supervisor's picture may take; workers share the rest. */
 const SUPERVISOR_SHARE = 0.75
 /** What an entry takes in a worker, more or less. */
-const WORKER_ENTRY_BYTES = 512
+const WORKER_ENTRY_BYTES = 1024
 const LEAST_ENTRIES = 16
 
 export function clusterSettings(config: ConfigStore): NodeClustersSettings {

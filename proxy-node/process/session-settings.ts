@@ -34,6 +34,7 @@ export function sessionSettings(config: ConfigStore, workers: number): SessionSe
     prunes: config.isOn('enable_partition_table_route'),
     analysedBytes: config.number('request_buffer_length'),
     diagnosisLevel: config.number('route_diagnosis_level'),
+    digests: share('statement_digests'),
     isReadOnly: config.number('obproxy_read_only') === 0,
     readsWeakly: config.number('obproxy_read_consistency') === 1,
     maxReadStaleUs: config.number('ob_max_read_stale_time'),

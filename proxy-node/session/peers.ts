@@ -53,4 +53,5 @@ export const DEFAULT_SETTINGS = {
   prunes: true,
   analysedBytes: 4096,
   diagnosisLevel: 2,
+  digests: 1000,
 } as const

@@ -114,6 +114,12 @@ export class Route implements Walk {
     return leader !== undefined && isSameAddress(leader.server, server)
   }
 
+  /** Something speaks against the leader of where the statement belongs. */
+  get isLeaderAvoided(): boolean {
+    this.fill()
+    return this.decision.isLeaderAvoided(this.view)
+  }
+
   private fill(): void {
     const { view, routed } = this
     view.fill(this.asker, routed.command, routed.meaning)

@@ -4,6 +4,7 @@
  * Source: proxy-routing.md §4.
  */
 import type { Clock } from '../base/clock.ts'
+import type { Packing } from './entry-shelf.ts'
 import { FlowControl, type FlowLimits } from './flow-control.ts'
 import { type Entry, LocationStore, type StoreLimits, type StorePort } from './location-store.ts'
 import type { TenantServers } from './model.ts'
@@ -68,6 +69,8 @@ const BOUNDED_3X: ReadonlySet<string> = new Set(['3', '4', '5', '7'])
 /** A schema version that says nothing (§4.4). */
 const UNKNOWN_VERSION = '0'
 const SEPARATOR = '\0'
+/** Between the fields of a packed entry; JSON writes it as an escape. */
+const PACK_MARK = '\x01'
 
 export class ClusterLocations {
   readonly tables: LocationStore<TableEntry>
@@ -78,6 +81,33 @@ export class ClusterLocations {
   private readonly port: LocationsPort
   private readonly clock: Clock
   private readonly places = new Locations()
+  private readonly packsTables: Packing<TableEntry> = {
+    pack: ({ tableId, tableType, partNum, schemaVersion, replicas, description }) => {
+      const head = [tableId, tableType, partNum, schemaVersion].join(PACK_MARK)
+      const tail = description === undefined ? '' : JSON.stringify(description)
+      return `${head}${PACK_MARK}${this.places.packed(replicas)}${PACK_MARK}${tail}`
+    },
+    unpack: text => {
+      const [tableId = '', tableType, partNum, schemaVersion = '', place = '', tail = ''] =
+        text.split(PACK_MARK)
+      return {
+        tableId,
+        tableType: Number(tableType),
+        partNum: Number(partNum),
+        schemaVersion,
+        replicas: this.places.unpacked(place),
+        description: tail === '' ? undefined : JSON.parse(tail),
+      }
+    },
+  }
+  private readonly packsPartitions: Packing<PartitionEntry> = {
+    pack: ({ tableId, tabletId, replicas }) =>
+      [tableId, tabletId, this.places.packed(replicas)].join(PACK_MARK),
+    unpack: text => {
+      const [tableId = '', tabletId = '', place = ''] = text.split(PACK_MARK)
+      return { tableId, tabletId, replicas: this.places.unpacked(place) }
+    },
+  }
 
   constructor(port: LocationsPort, clock: Clock) {
     this.port = port
@@ -88,18 +118,21 @@ export class ClusterLocations {
       changed: (key, value) => port.changed({ kind: 'table', key, value: value ?? null }),
       sizeOf: (key, { description }) => ENTRY_BYTES + key.length + sizeOf(description),
       isSame: isSameTable,
+      packing: this.packsTables,
     })
     this.partitions = this.store({
       fetch: (key, isFlushed) => this.fetchPartition(key, isFlushed),
       changed: (key, value) => port.changed({ kind: 'partition', key, value: value ?? null }),
       sizeOf: key => ENTRY_BYTES + key.length,
       isSame: (before, after) => before.replicas === after.replicas,
+      packing: this.packsPartitions,
     })
     this.routines = this.store({
       fetch: key => this.fetchRoutine(key),
       changed: (key, value) => port.changed({ kind: 'routine', key, value: value ?? null }),
       sizeOf: (key, { sql }) => ENTRY_BYTES + key.length + sql.length,
       isSame: (before, after) => before.sql === after.sql,
+      packing: { pack: JSON.stringify, unpack: JSON.parse },
     })
     this.tenants = new Tenants(
       tenant => this.fetchTenant(tenant),

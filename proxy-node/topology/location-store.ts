@@ -5,6 +5,7 @@
  */
 import type { Clock } from '../base/clock.ts'
 import { invariant } from '../base/invariant.ts'
+import { EntryShelf, type Packing } from './entry-shelf.ts'
 import type { FlowControl } from './flow-control.ts'
 
 /**
@@ -62,6 +63,8 @@ export type StorePort<V> = {
   /** Bytes, more or less. */
   readonly sizeOf: (key: string, value: V) => number
   readonly isSame: (before: V, after: V) => boolean
+  /** Of an entry that is not in use. */
+  readonly packing: Packing<V>
   /** A refresh found another value; undefined: it is there no more. */
   readonly changed: (key: string, value: V | undefined) => void
 }
@@ -78,16 +81,17 @@ export class LocationStore<V> {
   private readonly port: StorePort<V>
   private readonly clock: Clock
   private readonly flow: FlowControl
-  private readonly entries = new Map<string, Entry<V>>()
+  private readonly entries: EntryShelf<V>
   /** Apart, so that made-up names push no real ones out. */
   private readonly missing = new Map<string, number>()
   /** Where eviction looks next. */
-  private turn: MapIterator<Entry<V>> | undefined
+  private turn: Generator<Entry<V>, undefined> | undefined
   /** Bytes of all entries, more or less. */
   size = 0
 
   constructor(port: StorePort<V>, clock: Clock, flow: FlowControl) {
     this.port = port
+    this.entries = new EntryShelf(port.packing)
     this.clock = clock
     this.flow = flow
   }
@@ -96,13 +100,14 @@ export class LocationStore<V> {
     return this.entries.size
   }
 
-  all(): IterableIterator<Entry<V>> {
+  /** For looking only. */
+  all(): Generator<Entry<V>, undefined> {
     return this.entries.values()
   }
 
   /** What is known now; undefined also while it is fetched for the first time. */
   peek(key: string): V | undefined {
-    return this.entries.get(key)?.value
+    return this.entries.peek(key)
   }
 
   /** What is known, at once and however old; never rejects. */
@@ -210,7 +215,7 @@ export class LocationStore<V> {
     for (let round = 0; round < 2; round++) {
       this.turn ??= this.entries.values()
       const { value, done } = this.turn.next()
-      if (done !== true) return value
+      if (done !== true && value !== undefined) return value
       this.turn = undefined
     }
     return undefined
@@ -249,7 +254,7 @@ export class LocationStore<V> {
       size: 0,
       waiting: undefined,
     }
-    this.entries.set(key, entry)
+    this.entries.set(entry)
     entry.waiting = this.ask(entry, false)
     return entry.waiting
   }

@@ -61,6 +61,8 @@ const LEADER_ROLE = '1'
 /** Equal places are one: a million tables lie on a few servers. */
 export class Locations {
   private readonly known = new Map<string, PartitionLocation>()
+  private readonly numbers = new Map<readonly Replica[], number>()
+  private readonly numbered: (readonly Replica[])[] = []
   private readonly most: number
 
   constructor(most = 20_000) {
@@ -76,6 +78,21 @@ export class Locations {
     const made = locationOf(replicas)
     this.known.set(key, made)
     return made
+  }
+
+  /** A short text that stands for replicas that `of` gave; the replicas themselves when there are too many. */
+  packed(replicas: readonly Replica[]): string {
+    const known = this.numbers.get(replicas)
+    if (known !== undefined) return String(known)
+    if (this.numbered.length >= this.most) return JSON.stringify(replicas)
+    this.numbers.set(replicas, this.numbered.length)
+    this.numbered.push(replicas)
+    return String(this.numbered.length - 1)
+  }
+
+  unpacked(text: string): readonly Replica[] {
+    const known = this.numbered[Number(text)]
+    return known ?? this.of(JSON.parse(text)).replicas
   }
 }
 

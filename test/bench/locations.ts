@@ -12,7 +12,7 @@ import { Locations, type TableEntry, tableEntryOf } from '../../proxy-node/topol
 
 const LIMIT_BYTES = 512 * 1024 * 1024
 const SUPERVISOR_SHARE = 0.75
-const WORKER_ENTRY_BYTES = 512
+const WORKER_ENTRY_BYTES = 1024
 const SERVERS = 6
 const REPLICAS = 3
 const AT_ONCE = 1_000
@@ -73,7 +73,9 @@ async function supervisor(): Promise<object> {
   return {
     before,
     after: await residentMb(),
-    live: heapStats().heapSize / 1e6, extra: heapStats().extraMemorySize / 1e6, capacity: heapStats().heapCapacity / 1e6,
+    live: heapStats().heapSize / 1e6,
+    extra: heapStats().extraMemorySize / 1e6,
+    capacity: heapStats().heapCapacity / 1e6,
     entries: locations.count,
     counted,
   }
@@ -107,7 +109,9 @@ async function worker(): Promise<object> {
   return {
     before,
     after: await residentMb(),
-    live: heapStats().heapSize / 1e6, extra: heapStats().extraMemorySize / 1e6, capacity: heapStats().heapCapacity / 1e6,
+    live: heapStats().heapSize / 1e6,
+    extra: heapStats().extraMemorySize / 1e6,
+    capacity: heapStats().heapCapacity / 1e6,
     entries: view.count,
   }
 }

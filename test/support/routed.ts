@@ -11,9 +11,9 @@ import { nodeTransport } from '../../proxy-node/net/node.ts'
 import type { NodeClustersSettings } from '../../proxy-node/process/node-clusters.ts'
 import type { RoutingSettings } from '../../proxy-node/routing/view.ts'
 import { DEFAULT_SETTINGS } from '../../proxy-node/session/peers.ts'
-import type { SessionSettings } from '../../proxy-node/session/ports.ts'
+import type { Admin, SessionSettings } from '../../proxy-node/session/ports.ts'
 import type { Cluster } from '../../proxy-node/topology/cluster.ts'
-import { COMPACTION_STATEMENT } from '../../proxy-node/topology/statements.ts'
+import { SERVERS_STATEMENT } from '../../proxy-node/topology/statements.ts'
 import { CLUSTER_DEFAULTS, type ClustersUnderTest, startClusters } from './node-clusters.ts'
 import {
   type RoutingCluster,
@@ -110,16 +110,16 @@ export class Routed {
     return cluster
   }
 
-  /** The proxy has seen the picture as it is now, and knows of no location. */
-  async relist(): Promise<void> {
-    // The round under way may have begun before: the next one has not.
-    const wanted = this.behind.listings + 2
+  /** The proxy has seen the picture as it is now, and knows of no location unless it `keeps` them. */
+  async relist(keeps = false): Promise<void> {
+    // The round under way may have begun before: the next one has not, and is over when one more is under way.
+    const wanted = this.behind.listings + 3
     const isListed = () => {
       this.known.refreshSoon()
       return this.behind.listings >= wanted
     }
     await this.until(isListed, 'the cluster is listed')
-    this.clusters.node.expire(60_000)
+    if (!keeps) this.clusters.node.expire(60_000)
     await new Promise(resolve => setTimeout(resolve, 1))
   }
 
@@ -138,7 +138,7 @@ export class Routed {
 
 type Behind = {
   readonly metadata: MetadataConnections
-  /** Rounds of questions about the cluster that have begun. */
+  /** Rounds of questions about the cluster that have come to its servers. */
   listings: number
 }
 
@@ -162,8 +162,19 @@ function liveSettings(): LiveSettings {
 }
 
 /** `node`: what is other than the defaults. */
+type Started = {
+  readonly clusters: ClustersUnderTest
+  readonly sessions: () => ProxyUnderTest['sessions']
+}
+
 export async function startRouted(
-  plan: RoutingClusterSettings & { readonly node?: Partial<NodeSettings> },
+  plan: RoutingClusterSettings & {
+    readonly node?: Partial<NodeSettings>
+    /** Tenant proxysys, over what is started. */
+    readonly admin?: (parts: Started) => Admin
+    /** Hears of statements that missed their partition. */
+    readonly misrouted?: (line: string) => void
+  },
 ): Promise<Routed> {
   const cluster = await startRoutingCluster(plan)
   const settings = liveSettings()
@@ -177,7 +188,7 @@ export async function startRouted(
     name: cluster.picture.cluster,
     rootservices: cluster.picture.servers,
     query: (server, sql) => {
-      if (sql === COMPACTION_STATEMENT) behind.listings += 1
+      if (sql === SERVERS_STATEMENT[cluster.picture.flavour]) behind.listings += 1
       return metadata.query(server, sql)
     },
     probe: (server, timeoutMs) => greets(nodeTransport, systemClock, server, timeoutMs),
@@ -186,6 +197,10 @@ export async function startRouted(
   })
   const proxy: ProxyUnderTest = await startProxy(directoryOf(clusters), {
     liveSettings: () => settings,
+    ...(plan.misrouted === undefined ? {} : { misrouted: plan.misrouted }),
+    ...(plan.admin === undefined
+      ? {}
+      : { admin: plan.admin({ clusters, sessions: () => proxy.sessions }) }),
   })
   clusters.died = server => proxy.sessions.serverDied(server)
   return new Routed({ cluster, clusters, proxy, settings, node }, behind, plan.node ?? {})

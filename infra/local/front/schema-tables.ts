@@ -86,11 +86,17 @@ function rowsOfTable(
   })
 }
 
-/** In 4.x an id that is not known answers for the first tablet and is echoed (tried). */
+/**
+ * In 4.x an id that is not known answers for the first tablet and is echoed (tried). In 3.x id 0 does:
+ * that is how a table is asked about, also one of two levels, which has no partition of that id.
+ */
 function tabletOf({ tablets }: TableEntry, flavour: Flavour, id: Cell): Tablet | undefined {
   const [first] = tablets
   const wanted = String(id)
-  if (flavour === 'v3') return tablets.find(({ partitionId }) => partitionId === wanted)
+  if (flavour === 'v3') {
+    const known = tablets.find(({ partitionId }) => partitionId === wanted)
+    return known ?? (wanted === '0' ? first : undefined)
+  }
   return tablets.find(({ tabletId }) => String(tabletId) === wanted) ?? first
 }
 

@@ -7,6 +7,7 @@ import type { Connection } from 'mysql2/promise'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { Order } from '../../../../infra/local/front/orders.ts'
 import { CONGESTED } from '../../../../proxy-node/topology/model.ts'
+import { CLUSTER_DEFAULTS } from '../../../support/node-clusters.ts'
 import { type Routed, startRouted } from '../../../support/routed.ts'
 import { Load } from '../../../support/routed-load.ts'
 import type { TextWatch } from '../../../support/routing-cluster.ts'
@@ -149,21 +150,19 @@ describe('a leader that is gone', () => {
     routed.node.blacklist = { ...routed.node.blacklist, detectMode: 0, failureThreshold: 0 }
     routed.node.detection = { ...routed.node.detection, detectMode: 0 }
     routed.node.locations = { ...routed.node.locations, refreshGapMs: 0 }
-    const client = await routed.connect()
-    const each = async (clientOf: () => Promise<Connection>) => {
-      for (let id = 0; id < MANY; id++)
-        await (await clientOf()).query(`DELETE FROM many WHERE id = ${id}`)
+    const each = async (client: Connection) => {
+      for (let id = 0; id < MANY; id++) await client.query(`DELETE FROM many WHERE id = ${id}`)
     }
-    await each(() => Promise.resolve(client))
+    await each(await routed.connect())
     await order({ kind: 'stop' })
     routed.cluster.picture.retire(victim())
-    await each(() => routed.connect())
+    const second = await routed.connect()
+    await each(second)
     await load.more(PARTS)
     const before = routed.cluster.reached('many').strongMisses
-    await each(() => routed.connect())
+    await each(second)
 
     expect(routed.cluster.reached('many').strongMisses).toBe(before)
-    routed.cluster.picture.recall(victim())
   })
 })
 
@@ -254,4 +253,21 @@ test('INACTIVE: avoided with the next list, and trusted again when it is ACTIVE 
   await load.more(5 * PARTS)
   expect(load.failed).toEqual([])
   expectOnce(0)
+})
+
+test('by the defaults: who refuses is avoided within 4 s, and trusted within 3 s when it is back', async () => {
+  Object.assign(routed.node, CLUSTER_DEFAULTS)
+  const others = new Load(routed, {
+    clients: CLIENTS,
+    statement: (mark, turn) => `UPDATE hashed SET name = 'new ${mark}' WHERE id = ${turn % PARTS}`,
+  })
+  await order({ kind: 'refuse' })
+  await others.start()
+
+  expect(await took(isDead, 'the server is dead')).toBeLessThan(4_000)
+  await order({ kind: 'normal' })
+  expect(await took(() => !isAvoided(), 'the server is trusted')).toBeLessThan(3_000)
+  await others.stop()
+  expect(others.failed).toEqual([])
+  expectOnce()
 })

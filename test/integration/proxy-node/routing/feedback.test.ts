@@ -183,6 +183,27 @@ describe('a miss', () => {
   })
 })
 
+test('a read from followers asks where the leader is when the one that is known is avoided', async () => {
+  routed.set({ proxyRoutePolicy: 'FOLLOWER_FIRST' })
+  routed.node.locations = { ...routed.node.locations, refreshGapMs: 0 }
+  const { tabletId } = await routed.cluster.tablet('hashed', ID)
+  const replicas = routed.cluster.picture.replicas('app', tabletId)
+  const to = replicas.find(({ isLeader }) => !isLeader)?.server ?? ''
+  await client.query(WEAK)
+  routed.cluster.picture.setServer(leader, { isStopped: true })
+  await routed.cluster.moveLeader('hashed', ID, to)
+  await routed.relist(true)
+  await client.query(WEAK)
+  const fronts = async () => {
+    const seen = await path(async () => {
+      for (let turn = 0; turn < 12; turn++) await client.query(WEAK)
+    })
+    return seen.map(([front]) => front)
+  }
+
+  await expect.poll(fronts).not.toContain(to)
+})
+
 /** Statements that the proxy has counted as misrouted. */
 function missesCounted(): number {
   const wanted = new Set(

@@ -3,3 +3,6 @@ import { startRouted } from '../../../support/routed.ts'
 import { routedContract } from '../../../support/routed-contract.ts'
 
 routedContract('a proxy over a scripted cluster', () => startRouted({ subnet: '127.33.1' }))
+routedContract('a proxy over a scripted cluster of 3.x', () =>
+  startRouted({ subnet: '127.33.7', flavour: 'v3' }),
+)

@@ -32,6 +32,7 @@ function storeOf(fetch: (key: string, isFlushed: boolean) => Promise<string | un
       limits: () => limits,
       sizeOf: () => 10,
       isSame: (before, after) => before === after,
+      packing: { pack: value => value, unpack: text => text },
       changed: (key, value) => changes.push([key, value]),
     },
     clock,
