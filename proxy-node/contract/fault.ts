@@ -94,6 +94,13 @@ export const FAULTS = {
     says: 'Not supported feature or function',
     remedy: 'this command is not supported through the proxy',
   },
+  'route.not-prepared': {
+    blame: 'client',
+    retryable: false,
+    mysql: { errno: 1295, state: 'HY000' },
+    says: 'EXPLAIN ROUTE is not supported in the prepared statement protocol',
+    remedy: 'send it as a text',
+  },
   'route.no-server': {
     blame: 'server',
     retryable: true,

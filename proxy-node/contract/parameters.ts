@@ -351,7 +351,7 @@ const OWN_ROWS: readonly Row[] = [
   ['client_login_max_size', 'size', '64KB', '[4KB, 1MB]', false, 'USER', 'LEVEL_GLOBAL', 'bytes of a login packet'],
   ['client_login_timeout', 'time', '10s', '[100ms,1h]', false, 'USER', 'LEVEL_GLOBAL', 'from the accept of a client to the end of its login, TLS handshake included'],
   ['client_ip_sources', 'list', '', '', false, 'SYS', 'LEVEL_GLOBAL', 'addresses and networks whose clients may name another address in attribute __client_ip; empty believes nobody'],
-  ['statement_digests', 'int', '1000', '[0,100000]', false, 'USER', 'LEVEL_GLOBAL', 'statements counted by what they have in common, SHOW PROXYSTAT DIGEST, on the whole node; 0 = off'],
+  ['statement_digests', 'int', '1000', '[0,10000]', false, 'USER', 'LEVEL_GLOBAL', 'statements counted by what they have in common, SHOW PROXYSTAT DIGEST, on the whole node; 0 = off'],
   ['proxy_protocol_sources', 'list', '', '', false, 'SYS', 'LEVEL_GLOBAL', 'addresses and networks that may send a PROXY protocol v2 header; empty believes nobody'],
   ['server_ssl_mode', 'text', 'preferred', '', false, 'SYS', 'LEVEL_GLOBAL', 'with enable_server_ssl: preferred, required, verify_ca, verify_identity'],
   ['ssl_ca_file', 'text', '', '', false, 'SYS', 'LEVEL_GLOBAL', 'PEM file of the authorities that may vouch for observers'],

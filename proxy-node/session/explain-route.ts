@@ -5,15 +5,15 @@
  */
 import type { ServerSession } from '../backend/server-session.ts'
 import type { Address } from '../net/transport.ts'
-import {
-  type Considered,
-  type DecisionAccount,
-  type Outcome,
-  type PlaceAccount,
-  type RouteAccount,
-  renderPlan,
-  type TableAccount,
-} from '../routing/explain.ts'
+import { renderPlan } from '../routing/explain.ts'
+import type {
+  Considered,
+  DecisionAccount,
+  Outcome,
+  PlaceAccount,
+  RouteAccount,
+  TableAccount,
+} from '../routing/route-account.ts'
 import { classify, type Statement } from '../sql/classify.ts'
 import { NO_DIRECTIVES } from '../sql/directives.ts'
 import { ownStatement } from '../sql/own-statements.ts'

@@ -5,6 +5,7 @@
 import { Fault } from '#contract/fault'
 import type { ServerSession } from '../backend/server-session.ts'
 import { classify, type Statement } from '../sql/classify.ts'
+import { explainedRouteAt } from '../sql/own-statements.ts'
 import { type TextPrepared, textPrepared } from '../sql/text-prepare.ts'
 import { FLAG } from '../sql/words.ts'
 import { buildOk } from '../wire/ok.ts'
@@ -114,6 +115,10 @@ export class StatementCommands {
     }
     const payload = head.slice(HEADER_BYTES)
     const meaning = classify(payload, 1, payload.length, this.memory.lexerMode)
+    if (explainsRoute(payload, meaning)) {
+      this.host.answerFault(new Fault('route.not-prepared'))
+      return
+    }
     const prepared = this.statements.add(payload, meaning)
     this.current = prepared
     this.awaitsId = true
@@ -372,6 +377,11 @@ export class StatementCommands {
     const isOpen = this.wantsCursor && (server.tracker.status & STATUS.cursorExists) !== 0
     prepared.cursorOn = isOpen ? server : undefined
   }
+}
+
+/** No server knows the statement. */
+function explainsRoute(payload: Uint8Array, { flags }: Statement): boolean {
+  return (flags & FLAG.explainsRoute) !== 0 && explainedRouteAt(payload, 1, payload.length) >= 0
 }
 
 /** No server answers it. */

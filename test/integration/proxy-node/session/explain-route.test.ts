@@ -149,6 +149,22 @@ describe('tells where a statement goes', () => {
     },
   )
 
+  test('as a prepared statement it is an error of its own', async () => {
+    await expect(client.prepare('EXPLAIN ROUTE SELECT 1')).rejects.toMatchObject({ errno: 1295 })
+    await expect(client.prepare('SELECT 1')).resolves.toBeDefined()
+  })
+
+  test('what has to be asked for is asked for, and known from then on', async () => {
+    await under.relist()
+    const sql = 'SELECT * FROM hashed WHERE id = 11'
+
+    const [first, second] = [await plan(sql), await plan(sql)]
+
+    expect(first).toContain('entry_from_remote:true')
+    expect(second).toContain('entry_from_remote:false')
+    expect(summary(second)).toBe(summary(first))
+  })
+
   test('nothing when route_diagnosis_level is 0', async () => {
     under.settings.diagnosisLevel = 0
     expect(await plan('SELECT 1')).toBe(

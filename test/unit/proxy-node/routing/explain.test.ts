@@ -1,11 +1,10 @@
 import { describe, expect, test } from 'vitest'
-import {
-  type DecisionAccount,
-  type Outcome,
-  type RouteAccount,
-  renderPlan,
-  summaryOf,
-} from '../../../../proxy-node/routing/explain.ts'
+import { renderPlan, summaryOf } from '../../../../proxy-node/routing/explain.ts'
+import type {
+  DecisionAccount,
+  Outcome,
+  RouteAccount,
+} from '../../../../proxy-node/routing/route-account.ts'
 
 const DECISION: DecisionAccount['decision'] = {
   kind: 'leader',
