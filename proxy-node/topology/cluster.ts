@@ -99,6 +99,8 @@ export class Cluster {
   private listing: Listing | undefined
   private refreshTimer: TimerHandle | undefined
   private cleanTimer: TimerHandle | undefined
+  /** Who waits for the end of a round. */
+  private readonly waiting = new Set<() => void>()
   /** The refresh that is under way. */
   private refreshing: Promise<void> | undefined
   /** One more is to follow it: something was heard after it began. */
@@ -165,11 +167,12 @@ export class Cluster {
     this.refreshTimer?.cancel()
     this.cleanTimer?.cancel()
     this.detection.stop()
+    this.endWaiting()
   }
 
   /**
    * Servers of a tenant; none: no such tenant. For tenant sys the root services until more is known;
-   * others wait for the first listing while it is under way. Rejects when nobody can say.
+   * others wait for a first listing, as long as one question may take. Rejects when nobody can say.
    */
   tenantServers(tenant: string): TenantServers | Promise<TenantServers> {
     if (tenant === SYS) return this.allServers()
@@ -249,6 +252,7 @@ export class Cluster {
     this.refreshTimer?.cancel()
     this.refreshing ??= this.list().then(() => {
       this.refreshing = undefined
+      this.endWaiting()
       if (!this.isOutdated || this.isStopped) this.schedule()
       else {
         this.isOutdated = false
@@ -256,6 +260,10 @@ export class Cluster {
       }
     })
     return this.refreshing
+  }
+
+  private endWaiting(): void {
+    for (const end of this.waiting) end()
   }
 
   /** Never rejects: without an answer the last picture serves on. */
@@ -318,17 +326,23 @@ export class Cluster {
   // --- tenants
 
   private async firstServers(tenant: string): Promise<TenantServers> {
-    const { refreshing, clock } = this
-    if (refreshing !== undefined)
-      await new Promise<void>(resolve => {
-        const timer = clock.after(INQUIRY_MS, resolve)
-        void refreshing.then(() => {
-          timer.cancel()
-          resolve()
-        })
-      })
+    await this.listingEnd()
     if (!this.isLoaded) throw new Error(`no server of cluster ${this.port.name} has answered yet`)
     return this.locations.tenants.find(tenant)
+  }
+
+  /** Of the round under way, or of the next one; or time is over. */
+  private listingEnd(): Promise<void> {
+    if (this.isStopped) return Promise.resolve()
+    return new Promise(resolve => {
+      const end = () => {
+        timer.cancel()
+        this.waiting.delete(end)
+        resolve()
+      }
+      const timer = this.clock.after(INQUIRY_MS, end)
+      this.waiting.add(end)
+    })
   }
 
   private allServers(): TenantServers {

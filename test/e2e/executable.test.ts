@@ -100,8 +100,8 @@ describe('tenant proxysys', () => {
     const [some] = await sql.query<RowDataPacket[]>("show proxyconfig like '%listen_port'")
     const [none] = await sql.query<RowDataPacket[]>("show proxyconfig like 'LISTEN%'")
 
-    // OBProxy's 299 parameters, eleven of our own, and the seven virtual rows of the config server.
-    expect(all).toHaveLength(317)
+    // OBProxy's 299 parameters, twelve of our own, and the seven virtual rows of the config server.
+    expect(all).toHaveLength(318)
     expect(some.map(row => row['name'])).toEqual([
       'listen_port',
       'prometheus_listen_port',

@@ -70,7 +70,9 @@ test('a server that a client gives up waiting for has failed', async () => {
 })
 
 test('servers that keep silent: the reason comes before the login has taken too long', async () => {
-  await start(() => new Promise(() => {}))
+  let isSilent = false
+  await start(() => (isSilent ? new Promise(() => {}) : Promise.reject(new Error('refused'))))
+  isSilent = true
 
   await expect(login('app')).rejects.toMatchObject(NO_SERVER)
 })

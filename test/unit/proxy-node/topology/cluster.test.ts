@@ -292,15 +292,28 @@ describe('a cluster', () => {
 describe('a cluster that cannot be listed', () => {
   beforeEach(allDown)
 
-  test('refuses logins at once, and each second tries again', async () => {
+  test('tries again each second, and refuses logins when that was in vain', async () => {
     const cluster = await started()
 
-    await expect(cluster.tenantServers('app')).rejects.toThrow(
-      'no server of cluster c has answered',
-    )
+    const refused = expect(cluster.tenantServers('app')).rejects.toThrow('has answered yet')
+    await pass(1)
+    await refused
+
+    const login = hostsOf(cluster, 'app')
     servers.down.clear()
     await pass(1)
-    expect(await hostsOf(cluster, 'app')).toEqual(HOSTS)
+    expect(await login).toEqual(HOSTS)
+  })
+
+  test('that is stopped refuses logins that wait', async () => {
+    const cluster = await started()
+    const refused = expect(cluster.tenantServers('app')).rejects.toThrow('has answered yet')
+
+    cluster.stop()
+
+    await refused
+    expect(clock.pending).toBe(0)
+    await expect(cluster.tenantServers('app')).rejects.toThrow('has answered yet')
   })
 
   test('whose servers keep silent lets no login wait for ever', async () => {
@@ -344,7 +357,9 @@ describe('the name of a cluster', () => {
 
     expect(cluster.isLoaded).toBe(false)
     expect(told.wrong).toEqual(["the servers are those of cluster 'c', not of 'other'"])
-    await expect(cluster.tenantServers('app')).rejects.toThrow('has answered yet')
+    const refused = expect(cluster.tenantServers('app')).rejects.toThrow('has answered yet')
+    await pass(1)
+    await refused
   })
 
   test('is asked for again where it moves to; the picture of before serves on when it is another', async () => {
