@@ -23,6 +23,7 @@ const REFRESH_MS = 500
 const VICTIM = 2
 /** Told when a statement is lost with its server: nobody knows whether it was executed. */
 const LOST = 10014
+const NO_SERVER = 10013
 
 let routed: Routed
 let watch: TextWatch
@@ -263,6 +264,21 @@ test('a server that comes and goes: each time what was under way is told, nothin
   await took(() => !isAvoided(), 'the server is trusted')
 
   expectOnce(6 * CLIENTS)
+})
+
+test('all servers gone: it is said at once, and they are used as soon as one is back, avoided or not', async () => {
+  const client = await routed.connect()
+  await client.query('DELETE FROM hashed WHERE id = 0')
+  await routed.cluster.order('all', { kind: 'stop' })
+  await took(() => routed.avoided.length === routed.cluster.fronts.length, 'all are avoided')
+  await load.more(2 * PARTS)
+  for (const { errno } of load.failed) expect([LOST, NO_SERVER]).toContain(errno)
+  expect(load.slowestMs).toBeLessThan(LONG_CONNECT_MS)
+  await load.stop()
+
+  await routed.cluster.order('all', { kind: 'normal' })
+  await client.query('DELETE FROM hashed WHERE id = 0')
+  expect([...watch.marked(EITHER).values()].filter(count => count !== 1)).toEqual([])
 })
 
 test('INACTIVE: avoided with the next list, and trusted again when it is ACTIVE and greets', async () => {
