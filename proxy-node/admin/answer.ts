@@ -1,7 +1,10 @@
 /** The shape of admin answers and the small grammar pieces that every family of statements shares. */
 import type { Fault } from '#contract/fault'
+import type { DigestSnapshot } from '#contract/telemetry'
 import type { Certificates } from '../config/certificates.ts'
 import type { ConfigStore } from '../config/store.ts'
+import type { StaleRecord } from '../routing/stale-replicas.ts'
+import type { Cluster } from '../topology/cluster.ts'
 import type { ClusterDirectory } from '../topology/cluster-directory.ts'
 import { type Cell, type Column, varchar } from '../wire/resultset.ts'
 
@@ -38,8 +41,30 @@ export type AdminPorts = {
   readonly certificates: CertificateView
   /** Of OB clusters; absent in mysql mode. */
   readonly directory?: DirectoryView
+  /** OB clusters in use; absent in mysql mode. */
+  readonly clusters?: ClustersView
+  /** By name; `isFresh`: workers are asked now. */
+  readonly counters: (isFresh: boolean) => Promise<readonly Counter[]>
+  /** Of all workers, each of its own. */
+  readonly digests: () => Promise<readonly DigestSnapshot[]>
+  /** Replicas that were too old for weak reads, of all workers. */
+  readonly stale: () => Promise<readonly StaleReplica[]>
   /** Of an error that is no fault of the catalogue; never called with statement text. */
   readonly failed: (error: unknown) => void
+}
+
+export type Counter = readonly [name: string, value: number]
+
+export type StaleReplica = StaleRecord & { readonly tableId: string }
+
+/** The OB clusters that the supervisor keeps. */
+export type ClustersView = {
+  readonly all: () => readonly Cluster[]
+  /** Epoch milliseconds. */
+  readonly usedAt: (name: string) => number
+  /** False when it is not there. */
+  readonly remove: (name: string) => boolean
+  readonly now: () => number
 }
 
 /** What is shown of a directory; tokens are masked in it already. */

@@ -12,9 +12,13 @@ import {
   type Rule,
 } from './answer.ts'
 import { CLUSTER_RULES } from './clusters.ts'
+import { CONGESTION_RULES } from './congestion.ts'
+import { COUNTER_RULES } from './counters.ts'
 import { NODE_RULES, PING } from './node.ts'
 import { PARAMETER_RULES } from './parameters.ts'
 import { PREAMBLE } from './preamble.ts'
+import { RESOURCE_RULES } from './resources.ts'
+import { ROUTE_RULES } from './routes.ts'
 import { SESSION_RULES } from './sessions.ts'
 import { SSL_RULES } from './ssl.ts'
 
@@ -23,6 +27,10 @@ const RULES: readonly Rule[] = [
   ...NODE_RULES,
   ...PARAMETER_RULES,
   ...CLUSTER_RULES,
+  ...ROUTE_RULES,
+  ...CONGESTION_RULES,
+  ...RESOURCE_RULES,
+  ...COUNTER_RULES,
   ...SESSION_RULES,
   ...SSL_RULES,
   ...PREAMBLE,

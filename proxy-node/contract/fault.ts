@@ -94,6 +94,13 @@ export const FAULTS = {
     says: 'Not supported feature or function',
     remedy: 'this command is not supported through the proxy',
   },
+  'route.not-prepared': {
+    blame: 'client',
+    retryable: false,
+    mysql: { errno: 1295, state: 'HY000' },
+    says: 'EXPLAIN ROUTE is not supported in the prepared statement protocol',
+    remedy: 'send it as a text',
+  },
   'route.no-server': {
     blame: 'server',
     retryable: true,
@@ -352,6 +359,13 @@ export const FAULTS = {
     mysql: { errno: 5010, state: '21000' },
     says: 'Unknown operator, bad internal cmd: tenant proxysys is the proxy itself and has no tables',
     remedy: 'log in as a user of an OB cluster: user@tenant#cluster',
+  },
+  'admin.no-entry': {
+    blame: 'client',
+    retryable: false,
+    mysql: { errno: 4018, state: 'HY000' },
+    says: "Entry not exist: '{name}'",
+    remedy: 'SHOW PROXYRESOURCE lists the OB clusters in use',
   },
   'admin.argument': {
     blame: 'client',

@@ -27,6 +27,24 @@ export type SqlType = (typeof SQL_TYPES)[number]
 /** What was special about an answered request, as bits; 0 is small, fast, successful, well routed. */
 export const OUTCOME = { slow: 1, failed: 2, missed: 4, large: 8 } as const
 
+/**
+ * How statements came to their server; a position in this list is a counter's index. `bound`: where a
+ * transaction, or something else that only that server has, keeps the session. `forced`: to servers
+ * that are named, by a client or an operator. `cached`: nothing to go by, the server in use would do.
+ */
+export const ROUTES = [
+  'leader',
+  'replica',
+  'blind',
+  'primary_zone',
+  'cached',
+  'bound',
+  'forced',
+  'single_leader',
+] as const
+
+export type RouteName = (typeof ROUTES)[number]
+
 /** Whose bytes: requests and responses, between client and proxy, between proxy and server. */
 export const BYTES = {
   clientRequest: 0,
@@ -57,6 +75,8 @@ export const METRIC = {
   limited: 'odp_limited_client_connections',
   bytes: 'odp_request_byte',
   entries: 'odp_entry_total',
+  routed: 'odp_routed_total',
+  guesses: 'odp_partition_guess_total',
   logLines: 'odp_elogs_total',
   locationEntries: 'odp_location_entries',
   workers: 'odp_workers',

@@ -3,7 +3,7 @@
  * Families, labels and their values as OBProxy's, so that its dashboards work; series of the common
  * statement types are there from the start with zero. Source: proxy-admin.md §5.2.
  */
-import { LIMITS, METRIC, OUTCOME, SQL_TYPES } from '#contract/names'
+import { LIMITS, METRIC, OUTCOME, ROUTES, SQL_TYPES } from '#contract/names'
 import { HANDSHAKE_SIDES, type HandshakeCounts } from './handshakes.ts'
 import { ALL_OUTCOMES, type TenantTotals } from './metrics.ts'
 
@@ -188,6 +188,21 @@ function trafficFamilies(view: ExporterView): readonly Family[] {
       meaning: `Time spent on requests, ${view.costsInMs ? 'ms' : 'us'}.`,
       series: each(totals => costSeries(totals, unit)),
     },
+    {
+      name: METRIC.routed,
+      kind: 'counter',
+      meaning: 'Statements by how their server was chosen, and whether it was the right one.',
+      series: each(routeSeries),
+    },
+    {
+      name: METRIC.guesses,
+      kind: 'counter',
+      meaning: 'Statements of several partitions, or of none that is known, sent to one of them.',
+      series: each(totals => [
+        [{ result: 'confirmed' }, totals.guesses(true)],
+        [{ result: 'corrected' }, totals.guesses(false)],
+      ]),
+    },
   ]
   return view.showsExtra ? [...families, ...extraFamilies(each)] : families
 }
@@ -269,6 +284,15 @@ function entrySeries(totals: TenantTotals): readonly Series[] {
       ],
     ),
   )
+}
+
+/** Those that nothing went by are left out. */
+function routeSeries(totals: TenantTotals): readonly Series[] {
+  return ROUTES.flatMap(route =>
+    [true, false].map(
+      (isHit): Series => [{ route, partitionHit: String(isHit) }, totals.routed(route, isHit)],
+    ),
+  ).filter(([, value]) => value > 0)
 }
 
 /** OBProxy writes one spelling and the management plane queries the other. */

@@ -2,7 +2,7 @@
  * The traffic of all workers of the node, merged: a lost worker's counts stay, its sessions go, and
  * no counter ever falls. Snapshots come from `session/traffic`.
  */
-import { BYTES, LIMITS, type Limit, OUTCOME } from '#contract/names'
+import { BYTES, LIMITS, type Limit, OUTCOME, ROUTES, type RouteName } from '#contract/names'
 import { costSlot, requestSlot, SLOT, SLOT_COUNT, type TenantSnapshot } from '#contract/telemetry'
 
 /** Every combination of bits of `OUTCOME`. */
@@ -81,6 +81,14 @@ export class TenantTotals {
 
   entries(isHit: boolean, isFound: boolean): number {
     return this.at(SLOT.entries + (isHit ? 2 : 0) + (isFound ? 1 : 0))
+  }
+
+  routed(route: RouteName, isHit: boolean): number {
+    return this.at(SLOT.routes + ROUTES.indexOf(route) * 2 + (isHit ? 0 : 1))
+  }
+
+  guesses(isConfirmed: boolean): number {
+    return this.at(SLOT.guesses + (isConfirmed ? 0 : 1))
   }
 
   logins(isAccepted: boolean): number {

@@ -3,12 +3,13 @@
  * process. Questions carry a number; an answer that does not come within the deadline is an error.
  */
 
-import type { TenantSnapshot } from '#contract/telemetry'
+import type { DigestSnapshot, TenantSnapshot } from '#contract/telemetry'
 import type { SessionRow } from '../admin/answer.ts'
 import type { LoginRules } from '../auth/identity.ts'
 import type { Clock, TimerHandle } from '../base/clock.ts'
 import type { ServerSslMode, TlsVersion } from '../config/ssl-settings.ts'
 import type { Tuning } from '../net/socket-tuning.ts'
+import type { StaleRecord } from '../routing/stale-replicas.ts'
 import type { Busy } from '../session/busy.ts'
 import type { DrainReport } from '../session/drain.ts'
 import type {
@@ -95,6 +96,16 @@ export type Question =
   | { readonly ask: 'guests' }
   /** Keys of servers that execute something for a client. */
   | { readonly ask: 'busy' }
+  /** Statements by what they have in common. */
+  | { readonly ask: 'digests' }
+  /** Replicas that were too old for weak reads. */
+  | { readonly ask: 'stale' }
+
+/** What a worker remembers of one OB cluster. */
+export type WorkerStale = {
+  readonly cluster: string
+  readonly records: readonly StaleRecord[]
+}
 
 export type AnswerOf = {
   /** Null: this node has no such cluster. */
@@ -113,6 +124,8 @@ export type AnswerOf = {
   /** Who is still there, and why. */
   guests: DrainReport
   busy: Busy
+  digests: readonly DigestSnapshot[]
+  stale: readonly WorkerStale[]
 }
 
 export type Message =
@@ -128,6 +141,8 @@ export type Message =
   | { readonly kind: 'tlsFailed'; readonly server: ServerAddress; readonly reason: string }
   /** A handshake; of those with servers only the ones that succeeded. */
   | { readonly kind: 'tlsEnded'; readonly side: 'client' | 'server'; readonly isDone: boolean }
+  /** A statement came to a server that did not have its partition; for the log. */
+  | { readonly kind: 'misrouted'; readonly what: string }
   /** An error that nobody expected, as text. */
   | { readonly kind: 'broke'; readonly what: string }
   | { readonly kind: 'question'; readonly number: number; readonly question: Question }

@@ -124,6 +124,16 @@ export class NodeClusters {
     return kept?.cluster
   }
 
+  /** Where they come from. */
+  get directory(): ClusterDirectory {
+    return this.port.directory
+  }
+
+  /** Epoch milliseconds; 0 when it is not kept. */
+  usedAt(name: string): number {
+    return this.kept.get(name)?.usedAt ?? 0
+  }
+
   /** By the name of a login; undefined: this node has no such cluster, or nobody can say. */
   async find(name: string | undefined): Promise<Cluster | undefined> {
     const wanted = name ?? this.port.directory.defaultCluster()

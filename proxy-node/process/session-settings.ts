@@ -15,6 +15,7 @@ export function sessionSettings(config: ConfigStore, workers: number): SessionSe
   return {
     maxAttempts: config.number('connect_observer_max_retries'),
     connectTimeoutMs: config.timeMs('short_async_task_timeout'),
+    minConnectingMs: config.timeMs('min_congested_connect_timeout'),
     loginTimeoutMs: config.timeMs('client_login_timeout'),
     maxLoginBytes: config.number('client_login_max_size'),
     maxLogins: share('client_login_max_connections'),
@@ -33,6 +34,7 @@ export function sessionSettings(config: ConfigStore, workers: number): SessionSe
     prunes: config.isOn('enable_partition_table_route'),
     analysedBytes: config.number('request_buffer_length'),
     diagnosisLevel: config.number('route_diagnosis_level'),
+    digests: share('statement_digests'),
     isReadOnly: config.number('obproxy_read_only') === 0,
     readsWeakly: config.number('obproxy_read_consistency') === 1,
     maxReadStaleUs: config.number('ob_max_read_stale_time'),

@@ -24,6 +24,7 @@ import { type DrainReport, summed } from '../session/drain.ts'
 import type { AdminAnswer, KillOutcome } from '../session/ports.ts'
 import { parseRootservices } from '../topology/cluster.ts'
 import type { ServerAddress } from '../topology/model.ts'
+import { clusterViews, nodeCounters, staleReplicas } from './admin-views.ts'
 import type { Message, Question, WorkerSettings } from './channel.ts'
 import { isClusterReport } from './cluster-messages.ts'
 import { clusterSettings, workerClusterSettings } from './cluster-settings.ts'
@@ -353,10 +354,13 @@ export class Supervisor {
 
   // --- what happens meanwhile
 
+  private async takeTraffic(): Promise<void> {
+    for (const { key, answer } of await this.workers.ask({ ask: 'traffic' }))
+      this.traffic.take(key, answer)
+  }
+
   private beat(): void {
-    void this.workers.ask({ ask: 'traffic' }).then(answers => {
-      for (const { key, answer } of answers) this.traffic.take(key, answer)
-    })
+    void this.takeTraffic()
     void this.workers.ask({ ask: 'busy' }).then(answers => {
       this.atWork = new Set(answers.flatMap(({ answer }) => answer.servers))
       for (const { answer } of answers) for (const name of answer.clusters) this.clusters?.get(name)
@@ -381,6 +385,7 @@ export class Supervisor {
   private workerSays(message: Message): void {
     if (isClusterReport(message)) this.clusters?.heard(message)
     else if (message.kind === 'tlsFailed') this.tlsFailed(message.server, message.reason)
+    else if (message.kind === 'misrouted') this.port.log.warn(message.what)
     else if (message.kind === 'broke') this.port.log.error(`internal: ${message.what}`)
     else if (message.kind === 'tlsEnded') this.handshakes.ended(message.side, message.isDone)
   }
@@ -394,13 +399,28 @@ export class Supervisor {
   }
 
   private admin(sql: string, session: AdminSession): Promise<AdminAnswer> {
+    const { clusters, traffic, port } = this
     return runAdmin(sql, session, {
+      ...(clusters === undefined ? {} : clusterViews(clusters)),
       config: this.config,
       certificates: this.certificates,
       sessions: () => this.allSessions(),
       kill: (connectionId, onlyQuery) => this.kill(connectionId, onlyQuery),
       availability: () => this.availability(),
       upgrade: () => this.upgrade(),
+      counters: async isFresh => {
+        if (isFresh) await this.takeTraffic()
+        return nodeCounters(traffic, clusters, port.log.lines)
+      },
+      digests: async () =>
+        (await this.workers.ask({ ask: 'digests' })).flatMap(({ answer }) => answer),
+      stale: async () => {
+        const answers = await this.workers.ask({ ask: 'stale' })
+        return staleReplicas(
+          answers.flatMap(({ answer }) => answer),
+          clusters,
+        )
+      },
       failed: error => this.port.log.error(`admin statement failed: ${String(error)}`),
     })
   }

@@ -13,7 +13,7 @@ import type { KernelFlavour } from '../topology/listing.ts'
 import { LocationView } from '../topology/location-view.ts'
 import type { ClusterPicture, TenantServers, Verdicts } from '../topology/model.ts'
 import { Tenants, tenantLimits } from '../topology/tenants.ts'
-import type { Channel } from './channel.ts'
+import type { Channel, WorkerStale } from './channel.ts'
 import { type ClusterFacts, type ClusterNews, pictureOf } from './cluster-messages.ts'
 
 /** A worker asks the supervisor, whose picture is fresher and as cheap. */
@@ -160,6 +160,14 @@ export class WorkerClusters implements Directory {
     return this.channel
       .ask({ ask: 'cluster', name: name ?? null })
       .then(facts => (facts === null ? undefined : this.take(facts)))
+  }
+
+  /** What was told of replicas that are too old. */
+  staleReplicas(): readonly WorkerStale[] {
+    return [...this.clusters.values()].map(({ name, stale }) => ({
+      cluster: name,
+      records: [...stale.all()],
+    }))
   }
 
   hear(news: ClusterNews): void {

@@ -112,6 +112,7 @@ class Worker {
         mayBringHeader: address => this.trust.proxyHeaders?.contains(address) ?? false,
         mayNameClient: address => this.trust.clientIps?.contains(address) ?? false,
       },
+      misrouted: what => channel.send({ kind: 'misrouted', what }),
       broke: error => channel.send({ kind: 'broke', what: whatBroke(error) }),
       serverTls: {
         current: () => this.trust.server,
@@ -146,6 +147,8 @@ class Worker {
     if (question.ask === 'kill')
       return Promise.resolve(this.sessions.kill(question.connectionId, question.onlyQuery))
     if (question.ask === 'guests') return Promise.resolve(this.sessions.report())
+    if (question.ask === 'digests') return Promise.resolve(this.sessions.digests.snapshot())
+    if (question.ask === 'stale') return Promise.resolve(this.clusters.staleReplicas())
     if (question.ask === 'busy') return Promise.resolve(this.sessions.busy())
     return Promise.resolve(this.sessions.traffic.snapshot(this.sessions.list()))
   }

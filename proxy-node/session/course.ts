@@ -34,6 +34,8 @@ export type Course = ServerAnswers & {
 export type CourseHost = {
   readonly state: SessionState
   readonly command: number
+  /** When the command under way was begun, of `performance.now()`. */
+  readonly begunMs: number
   readonly isIncomplete: boolean
   readonly answering: ServerSession | undefined
   /** See `Pipeline.ownSequence`. */

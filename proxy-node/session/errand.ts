@@ -19,10 +19,19 @@ import type { CourseParts } from './oceanbase-course.ts'
 import { PINS } from './pins.ts'
 import { Rerouting } from './rerouting.ts'
 import { isUpToDate, type RestoreOwner, Restorer, type StepKind, stateFor } from './restore.ts'
-import { CLOSES_CLIENT, COUNTED, REROUTE, REROUTED, type Reaction, reactionTo } from './retry.ts'
+import {
+  CLOSES_CLIENT,
+  COUNTED,
+  NOT_MASTER,
+  REROUTE,
+  REROUTED,
+  type Reaction,
+  reactionTo,
+} from './retry.ts'
 import type { NamedText, Prepared } from './statements.ts'
 import { Watch, type Watched } from './watch.ts'
-import { Way, type WayOwner } from './way.ts'
+import { Way } from './way.ts'
+import type { WayOwner } from './way-ports.ts'
 
 /** ER_BAD_DB_ERROR. */
 const UNKNOWN_DATABASE = 1049
@@ -43,6 +52,7 @@ export class Errand implements RestoreOwner, WayOwner, Watched {
   /** Made when something is restored: most sessions stay on one server. */
   private restorer: Restorer | undefined
   readonly way: Way
+  readonly trace = undefined
   readonly learner: Learner
   readonly watch: Watch
   readonly needs: MutableNeeds = {
@@ -260,11 +270,18 @@ export class Errand implements RestoreOwner, WayOwner, Watched {
     if (ok === undefined) return undefined
     const learned = this.learner.learn(server, ok, this)
     if (errno === REROUTE) this.rerouting.heard(learned?.userVariables)
+    const hasMissed = this.memory.missed || errno === NOT_MASTER
+    if (hasMissed) this.missed(server)
     // What is tried again renews its location itself: put off as one that is wrong, it would not be.
     if (!this.isRetrying) this.way.judge(server, !this.memory.missed, errno)
     const counts = COUNTED.get(errno)
     if (counts !== undefined) this.blame(server, counts)
     return learned
+  }
+
+  private missed(server: ServerSession): void {
+    this.way.hasMissed = true
+    this.parts.deps.diagnosis.missed(this.parts, this, server)
   }
 
   /** Whether the server's refusal is kept from the client, because another server may do it. */

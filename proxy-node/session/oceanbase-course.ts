@@ -6,6 +6,7 @@
 import { Fault } from '#contract/fault'
 import type { ServerSession } from '../backend/server-session.ts'
 import { classify, type Statement } from '../sql/classify.ts'
+import { explainedRouteAt } from '../sql/own-statements.ts'
 import { quotedName } from '../sql/texts.ts'
 import { FLAG } from '../sql/words.ts'
 import { lengthAt } from '../wire/framing.ts'
@@ -21,6 +22,7 @@ import {
 import { COURSE, courseOf } from './commands.ts'
 import type { Course, CourseHost } from './course.ts'
 import { Errand } from './errand.ts'
+import { RouteExplanation } from './explain-route.ts'
 import { IdentityCommands, type IdentityOwner } from './identity-commands.ts'
 import { LossNotice } from './loss.ts'
 import type { SessionMemory } from './memory.ts'
@@ -32,6 +34,7 @@ import { ROUTE_PREFIX_BYTES } from './requests.ts'
 import { CLOSES_CLIENT } from './retry.ts'
 import type { Servers } from './servers.ts'
 import { StatementCommands } from './statement-commands.ts'
+import { countByDigest } from './tally.ts'
 
 /** Verbs of statements that the proxy may answer itself (§6.2). */
 const OWN_VERBS: Readonly<Partial<Record<Statement['verb'], true>>> = {
@@ -146,6 +149,7 @@ export class OceanbaseCourse implements Course {
   private query(head: Uint8Array): void {
     const { memory, errand } = this
     const meaning = classify(head, HEADER_BYTES + 1, head.length, memory.lexerMode)
+    if ((meaning.flags & FLAG.explainsRoute) !== 0 && this.explainsRoute(head, meaning)) return
     errand.meaning = meaning
     const mayBeOwn =
       meaning.table === undefined && OWN_VERBS[meaning.verb] === true && head.length < OWN_BYTES
@@ -161,6 +165,17 @@ export class OceanbaseCourse implements Course {
     const source = executed === undefined ? 'head' : undefined
     if (usesTexts(meaning)) this.statements.route(head, meaning, says, source)
     else errand.way.route(head, says, source)
+  }
+
+  private explainsRoute(head: Uint8Array, meaning: Statement): boolean {
+    const from = explainedRouteAt(head, HEADER_BYTES + 1, head.length)
+    if (from < 0) return false
+    new RouteExplanation(this.host, this.parts, {
+      way: this.errand.way,
+      mayHold: explained => this.mayHold(explained),
+      homeOf: explained => this.statements.homeOf(explained),
+    }).explain(head, from, meaning)
+    return true
   }
 
   /** A first BEGIN is kept until the statement behind it says where the transaction belongs (§5.2). */
@@ -278,6 +293,7 @@ export class OceanbaseCourse implements Course {
       return
     }
     errand.way.answeredBy(server, errand.meaning)
+    countByDigest(this.parts, errand, this.host, errno)
     this.settle(server, errno)
     if (ok !== undefined && !swallowed)
       this.host.showOk(shownOk(ok, learned, this.tracksSession), sequence)

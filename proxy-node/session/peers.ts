@@ -13,6 +13,7 @@ export function peersOf(sessions: () => Sessions): Peers {
 export const DEFAULT_SETTINGS = {
   maxAttempts: 3,
   connectTimeoutMs: 5_000,
+  minConnectingMs: 100,
   loginTimeoutMs: 10_000,
   maxLoginBytes: 64 * 1024,
   maxLogins: 4096,
@@ -52,4 +53,5 @@ export const DEFAULT_SETTINGS = {
   prunes: true,
   analysedBytes: 4096,
   diagnosisLevel: 2,
+  digests: 1000,
 } as const

@@ -57,7 +57,7 @@ export class Pipeline implements CourseHost {
   /** Of the command under way: how it is counted, and when it was begun and sent. */
   private type = OTHERS
   private isLarge = false
-  private begunMs = performance.now()
+  begunMs = performance.now()
   private sentMs = 0
   /** Nothing has been waited for since: what is sent now is sent at `begunMs`. A reading of the clock costs 0.1 µs. */
   private isFresh = false

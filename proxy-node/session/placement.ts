@@ -7,6 +7,8 @@ import type { Statement } from '../sql/classify.ts'
 import { NO_NODE } from '../sql/expressions.ts'
 import { Predicates, type StatementText } from '../sql/predicates.ts'
 import type { KnownTable } from '../topology/location-view.ts'
+import { type PruneAccount, pruneAccount } from '../topology/partition/account.ts'
+import type { Box } from '../topology/partition/boxes.ts'
 import { charsetNamed } from '../topology/partition/charsets.ts'
 import type { Charset } from '../topology/partition/collations.ts'
 import { ExecuteParameters } from '../topology/partition/parameters.ts'
@@ -28,6 +30,16 @@ export type Written = {
   /** Of a COM_STMT_EXECUTE: its packet, and what it executes. */
   readonly packet: Uint8Array | undefined
   readonly prepared: Prepared | undefined
+  /** Hears how the partition was computed; for EXPLAIN ROUTE, otherwise there is none. */
+  readonly hears: ((account: PruneAccount) => void) | undefined
+}
+
+/** As explanations name what pruning has found. */
+const OUTCOMES: Readonly<Record<Pruned, PruneAccount['outcome']>> = {
+  [PRUNED.one]: 'one',
+  [PRUNED.none]: 'none',
+  [PRUNED.several]: 'several',
+  [PRUNED.unknown]: 'unknown',
 }
 
 /** Time zones that sessions use at the same time. */
@@ -89,8 +101,27 @@ export class Placement {
         : pruner.prune(partitions, predicates.expressions, predicates.condition, this.session)
       this.leaf = this.outcome === PRUNED.unknown ? -1 : pruner.leaf
     }
+    written.hears?.(this.account(partitions))
     this.parameters.close()
     this.memory = undefined
+  }
+
+  private account(partitions: TablePartitions): PruneAccount {
+    const { pruner, predicates, leaf } = this
+    const isNamed = predicates.partitionNames > 0
+    const boxes = isNamed ? [] : this.boxesOf(partitions)
+    const marks = isNamed
+      ? Uint8Array.from(partitions.leaves, (_leaf, at) => (at === leaf ? 1 : 0))
+      : pruner.marksOf(partitions, boxes)
+    return pruneAccount(partitions, { outcome: OUTCOMES[this.outcome], isNamed, boxes, marks })
+  }
+
+  private boxesOf(partitions: TablePartitions): readonly Box[] {
+    const { pruner, predicates, session } = this
+    const { expressions, condition, hasValues } = predicates
+    if (!hasValues) return pruner.boxesOf(partitions, expressions, condition, session)
+    const box = pruner.rowBox(partitions, expressions, this.rowOf(partitions), session)
+    return box === undefined ? [] : [box]
   }
 
   private take({ bytes, to, isCut, packet, prepared }: Written, memory: SessionMemory): void {

@@ -19,7 +19,9 @@ import type { Detours } from './detours.ts'
 import type { Lobby, LobbyLimits } from './lobby.ts'
 import type { Placement } from './placement.ts'
 import type { Prescription } from './prescribed.ts'
+import type { RouteDiagnosis } from './route-diagnosis.ts'
 import type { SessionRouteView } from './route-view.ts'
+import type { StatementDigests } from './statement-digests.ts'
 import type { WorkerTraffic } from './traffic.ts'
 
 /** One OB cluster as its statements are routed by; what is behind it changes, the view stays. */
@@ -80,6 +82,8 @@ export type SessionSettings = LobbyLimits &
     readonly maxAttempts: number
     /** `short_async_task_timeout`: connect and login to a server. */
     readonly connectTimeoutMs: number
+    /** `min_congested_connect_timeout`: a client that gives up sooner says nothing of the server. */
+    readonly minConnectingMs: number
     /** `client_login_timeout`: from the accept to the end of the login. */
     readonly loginTimeoutMs: number
     /** `client_login_max_size`. */
@@ -111,6 +115,8 @@ export type SessionSettings = LobbyLimits &
     readonly analysedBytes: number
     /** `route_diagnosis_level`; 0: EXPLAIN ROUTE is off. */
     readonly diagnosisLevel: number
+    /** `statement_digests`: statements counted by what they have in common, in this worker. */
+    readonly digests: number
   }
 
 /** Who asks for something of other client sessions. */
@@ -174,11 +180,15 @@ export type SessionDeps = {
   /** Finds what statements are routed by instead of themselves. */
   readonly detours: Detours
   readonly traffic: WorkerTraffic
+  readonly digests: StatementDigests
   readonly lobby: Lobby
   /** Absent: no TLS is offered, nobody is believed. */
   readonly entry?: EntryRules
   /** Absent: servers are spoken to without TLS. */
   readonly serverTls?: ServerTlsPort
+  /** A line of the log about a statement that missed its partition; rate-bounded. */
+  readonly misrouted?: (line: string) => void
+  readonly diagnosis: RouteDiagnosis
   /** A bug, or a server that breaks the protocol: who looks after the node reads of it. */
   readonly broke?: (error: unknown) => void
   /** Ends what `victim`, a server session of `login`, is executing. */

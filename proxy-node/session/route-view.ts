@@ -55,6 +55,8 @@ export type Asker = {
   readonly servers: { readonly current: ServerSession | undefined }
   /** Of the cluster that it is logged in to, or logs in to. */
   readonly outlook: ClusterView | undefined
+  /** Who wants an explanation. */
+  readonly trace?: Trace | undefined
 }
 
 /** The statement's part of a view. */
@@ -201,7 +203,7 @@ export class SessionRouteView implements RouteView {
     this.settings = settings.routing
     this.idcName = chosenIdc(asker.memory, settings.idcName)
     this.tenant = this.view.picture.tenants.get(asker.tenant)
-    this.trace = undefined
+    this.trace = asker.trace
     this.nowMs = this.deps.clock.now()
     statement.command = command
     statement.meaning = meaning ?? NO_STATEMENT

@@ -11,7 +11,7 @@ import {
   type ServerSessionOwner,
 } from '../backend/server-session.ts'
 import type { Address } from '../net/transport.ts'
-import type { FailureKind } from '../topology/failures.ts'
+import { type FailureKind, speaksAgainst } from '../topology/failures.ts'
 import type { Greeting } from '../wire/handshake.ts'
 import type { SessionMemory } from './memory.ts'
 import type { SessionDeps } from './ports.ts'
@@ -66,6 +66,8 @@ export class Servers implements ServerSessionOwner {
   private login: ProxyLogin | undefined
   private database: string | undefined
   private lastError: Uint8Array | undefined
+  /** When the connection of `current` was begun. */
+  private openedAt = 0
   /** The session in use; undefined before login and after it was lost. */
   current: ServerSession | undefined
 
@@ -152,8 +154,19 @@ export class Servers implements ServerSessionOwner {
   /** Closes all of them; nothing is told any more. */
   release(): void {
     if (this.state === 'closed') return
+    this.tellPatience()
     this.move('released')
     this.closeAll()
+  }
+
+  /** Nobody waits any more to be connected: after a while that speaks against the server (§9.4). */
+  private tellPatience(): void {
+    const { current, state, deps } = this
+    if (current === undefined || (state !== 'entering' && state !== 'going')) return
+    const connectingMs = deps.clock.now() - this.openedAt
+    const { minConnectingMs } = deps.settings()
+    const circumstances = { isQuitting: false, connectingMs, minConnectingMs }
+    if (speaksAgainst('client-gave-up', circumstances)) this.owner.failed(current, 'client-gave-up')
   }
 
   /** Closes all that are kept aside: their session state is nobody's any more. */
@@ -247,6 +260,7 @@ export class Servers implements ServerSessionOwner {
     })
     this.current = server
     const { transport, clock, serverTls } = this.deps
+    this.openedAt = clock.now()
     server.start({ transport, clock, tls: serverTls }, connectTimeoutMs)
   }
 

@@ -12,7 +12,9 @@ import { Drain, type DrainPlan, type DrainReport, type DrainShare, drainReport }
 import { Lobby } from './lobby.ts'
 import { Placement } from './placement.ts'
 import type { KillOutcome, ProcessRow, Requester, SessionDeps } from './ports.ts'
+import { RouteDiagnosis } from './route-diagnosis.ts'
 import { SessionRouteView } from './route-view.ts'
+import { StatementDigests } from './statement-digests.ts'
 import { WorkerTraffic } from './traffic.ts'
 
 const BEAT_MS = 1_000
@@ -41,12 +43,15 @@ export class Sessions {
   private finishedStatements = 0
 
   readonly traffic = new WorkerTraffic()
+  readonly digests: StatementDigests
 
   constructor(
     deps: Omit<
       SessionDeps,
       | 'cancel'
       | 'traffic'
+      | 'digests'
+      | 'diagnosis'
       | 'lobby'
       | 'baselines'
       | 'scratch'
@@ -62,12 +67,15 @@ export class Sessions {
       while (this.open.has(id)) id = deps.nextConnectionId()
       return id
     }
+    this.digests = new StatementDigests(() => deps.settings().digests)
     const canceller = new Canceller({ ...deps, nextConnectionId })
     this.deps = {
       ...deps,
       nextConnectionId,
       isDraining: () => this.draining !== undefined,
       traffic: this.traffic,
+      digests: this.digests,
+      diagnosis: new RouteDiagnosis(deps.clock, deps.misrouted),
       lobby: new Lobby(deps.settings),
       baselines: new Baselines(),
       scratch: new FrameScratch(),

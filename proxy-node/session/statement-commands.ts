@@ -5,6 +5,7 @@
 import { Fault } from '#contract/fault'
 import type { ServerSession } from '../backend/server-session.ts'
 import { classify, type Statement } from '../sql/classify.ts'
+import { explainedRouteAt } from '../sql/own-statements.ts'
 import { type TextPrepared, textPrepared } from '../sql/text-prepare.ts'
 import { FLAG } from '../sql/words.ts'
 import { buildOk } from '../wire/ok.ts'
@@ -21,7 +22,7 @@ import { ROUTE_PREFIX_BYTES } from './requests.ts'
 import { Routines } from './routines.ts'
 import type { Servers } from './servers.ts'
 import { executeFor, executeHeadBytes, type Prepared, Statements, typesIn } from './statements.ts'
-import type { Source } from './way.ts'
+import type { Source } from './way-ports.ts'
 
 /** What a text statement under way does when it succeeds. */
 type TextUnderWay = {
@@ -114,6 +115,10 @@ export class StatementCommands {
     }
     const payload = head.slice(HEADER_BYTES)
     const meaning = classify(payload, 1, payload.length, this.memory.lexerMode)
+    if (explainsRoute(payload, meaning)) {
+      this.host.answerFault(new Fault('route.not-prepared'))
+      return
+    }
     const prepared = this.statements.add(payload, meaning)
     this.current = prepared
     this.awaitsId = true
@@ -261,17 +266,21 @@ export class StatementCommands {
 
   /** To where routines ran, if any did and the statement uses texts; `says` is what executing it means. */
   route(head: Uint8Array, { verb, flags }: Statement, says: Statement, source: Source): void {
-    const { errand, memory, routines } = this
+    const { errand, routines } = this
     const { way } = errand
     this.isCalling = (says.flags & FLAG.calls) !== 0
     if (this.isCalling || (flags & SEVERAL) === SEVERAL) this.mayUseAllTexts()
     if (this.isRefused(verb)) return
     // A routine may have put another text in the place of the one that is known.
     if (verb === 'execute' && routines.home === undefined) errand.executes = says
-    const isFree = memory.mayMove && (says.flags & BOUND) === 0
-    const home = isFree && (this.isCalling || usesTexts(verb, flags)) ? routines.home : undefined
+    const home = this.isCalling || usesTexts(verb, flags) ? this.homeOf(says) : undefined
     if (home === undefined) way.route(head, says, source)
     else way.goOnlyTo(home, head, PINS.routineTexts.lost)
+  }
+
+  /** Where routines ran, if nothing else binds what executes routines or texts. */
+  homeOf({ flags }: Statement): ServerSession | undefined {
+    return this.memory.mayMove && (flags & BOUND) === 0 ? this.routines.home : undefined
   }
 
   private isRefused(verb: Statement['verb']): boolean {
@@ -368,6 +377,11 @@ export class StatementCommands {
     const isOpen = this.wantsCursor && (server.tracker.status & STATUS.cursorExists) !== 0
     prepared.cursorOn = isOpen ? server : undefined
   }
+}
+
+/** No server knows the statement. */
+function explainsRoute(payload: Uint8Array, { flags }: Statement): boolean {
+  return (flags & FLAG.explainsRoute) !== 0 && explainedRouteAt(payload, 1, payload.length) >= 0
 }
 
 /** No server answers it. */

@@ -22,6 +22,8 @@ export type Prepared = {
   /** COM_STMT_PREPARE payload, to prepare it elsewhere. */
   readonly payload: Uint8Array
   readonly meaning: Statement
+  /** Of its text, once it was counted. */
+  digest: { readonly high: number; readonly low: number } | undefined
   parameterCount: number
   /** Types as the client last sent them, two bytes a parameter. */
   types: Uint8Array | undefined
@@ -64,6 +66,7 @@ export class Statements {
       id: this.lastId,
       payload,
       meaning,
+      digest: undefined,
       parameterCount: 0,
       types: undefined,
       longDataOn: undefined,

@@ -51,6 +51,18 @@ export class TenantTraffic {
     this.slots[at] = (this.slots[at] as number) + 1
   }
 
+  /** A statement came to its server: `route` is a position in `ROUTES`. */
+  routed(route: number, hasMissed: boolean): void {
+    const at = SLOT.routes + route * 2 + (hasMissed ? 1 : 0)
+    this.slots[at] = (this.slots[at] as number) + 1
+  }
+
+  /** Its partition was a guess, which the server confirmed or corrected. */
+  guessed(hasMissed: boolean): void {
+    const at = SLOT.guesses + (hasMissed ? 1 : 0)
+    this.slots[at] = (this.slots[at] as number) + 1
+  }
+
   loggedIn(isAccepted: boolean): void {
     const at = SLOT.logins + (isAccepted ? 1 : 0)
     this.slots[at] = (this.slots[at] as number) + 1

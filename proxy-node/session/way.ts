@@ -7,20 +7,19 @@ import { Fault } from '#contract/fault'
 import type { ServerSession } from '../backend/server-session.ts'
 import type { Address } from '../net/transport.ts'
 import type { Decision } from '../routing/decision.ts'
-import { dirtyBecause } from '../routing/feedback.ts'
 import type { Command } from '../routing/view.ts'
 import type { Statement } from '../sql/classify.ts'
 import type { SimpleRoute } from '../sql/directives.ts'
 import { FLAG } from '../sql/words.ts'
 import type { KnownTable, Place } from '../topology/location-view.ts'
-import type { PartitionLocation, TenantServers } from '../topology/model.ts'
+import type { TenantServers } from '../topology/model.ts'
 import { PRUNED } from '../topology/partition/pruner.ts'
 import { NO_SERVERS } from '../topology/tenants.ts'
 import { COMMAND, HEADER_BYTES } from '../wire/protocol.ts'
-import type { CourseHost } from './course.ts'
+import { BOUND, COUNTED_AS, FORCED } from './counted-as.ts'
 import { type CallText, hideComment, ofComment } from './detours.ts'
+import { isOld } from './judgement.ts'
 import type { SessionMemory } from './memory.ts'
-import type { CourseParts } from './oceanbase-course.ts'
 import { PINS } from './pins.ts'
 import type { Written } from './placement.ts'
 import type { ClusterView } from './ports.ts'
@@ -28,6 +27,7 @@ import { NOT_MASTER } from './retry.ts'
 import { only, Route } from './route.ts'
 import { isSameAddress } from './servers.ts'
 import type { Prepared } from './statements.ts'
+import type { Source, WayHost, WayOwner, WayParts } from './way-ports.ts'
 
 /** Commands as decisions name them. */
 const COMMANDS: Readonly<Record<number, Command>> = {
@@ -40,26 +40,12 @@ const COMMANDS: Readonly<Record<number, Command>> = {
 
 const SEQUENCE = FLAG.nextValue | FLAG.currentValue
 
-/**
- * Where the text of what is routed is: in the command itself, in what was prepared, or out of reach
- * (the text behind an EXECUTE by name).
- */
-export type Source = 'head' | Prepared | undefined
-
 /** What says where a statement belongs: the statement itself, or what it is routed by instead. */
 type Reading = { readonly meaning: Statement; readonly detour: Uint8Array | undefined }
 
-/** Who carries the command. */
-export type WayOwner = {
-  /** The copy of the command under way, if one was made. */
-  readonly request: Uint8Array | undefined
-  readonly keep: (head: Uint8Array) => void
-  readonly deliver: (server: ServerSession, head: Uint8Array) => void
-}
-
 export class Way {
-  private readonly host: CourseHost
-  private readonly parts: CourseParts
+  private readonly host: WayHost
+  private readonly parts: WayParts
   private readonly memory: SessionMemory
   private readonly owner: WayOwner
   /** `SET @obproxy_route_addr`: the only server that gets commands of this session, and no second try. */
@@ -75,14 +61,18 @@ export class Way {
   table: KnownTable | undefined
   /** Nothing had to be asked for. */
   private isCached = true
+  /** A server said that the command under way belonged elsewhere. */
+  hasMissed = false
   /** Made when something is routed. */
   private decided: Route | undefined
+  /** The command under way was decided about: nothing bound it. */
+  isDecided = false
   /** Counts commands: an answer about an earlier one is of no interest. */
   turn = 0
   /** What the command needs of the server it was sent to and no other has; empty for nothing. */
   tie = ''
 
-  constructor(host: CourseHost, parts: CourseParts, owner: WayOwner) {
+  constructor(host: WayHost, parts: WayParts, owner: WayOwner) {
     this.host = host
     this.parts = parts
     this.memory = parts.memory
@@ -96,7 +86,16 @@ export class Way {
     this.isGuess = false
     this.table = undefined
     this.isCached = true
+    this.isDecided = false
+    this.hasMissed = false
     this.decided?.release()
+  }
+
+  /** For an explanation: as the session of `other` is. */
+  resemble({ boundTo, rowsOn, valueOn }: Way): void {
+    this.boundTo = boundTo
+    this.rowsOn = rowsOn
+    this.valueOn = valueOn
   }
 
   get decision(): Decision {
@@ -125,11 +124,12 @@ export class Way {
     return outlook
   }
 
-  private get walk(): Route {
+  get walk(): Route {
     const { parts } = this
     this.decided ??= new Route(parts.deps.routeView, {
       memory: parts.memory,
       servers: parts.servers,
+      trace: this.owner.trace,
       get tenant() {
         return parts.identity.tenant
       },
@@ -301,6 +301,7 @@ export class Way {
     reading: Reading,
   ): void {
     this.table = known
+    this.owner.trace?.lookedUp(reading.meaning, known, this.isCached)
     const place = known === undefined ? undefined : this.placeOf(known, head, reading)
     if (place instanceof Promise) {
       this.isCached = false
@@ -318,10 +319,14 @@ export class Way {
     const { deps } = this.parts
     if (!deps.settings().prunes || this.source === undefined) return undefined
     const { placement } = deps
-    const written = detour === undefined ? this.written(head, this.source) : wholly(detour)
+    const hears = this.owner.trace?.pruned
+    const written =
+      detour === undefined ? this.written(head, this.source) : { ...wholly(detour), hears }
     placement.place(known, meaning, written, this.memory)
     if (placement.leaf < 0) return undefined
     this.isGuess = placement.outcome !== PRUNED.one
+    // Partitions may have been added since the table was described.
+    if (placement.outcome === PRUNED.none) this.outlook.locations.missed(known.place, false)
     return this.outlook.locations.leaf(known, placement.leaf)
   }
 
@@ -336,11 +341,15 @@ export class Way {
       isCut: bytes.length > most || (prepared === undefined && this.host.isIncomplete),
       packet: isExecute ? head : undefined,
       prepared,
+      hears: this.owner.trace?.pruned,
     }
   }
 
   private placed(head: Uint8Array, meaning: Statement, place: Place | undefined): void {
-    this.parts.identity.traffic.located(this.isCached, place?.location.leader !== undefined)
+    const { trace } = this.owner
+    if (trace === undefined)
+      this.parts.identity.traffic.located(this.isCached, place?.location.leader !== undefined)
+    else trace.placed(place, this.isGuess)
     this.decide(head, meaning, place)
   }
 
@@ -380,8 +389,8 @@ export class Way {
     const { walk, parts } = this
     const command = COMMANDS[this.host.command] ?? 'other'
     const address = walk.decide({ command, meaning, place, servers })
-    if (meaning?.table !== undefined && meaning.kind !== 'other') this.memory.hasRunDml = true
-    this.heed(walk.decision)
+    this.isDecided = true
+    if (this.owner.trace === undefined) this.heed(walk.decision, meaning)
     const { current } = parts.servers
     if (address !== undefined && current !== undefined && isSameAddress(address, current.address)) {
       walk.arrived()
@@ -392,9 +401,10 @@ export class Way {
     }
   }
 
-  /** What deciding has shown of the location. */
-  private heed({ location }: Decision): void {
+  /** What deciding has shown, of the location and of the session. */
+  private heed({ location }: Decision, meaning: Statement | undefined): void {
     const { place } = this.walk
+    if (meaning?.table !== undefined && meaning.kind !== 'other') this.memory.hasRunDml = true
     if (location !== 0 && place !== undefined) this.outlook.locations.missed(place, false)
   }
 
@@ -434,42 +444,35 @@ export class Way {
 
   /** The answer says whether the command was where it belongs (§4.8). */
   judge(server: ServerSession, isHit: boolean, errno: number): void {
-    const { place, decision } = this.walk
-    const { outlook } = this
-    const kind = decision.kind
-    if (kind === 'single-leader' && !isHit) outlook.scattered(this.parts.identity.tenant)
+    if (!this.isDecided) return
+    const { outlook, walk } = this
+    if (walk.decision.kind === 'single-leader' && !isHit)
+      outlook.scattered(this.parts.identity.tenant)
+    const { place } = walk
     if (place === undefined) return
-    if (errno === NOT_MASTER) {
-      outlook.locations.missed(place, true)
-      return
-    }
-    const wasLeader = this.walk.isLeader(server.address)
-    const { location } = place
-    const because = dirtyBecause({
-      kind,
-      consistency: decision.consistency,
-      policy: decision.policy,
-      wasLeader,
-      hadPartition: holds(location, server.address),
-      hasLeader: location.leader !== undefined,
-      // Of interest for weak reads alone, which look at more than the leader anyhow.
-      isLeaderAvoided: decision.consistency === 'weak' && this.walk.isLeaderAvoided,
-      isHit,
-      tellsWeakHits: true,
-      weakFeedback: 'all-followers',
-      isGuess: this.isGuess || location.replicas.length === 0 || errno !== 0,
-    })
-    if (because !== undefined) outlook.locations.missed(place, false)
+    const isLater = errno === NOT_MASTER
+    const isGuess = this.isGuess || errno !== 0
+    if (isLater || isOld(walk, place, server.address, { isHit, isGuess }))
+      outlook.locations.missed(place, isLater)
   }
 
   /** The answer of a command, `meaning` if it was text, is whole. */
   answeredBy(server: ServerSession, meaning: Statement | undefined): void {
     const { hasRows, errorCode } = server.tracker
+    const { traffic } = this.parts.identity
+    traffic.routed(this.countedAs, this.hasMissed)
+    if (this.isGuess && this.isRouted) traffic.guessed(this.hasMissed)
     if (((meaning?.flags ?? 0) & FLAG.nextValue) !== 0 && errorCode === 0) this.valueOn = server
     // SELECT … INTO counts its rows, too.
     if (!hasRows && (meaning?.verb !== 'select' || errorCode !== 0)) return
     const tellsOfBefore = meaning?.verb === 'show' && (meaning.flags & FLAG.leans) !== 0
     if (!tellsOfBefore) this.rowsOn = server
+  }
+
+  /** Position in `ROUTES` of how the command under way came to its server. */
+  get countedAs(): number {
+    if (this.isDecided) return COUNTED_AS[this.walk.decision.kind]
+    return this.boundTo === undefined ? BOUND : FORCED
   }
 
   /** The session is another, or begins anew. */
@@ -480,11 +483,13 @@ export class Way {
   }
 }
 
-function holds({ replicas }: PartitionLocation, server: Address): boolean {
-  for (const replica of replicas) if (isSameAddress(replica.server, server)) return true
-  return false
-}
-
 function wholly(bytes: Uint8Array): Written {
-  return { bytes, to: bytes.length, isCut: false, packet: undefined, prepared: undefined }
+  return {
+    bytes,
+    to: bytes.length,
+    isCut: false,
+    packet: undefined,
+    prepared: undefined,
+    hears: undefined,
+  }
 }

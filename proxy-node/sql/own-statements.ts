@@ -66,7 +66,8 @@ export function explainedRouteAt(bytes: Uint8Array, from: number, to: number): n
   lexer.next()
   if (!lexer.is(WORD.explain) || !nextWord(lexer, WORD.route)) return -1
   const { end } = lexer
-  return isEnd(lexer) ? -1 : end
+  // EXPLAIN route.t is about a table of a database that has this name.
+  return lexer.isBefore(SIGN.dot) || isEnd(lexer) ? -1 : end
 }
 
 function selected(lexer: Lexer): OwnStatement | undefined {

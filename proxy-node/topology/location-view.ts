@@ -41,6 +41,12 @@ export type KnownTable = {
   isUsed: boolean
 }
 
+type KnownRoutine = {
+  readonly entry: RoutineEntry
+  /** Since when it has not been doubted. */
+  soundAt: number
+}
+
 export type LocationViewPort = {
   readonly flavour: () => KernelFlavour
   /** Null: there is none. @throws Error when nobody answers. */
@@ -52,6 +58,8 @@ export type LocationViewPort = {
   readonly maxEntries: () => number
 }
 
+/** No answer tells that a routine has become another: its text is doubted when it is so old. */
+const ROUTINE_AGE_MS = 60_000
 /** Reports of one place that come faster say nothing new. */
 const TOLD_GAP_MS = 250
 /** "There is no such thing" is believed for so long, and of so many names. */
@@ -73,7 +81,7 @@ export class LocationView {
   private readonly port: LocationViewPort
   private readonly clock: Clock
   private readonly tables = new Map<string, KnownTable>()
-  private readonly routines = new Map<string, RoutineEntry>()
+  private readonly routines = new Map<string, KnownRoutine>()
   private readonly asked = new Map<string, Promise<unknown>>()
   private readonly missing = new Map<string, number>()
   /** The table used last: found again without its key, which is a string to be made. */
@@ -133,15 +141,25 @@ export class LocationView {
   ): RoutineEntry | undefined | Promise<RoutineEntry | undefined> {
     const key = keyOf(tenant, database, name, packageName)
     const known = this.routines.get(key)
-    if (known !== undefined) return known
+    if (known !== undefined) return this.doubted(key, known).entry
     if (this.isMissing(key)) return undefined
     return this.shared(key, async () => {
       const entry = await this.port.routine(key)
       if (entry === null) return undefined
-      this.routines.set(key, entry)
+      this.routines.set(key, { entry, soundAt: this.clock.now() })
       this.clean()
       return entry
     })
+  }
+
+  /** It serves on; when it has become another, the supervisor says so. */
+  private doubted(key: string, known: KnownRoutine): KnownRoutine {
+    const now = this.clock.now()
+    if (now - known.soundAt >= ROUTINE_AGE_MS) {
+      known.soundAt = now
+      this.port.missed('routine', key, false)
+    }
+    return known
   }
 
   /** A statement that went by this place found it wrong (§4.8). */

@@ -14,7 +14,7 @@ const SUBNET = '127.19.5'
 const HAPROXY = { host: '127.19.6.1', port: 2881 }
 const OURS = { host: '127.19.7.1', port: 2883 }
 const ROWS = 1000
-const CLUSTER = 'obcluster'
+export const CLUSTER = 'obcluster'
 
 /** The point select, and what an idle connection costs. */
 export async function measureOceanBase({ folder, children, seconds, parts }) {
@@ -39,7 +39,9 @@ export async function measureOceanBase({ folder, children, seconds, parts }) {
   const results = paths.map(({ path }) => ({ path, rounds: [] }))
   for (let round = 0; round < (parts.includes('oceanbase') ? ROUNDS : 0); round++)
     for (const [index, { to, pids }] of paths.entries())
-      results[index].rounds.push(measureRound(pids(), () => sysbench(to, accounts, seconds)))
+      results[index].rounds.push(
+        measureRound(pids(), () => sysbench(to, accounts, { seconds, from: 'points' })),
+      )
   const idle = parts.includes('idle')
     ? await measureIdle({ proxy, to: through, accounts })
     : undefined
@@ -50,9 +52,10 @@ export async function measureOceanBase({ folder, children, seconds, parts }) {
   return { workload: parts.includes('oceanbase') ? workload : undefined, idle }
 }
 
-async function startObservers(folder, children) {
+export async function startObservers(folder, children, { subnet = SUBNET, servers = 3 } = {}) {
   const script = join(ROOT, 'infra/local/observers.ts')
-  const args = ['--import', 'tsx', script, folder, SUBNET, '--engine', 'scripted']
+  const args = ['--import', 'tsx', script, folder, subnet, '--engine', 'scripted']
+  args.push('--servers', `${servers}`)
   const child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] })
   children.push(child)
   let line = ''
@@ -118,7 +121,7 @@ async function leaderOf(control, through, accounts) {
   return first.host
 }
 
-function query({ host, port, user }, { password, database }, sql) {
+export function query({ host, port, user }, { password, database }, sql) {
   const args = ['--skip-ssl', '-h', host, '-P', `${port}`, '-u', user, '-N', database, '-e', sql]
   return execFileSync('mariadb', args, {
     stdio: ['ignore', 'pipe', 'ignore'],
@@ -126,7 +129,7 @@ function query({ host, port, user }, { password, database }, sql) {
   })
 }
 
-function sysbench({ host, port, user }, { password, database }, seconds) {
+export function sysbench({ host, port, user }, { password, database }, { seconds, from }) {
   return execFileSync(
     'sysbench',
     [
@@ -139,6 +142,7 @@ function sysbench({ host, port, user }, { password, database }, seconds) {
       `--mysql-db=${database}`,
       '--mysql-ssl=off',
       '--threads=8',
+      `--from=${from}`,
       `--time=${seconds}`,
       '--percentile=99',
       'run',

@@ -10,6 +10,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { measureOceanBase } from './oceanbase.mjs'
+import { measureRouting } from './routing.mjs'
 import { childrenOf, fail, has, measureRound, ROUNDS, summary, until } from './tools.mjs'
 
 const ROOT = resolve(import.meta.dirname, '../..')
@@ -18,7 +19,7 @@ const HAPROXY = { host: '127.19.3.1', port: 3306 }
 const OURS = { host: '127.19.1.1', port: 2883 }
 const FORWARDER = { host: '127.19.4.1', port: 3306 }
 
-const PARTS = ['text', 'prepared', 'large', 'oceanbase', 'idle']
+const PARTS = ['text', 'prepared', 'large', 'oceanbase', 'routing', 'idle', 'locations']
 
 const options = readOptions(process.argv.slice(2))
 const folder = mkdtempSync(join(tmpdir(), 'obfleet-bench-'))
@@ -67,6 +68,8 @@ if (parts.includes('oceanbase') || parts.includes('idle')) {
   if (workload !== undefined) report.workloads.push(workload)
   report.idle = idle
 }
+if (parts.includes('routing')) report.routing = await measureRouting({ folder, children, seconds })
+if (parts.includes('locations')) report.locations = measureLocations()
 print(report)
 if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(report, null, 2)}\n`)
 process.exit(0)
@@ -238,7 +241,31 @@ function measureLarge() {
     })
 }
 
-function print({ workloads: measured, large, idle }) {
+/** A million location entries: resident memory of a supervisor and of one worker, MB, idle ones taken off. */
+function measureLocations() {
+  const bun = join(ROOT, 'node_modules/.bin/bun')
+  const script = join(import.meta.dirname, 'locations.ts')
+  return ['supervisor', 'worker'].map(part => ({
+    part,
+    ...JSON.parse(execFileSync(bun, [script, part, '1000000']).toString()),
+  }))
+}
+
+function printRouting(line, routing) {
+  const [relayed] = routing
+  process.stdout.write(`\npoint select over 6 scripted OBServers, median of ${ROUNDS} rounds\n\n`)
+  line(['path', 'queries/s', 'CPU µs a query (least–most)', 'µs more than relayed'])
+  line(['---', '---', '---', '---'])
+  for (const { path, queriesPerSec, cpuUsPerQuery: cpu } of routing)
+    line([
+      path,
+      queriesPerSec.median.toFixed(0),
+      `${cpu.median.toFixed(1)} (${cpu.least.toFixed(1)}–${cpu.most.toFixed(1)})`,
+      (cpu.median - relayed.cpuUsPerQuery.median).toFixed(1),
+    ])
+}
+
+function print({ workloads: measured, large, idle, routing, locations }) {
   const line = cells => process.stdout.write(`| ${cells.join(' | ')} |\n`)
   for (const { name, results } of measured) {
     const reference = results.find(({ path }) => path === 'HAProxy').cpuUsPerQuery.median
@@ -260,6 +287,11 @@ function print({ workloads: measured, large, idle }) {
   if (idle !== undefined)
     process.stdout.write(
       `\n${idle.connections} idle connections in OceanBase mode: ${(idle.bytesEach / 1024).toFixed(1)} KiB each\n`,
+    )
+  if (routing !== undefined) printRouting(line, routing)
+  for (const { part, entries, before, after } of locations ?? [])
+    process.stdout.write(
+      `\n${part} with ${entries} of 1,000,000 locations: ${after.toFixed(0)} MB resident, ${before.toFixed(0)} before\n`,
     )
   if (large.length === 0) return
   process.stdout.write('\none result of 100 MB\n\n')

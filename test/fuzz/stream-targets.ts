@@ -300,6 +300,7 @@ const STATEMENTS: Target = {
       meaning: MEANING,
       parameterCount,
       types: isKnown ? new Uint8Array(parameterCount * 2) : types?.slice(),
+      digest: undefined,
       longDataOn: undefined,
       cursorOn: undefined,
       longDataError: undefined,

@@ -26,6 +26,7 @@ export type MetadataServer = {
 export class MetadataCluster {
   readonly name: string
   readonly isOld: boolean
+  port = PORT
   comment = 'OceanBase'
   /** Of 3.x. */
   role = 'PRIMARY'
@@ -121,7 +122,7 @@ export class MetadataCluster {
   private serverRows(): Answer {
     return Object.entries(this.servers).map(([host, server]) => ({
       svr_ip: host,
-      svr_port: String(PORT),
+      svr_port: String(this.port),
       zone: server.zone,
       status: server.status ?? 'ACTIVE',
       started: server.started === false ? '0' : '1',
@@ -148,14 +149,14 @@ export class MetadataCluster {
         unit_count: '1',
         zone,
         svr_ip: host,
-        sql_port: String(PORT),
+        sql_port: String(this.port),
       })),
     )
   }
 
   private leaderRows(): Answer {
     return Object.entries(this.leaders).flatMap(([id, hosts]) =>
-      hosts.map(host => ({ tenant_id: id, svr_ip: host, sql_port: String(PORT) })),
+      hosts.map(host => ({ tenant_id: id, svr_ip: host, sql_port: String(this.port) })),
     )
   }
 
@@ -164,20 +165,36 @@ export class MetadataCluster {
     const table = textOf(sql, 'table_name')
     if (table === '__all_dummy') {
       const isThere = tenant in this.tenants || tenant === 'sys'
-      return isThere ? Object.keys(this.servers).map(host => place(host, '2')) : []
+      return isThere ? Object.keys(this.servers).map(host => this.place(host, '2')) : []
     }
     const known = this.tables[`${tenant}.${textOf(sql, 'database_name')}.${table}`]
     if (known === undefined) return []
     const [, id = '0'] = /(?:tablet_id|partition_id) = (\d+)/.exec(sql) ?? []
     const hosts = known.replicas[id] ?? ['0.0.0.0']
     return hosts.map((host, at) => ({
-      ...place(host, at === 0 ? '1' : '2'),
+      ...this.place(host, at === 0 ? '1' : '2'),
       table_id: known.id,
       part_num: String(known.parts),
       schema_version: known.version,
       table_type: '3',
       tablet_id: id,
     }))
+  }
+
+  private place(host: string, role: string): Row {
+    return {
+      table_id: '1',
+      svr_ip: host,
+      sql_port: host === '0.0.0.0' ? '0' : String(this.port),
+      role,
+      part_num: '1',
+      replica_num: '3',
+      schema_version: '1',
+      table_type: '3',
+      replica_type: '0',
+      dup_replica_type: '0',
+      tablet_id: '0',
+    }
   }
 
   private partitionRows(sql: string): Answer {
@@ -224,22 +241,6 @@ const KEY_ROWS: Answer = [
     part_key_default_value: null,
   },
 ]
-
-function place(host: string, role: string): Row {
-  return {
-    table_id: '1',
-    svr_ip: host,
-    sql_port: host === '0.0.0.0' ? '0' : String(PORT),
-    role,
-    part_num: '1',
-    replica_num: '3',
-    schema_version: '1',
-    table_type: '3',
-    replica_type: '0',
-    dup_replica_type: '0',
-    tablet_id: '0',
-  }
-}
 
 function textOf(sql: string, column: string): string {
   return new RegExp(`${column} = '([^']*)'`).exec(sql)?.[1] ?? ''

@@ -11,7 +11,7 @@ import { nodeTransport } from '../../proxy-node/net/node.ts'
 import type { NodeClustersSettings } from '../../proxy-node/process/node-clusters.ts'
 import type { RoutingSettings } from '../../proxy-node/routing/view.ts'
 import { DEFAULT_SETTINGS } from '../../proxy-node/session/peers.ts'
-import type { SessionSettings } from '../../proxy-node/session/ports.ts'
+import type { Admin, SessionSettings } from '../../proxy-node/session/ports.ts'
 import type { Cluster } from '../../proxy-node/topology/cluster.ts'
 import { SERVERS_STATEMENT } from '../../proxy-node/topology/statements.ts'
 import { CLUSTER_DEFAULTS, type ClustersUnderTest, startClusters } from './node-clusters.ts'
@@ -162,8 +162,19 @@ function liveSettings(): LiveSettings {
 }
 
 /** `node`: what is other than the defaults. */
+type Started = {
+  readonly clusters: ClustersUnderTest
+  readonly sessions: () => ProxyUnderTest['sessions']
+}
+
 export async function startRouted(
-  plan: RoutingClusterSettings & { readonly node?: Partial<NodeSettings> },
+  plan: RoutingClusterSettings & {
+    readonly node?: Partial<NodeSettings>
+    /** Tenant proxysys, over what is started. */
+    readonly admin?: (parts: Started) => Admin
+    /** Hears of statements that missed their partition. */
+    readonly misrouted?: (line: string) => void
+  },
 ): Promise<Routed> {
   const cluster = await startRoutingCluster(plan)
   const settings = liveSettings()
@@ -186,6 +197,10 @@ export async function startRouted(
   })
   const proxy: ProxyUnderTest = await startProxy(directoryOf(clusters), {
     liveSettings: () => settings,
+    ...(plan.misrouted === undefined ? {} : { misrouted: plan.misrouted }),
+    ...(plan.admin === undefined
+      ? {}
+      : { admin: plan.admin({ clusters, sessions: () => proxy.sessions }) }),
   })
   clusters.died = server => proxy.sessions.serverDied(server)
   return new Routed({ cluster, clusters, proxy, settings, node }, behind, plan.node ?? {})

@@ -37,6 +37,9 @@ export async function startProxy(
     /** Those of the moment, in place of the others. */
     liveSettings?: () => SessionSettings
     random?: () => number
+    /** Tenant proxysys; absent: it lets nobody in. */
+    admin?: Admin
+    misrouted?: (line: string) => void
     /** Whom it lets in and how; absent: no TLS is offered. */
     entry?: EntryRules
   } = {},
@@ -47,7 +50,8 @@ export async function startProxy(
     clock: systemClock,
     mode,
     ...(limits.entry === undefined ? {} : { entry: limits.entry }),
-    admin: NO_ADMIN,
+    admin: limits.admin ?? NO_ADMIN,
+    ...(limits.misrouted === undefined ? {} : { misrouted: limits.misrouted }),
     serverVersion: () => '5.7.25',
     proxyVersion: '4.3.2.0',
     settings:

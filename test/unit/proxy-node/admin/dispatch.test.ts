@@ -48,6 +48,9 @@ beforeEach(() => {
       since: 0,
       failure: undefined,
     },
+    counters: async () => [],
+    digests: async () => [],
+    stale: async () => [],
     failed: error => failures.push(error),
   }
 })
@@ -528,5 +531,107 @@ describe('TLS', () => {
     ["rootservice_list = '[::1]:2881;[fd00::2]:2881;10.0.0.1:2881'"],
   ])('takes %s', async assignment => {
     expect(await run(`alter proxyconfig set ${assignment}`)).toEqual({ kind: 'ok' })
+  })
+})
+
+describe('routing', () => {
+  const TIMES =
+    'create_time last_valid_time last_access_time last_update_time expire_time relative_expire_time'
+  test.each([
+    [
+      'SHOW PROXYROUTE',
+      `cluster_name tenant_name database_name table_name state partition_num replica_num table_id cluster_version schema_version from_rslist ${TIMES}`,
+    ],
+    [
+      "show proxyroute like 'c t d t'",
+      `cluster_name tenant_name database_name table_name state partition_num replica_num table_id cluster_version schema_version from_rslist ${TIMES}`,
+    ],
+    [
+      "SHOW PROXYROUTE PARTITION LIKE '%'",
+      `table_id partition_id state cluster_version schema_version ${TIMES}`,
+    ],
+    [
+      'SHOW PROXYROUTE ROUTINE',
+      `cluster_name tenant_name database_name package_name routine_name state routine_num routine_id cluster_version schema_version ${TIMES} route_sql`,
+    ],
+    [
+      'SHOW PROXYROUTE GLOBALINDEX',
+      `table_id data_table_id index_table_name state cluster_version schema_version ${TIMES}`,
+    ],
+    [
+      'SHOW PROXYCONGESTION ALL',
+      'cluster_name zone_name region_name zone_state server_ip cr_version server_state alive_congested last_alive_congested dead_congested last_dead_congested stat_alive_failures stat_conn_failures conn_last_fail_time conn_failure_events alive_last_fail_time alive_failure_events ref_count detect_congested last_detect_congested',
+    ],
+    [
+      'SHOW PROXYRESOURCE',
+      'cluster_name cluster_id state version ref_count last_access_time_ns last_access_time deleting_completed_thread_num fetch_rs_list_task_count last_fetch_rs_list_time_ns last_fetch_rs_list_time fetch_idc_list_task_count last_fetch_idc_list_time_ns last_fetch_idc_list_time',
+    ],
+    [
+      'SHOW PROXYINFO IDC',
+      'global_idc_name cluster_name match_type regions_name same_idc same_region other_region',
+    ],
+    ['SHOW PROXYSESSION READ_STALE 12', 'server_addr table_id partition_id feedback_time'],
+    ["SHOW PROXYSTAT REFRESH LIKE 'a%'", 'stat_name value persist_type'],
+    [
+      'SHOW PROXYSTAT DIGEST',
+      'cluster_name tenant_name digest_id count total_us max_us failed missed leader replica blind primary_zone cached bound forced single_leader digest',
+    ],
+  ])(
+    '%s has the columns of the manual, also where there is nothing to show',
+    async (sql, wanted) => {
+      const columns = (await names(sql)).filter(name => name !== 'server addr')
+
+      expect(columns).toEqual(wanted.split(' '))
+      expect(await cells(sql)).toEqual([])
+    },
+  )
+
+  test('counters are those of the pattern, by name', async () => {
+    const asked: boolean[] = []
+    ports = {
+      ...ports,
+      counters: async isFresh => {
+        asked.push(isFresh)
+        return [
+          ['alive_congested', 1],
+          ['client_requests', 7],
+        ]
+      },
+    }
+
+    expect(await cells("SHOW PROXYSTAT LIKE 'client%'")).toEqual([['client_requests', 7, 'NULL']])
+    expect(await cells('SHOW PROXYSTAT REFRESH')).toHaveLength(2)
+    expect(asked).toEqual([false, true])
+  })
+
+  test('digests of workers are summed, the most expensive first', async () => {
+    const of = (id: string, cells: readonly number[]) => ({
+      cluster: 'c',
+      tenant: 't',
+      id,
+      text: `text ${id}`,
+      cells: [...cells, ...Array.from({ length: 8 }, (_none, at) => at)],
+    })
+    ports = {
+      ...ports,
+      digests: async () => [
+        of('a', [1, 10, 10, 0, 1]),
+        of('b', [1, 100.4, 100.4, 1, 0]),
+        of('a', [2, 30, 25, 1, 1]),
+      ],
+    }
+
+    expect((await cells('SHOW PROXYSTAT DIGEST')).map(row => row.slice(2, 10))).toEqual([
+      ['b', 1, 100, 100, 1, 0, 0, 1],
+      ['a', 3, 40, 25, 1, 2, 0, 2],
+    ])
+    expect(await cells("SHOW PROXYSTAT DIGEST LIKE '%b'")).toHaveLength(1)
+  })
+
+  test('names of clusters that are not there are 4018, and an empty one is no name', async () => {
+    expect(await errno("SHOW PROXYCONGESTION 'west'")).toBe(4018)
+    expect(await errno('SHOW PROXYCONGESTION ALL west')).toBe(4018)
+    expect(await errno("ALTER PROXYRESOURCE DELETE 'west'")).toBe(4018)
+    expect(await errno("ALTER PROXYRESOURCE DELETE ''")).toBe(1210)
   })
 })

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { BYTES, LIMITS, OUTCOME, SQL_TYPES } from '../../../../proxy-node/contract/names.ts'
+import { BYTES, LIMITS, OUTCOME, ROUTES, SQL_TYPES } from '../../../../proxy-node/contract/names.ts'
 import { SLOT, SLOT_COUNT } from '../../../../proxy-node/contract/telemetry.ts'
 import { type ExporterView, exporterAnswer } from '../../../../proxy-node/observe/exporter.ts'
 import { Handshakes } from '../../../../proxy-node/observe/handshakes.ts'
@@ -52,6 +52,9 @@ function trafficOfOne() {
   traffic.moved(BYTES.clientRequest, 100)
   traffic.moved(BYTES.serverResponse, 7)
   traffic.located(true, true)
+  traffic.routed(ROUTES.indexOf('leader'), false)
+  traffic.routed(ROUTES.indexOf('replica'), true)
+  traffic.guessed(true)
   traffic.loggedIn(true)
   traffic.transacted()
   return { worker, traffic }
@@ -75,6 +78,8 @@ describe('slots', () => {
       2,
       1,
       LIMITS.length,
+      ROUTES.length * 2,
+      2,
       2,
     ]
 
@@ -209,6 +214,17 @@ describe('/metrics', () => {
       value: 1,
       labels: { entryType: 'table_entry', routeHit: 'true', routeResult: 'true' },
     })
+    expect(
+      series(body, 'odp_routed_total').map(({ labels, value }) => [
+        labels['route'],
+        labels['partitionHit'],
+        value,
+      ]),
+    ).toEqual([
+      ['leader', 'true', 1],
+      ['replica', 'false', 1],
+    ])
+    expect(series(body, 'odp_partition_guess_total').map(({ value }) => value)).toEqual([0, 1])
     expect(series(body, 'odp_elogs_total').map(({ value }) => value)).toEqual([1, 2])
     expect(series(body, 'odp_workers')[0]?.value).toBe(2)
     expect(series(body, 'odp_config_version')[0]?.value).toBe(9)

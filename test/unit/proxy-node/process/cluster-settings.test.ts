@@ -71,8 +71,8 @@ test('locations expire by milliseconds in test operation only', () => {
 })
 
 test.each([
-  [1, '128MB', 65_536],
-  [4, '128MB', 16_384],
+  [1, '128MB', 32_768],
+  [4, '128MB', 8_192],
   [4, '1KB', 16],
 ])('%i workers share a quarter of %s: %i entries each', (workers, limit, entries) => {
   config.alter([['routing_cache_mem_limited', limit]])

@@ -32,6 +32,7 @@ test.each([
   ['client_login_max_connections', '0', { maxLogins: 0 }],
   ['enable_client_connection_lru_disconnect', 'true', { evictsIdle: true }],
   ['default_inactivity_timeout', '1h', { inactivitySeconds: 3600 }],
+  ['min_congested_connect_timeout', '2s', { minConnectingMs: 2_000 }],
   ['enable_cluster_checkout', 'false', { checksCluster: false }],
   ['obproxy_read_only', '0', { isReadOnly: true }],
   ['obproxy_read_consistency', '1', { readsWeakly: true }],

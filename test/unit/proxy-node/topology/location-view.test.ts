@@ -323,6 +323,18 @@ describe('routines', () => {
     expect(asked).toHaveLength(2)
   })
 
+  test('are doubted once a minute, and serve on meanwhile', async () => {
+    const first = await view.routine('app', 'd', '', 'proc')
+    await clock.pass(59_999)
+    expect(view.routine('app', 'd', '', 'proc')).toBe(first)
+    expect(told).toEqual([])
+
+    await clock.pass(1)
+    for (let calls = 0; calls < 10; calls++)
+      expect(view.routine('app', 'd', '', 'proc')).toBe(first)
+    expect(told).toEqual(['routine app.d.proc.'])
+  })
+
   test('that are not there are not asked for again within a second', async () => {
     expect(await view.routine('app', 'd', '', 'none')).toBeUndefined()
     expect(view.routine('app', 'd', '', 'none')).toBeUndefined()
