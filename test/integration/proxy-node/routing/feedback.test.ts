@@ -71,6 +71,13 @@ async function moves(to: string): Promise<void> {
   routed.cluster.picture.setServer(leader, { refusesRemote: true })
 }
 
+/** Of a row that another server leads. */
+async function otherId(): Promise<number> {
+  for (let id = 0; id < PARTS; id++)
+    if ((await routed.cluster.leader('hashed', id)) !== leader) return id
+  throw new Error('one server leads everything')
+}
+
 describe('4038: the server does not lead', () => {
   test('outside a transaction: once more on the leader that is asked for anew', async () => {
     await moves(another())
@@ -127,6 +134,20 @@ describe('4038: the server does not lead', () => {
     const seen = await path(async () => expect(await errno(CHANGE)).toBe(4038))
 
     expect(seen.map(([, , fate]) => fate)).toEqual(['answered', 'answered'])
+  })
+
+  test('of the second statement in one text it is the client’s: the first has been executed', async () => {
+    const several = await routed.connect({ multipleStatements: true })
+    const other = await otherId()
+    const text = `UPDATE hashed SET name = 'first' WHERE id = ${ID}; UPDATE hashed SET name = 'second' WHERE id = ${other}`
+    routed.cluster.picture.setServer(leader, { refusesRemote: true })
+
+    const seen = await path(() =>
+      expect(several.query(text)).rejects.toMatchObject({ errno: 4038 }),
+    )
+
+    expect(seen).toEqual([[leader, 'update', 'refused']])
+    expect(await rowsOf(client, `SELECT name FROM hashed WHERE id = ${ID}`)).toEqual([['first']])
   })
 
   test('many clients at once cost one refresh, and all are answered', async () => {
