@@ -147,6 +147,21 @@ export function routedContract(name: string, start: () => Promise<Routed>): void
       })
     })
 
+    test('without autocommit each transaction begins at the leader of its first statement, and stays', async () => {
+      const client = await routed.connect()
+      await client.query('SET autocommit = 0')
+
+      const reached = await reachedBy('hashed', async () => {
+        for (const id of IDS) {
+          await client.query(`UPDATE hashed SET name = 'z' WHERE id = ${id}`)
+          await client.query(`DELETE FROM hashed WHERE id = ${id + PARTS}`)
+          await client.query('COMMIT')
+        }
+      })
+
+      expect(reached).toEqual({ hits: 2 * IDS.length, misses: 0 })
+    })
+
     test('what has no table stays where the session is', async () => {
       const client = await routed.connect()
       await client.query('DELETE FROM hashed WHERE id = 3')

@@ -1,9 +1,9 @@
-/** Clients that send one statement after the other, each with a text of its own, and note what became of it. */
+/** Clients that send one statement after the other, each with a mark of its own, and note what became of it. */
 import type { Connection } from 'mysql2/promise'
 import type { Routed } from './routed.ts'
 
 export type Failed = {
-  readonly text: string
+  readonly mark: string
   readonly errno: number
   readonly message: string
   readonly atMs: number
@@ -12,11 +12,14 @@ export type Failed = {
 
 export type LoadPlan = {
   readonly clients: number
-  /** `mark` is unique; it is in the text. */
-  readonly statement: (mark: string, turn: number) => string
-  /** Between two statements of a client. */
-  readonly paceMs?: number
+  /** A statement with its mark in the text, or in a value. */
+  readonly send: (connection: Connection, mark: string, turn: number) => Promise<unknown>
 }
+
+/** What `send` writes into a statement. */
+export const MARK = /mark-\d+-\d+-/
+/** Between two statements of a client. */
+const PACE_MS = 1
 
 export class Load {
   private readonly routed: Routed
@@ -25,6 +28,7 @@ export class Load {
   private running: Promise<unknown> = Promise.resolve()
   private turn = 0
   readonly failed: Failed[] = []
+  /** Marks of what was answered. */
   readonly done: string[] = []
   /** Of a statement that was answered, the longest. */
   slowestMs = 0
@@ -70,24 +74,23 @@ export class Load {
     while (!this.isOver) {
       if (!(await this.one(connection, client))) connection = await this.routed.connect()
       isUnderWay()
-      const { paceMs = 1 } = this.plan
-      await new Promise(resolve => setTimeout(resolve, paceMs))
+      await new Promise(resolve => setTimeout(resolve, PACE_MS))
     }
   }
 
   /** False when the connection is gone. */
   private async one(connection: Connection, client: number): Promise<boolean> {
     const turn = this.turn++
-    const text = this.plan.statement(`mark-${client}-${turn}-`, turn)
+    const mark = `mark-${client}-${turn}-`
     const atMs = Date.now()
     try {
-      await connection.query(text)
-      this.done.push(text)
+      await this.plan.send(connection, mark, turn)
+      this.done.push(mark)
       this.slowestMs = Math.max(this.slowestMs, Date.now() - atMs)
       return true
     } catch (error) {
       const { errno = 0, message, fatal } = error as Error & { errno?: number; fatal?: boolean }
-      this.failed.push({ text, errno, message, atMs, tookMs: Date.now() - atMs })
+      this.failed.push({ mark, errno, message, atMs, tookMs: Date.now() - atMs })
       return fatal !== true
     }
   }

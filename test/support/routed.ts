@@ -60,7 +60,7 @@ export class Routed {
     this.restore = pictureKeeper(parts.cluster)
   }
 
-  async connect(): Promise<Connection> {
+  async connect(options: { readonly multipleStatements?: boolean } = {}): Promise<Connection> {
     const { user, password, database } = this.cluster.accounts
     const made = await createConnection({
       host: '127.0.0.1',
@@ -68,6 +68,7 @@ export class Routed {
       user: `${user}@app#${this.cluster.picture.cluster}`,
       password,
       database,
+      ...options,
     })
     made.on('error', () => {})
     this.connections.push(made)

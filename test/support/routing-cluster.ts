@@ -223,6 +223,8 @@ const REACHED = [
   'weakMisses',
 ] as const
 
+const EXECUTED: ReadonlySet<string> = new Set(['query', 'execute'])
+
 /** How often each statement was executed: a suite whose texts are all different proves "once". */
 export class TextWatch {
   private readonly seen = new Map<string, LedgerEntry[]>()
@@ -230,7 +232,7 @@ export class TextWatch {
   isWhole = true
 
   saw(entry: LedgerEntry): void {
-    if (entry.fate !== 'passed' || entry.command !== 'query') return
+    if (entry.fate !== 'passed' || !EXECUTED.has(entry.command)) return
     const entries = this.seen.get(entry.text)
     if (entries !== undefined) entries.push(entry)
     else if (this.seen.size < MAX_TEXTS) this.seen.set(entry.text, [entry])
@@ -243,6 +245,18 @@ export class TextWatch {
     for (const [text, entries] of this.seen)
       if (pattern.test(text))
         counts.set(text, entries.filter(({ fate }) => fate === 'passed').length)
+    return counts
+  }
+
+  /** Executions by what a pattern finds in a text: marks that are written in statements, or in their values. */
+  marked(pattern: RegExp): ReadonlyMap<string, number> {
+    const counts = new Map<string, number>()
+    for (const [text, entries] of this.seen) {
+      const mark = pattern.exec(text)?.[0]
+      if (mark === undefined) continue
+      const count = entries.filter(({ fate }) => fate === 'passed').length
+      if (count > 0) counts.set(mark, (counts.get(mark) ?? 0) + count)
+    }
     return counts
   }
 

@@ -9,7 +9,7 @@ import type { Order } from '../../../../infra/local/front/orders.ts'
 import { CONGESTED } from '../../../../proxy-node/topology/model.ts'
 import { CLUSTER_DEFAULTS } from '../../../support/node-clusters.ts'
 import { type Routed, startRouted } from '../../../support/routed.ts'
-import { Load } from '../../../support/routed-load.ts'
+import { Load, MARK } from '../../../support/routed-load.ts'
 import type { TextWatch } from '../../../support/routing-cluster.ts'
 
 const PARTS = 12
@@ -23,10 +23,24 @@ const REFRESH_MS = 500
 const VICTIM = 2
 /** Told when a statement is lost with its server: nobody knows whether it was executed. */
 const LOST = 10014
+const NO_SERVER = 10013
 
 let routed: Routed
 let watch: TextWatch
 let load: Load
+
+/** Every third prepared. */
+function send(client: Connection, mark: string, turn: number): Promise<unknown> {
+  const id = turn % PARTS
+  if (Math.floor(turn / PARTS) % 3 === 0)
+    return client.execute('UPDATE hashed SET name = ? WHERE id = ?', [mark, id])
+  return client.query(`UPDATE hashed SET name = '${mark}' WHERE id = ${id}`)
+}
+
+const EITHER = new RegExp(`(late )?${MARK.source}`)
+
+/** The same of clients that come while the others work. */
+const later: typeof send = (client, mark, turn) => send(client, `late ${mark}`, turn)
 
 beforeAll(async () => {
   routed = await startRouted({
@@ -46,10 +60,7 @@ beforeAll(async () => {
 beforeEach(async () => {
   routed.settings.connectTimeoutMs = CONNECT_MS
   watch = routed.cluster.watchTexts()
-  load = new Load(routed, {
-    clients: CLIENTS,
-    statement: (mark, turn) => `UPDATE hashed SET name = '${mark}' WHERE id = ${turn % PARTS}`,
-  })
+  load = new Load(routed, { clients: CLIENTS, send: send })
   await load.start()
   await load.more(4 * PARTS)
 })
@@ -73,12 +84,19 @@ async function took(condition: () => boolean, what: string): Promise<number> {
   return Date.now() - from
 }
 
+/** Of a row that the victim leads. */
+async function idOfVictim(): Promise<number> {
+  for (let id = 0; id < PARTS; id++)
+    if ((await routed.cluster.leader('hashed', id)) === victim()) return id
+  throw new Error('the victim leads nothing')
+}
+
 /** Nothing twice; what failed was lost with its server, one statement a client at most, and not after that. */
 function expectOnce(most = CLIENTS): void {
   expect(watch.isWhole).toBe(true)
-  expect(watch.twice(/mark-/)).toEqual([])
-  const executed = watch.executed(/mark-/)
-  expect(load.done.filter(text => executed.get(text) !== 1)).toEqual([])
+  const executed = watch.marked(EITHER)
+  expect([...executed].filter(([, count]) => count !== 1)).toEqual([])
+  expect(load.done.filter(mark => !executed.has(mark))).toEqual([])
   expect(load.failed.filter(({ errno }) => errno !== LOST)).toEqual([])
   expect(load.failed.length).toBeLessThanOrEqual(most)
 }
@@ -103,11 +121,7 @@ describe('a server that is gone', () => {
 
   test('refuses: who comes is moved on at once; who is inside goes on until it is declared dead', async () => {
     await order({ kind: 'refuse' })
-    const others = new Load(routed, {
-      clients: CLIENTS,
-      statement: (mark, turn) =>
-        `UPDATE hashed SET name = 'new ${mark}' WHERE id = ${turn % PARTS}`,
-    })
+    const others = new Load(routed, { clients: CLIENTS, send: later })
     await others.start()
     await took(isAvoided, 'the server is avoided')
     expect(load.failed).toEqual([])
@@ -190,6 +204,22 @@ describe('a server that hangs', () => {
     for (const { tookMs } of load.failed) expect(tookMs).toBeLessThan(dead + 10 * TICK_MS)
   })
 
+  test('a transaction that is open there is told with its next statement, and the session goes on', async () => {
+    const client = await routed.connect()
+    const id = await idOfVictim()
+    await client.query('BEGIN')
+    await client.query(`SELECT name FROM hashed WHERE id = ${id}`)
+    await order({ kind: 'freeze' })
+    await took(isDead, 'the server is dead')
+
+    await expect(client.query(`SELECT name FROM hashed WHERE id = ${id}`)).rejects.toMatchObject({
+      errno: 1213,
+      sqlState: '40001',
+    })
+    await client.query(`SELECT name FROM hashed WHERE id = ${id}`)
+    expectOnce()
+  })
+
   test('and is back when it thaws', async () => {
     await order({ kind: 'freeze' })
     await took(isDead, 'the server is dead')
@@ -204,11 +234,7 @@ describe('a server that hangs', () => {
 
   test('half-open: new connections wait for the connect time-out, once; then it is avoided', async () => {
     await order({ kind: 'half-open' })
-    const others = new Load(routed, {
-      clients: CLIENTS,
-      statement: (mark, turn) =>
-        `UPDATE hashed SET name = 'new ${mark}' WHERE id = ${turn % PARTS}`,
-    })
+    const others = new Load(routed, { clients: CLIENTS, send: later })
     await others.start()
     await took(isAvoided, 'the server is avoided')
     await others.more(10 * PARTS)
@@ -240,6 +266,21 @@ test('a server that comes and goes: each time what was under way is told, nothin
   expectOnce(6 * CLIENTS)
 })
 
+test('all servers gone: it is said at once, and they are used as soon as one is back, avoided or not', async () => {
+  const client = await routed.connect()
+  await client.query('DELETE FROM hashed WHERE id = 0')
+  await routed.cluster.order('all', { kind: 'stop' })
+  await took(() => routed.avoided.length === routed.cluster.fronts.length, 'all are avoided')
+  await load.more(2 * PARTS)
+  for (const { errno } of load.failed) expect([LOST, NO_SERVER]).toContain(errno)
+  expect(load.slowestMs).toBeLessThan(LONG_CONNECT_MS)
+  await load.stop()
+
+  await routed.cluster.order('all', { kind: 'normal' })
+  await client.query('DELETE FROM hashed WHERE id = 0')
+  expect([...watch.marked(EITHER).values()].filter(count => count !== 1)).toEqual([])
+})
+
 test('INACTIVE: avoided with the next list, and trusted again when it is ACTIVE and greets', async () => {
   routed.cluster.picture.setServer(victim(), { status: 'INACTIVE' })
   routed.cluster.picture.retire(victim())
@@ -257,10 +298,7 @@ test('INACTIVE: avoided with the next list, and trusted again when it is ACTIVE 
 
 test('by the defaults: who refuses is avoided within 4 s, and trusted within 3 s when it is back', async () => {
   Object.assign(routed.node, CLUSTER_DEFAULTS)
-  const others = new Load(routed, {
-    clients: CLIENTS,
-    statement: (mark, turn) => `UPDATE hashed SET name = 'new ${mark}' WHERE id = ${turn % PARTS}`,
-  })
+  const others = new Load(routed, { clients: CLIENTS, send: later })
   await order({ kind: 'refuse' })
   await others.start()
 

@@ -443,6 +443,25 @@ describe('named servers', () => {
   })
 })
 
+describe('modes of routing', () => {
+  test('mock: test_server_addr and nothing else', async () => {
+    const { host, port } = routed.cluster.front(6).server
+    routed.set({ mode: 'mock', testServers: [{ host, port }] })
+
+    expect((await each(STRONG)).fronts).toEqual(new Set([routed.cluster.key(6)]))
+    expect((await each(WEAK)).fronts).toEqual(new Set([routed.cluster.key(6)]))
+  })
+
+  test('random: any server of the tenant, whatever the statement says', async () => {
+    routed.set({ mode: 'random' })
+
+    const { roles, fronts } = await each(STRONG)
+
+    expect(roles).toEqual(['follower', 'leader', 'other'])
+    expect(fronts.size).toBe(6)
+  })
+})
+
 describe('a tenant whose leaders are all on one server', () => {
   beforeEach(async () => {
     routed.cluster.picture.setTenant('app', {
