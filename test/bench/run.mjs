@@ -267,23 +267,7 @@ function printRouting(line, routing) {
 
 function print({ workloads: measured, large, idle, routing, locations }) {
   const line = cells => process.stdout.write(`| ${cells.join(' | ')} |\n`)
-  for (const { name, results } of measured) {
-    const reference = results.find(({ path }) => path === 'HAProxy').cpuUsPerQuery.median
-    process.stdout.write(`\n${name}, 8 threads, median of ${ROUNDS} rounds\n\n`)
-    line(['path', 'queries/s', 'average ms', 'p99 ms', 'CPU µs a query (least–most)', '× HAProxy'])
-    line(['---', '---', '---', '---', '---', '---'])
-    for (const { path, queriesPerSec, averageMs, p99Ms, cpuUsPerQuery: cpu } of results)
-      line([
-        path,
-        queriesPerSec.median.toFixed(0),
-        averageMs.median.toFixed(2),
-        p99Ms.median.toFixed(2),
-        path === 'direct'
-          ? '–'
-          : `${cpu.median.toFixed(1)} (${cpu.least.toFixed(1)}–${cpu.most.toFixed(1)})`,
-        path === 'direct' ? '–' : (cpu.median / reference).toFixed(2),
-      ])
-  }
+  for (const workload of measured) printWorkload(line, workload)
   if (idle !== undefined)
     process.stdout.write(
       `\n${idle.connections} idle connections in OceanBase mode: ${(idle.bytesEach / 1024).toFixed(1)} KiB each\n`,
@@ -293,7 +277,28 @@ function print({ workloads: measured, large, idle, routing, locations }) {
     process.stdout.write(
       `\n${part} with ${entries} of 1,000,000 locations: ${after.toFixed(0)} MB resident, ${before.toFixed(0)} before\n`,
     )
-  if (large.length === 0) return
+  if (large.length > 0) printLarge(line, large)
+}
+
+function printWorkload(line, { name, results }) {
+  const reference = results.find(({ path }) => path === 'HAProxy').cpuUsPerQuery.median
+  process.stdout.write(`\n${name}, 8 threads, median of ${ROUNDS} rounds\n\n`)
+  line(['path', 'queries/s', 'average ms', 'p99 ms', 'CPU µs a query (least–most)', '× HAProxy'])
+  line(['---', '---', '---', '---', '---', '---'])
+  for (const { path, queriesPerSec, averageMs, p99Ms, cpuUsPerQuery: cpu } of results)
+    line([
+      path,
+      queriesPerSec.median.toFixed(0),
+      averageMs.median.toFixed(2),
+      p99Ms.median.toFixed(2),
+      path === 'direct'
+        ? '–'
+        : `${cpu.median.toFixed(1)} (${cpu.least.toFixed(1)}–${cpu.most.toFixed(1)})`,
+      path === 'direct' ? '–' : (cpu.median / reference).toFixed(2),
+    ])
+}
+
+function printLarge(line, large) {
   process.stdout.write('\none result of 100 MB\n\n')
   line(['path', 'MB/s', 'peak memory of the proxy, MB'])
   line(['---', '---', '---'])
