@@ -82,6 +82,8 @@ class WorkerCluster implements ClusterView {
     this.blacklist.clear()
     for (const change of judged) this.blacklist.apply(change)
     this.tenants.clear()
+    // The picture may say again what was told to be otherwise.
+    this.scatteredTenant = ''
   }
 
   tenantServers(tenant: string): TenantServers | Promise<TenantServers> {

@@ -426,7 +426,9 @@ export class Way {
 
   /** After a server that says it is not the one: decides again by a location that is asked for anew. */
   lookAgain(head: Uint8Array, meaning: Statement | undefined): void {
-    const { place } = this.walk
+    const { place, decision } = this.walk
+    // Else the same server would be decided on again.
+    if (decision.kind === 'single-leader') this.outlook.scattered(this.parts.identity.tenant)
     if (place === undefined) this.goOn(head)
     else
       this.later(this.outlook.locations.renewed(place), head, (_nothing, request) =>
@@ -446,11 +448,11 @@ export class Way {
   judge(server: ServerSession, isHit: boolean, errno: number): void {
     if (!this.isDecided) return
     const { outlook, walk } = this
-    if (walk.decision.kind === 'single-leader' && !isHit)
+    const isLater = errno === NOT_MASTER
+    if (walk.decision.kind === 'single-leader' && (!isHit || isLater))
       outlook.scattered(this.parts.identity.tenant)
     const { place } = walk
     if (place === undefined) return
-    const isLater = errno === NOT_MASTER
     const isGuess = this.isGuess || errno !== 0
     if (isLater || isOld(walk, place, server.address, { isHit, isGuess }))
       outlook.locations.missed(place, isLater)

@@ -489,6 +489,19 @@ describe('a tenant whose leaders are all on one server', () => {
       .toEqual(new Set([routed.cluster.key(1)]))
     await routed.cluster.moveLeader('hashed', 3, 2)
   })
+
+  test('4038 says so, too: once more on the leader that is asked for', async () => {
+    await client.query(STRONG(3))
+    await routed.cluster.moveLeader('hashed', 3, 1)
+    routed.cluster.picture.setServer(routed.cluster.key(2), { refusesRemote: true })
+
+    const change = () => client.query("UPDATE hashed SET name = 'x' WHERE id = 3")
+    expect((await seen(change)).fronts).toEqual(
+      new Set([routed.cluster.key(2), routed.cluster.key(1)]),
+    )
+    expect((await seen(change)).fronts).toEqual(new Set([routed.cluster.key(1)]))
+    await routed.cluster.moveLeader('hashed', 3, 2)
+  })
 })
 
 describe('duplicate replicas', () => {
