@@ -452,7 +452,7 @@ export class Way {
     if (place === undefined) return
     const isLater = errno === NOT_MASTER
     const isGuess = this.isGuess || errno !== 0
-    if (isLater || isOld(walk, place, server.address, { isHit, isGuess }))
+    if (isLater || isOld(walk, server.address, isHit, isGuess))
       outlook.locations.missed(place, isLater)
   }
 
