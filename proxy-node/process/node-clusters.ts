@@ -259,6 +259,8 @@ export class NodeClusters {
           beginning.at += 1
           void port.directory.refetch(name)
         },
+        unreachable: why => port.say(`cluster ${name}: ${why}`, true),
+        reachable: () => port.say(`cluster ${name}: it answers again`, false),
         wrong: why => {
           beginning.at += 1
           port.say(`cluster ${name}: ${why}`, true)

@@ -152,6 +152,10 @@ export class WorkerClusters implements Directory {
     this.clock = clock
     this.settings = settings
     this.died = died
+  }
+
+  /** Cleans up from time to time, for as long as the process lives. */
+  start(): void {
     this.cleanLater()
   }
 
@@ -218,7 +222,9 @@ export class WorkerClusters implements Directory {
   private cleanLater(): void {
     this.clock.after(this.settings().cleanIntervalMs, () => {
       const { staleAgeMs } = this.settings()
-      for (const { stale } of this.clusters.values()) stale.sweep(this.clock.now(), staleAgeMs)
+      // Sessions still look at those that were given up.
+      for (const { stale } of [...this.clusters.values(), ...this.gone.values()])
+        stale.sweep(this.clock.now(), staleAgeMs)
       this.cleanLater()
     })
   }

@@ -124,6 +124,7 @@ class Worker {
   }
 
   async listen(): Promise<void> {
+    this.clusters.start()
     this.listener = await this.transport.listen({ fd: this.listenDescriptor }, () =>
       this.sessions.accept(),
     )

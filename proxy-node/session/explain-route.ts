@@ -6,6 +6,7 @@
 import type { ServerSession } from '../backend/server-session.ts'
 import type { Address } from '../net/transport.ts'
 import { renderPlan } from '../routing/explain.ts'
+import { chosenIdc } from '../routing/ldc.ts'
 import type {
   Considered,
   DecisionAccount,
@@ -218,7 +219,7 @@ export class RouteExplanation implements WayOwner {
       verb: meaning?.verb ?? 'other',
       table: this.lookedUp?.name ?? (meaning === undefined ? '' : this.nameOf(meaning)),
       mode,
-      idc: memory.userText('proxy_idc_name') ?? parts.deps.settings().idcName,
+      idc: chosenIdc(memory, parts.deps.settings().idcName),
       isCut: this.host.isIncomplete,
       prunes: parts.deps.settings().prunes,
       lookedUp: this.lookedUp,

@@ -1,19 +1,17 @@
 /** What the answer of a server says of the location that a statement went by. Source: proxy-routing.md §4.8. */
 import type { Address } from '../net/transport.ts'
 import { dirtyBecause } from '../routing/feedback.ts'
-import type { Place } from '../topology/location-view.ts'
 import type { PartitionLocation } from '../topology/model.ts'
 import type { Route } from './route.ts'
 import { isSameAddress } from './servers.ts'
 
-/** Whether the location has to be asked for anew. */
-export function isOld(
-  walk: Route,
-  { location }: Place,
-  server: Address,
-  { isHit, isGuess }: { readonly isHit: boolean; readonly isGuess: boolean },
-): boolean {
-  const { decision } = walk
+/** Whether the location has to be asked for anew. Hot path: each answer of a routed statement is judged. */
+export function isOld(walk: Route, server: Address, isHit: boolean, isGuess: boolean): boolean {
+  const { decision, place } = walk
+  if (place === undefined) return false
+  // The usual answer, before the rules are asked: that makes an object, and none of them holds.
+  if (isHit && decision.consistency === 'strong' && walk.isLeader(server)) return false
+  const { location } = place
   const because = dirtyBecause({
     kind: decision.kind,
     consistency: decision.consistency,

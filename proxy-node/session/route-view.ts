@@ -146,7 +146,9 @@ export class SessionRouteView implements RouteView {
   readonly session = new SessionPart()
   private readonly deps: RouteViewDeps
   private cluster: ClusterView | undefined
-  private idcName = ''
+  private configuredIdc = ''
+  /** Undefined: not looked for yet. Most statements go to a leader, however near. */
+  private idcName: string | undefined
   settings: RoutingSettings
   tenant: Tenant | undefined
   servers: TenantServers = { replicas: [], groupSize: 1 }
@@ -186,6 +188,8 @@ export class SessionRouteView implements RouteView {
   }
 
   get ldc(): Ldc {
+    const { memory } = this.session
+    this.idcName ??= memory === undefined ? '' : chosenIdc(memory, this.configuredIdc)
     return this.view.ldcs.find(this.picture, this.idcName)
   }
 
@@ -201,7 +205,8 @@ export class SessionRouteView implements RouteView {
     const { statement, session } = this
     this.cluster = asker.outlook
     this.settings = settings.routing
-    this.idcName = chosenIdc(asker.memory, settings.idcName)
+    this.configuredIdc = settings.idcName
+    this.idcName = undefined
     this.tenant = this.view.picture.tenants.get(asker.tenant)
     this.trace = asker.trace
     this.nowMs = this.deps.clock.now()

@@ -81,11 +81,6 @@ export class StatementDigests {
     cells[kind] = (cells[kind] as number) + 1
   }
 
-  /** The text of the digest at a place. */
-  textAt(place: number): string {
-    return this.texts[place] ?? ''
-  }
-
   /** What is counted now. */
   snapshot(): readonly DigestSnapshot[] {
     const found: DigestSnapshot[] = []

@@ -454,7 +454,7 @@ export class Way {
     const { place } = walk
     if (place === undefined) return
     const isGuess = this.isGuess || errno !== 0
-    if (isLater || isOld(walk, place, server.address, { isHit, isGuess }))
+    if (isLater || isOld(walk, server.address, isHit, isGuess))
       outlook.locations.missed(place, isLater)
   }
 

@@ -42,6 +42,8 @@ const MAX_FAILURES = 10
 const SYS = 'sys'
 /** A tenant whose locality changed is forgotten after half of it to all of it (§4.10). */
 const LOCALITY_MS = 60_000
+/** Characters of why a listing failed. */
+const MOST_REASON = 300
 
 export type ClusterSettings = {
   readonly locations: LocationSettings
@@ -80,6 +82,10 @@ export type ClusterPort = {
   readonly judged: (change: BlacklistChange) => void
   /** No server has answered for long: the root service list may be another one. */
   readonly lost: () => void
+  /** A listing failed, and the one before had not. */
+  readonly unreachable: (why: string) => void
+  /** One has succeeded again. */
+  readonly reachable: () => void
   /** The servers are those of another cluster. */
   readonly wrong: (why: string) => void
   /** Regions by IDC, in lower case, as the config server says; empty without one. */
@@ -281,6 +287,7 @@ export class Cluster {
         this.listing,
       )
       if (this.isStopped) return
+      if (this.failures > 0) port.reachable()
       this.failures = 0
       if (!isChecked) this.isUnchecked = false
       this.listing = listing
@@ -289,6 +296,8 @@ export class Cluster {
       if (this.isStopped) return
       this.failures += 1
       if (error instanceof WrongCluster) port.wrong(error.message)
+      // Said once: without an answer it is tried every second.
+      else if (this.failures === 1) port.unreachable(reasonOf(error))
       if (this.failures % MAX_FAILURES === 0) port.lost()
     }
   }
@@ -350,6 +359,13 @@ export class Cluster {
     if (servers.size === 0) return rootServersOf(this.port.rootservices())
     return interleaved(servers.values())
   }
+}
+
+/** With what lies behind it, of which servers may tell much. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return 'unknown'
+  const { message, cause } = error
+  return (cause instanceof Error ? `${message}: ${cause.message}` : message).slice(0, MOST_REASON)
 }
 
 /** Parses `ip:port;ip:port`. @throws Error naming the item that is no address. */

@@ -85,8 +85,12 @@ export class EntryShelf<V> {
     for (const entry of this.loose.values()) {
       if (left === 0) return
       left -= 1
-      if (entry.state !== 'avail' || entry.waiting !== undefined || entry.value === undefined)
+      if (entry.state !== 'avail' || entry.waiting !== undefined || entry.value === undefined) {
+        // To the back: those in front would be looked at each time, and nothing behind them be packed.
+        this.loose.delete(entry.key)
+        this.loose.set(entry.key, entry)
         continue
+      }
       const { createdAt, updatedAt, validAt, usedAt, size } = entry
       const head = [createdAt, updatedAt, validAt, usedAt, size].map(Math.floor).join(MARK)
       this.loose.delete(entry.key)

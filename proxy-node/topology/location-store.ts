@@ -41,7 +41,7 @@ export type Entry<V> = {
   readonly createdAt: number
   /** When it was last fetched, or last put off. */
   updatedAt: number
-  /** When it was last found right. */
+  /** When servers last told its value. Statements that find it right do not say so. */
   validAt: number
   usedAt: number
   size: number
@@ -140,12 +140,6 @@ export class LocationStore<V> {
     // Put off once: if each miss did it, an entry that is missed all the time would never be refreshed.
     if (isLater && wasRight) entry.updatedAt = this.clock.now()
     else if (entry.state === 'dirty') this.refreshIfDue(entry)
-  }
-
-  /** A statement that went by this entry found it right. */
-  confirmed(key: string): void {
-    const entry = this.entries.get(key)
-    if (entry !== undefined) entry.validAt = this.clock.now()
   }
 
   /**

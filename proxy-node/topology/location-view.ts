@@ -30,6 +30,7 @@ export type Place = {
 /** A table as statements are routed by it. */
 export type KnownTable = {
   readonly key: string
+  /** Without its description. */
   readonly entry: TableEntry
   /** Of a table without partitions. */
   readonly place: Place
@@ -215,7 +216,7 @@ export class LocationView {
       before.entry.tableId === value.tableId &&
       before.entry.schemaVersion === value.schemaVersion &&
       before.entry.partNum === value.partNum &&
-      (before.entry.description === undefined) === (value.description === undefined)
+      (before.partitions === undefined) === (value.description === undefined)
     if (!hasSamePartitions) {
       if (before !== undefined) this.remove(before)
       this.keepTable(key, value)
@@ -295,7 +296,8 @@ export class LocationView {
     const location = this.places.of(entry.replicas)
     const known: KnownTable = {
       key,
-      entry: { ...entry, replicas: location.replicas },
+      // Its rows are decoded: kept as well they would take more than all the rest.
+      entry: { ...entry, replicas: location.replicas, description: undefined },
       place: placeOf('table', key, location),
       partitions,
       leaves: partitions === undefined ? NO_LEAVES : [],

@@ -115,6 +115,7 @@ export async function startClusters(plan: ClustersPlan): Promise<ClustersUnderTe
     if (isClusterNews(message)) under.directory.hear(message)
     else ofWorker.take(message, () => Promise.resolve(null))
   }
+  under.directory.start()
   await under.node.start()
   return under
 }

@@ -149,12 +149,6 @@ export class Picture {
     return server
   }
 
-  addTenant(name: string): Tenant {
-    const tenant = this.newTenant(name, this.tenants.size)
-    this.tenants.set(name, tenant)
-    return tenant
-  }
-
   /** @throws RangeError */
   server(key: string): Server {
     return found(

@@ -113,6 +113,17 @@ describe('tells where a statement goes', () => {
     expect(text.match(/> SERVER:\{/g)?.length).toBeGreaterThan(1)
   })
 
+  test.each([
+    ['proxy_idc_name', "' Idc1 '", 'Idc1'],
+    ['proxy_session_ldc', "'idc2'", 'idc2'],
+  ])('by the data centre that @%s = %s names', async (variable, value, idc) => {
+    await client.query(`SET @${variable} = ${value}`)
+
+    const text = await plan('SELECT /*+ READ_CONSISTENCY(WEAK) */ * FROM hashed WHERE id = 15')
+
+    expect(text).toContain(`proxy_idc_name:"${idc}"`)
+  })
+
   test('a statement that does not say which partition: blind, with a warning why', async () => {
     const text = await plan("SELECT * FROM hashed WHERE name = 'x'")
 

@@ -320,11 +320,16 @@ test('several clusters do not mix', async () => {
   expect(under.directory.cluster('one')).toBe(one)
 })
 
-test('what is known of stale replicas is forgotten in time', async () => {
-  const view = await entered()
-  view.stale.told('place', `one-1:${PORT}`, clock.now())
-  await clock.pass(21_600_000 - 20_000)
-  expect(view.stale.size).toBe(1)
-  await pass(20)
-  expect(view.stale.size).toBe(0)
-})
+test.each(['kept', 'given up'])(
+  'what is known of stale replicas of a cluster that is %s is forgotten in time',
+  async how => {
+    const view = await entered()
+    if (how === 'given up') under.node.remove('one', 'it was told to')
+    await clock.pass(0)
+    view.stale.told('place', `one-1:${PORT}`, clock.now())
+    await clock.pass(21_600_000 - 20_000)
+    expect(view.stale.size).toBe(1)
+    await pass(20)
+    expect(view.stale.size).toBe(0)
+  },
+)

@@ -179,6 +179,17 @@ describe('what makes a location dirty (§4.8)', () => {
     expect(dirtyBecause(outcome) !== undefined).toBe(isDirty)
   })
 
+  // Who judges answers relies on it: the usual one is not asked about.
+  test('nothing says so when the leader that is known has answered a strong statement with a hit', () => {
+    for (const weakFeedback of ['all-followers', 'no-replica', 'all-leaders', 'mixed'] as const)
+      for (const isLeaderAvoided of [false, true])
+        for (const hadPartition of [false, true])
+          for (const kind of ['leader', 'replica', 'blind'] as const)
+            expect(
+              dirtyBecause({ ...STRONG_HIT, kind, weakFeedback, isLeaderAvoided, hadPartition }),
+            ).toBeUndefined()
+  })
+
   test('nothing says so when chance picked the partition', () => {
     expect(dirtyBecause({ ...STRONG_HIT, ...MISS, isGuess: true })).toBeUndefined()
   })

@@ -27,6 +27,7 @@ let told: {
   changes: LocationChange[]
   forgot: string[]
   lost: number
+  reach: string[]
   wrong: string[]
   died: string[]
 }
@@ -42,7 +43,16 @@ beforeEach(() => {
   settings = CLUSTER_DEFAULTS
   rootservices = [server(1), server(2)]
   regions = new Map()
-  told = { pictures: [], judged: [], changes: [], forgot: [], lost: 0, wrong: [], died: [] }
+  told = {
+    pictures: [],
+    judged: [],
+    changes: [],
+    forgot: [],
+    lost: 0,
+    reach: [],
+    wrong: [],
+    died: [],
+  }
   clusters = []
 })
 
@@ -66,6 +76,8 @@ function make(port: Partial<ClusterPort> = {}): Cluster {
       lost: () => {
         told.lost += 1
       },
+      unreachable: why => told.reach.push(why),
+      reachable: () => told.reach.push('reachable'),
       wrong: why => told.wrong.push(why),
       idcRegions: () => regions,
       maxBytes: () => 1_000_000,
@@ -326,6 +338,18 @@ describe('a cluster that cannot be listed', () => {
     await pass(8)
 
     await login
+  })
+
+  test('says once why nobody answers, and once that somebody does again', async () => {
+    await started()
+    expect(told.reach).toEqual([expect.stringMatching(/^no server of cluster c answered: .+/)])
+    await pass(5)
+    expect(told.reach).toHaveLength(1)
+
+    servers.down.clear()
+    await pass(20)
+
+    expect(told.reach.slice(1)).toEqual(['reachable'])
   })
 
   test('asks for the root services again after ten refreshes in vain', async () => {

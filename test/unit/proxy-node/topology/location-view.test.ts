@@ -159,6 +159,13 @@ describe('a table', () => {
     expect(await view.table('app', 'd', 'none')).toBeDefined()
   })
 
+  test('keeps what the rows of its description say, and not the rows', async () => {
+    const { entry, partitions: decoded } = await known('parted')
+
+    expect(decoded?.leaves.map(({ id }) => id)).toEqual(['201', '202', '203'])
+    expect(entry).toMatchObject({ tableId: '7', partNum: 3, description: undefined })
+  })
+
   test('with a new place keeps its partitions', async () => {
     const plain = await known('t')
     const parted = await known('parted')

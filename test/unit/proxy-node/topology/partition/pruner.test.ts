@@ -1,11 +1,6 @@
 /** Which partitions conditions and rows reach: vectors of proxy-routing.md §6.2 and §6.11 A, and real rows. */
 import { describe, expect, test } from 'vitest'
-import {
-  explainCondition,
-  explainRow,
-} from '../../../../../proxy-node/topology/partition/explain.ts'
-import { Pruner } from '../../../../../proxy-node/topology/partition/pruner.ts'
-import { condition, named, pruned, prunedRow, SESSION, sampleTable } from './sample-tables.ts'
+import { named, pruned, prunedRow, sampleTable } from './sample-tables.ts'
 
 const MAX = '0119070000FEFFFFFFFFFFFFFFFF01'
 const INT = { name: 'c', type: 4 }
@@ -312,48 +307,20 @@ describe('a row', () => {
   })
 })
 
-describe('an explanation', () => {
-  test('names keys, ranges and partitions', () => {
-    const asked = condition(TWO_RANGES, 'a between 1 and 120 and b = 12')
-
-    expect(explainCondition(new Pruner(), TWO_RANGES, asked, SESSION)).toEqual({
-      reason: undefined,
-      levels: [
-        { method: 'range', expression: 'a', keys: [{ name: 'a', ranges: ['[1; 120]'] }] },
-        { method: 'range', expression: 'b', keys: [{ name: 'b', ranges: ['12'] }] },
-      ],
-      partitions: ['p0sb', 'p1sb'],
-      reached: 2,
-      total: 5,
-    })
+describe('a table whose key cannot be computed', () => {
+  const table = sampleTable({
+    type: 1,
+    expr: 'c',
+    keys: [{ name: 'c', type: 36 }],
+    partitions: named('p', 3),
   })
 
-  test('of a row names what is stored', () => {
-    const { expressions } = condition(YEARS, "'2024-05-06 10:00:00'")
-
-    const { levels, partitions } = explainRow(
-      new Pruner(),
-      YEARS,
-      { expressions, nodes: [1] },
-      SESSION,
-    )
-
-    expect(levels[0]?.keys).toEqual([{ name: '(YEAR( d )  + 1)', ranges: ['2025'] }])
-    expect(partitions).toEqual(['p27'])
-  })
-
-  test('says why nothing is known', () => {
-    const table = sampleTable({
-      type: 1,
-      expr: 'c',
-      keys: [{ name: 'c', type: 36 }],
-      partitions: named('p', 3),
-    })
-
-    const explained = explainCondition(new Pruner(), table, condition(table, 'c = 1'), SESSION)
-
-    expect(explained.reason).toBe('key of type 36')
+  test('says why, and leaves every statement unknown', () => {
+    expect(table.reason).toBe('key of type 36')
     expect(pruned(table, 'c = 1')).toBe('unknown')
+  })
+
+  test('knows its partitions by name', () => {
     expect(table.leafNamed('P1')).toBe(1)
   })
 })
