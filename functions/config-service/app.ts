@@ -69,8 +69,8 @@ export function configServiceApp(deps: ConfigServiceDeps) {
   )
   app.all('/services', async c => {
     const asked = askedOf(new URL(c.req.url).searchParams)
-    const data = await service.answer(c.req.method, asked, () => c.req.text())
-    return answer(successful(data), c.var.trace, c.var.since)
+    const answered = await service.answer(c.req.method, asked, () => c.req.text())
+    return answer(successful(answered), c.var.trace, c.var.since)
   })
   return app
 }

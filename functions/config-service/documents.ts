@@ -24,7 +24,7 @@ export type Place = {
 
 export function clusterList(picture: ProxyPicture, place: Place) {
   const list = {
-    ...common(place),
+    ...listHead(place),
     ObRootServiceInfoUrlList: picture.obClusters.map(({ record: { name } }) => ({
       ObCluster: name,
       ObRegion: name,
@@ -36,7 +36,7 @@ export function clusterList(picture: ProxyPicture, place: Place) {
 
 export function clusterTemplate(picture: ProxyPicture, place: Place) {
   const list = {
-    ...common(place),
+    ...listHead(place),
     ObClusterList: picture.obClusters.map(({ record: { name } }) => name),
     ObRootServiceInfoUrlTemplate: `${rootServicesOf(place)}&ObRegion=$\{ObRegion}`,
     ObRootServiceInfoUrlTemplateV2: `${rootServicesOf(place)}&version=2&ObCluster=$\{ObCluster}`,
@@ -59,7 +59,8 @@ export function idcRegions(picture: ObPicture, id: number, isAll: boolean) {
   return one(chosen(members))
 }
 
-function common({ baseUrl, ...place }: Place) {
+/** What both lists of clusters begin with. */
+function listHead({ baseUrl, ...place }: Place) {
   return {
     ObProxyBinUrl: `${baseUrl}/client?Action=GetObProxy`,
     ObProxyDatabaseInfo: {

@@ -32,7 +32,6 @@ export type AdminPorts = {
   readonly config: ConfigStore
   /** Client sessions of all workers. */
   readonly sessions: () => Promise<readonly SessionRow[]>
-  /** Ends a client session wherever it is; false when no worker has it. */
   /** Ends a client's session, or what runs for it; false when no client has the id. */
   readonly kill: (connectionId: number, onlyQuery: boolean) => Promise<boolean>
   readonly availability: () => Promise<Availability>

@@ -1,6 +1,6 @@
 /**
  * What a decision looks at: the statement, its session, the settings, and what is known of the world.
- * Who decides keeps one view a session and changes its fields, so that a statement makes none; nothing
+ * Who decides keeps one view a worker and changes its fields, so that a statement makes none; nothing
  * here is kept by a decision beyond the call that it was handed to. Source: proxy-routing.md §2, §7, §8.
  */
 import type {

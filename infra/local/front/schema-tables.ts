@@ -57,10 +57,10 @@ export function schemaTable(
 /** All units of the tenant in groups under ids that are none; the first of a group is its leader. */
 function dummyRows(picture: Picture, names: Names): readonly Cell[][] {
   const entry = { tableId: 0, tableType: VIRTUAL_TABLE, schemaVersion: 0, tablets: [] }
-  const common = { names, entry, flavour: picture.flavour }
+  const described = { names, entry, flavour: picture.flavour }
   return unitGroups(picture, names.tenant).flatMap((group, id) =>
     group.map((server, at) =>
-      rowOf(common, { ...NOWHERE, server, isLeader: at === 0 }, { id, replicas: group.length }),
+      rowOf(described, { ...NOWHERE, server, isLeader: at === 0 }, { id, replicas: group.length }),
     ),
   )
 }
@@ -71,14 +71,14 @@ function rowsOfTable(
   { entry, ids }: { readonly entry: TableEntry | undefined; readonly ids: readonly Cell[] },
 ): readonly Cell[][] {
   if (entry === undefined) return []
-  const common = { names, entry, flavour: picture.flavour }
-  if (entry.tablets.length === 0) return [rowOf(common, NOWHERE, { id: 0, replicas: 1 })]
+  const described = { names, entry, flavour: picture.flavour }
+  if (entry.tablets.length === 0) return [rowOf(described, NOWHERE, { id: 0, replicas: 1 })]
   return (ids.length === 0 ? [0] : ids).flatMap(id => {
     const tablet = tabletOf(entry, picture.flavour, id)
     const replicas = tablet === undefined ? [] : picture.replicas(names.tenant, tablet.tabletId)
     return replicas.map(replica =>
       rowOf(
-        common,
+        described,
         { ...replica, server: picture.server(replica.server) },
         { id, replicas: replicas.length },
       ),
@@ -100,10 +100,10 @@ function tabletOf({ tablets }: TableEntry, flavour: Flavour, id: Cell): Tablet |
   return tablets.find(({ tabletId }) => String(tabletId) === wanted) ?? first
 }
 
-type Common = { readonly names: Names; readonly entry: TableEntry; readonly flavour: Flavour }
+type Described = { readonly names: Names; readonly entry: TableEntry; readonly flavour: Flavour }
 
 function rowOf(
-  { names, entry, flavour }: Common,
+  { names, entry, flavour }: Described,
   { server, isLeader, type, isDuplicate }: Place,
   { id, replicas }: { readonly id: Cell; readonly replicas: number },
 ): Cell[] {
@@ -245,10 +245,10 @@ function keyCells(flavour: Flavour, { columns }: Description, level: Level): rea
   const kind = columns[index]?.isWhole === false ? 'text' : 'whole'
   const accuracy = ACCURACY[kind]
   const collation = COLLATIONS[kind]
-  const common = [index, level.column, TYPE_CODES[kind], '', null]
+  const head = [index, level.column, TYPE_CODES[kind], '', null]
   return flavour === 'v3'
-    ? [...common, collation, -1, 0, '', accuracy.join(','), '']
-    : [...common, '', collation, -1, ...accuracy]
+    ? [...head, collation, -1, 0, '', accuracy.join(','), '']
+    : [...head, '', collation, -1, ...accuracy]
 }
 
 /** Length, precision, scale. */
