@@ -75,7 +75,7 @@ export class EntryShelf<V> {
   /** All of them; of the packed ones copies, which are good for looking. */
   *values(): Generator<Entry<V>, undefined> {
     yield* this.loose.values()
-    for (const [key, text] of this.packed) yield this.unpacked(key, text)
+    for (const [key, text] of this.packed) yield this.lookedAt(key, text)
     return undefined
   }
 
@@ -99,6 +99,13 @@ export class EntryShelf<V> {
   }
 
   private unpacked(key: string, text: string): Entry<V> {
+    const entry = this.lookedAt(key, text)
+    return { ...entry, value: entry.value }
+  }
+
+  /** Its value is unpacked when it is asked for. */
+  private lookedAt(key: string, text: string): Entry<V> {
+    const { packing } = this
     const numbers: number[] = []
     let from = 0
     for (let field = 0; field < FIELDS; field++) {
@@ -110,7 +117,9 @@ export class EntryShelf<V> {
     return {
       key,
       state: 'avail',
-      value: this.packing.unpack(text.slice(from)),
+      get value() {
+        return packing.unpack(text.slice(from))
+      },
       createdAt,
       updatedAt,
       validAt,

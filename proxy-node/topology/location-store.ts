@@ -195,23 +195,27 @@ export class LocationStore<V> {
   shrink(bytes: number): number {
     let count = 0
     while (this.size > bytes) {
-      const oldest = this.oldOne()
-      if (oldest === undefined) break
-      this.remove(oldest)
-      count += 1
+      const old = this.oldOnes()
+      if (old.length === 0) break
+      for (const entry of old) {
+        if (this.size <= bytes) break
+        this.remove(entry)
+        count += 1
+      }
     }
     return count
   }
 
-  /** Of some entries that follow each other, the one not used for the longest. */
-  private oldOne(): Entry<V> | undefined {
-    let oldest: Entry<V> | undefined
-    for (let seen = 0; seen < EVICTION_SAMPLE; seen++) {
+  /** Of some entries that follow each other, the half that was not used for longest, the oldest first. */
+  private oldOnes(): readonly Entry<V>[] {
+    const met: Entry<V>[] = []
+    while (met.length < EVICTION_SAMPLE) {
       const entry = this.nextInTurn()
-      if (entry === undefined) break
-      if (oldest === undefined || entry.usedAt < oldest.usedAt) oldest = entry
+      if (entry === undefined || met.some(({ key }) => key === entry.key)) break
+      met.push(entry)
     }
-    return oldest
+    met.sort((one, other) => one.usedAt - other.usedAt)
+    return met.slice(0, Math.ceil(met.length / 2))
   }
 
   /** Round and round. Why not from the start each time: what was deleted there is passed over again and again. */
