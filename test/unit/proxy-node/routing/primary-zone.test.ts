@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { parsePrimaryZone, zonePriority } from '../../../../proxy-node/routing/primary-zone.ts'
+import { primaryZonesOf } from '../../../../proxy-node/topology/discovery.ts'
 
 test.each([
   ['z1,z2;z3', [['z1', 'z2'], ['z3']]],
@@ -19,4 +20,8 @@ test.each([
   ['z9', -1],
 ])('zone %s is in group %i', (zone, priority) => {
   expect(zonePriority(parsePrimaryZone('z1,z2;z3'), zone)).toBe(priority)
+})
+
+test("a zone of a tenant's primary_zone is found however it is written", () => {
+  expect(zonePriority(primaryZonesOf('Zone1;Zone2'), 'Zone2')).toBe(1)
 })
