@@ -70,10 +70,13 @@ const each = (statement: (id: number) => string, on: Connection = client) =>
     for (const id of IDS) await on.query(statement(id))
   })
 
+/** So many that each of three zones is met, whatever chance does: (2/3)^48 is 4 in a billion. */
+const BLIND = 48
+
 /** A statement that says nothing of a partition, each on a client of its own. */
 const blind = (statement: () => string = UNPLACED) =>
   seen(async () => {
-    for (let turn = 0; turn < 12; turn++) {
+    for (let turn = 0; turn < BLIND; turn++) {
       const one = await routed.connect()
       await one.query(statement())
     }
