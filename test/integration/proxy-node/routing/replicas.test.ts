@@ -460,8 +460,7 @@ describe('modes of routing', () => {
 
     // Six servers, 144 statements: one is left out two times in a hundred billion.
     const { roles, fronts } = await seen(async () => {
-      for (let round = 0; round < 4; round++)
-        for (const id of IDS) await client.query(STRONG(id))
+      for (let round = 0; round < 4; round++) for (const id of IDS) await client.query(STRONG(id))
     })
 
     expect(roles).toEqual(['follower', 'leader', 'other'])
