@@ -10,6 +10,7 @@ import type {
   SessionView,
   StatementView,
 } from '../../proxy-node/routing/view.ts'
+import { DEFAULT_SETTINGS } from '../../proxy-node/session/peers.ts'
 import {
   type ClusterPicture,
   CONGESTED,
@@ -64,24 +65,8 @@ export const SESSION: SessionView = {
   lockServer: undefined,
 }
 
-export const SETTINGS: RoutingSettings = {
-  mode: 'oceanbase',
-  testServers: [],
-  enableCongestion: true,
-  enablePrimaryZone: true,
-  enableCachedServer: true,
-  enableSingleLeaderNodeRouting: true,
-  enableReadWriteSplit: false,
-  enableTransactionSplit: false,
-  proxyPrimaryZones: [],
-  proxyRoutePolicy: undefined,
-  maxRetries: 3,
-  avoidsStaleReplicas: false,
-  staleRetryMs: 5_000,
-  staleRemoveMs: 21_600_000,
-  enableReroute: false,
-  enableWeakReroute: true,
-}
+/** The defaults of the parameters. */
+export const SETTINGS: RoutingSettings = DEFAULT_SETTINGS.routing
 
 export function zone(name: string, more: Partial<Zone> = {}): Zone {
   return {
