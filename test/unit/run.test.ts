@@ -28,6 +28,26 @@ describe('the count of a suite', () => {
     expect(counted(report)).toMatchObject({ passed: 2, failed: 1, reasons: ['pending'] })
   })
 
+  test('says of a failure what failed and how, and of a pass that it took two runs', () => {
+    const result = (status: string, failureMessages: string[]) => ({
+      status,
+      fullName: `one that ${status}`,
+      failureMessages,
+    })
+    const results = [
+      result('passed', []),
+      result('passed', ['at first']),
+      result('failed', ['why']),
+    ]
+    const report = { testResults: [{ ...file(), assertionResults: results }] }
+    expect(counted(report)).toMatchObject({
+      passed: 2,
+      failed: 1,
+      again: ['one that passed: at first'],
+      failures: ['one that failed: why'],
+    })
+  })
+
   test('fails a suite that has vanished', () => {
     expect(counted({ testResults: [] })).toMatchObject({
       failed: 1,
