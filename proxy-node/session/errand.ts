@@ -189,7 +189,8 @@ export class Errand implements RestoreOwner, WayOwner, Watched {
     this.mayBeRerouted = false
     if (!server.isOb20) return
     this.mayBeRerouted = this.repeats && this.rerouting.isAllowed(bytes)
-    const flags = this.mayBeRerouted ? FRAME_FLAG.reroute : 0
+    const weakly = this.way.readsWeakly(this.judged) ? FRAME_FLAG.weakRead : 0
+    const flags = this.mayBeRerouted ? FRAME_FLAG.reroute | weakly : weakly
     server.bring(stateFor(this.memory, server, this.parts.identity.clientIp), flags)
   }
 

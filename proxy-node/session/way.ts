@@ -112,6 +112,15 @@ export class Way {
     return this.decided?.place !== undefined
   }
 
+  /**
+   * The server has to be told: it was chosen for a weak read, and the text may not say so. The flag
+   * outdoes hints, and is for every SELECT of a text, so texts of several statements go without it.
+   */
+  readsWeakly(judged: Statement | undefined): boolean {
+    if (!this.isDecided || this.walk.decision.consistency === 'strong') return false
+    return ((judged?.flags ?? 0) & FLAG.multiple) === 0
+  }
+
   /** Why no server could be had for the command. */
   get lack(): Fault {
     if (this.decided?.refusal === 'target-not-allowed') return new Fault('route.targets-lost')

@@ -50,6 +50,8 @@ export class Session {
   readonly seat: Seat | undefined
   /** Its proxy wants to know of the replicas of weak reads. */
   hearsWeakFeedback = false
+  /** Its proxy has sent the command under way as a weak read (OB 2.0). */
+  isToldWeak = false
   /** Made once: every statement has a scope. */
   private readonly functions: Scope['session']
   private killed: 'no' | 'statement' | 'session' = 'no'
