@@ -101,6 +101,13 @@ export const FAULTS = {
     says: 'EXPLAIN ROUTE is not supported in the prepared statement protocol',
     remedy: 'send it as a text',
   },
+  'route.unroutable': {
+    blame: 'client',
+    retryable: false,
+    mysql: { errno: 1235, state: '0A000' },
+    says: 'Not supported, bad route request: the first statement of a transaction names no table',
+    remedy: 'begin the transaction with a statement of a table, or turn enable_bad_route_reject off',
+  },
   'route.no-server': {
     blame: 'server',
     retryable: true,

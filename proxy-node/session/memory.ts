@@ -101,6 +101,12 @@ export class SessionMemory {
     return mayMove(this.pins, this.status) || this.heldBegin !== undefined
   }
 
+  /** The BEGIN that no server has seen is thrown away. */
+  dropBegin(): void {
+    this.heldBegin = undefined
+    this.status &= ~STATUS.inTransaction
+  }
+
   /** The session's value of a system variable, display text; undefined before login. */
   variable(name: string): string | undefined {
     return this.system?.get(name)?.value ?? this.baseline?.value(name)

@@ -153,6 +153,12 @@ export class Way {
   route(head: Uint8Array, meaning: Statement, source: Source): void {
     this.source = source
     const { memory, parts } = this
+    if (memory.heldBegin !== undefined && this.isUnroutable(meaning)) {
+      // An explanation changes nothing.
+      if (this.owner.trace === undefined) memory.dropBegin()
+      this.host.answerFault(new Fault('route.unroutable'))
+      return
+    }
     const ties = meaning.flags & (FLAG.leans | FLAG.foundRows)
     if (ties === FLAG.foundRows && memory.mayMove) {
       this.goWhereRowsWere(head)
@@ -171,6 +177,16 @@ export class Way {
       this.goByRoutine(head, meaning)
     else if (meaning.table === undefined) this.stay(head, meaning)
     else this.goByTable(head, meaning, database, { meaning, detour: undefined })
+  }
+
+  /** With `enable_bad_route_reject`: nothing says where the transaction belongs that begins with it (§5.6). */
+  private isUnroutable({ table, verb, directives }: Statement): boolean {
+    const { rejectsUnroutable, routesRoutines } = this.parts.deps.settings()
+    if (!rejectsUnroutable || table !== undefined || this.boundTo !== undefined) return false
+    if (verb === 'commit' || verb === 'rollback') return false
+    // It has no answer: what executes the statement says it.
+    if (this.host.command === COMMAND.stmtSendLongData) return false
+    return directives.simpleRoute === undefined && !(verb === 'call' && routesRoutines)
   }
 
   /** By the table and key that a comment names (§5.4). */
