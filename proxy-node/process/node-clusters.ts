@@ -32,7 +32,9 @@ export type NodeClustersPort = {
   readonly clock: Clock
   readonly settings: () => NodeClustersSettings
   /** @throws Error when it cannot be answered. */
-  readonly query: (server: ServerAddress, sql: string) => Promise<Answer>
+  readonly query: (server: ServerAddress, sql: string, cluster: string) => Promise<Answer>
+  /** Nothing is asked of the servers of that cluster any more. */
+  readonly released: (cluster: string) => void
   readonly probe: (server: ServerAddress, timeoutMs: number) => Promise<boolean>
   /** To all workers. */
   readonly tell: (news: ClusterNews) => void
@@ -153,6 +155,7 @@ export class NodeClusters {
     if (kept === undefined) return false
     this.kept.delete(name)
     kept.cluster.stop()
+    this.port.released(name)
     this.port.directory.release(name)
     this.port.tell({ kind: 'clusterGone', cluster: name })
     this.port.say(`cluster ${name} is given up: ${why}`, false)
@@ -247,7 +250,7 @@ export class NodeClusters {
         mustBePrimary: () => beginning.choices.length > 1 && port.settings().checksRole,
         rootservices: () => beginning.choices[beginning.at % beginning.choices.length] ?? [],
         settings: port.settings,
-        query: port.query,
+        query: (server, sql) => port.query(server, sql, name),
         probe: port.probe,
         isAtWork: port.isAtWork,
         pictured: () => port.tell({ kind: 'cluster', facts: this.facts(cluster) }),

@@ -106,6 +106,7 @@ export class Supervisor {
       get timeoutMs() {
         return config.timeMs('short_async_task_timeout')
       },
+      maxConnections: () => config.number('mysql_client_num'),
       tls: {
         current: () => serverTlsOf(this.settings().ssl),
         failed: (server, reason) => this.tlsFailed(server, reason),
@@ -200,7 +201,8 @@ export class Supervisor {
       directory,
       clock: systemClock,
       settings: () => clusterSettings(config),
-      query: (server, sql) => this.metadata.query(server, sql),
+      query: (server, sql, cluster) => this.metadata.query(server, sql, cluster),
+      released: cluster => this.metadata.release(cluster),
       probe: (server, timeoutMs) => greets(transport, systemClock, server, timeoutMs),
       tell: news => this.workers.tell(news),
       isAtWork: key => this.atWork.has(key),

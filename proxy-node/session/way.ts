@@ -153,12 +153,7 @@ export class Way {
   route(head: Uint8Array, meaning: Statement, source: Source): void {
     this.source = source
     const { memory, parts } = this
-    if (memory.heldBegin !== undefined && this.isUnroutable(meaning)) {
-      // An explanation changes nothing.
-      if (this.owner.trace === undefined) memory.dropBegin()
-      this.host.answerFault(new Fault('route.unroutable'))
-      return
-    }
+    if (this.refusesToBegin(meaning)) return
     const ties = meaning.flags & (FLAG.leans | FLAG.foundRows)
     if (ties === FLAG.foundRows && memory.mayMove) {
       this.goWhereRowsWere(head)
@@ -177,6 +172,14 @@ export class Way {
       this.goByRoutine(head, meaning)
     else if (meaning.table === undefined) this.stay(head, meaning)
     else this.goByTable(head, meaning, database, { meaning, detour: undefined })
+  }
+
+  private refusesToBegin(meaning: Statement): boolean {
+    if (this.memory.heldBegin === undefined || !this.isUnroutable(meaning)) return false
+    // An explanation changes nothing.
+    if (this.owner.trace === undefined) this.memory.dropBegin()
+    this.host.answerFault(new Fault('route.unroutable'))
+    return true
   }
 
   /** With `enable_bad_route_reject`: nothing says where the transaction belongs that begins with it (§5.6). */

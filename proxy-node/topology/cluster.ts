@@ -13,7 +13,7 @@ import {
 import { Detection, type DetectionSettings } from './detection.ts'
 import { shapeOf } from './discovery.ts'
 import type { FailureKind } from './failures.ts'
-import { INQUIRY_MS, inquire } from './inquiry.ts'
+import { INQUIRY_MS, type InquiryPort, inquire } from './inquiry.ts'
 import {
   type KernelFlavour,
   type Listing,
@@ -220,13 +220,20 @@ export class Cluster {
   /** Questions go to the servers that look well first; the answer of any will do. @throws Error */
   async ask(sql: string): Promise<Answer> {
     const { port, clock } = this
-    if (this.isStopped) throw new Error(`cluster ${port.name} was given up`)
+    if (this.isStopped) throw this.gone()
     const servers = [...this.askable(), ...port.rootservices()]
+    // The next server is asked in the middle of an inquiry, too.
+    const query: InquiryPort['query'] = (server, text) =>
+      this.isStopped ? Promise.reject(this.gone()) : port.query(server, text)
     try {
-      return await inquire({ clock, query: port.query }, servers, sql)
+      return await inquire({ clock, query }, servers, sql)
     } catch (error) {
       throw new Error(`no server of cluster ${port.name} answered`, { cause: error })
     }
+  }
+
+  private gone(): Error {
+    return new Error(`cluster ${this.port.name} was given up`)
   }
 
   /** Another one first each time; those that something speaks against come last. */

@@ -79,6 +79,7 @@ export async function startClusters(plan: ClustersPlan): Promise<ClustersUnderTe
       clock,
       settings,
       query: plan.query,
+      released: () => {},
       probe: plan.probe ?? (() => Promise.resolve(true)),
       tell: news => ofNode.send(news),
       isAtWork: plan.isAtWork ?? (() => false),

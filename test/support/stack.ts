@@ -143,7 +143,7 @@ export async function startStack(
   const clusters = await startClusters({
     name: 'obcluster',
     rootservices: picture.servers,
-    query: (server, sql) => metadata.query(server, sql),
+    query: (server, sql) => metadata.query(server, sql, 'c1'),
   })
   const proxy = await startProxy(directoryOf(clusters), { settings, random })
   const stop = async () => {

@@ -577,17 +577,17 @@ describe('state beside the statements', () => {
     const server = await fake({ onCommand: when(/^/, connection => connection.ok(0x0023)) })
     const settings = { rejectsUnroutable: true }
     const client = await loggedIn(await planeOver([server], { settings }), 'u@app#c1', 'demo')
-    const after = async (sql: string) => {
+    const behindBegin = async (sql: string) => {
       await client.query('BEGIN')
       return (await client.query(sql))[0]
     }
-    const bad = await after('SET @a = 1')
+    const bad = await behindBegin('SET @a = 1')
     client.command(0x0e)
     const ping = await client.next()
     client.command(0x16, 'SELECT 1')
     await client.next()
     const begun = [...server.statements]
-    await after('SELECT * FROM t1')
+    await behindBegin('SELECT * FROM t1')
     await client.query('SET @a = 1')
 
     expect(errorOf(bad)).toMatchObject({
