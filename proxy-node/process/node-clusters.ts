@@ -8,6 +8,7 @@ import type { ClusterDirectory } from '../topology/cluster-directory.ts'
 import type { RootServices } from '../topology/config-server-documents.ts'
 import type { ServerAddress } from '../topology/model.ts'
 import type { Answer } from '../topology/table-entry.ts'
+import { Unanswered } from '../topology/unanswered.ts'
 import type { Question } from './channel.ts'
 import {
   type ClusterFacts,
@@ -40,6 +41,8 @@ export type NodeClustersPort = {
   readonly tell: (news: ClusterNews) => void
   readonly isAtWork: (key: string) => boolean
   readonly say: (line: string, isFailure: boolean) => void
+  /** Hears of errors that nobody expected. */
+  readonly broke: (error: unknown) => void
   readonly random: () => number
 }
 
@@ -184,7 +187,7 @@ export class NodeClusters {
       return found === undefined ? null : this.facts(found)
     }
     const cluster = this.get(question.cluster)
-    if (cluster === undefined) throw new Error(`cluster ${question.cluster} was given up`)
+    if (cluster === undefined) throw new Unanswered(`cluster ${question.cluster} was given up`)
     if (question.ask === 'tenant') return await cluster.tenantServers(question.tenant)
     const { tables, partitions, routines } = cluster.locations
     if (question.ask === 'routine') return (await routines.find(question.key)) ?? null
@@ -271,6 +274,7 @@ export class NodeClusters {
         idcRegions: () =>
           new Map(port.directory.idcRegions(name).map(({ idc, region }) => [idc, region])),
         maxBytes: () => this.shareOf(cluster),
+        broke: port.broke,
         random: port.random,
       },
       port.clock,

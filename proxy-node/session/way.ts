@@ -15,6 +15,7 @@ import type { KnownTable, Place } from '../topology/location-view.ts'
 import type { TenantServers } from '../topology/model.ts'
 import { PRUNED } from '../topology/partition/pruner.ts'
 import { NO_SERVERS } from '../topology/tenants.ts'
+import { isUnexpected } from '../topology/unanswered.ts'
 import { COMMAND, HEADER_BYTES } from '../wire/protocol.ts'
 import { BOUND, COUNTED_AS, FORCED } from './counted-as.ts'
 import { type CallText, hideComment, ofComment } from './detours.ts'
@@ -395,7 +396,11 @@ export class Way {
       act(value, request)
       this.host.goOn()
     }
-    answer.then(goOn, () => goOn(undefined)).catch(error => this.failed(error))
+    const without = (error: unknown) => {
+      if (isUnexpected(error)) this.parts.deps.broke?.(error)
+      goOn(undefined)
+    }
+    answer.then(goOn, without).catch(error => this.failed(error))
   }
 
   /** By all that is known: to the server in use, if it is the one. */

@@ -31,6 +31,7 @@ import {
 } from './model.ts'
 import { emptyPicture, interleaved, pictureOfListing } from './picture.ts'
 import { type Answer, addressOf, rootServersOf } from './table-entry.ts'
+import { Unanswered } from './unanswered.ts'
 
 /** After so long nobody waits for the answer to a question any more; what is old is not asked. */
 export const QUESTION_MS = 10_000
@@ -92,6 +93,8 @@ export type ClusterPort = {
   readonly idcRegions: () => ReadonlyMap<string, string>
   /** What its locations may take of `routing_cache_mem_limited`, bytes. */
   readonly maxBytes: () => number
+  /** Hears of errors that nobody expected. */
+  readonly broke: (error: unknown) => void
   readonly random: () => number
 }
 
@@ -133,6 +136,7 @@ export class Cluster {
         ask: sql => this.ask(sql),
         settings: () => port.settings().locations,
         changed: port.changed,
+        broke: port.broke,
         random: port.random,
       },
       clock,
@@ -228,12 +232,12 @@ export class Cluster {
     try {
       return await inquire({ clock, query }, servers, sql)
     } catch (error) {
-      throw new Error(`no server of cluster ${port.name} answered`, { cause: error })
+      throw new Unanswered(`no server of cluster ${port.name} answered`, { cause: error })
     }
   }
 
-  private gone(): Error {
-    return new Error(`cluster ${this.port.name} was given up`)
+  private gone(): Unanswered {
+    return new Unanswered(`cluster ${this.port.name} was given up`)
   }
 
   /** Another one first each time; those that something speaks against come last. */
@@ -343,7 +347,8 @@ export class Cluster {
 
   private async firstServers(tenant: string): Promise<TenantServers> {
     await this.listingEnd()
-    if (!this.isLoaded) throw new Error(`no server of cluster ${this.port.name} has answered yet`)
+    if (!this.isLoaded)
+      throw new Unanswered(`no server of cluster ${this.port.name} has answered yet`)
     return this.locations.tenants.find(tenant)
   }
 

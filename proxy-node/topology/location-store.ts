@@ -7,6 +7,7 @@ import type { Clock } from '../base/clock.ts'
 import { invariant } from '../base/invariant.ts'
 import { EntryShelf, type Packing } from './entry-shelf.ts'
 import type { FlowControl } from './flow-control.ts'
+import { isUnexpected } from './unanswered.ts'
 
 /**
  * state → event → next. An entry is in the map from its first state on until it is deleted; what is
@@ -67,6 +68,8 @@ export type StorePort<V> = {
   readonly packing: Packing<V>
   /** A refresh found another value; undefined: it is there no more. */
   readonly changed: (key: string, value: V | undefined) => void
+  /** Hears of errors that nobody expected. */
+  readonly broke: (error: unknown) => void
 }
 
 /** "There is no such thing" is believed for so long, and of so many names. */
@@ -278,7 +281,10 @@ export class LocationStore<V> {
     const { key } = entry
     const answer = await this.port.fetch(key, isFlushed).then(
       value => ({ value }),
-      () => undefined,
+      (error: unknown) => {
+        if (isUnexpected(error)) this.port.broke(error)
+        return undefined
+      },
     )
     entry.waiting = undefined
     // Deleted meanwhile, and maybe another one has its key: the answer is for those who wait only.

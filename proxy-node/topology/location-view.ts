@@ -17,6 +17,7 @@ import {
   type RoutineEntry,
   type TableEntry,
 } from './table-entry.ts'
+import { isUnexpected } from './unanswered.ts'
 
 /** Where a table, or one of its partitions, is as far as this worker knows. */
 export type Place = {
@@ -57,6 +58,8 @@ export type LocationViewPort = {
   readonly missed: (kind: LocationKind, key: string, isLater: boolean) => void
   /** Entries this worker keeps: tables and leaves. */
   readonly maxEntries: () => number
+  /** Hears of errors that nobody expected. */
+  readonly broke: (error: unknown) => void
 }
 
 /** No answer tells that a routine has become another: its text is doubted when it is so old. */
@@ -94,6 +97,12 @@ export class LocationView {
   private readonly places = new Locations()
   /** Where the cleaner looks next. */
   private turn: MapIterator<KnownTable> | undefined
+
+  /** Statements go on without what nobody can say. */
+  private readonly nothing = (error: unknown): null => {
+    if (isUnexpected(error)) this.port.broke(error)
+    return null
+  }
 
   constructor(port: LocationViewPort, clock: Clock) {
     this.port = port
@@ -176,10 +185,10 @@ export class LocationView {
     const { port } = this
     const { kind, key } = place
     if (kind === 'partition') {
-      const value = await port.partition(key, true).catch(() => null)
+      const value = await port.partition(key, true).catch(this.nothing)
       if (value !== null) place.location = this.places.of(value.replicas)
     } else {
-      const value = await port.table(key, true).catch(() => null)
+      const value = await port.table(key, true).catch(this.nothing)
       if (value === null) return
       // It may not be among the kept ones any more.
       place.location = this.places.of(value.replicas)
@@ -277,11 +286,11 @@ export class LocationView {
     const underWay = this.asked.get(key)
     if (underWay !== undefined) return underWay as Promise<T | undefined>
     const answer = fetch()
-      .catch(() => undefined)
+      .catch(this.nothing)
       .then(found => {
         this.asked.delete(key)
-        if (found === undefined) this.keepMissing(key)
-        return found
+        if (found === null || found === undefined) this.keepMissing(key)
+        return found ?? undefined
       })
     this.asked.set(key, answer)
     return answer

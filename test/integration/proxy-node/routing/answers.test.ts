@@ -39,7 +39,7 @@ function portsOf(clusters: ClustersUnderTest, sessions: () => Sessions): AdminPo
     },
     counters: async () => {
       traffic.take(0, sessions().traffic.snapshot(sessions().list()))
-      return nodeCounters(traffic, clusters.node, { error: 0, warn: 0 })
+      return nodeCounters(traffic, clusters.node, { error: 0, warn: 0, unexpected: 0 })
     },
     digests: async () => sessions().digests.snapshot(),
     stale: async () => staleReplicas(clusters.directory.staleReplicas(), clusters.node),

@@ -72,6 +72,7 @@ function make(): NodeClusters {
     tell: one => news.push(one),
     isAtWork: () => false,
     say: line => said.push(line),
+    broke: () => {},
     random: () => 1,
   })
 }

@@ -8,16 +8,19 @@ import {
   nextEntryState,
   type StoreLimits,
 } from '../../../../proxy-node/topology/location-store.ts'
+import { Unanswered } from '../../../../proxy-node/topology/unanswered.ts'
 import { HandClock } from '../../../support/hand-clock.ts'
 
 let clock: HandClock
 let limits: StoreLimits
 let changes: [string, string | undefined][]
 let flow: FlowControl
+let broken: unknown[]
 beforeEach(() => {
   clock = new HandClock()
   limits = { refreshGapMs: 5_000, isAsync: true }
   changes = []
+  broken = []
   flow = new FlowControl(
     clock,
     () => ({ normal: 100, slow: 10 }),
@@ -34,6 +37,7 @@ function storeOf(fetch: (key: string, isFlushed: boolean) => Promise<string | un
       isSame: (before, after) => before === after,
       packing: { pack: value => value, unpack: text => text },
       changed: (key, value) => changes.push([key, value]),
+      broke: error => broken.push(error),
     },
     clock,
     flow,
@@ -50,7 +54,7 @@ function asking() {
   const store = storeOf(
     (_key, isFlushed) =>
       new Promise((resolve, reject) => {
-        questions.push({ resolve, reject: () => reject(new Error('down')), isFlushed })
+        questions.push({ resolve, reject: () => reject(new Unanswered('down')), isFlushed })
       }),
   )
   return { store, questions }
@@ -94,6 +98,20 @@ describe('the store of locations', () => {
     expect(await Promise.all([store.find('x'), store.find('x')])).toEqual(['one', 'one'])
     expect(store.find('x')).toBe('one')
     expect(fetches()).toBe(1)
+  })
+
+  test('tells of a fetch that failed by a bug, not of one that nobody answered', async () => {
+    const bug = new TypeError('a bug')
+    const { store } = giving('one', new Unanswered('down'), bug)
+    await store.find('x')
+    for (let turn = 0; turn < 2; turn++) {
+      await clock.pass(5_000)
+      store.missed('x', false)
+      await clock.pass(0)
+    }
+
+    expect(store.find('x')).toBe('one')
+    expect(broken).toEqual([bug])
   })
 
   test('serves a dirty entry on while one refresh runs, and says what it changed', async () => {
