@@ -167,12 +167,7 @@ export class NodeClusters {
 
   facts(cluster: Cluster): ClusterFacts {
     const { blacklist, picture, flavour } = cluster
-    const atMs = this.port.clock.now()
-    const judged = [...blacklist.servers()].flatMap(({ key }) => {
-      const flags = blacklist.congestionOf(key)
-      return flags === 0 ? [] : [{ key, flags, atMs }]
-    })
-    return { picture: plainPicture(picture), flavour, judged }
+    return { picture: plainPicture(picture), flavour, judged: blacklist.avoided() }
   }
 
   /** Location entries of all clusters. */

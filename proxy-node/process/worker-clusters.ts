@@ -83,8 +83,7 @@ class WorkerCluster implements ClusterView {
   take({ picture, flavour, judged }: ClusterFacts): void {
     this.picture = pictureOf(picture)
     this.flavour = flavour
-    this.blacklist.clear()
-    for (const change of judged) this.blacklist.apply(change)
+    this.blacklist.replace(judged)
     this.tenants.clear()
     // The picture may say again what was told to be otherwise.
     this.scatteredTenant = ''
