@@ -56,7 +56,7 @@ export type LocationViewPort = {
   readonly partition: (key: string, isRenewed: boolean) => Promise<PartitionEntry | null>
   readonly routine: (key: string) => Promise<RoutineEntry | null>
   readonly missed: (kind: LocationKind, key: string, isLater: boolean) => void
-  /** Entries this worker keeps: tables and leaves. */
+  /** Entries this worker keeps: tables, located leaves, and what describes leaves. */
   readonly maxEntries: () => number
   /** Hears of errors that nobody expected. */
   readonly broke: (error: unknown) => void
@@ -71,6 +71,8 @@ const MISSING_AGE_MS = 1_000
 const MAX_MISSING = 1_000
 /** Of the entries, so many may be routines: one in so many. */
 const ROUTINES_SHARE = 10
+/** Name, ids and bound of a partition take 200 to 300 bytes (measured): so many count as one entry. */
+const DESCRIBED_LEAVES = 4
 
 /** Of all tables without partitions. */
 const NO_LEAVES: KnownTable['leaves'] = []
@@ -93,7 +95,10 @@ export class LocationView {
   private latestTenant = ''
   private latestDatabase = ''
   private latestTable = ''
+  /** Located ones. */
   private leaves = 0
+  /** Entries that the descriptions of all tables count as. */
+  private described = 0
   private readonly places = new Locations()
   /** Where the cleaner looks next. */
   private turn: MapIterator<KnownTable> | undefined
@@ -110,7 +115,7 @@ export class LocationView {
   }
 
   get count(): number {
-    return this.tables.size + this.routines.size + this.leaves
+    return this.tables.size + this.described + this.routines.size + this.leaves
   }
 
   /** The table, at once when it is known; undefined when there is none. Never rejects. */
@@ -313,6 +318,7 @@ export class LocationView {
       isUsed: false,
     }
     this.tables.set(key, known)
+    this.described += describedOf(known)
     return known
   }
 
@@ -333,7 +339,10 @@ export class LocationView {
 
   private remove(known: KnownTable): void {
     if (this.latest === known) this.latest = undefined
-    if (this.tables.get(known.key) === known) this.tables.delete(known.key)
+    if (this.tables.get(known.key) === known) {
+      this.tables.delete(known.key)
+      this.described -= describedOf(known)
+    }
     this.dropLeaves(known)
   }
 
@@ -354,7 +363,8 @@ export class LocationView {
       const oldest = this.nextInTurn()
       if (oldest === undefined) return
       if (this.tables.size === 1) {
-        this.dropLeaves(oldest)
+        // However large it is, it is the one in use: only what can be asked for again goes.
+        if (this.leaves > most) this.dropLeaves(oldest)
         return
       }
       if (!oldest.isUsed) this.remove(oldest)
@@ -376,6 +386,10 @@ export class LocationView {
 
 function placeOf(kind: LocationKind, key: string, location: PartitionLocation): Place {
   return { kind, key, location, toldAt: 0 }
+}
+
+function describedOf({ partitions }: KnownTable): number {
+  return partitions === undefined ? 0 : Math.floor(partitions.leaves.length / DESCRIBED_LEAVES)
 }
 
 function isPlace(leaf: Place | Promise<Place | undefined> | undefined): boolean {

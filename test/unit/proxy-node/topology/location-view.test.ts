@@ -404,10 +404,31 @@ describe('the bound', () => {
 
     for (let leaf = 0; leaf < 50; leaf++) {
       expect(leader(await leafOf(parted, leaf))).toBe(`s${300 + leaf}`)
-      expect(view.count).toBeLessThanOrEqual(16)
+      // Itself, and 12 for what describes its leaves.
+      expect(view.count - 13).toBeLessThanOrEqual(16)
     }
 
     expect(view.table('app', 'd', 'parted')).toBe(parted)
+  })
+
+  test('counts what describes partitions: few tables with thousands fit where many small ones do', async () => {
+    const ids = Array.from({ length: 4_096 }, (_none, at) => String(10_000 + at))
+    description = await describedBy(...ids)
+    const large = table({ tableId: '7', partNum: 4_096, replicas: [], description })
+    for (let at = 0; at < 4; at++) tables.set(keyOf('app', 'd', `large${at}`), large)
+    maxEntries = 3_000
+
+    for (let at = 0; at < 4; at++) {
+      await known(`large${at}`)
+      expect(view.count).toBe(1_025 * Math.min(at + 1, 2))
+    }
+    for (let at = 0; at < 100; at++) {
+      tables.set(keyOf('app', 'd', `t${at}`), table())
+      await known(`t${at}`)
+    }
+    view.forget()
+
+    expect(view.count).toBe(0)
   })
 
   test('holds for routines', async () => {
