@@ -151,6 +151,13 @@ export class ClusterLocations {
     return this.tables.count + this.partitions.count + this.routines.count
   }
 
+  /** Deletes nothing more. */
+  stop(): void {
+    this.tables.stop()
+    this.partitions.stop()
+    this.routines.stop()
+  }
+
   /** Keeps within `bytes`, and lets go what has expired (§4.10). */
   clean(bytes: number): void {
     const { expiryMs } = this.port.settings()

@@ -177,6 +177,7 @@ export class Cluster {
     this.refreshTimer?.cancel()
     this.cleanTimer?.cancel()
     this.detection.stop()
+    this.locations.stop()
     this.endWaiting()
   }
 
