@@ -32,7 +32,13 @@ const ok = async (client: RawClient, sql: string) => {
 async function handedOver(node: RunningNode): Promise<{ before: number; after: number }> {
   const before = node.pid()
   await node.restart()
-  await until(() => node.pid() !== before, 'another process is the proxy')
+  try {
+    await until(() => node.pid() !== before, 'another process is the proxy')
+  } catch (error) {
+    // What the node says of it is worth more than that it did not happen.
+    const shown = JSON.stringify([...(await node.upgrade())])
+    throw new Error(`${String(error)}; ${shown}`, { cause: error })
+  }
   const after = node.pid()
   await until(async () => isAlone(await node.upgrade(), after), 'no other process accepts clients')
   return { before, after }

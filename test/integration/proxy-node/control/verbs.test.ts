@@ -322,8 +322,12 @@ describe('a node that runs', () => {
       plane.reports.slice(since).some(({ status }) => status === 'UNAVAILABLE'),
     )
     renameSync(`${program}.kept`, program)
-    await until('the other program runs', async () => (await node.proxy()).pid !== null)
-    process.kill((await node.proxy()).pid ?? 0, 'SIGKILL')
+    // It may end by itself, given up, before it is killed.
+    await until('the other program is gone', async () => {
+      const { pid } = await node.proxy()
+      if (pid !== null && isSleep(pid)) process.kill(pid, 'SIGKILL')
+      return pid !== null && !isSleep(pid)
+    })
     await rebooted
     await until('it runs again', () => plane.reports.at(-1)?.status === 'RUNNING')
   })
@@ -358,8 +362,15 @@ describe('a node that runs', () => {
     expect(await act('stop', { fence })).toMatchObject({ ok: true })
     expect(await act('start', { fence })).toMatchObject({ ok: true })
     const squatter = createServer()
+    // The new proxy waits until the port that the old one has left is taken.
+    const program = node.file('home/admin/obproxy/bin/obproxy')
+    const kept = `${program}.kept`
+    const taken = node.file('taken')
+    const wait = `while [ ! -e '${taken}' ]; do sleep 0.02; done`
+    renameSync(program, kept)
+    const script = `#!/bin/sh\n${wait}\nmv '${kept}' '${program}'\nexec '${program}' "$@"\n`
+    writeFileSync(program, script, { mode: 0o755 })
     const rebooted = node.reboot()
-    // The port is free for the moment in which the old proxy is gone and the new one not yet there.
     await until(
       'the port is taken',
       () =>
@@ -368,13 +379,14 @@ describe('a node that runs', () => {
           squatter.listen(2883, '127.15.7.2', () => done(true))
         }),
     )
+    writeFileSync(taken, '')
     await rebooted
     const why = () => plane.reports.findLast(each => each.instanceId === node.instanceId)?.reason
     await until('a report tells why', () => why()?.includes('127.15.7.2:2883') ?? false)
     expect(why()).toMatch(/^the proxy does not run; its start at boot failed: .*in use/)
     await new Promise(done => squatter.close(done))
     await until('it runs again', async () => (await node.proxy()).active)
-    expect((await node.run('report')).out).toContain('RUNNING')
+    await until('a report tells so', async () => (await node.run('report')).out.includes('RUNNING'))
   })
 
   test('reports are signed, numbered over everything, and not a reason to fail', async () => {
@@ -548,6 +560,11 @@ describe('a disk that does not take it', () => {
     expect(resultOf(again)).toMatchObject({ ok: true })
   })
 })
+
+/** The program that stands for one that never comes up. */
+function isSleep(pid: number): boolean {
+  return readOr(`/proc/${pid}/cmdline`).includes('sleep')
+}
 
 function readOr(path: string): string {
   try {
