@@ -38,7 +38,7 @@ import {
 export type Statement = {
   readonly kind: StatementKind
   readonly verb: Verb
-  /** Lower-cased, bare or quoted; undefined when there is none to route by. */
+  /** As the tenant means it (`Lexer.name`); undefined when there is none to route by. */
   readonly database: string | undefined
   readonly table: string | undefined
   /** Bits of FLAG. */
@@ -117,7 +117,8 @@ class Scan {
   statement(): Statement {
     const { lexer, tables } = this
     lexer.next()
-    if (lexer.hasBlock) this.directives = readDirectives(lexer.bytes, this.from, lexer.to)
+    if (lexer.hasBlock)
+      this.directives = readDirectives(lexer.bytes, this.from, lexer.to, this.mode)
     tables.enter()
     this.dispatch()
     const { verb } = this

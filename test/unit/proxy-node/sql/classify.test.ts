@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { classify, type Statement } from '../../../../proxy-node/sql/classify.ts'
-import { LEXER_MODE, lexerMode } from '../../../../proxy-node/sql/lexer.ts'
+import { LEXER_MODE } from '../../../../proxy-node/sql/lexer.ts'
+import { lexerMode, nameMode } from '../../../../proxy-node/sql/lexer-mode.ts'
 import { FLAG } from '../../../../proxy-node/sql/words.ts'
 
 function judge(sql: string | Uint8Array, mode = LEXER_MODE.plain as number): Statement {
@@ -542,6 +543,18 @@ describe('modes of reading', () => {
     ['', 'gb18030_2022', LEXER_MODE.doubleByte],
   ])('sql_mode %j with %s', (sqlMode, charset, mode) => {
     expect(lexerMode(sqlMode, charset)).toBe(mode)
+  })
+
+  test.each([
+    // Of a server that does not say, as of 1 and 2.
+    ['', '', LEXER_MODE.plain],
+    ['0', 'MYSQL', LEXER_MODE.casedNames],
+    ['1', '0', LEXER_MODE.plain],
+    ['2', 'MYSQL', LEXER_MODE.plain],
+    ['0', 'ORACLE', LEXER_MODE.capitalNames],
+    ['2', '1', LEXER_MODE.capitalNames],
+  ])('lower_case_table_names %j in mode %j', (lowerCase, compatibility, mode) => {
+    expect(nameMode(lowerCase, compatibility)).toBe(mode)
   })
 
   test('the second byte of a gbk character is no backslash', () => {

@@ -179,6 +179,22 @@ describe('conditions', () => {
   })
 })
 
+describe('qualifiers of another case', () => {
+  test.each([
+    [
+      'select * from t join T on t.k = T.k where T.k = 1',
+      '(and (= #0 #0) (= #0 1))',
+      '(and (= #0 ?) (= ? 1))',
+    ],
+    ['select * from T where T.k = 1', '(= #0 1)', '(= #0 1)'],
+    ['select * from t x, u X where X.K = 1', '(= #0 1)', '(= ? 1)'],
+    ['select * from D.t where d.t.k = 1', '(= #0 1)', '(= ? 1)'],
+  ])('%s', (sql, inAnyCase, cased) => {
+    expect(find(sql).condition).toBe(inAnyCase)
+    expect(find(sql, { mode: LEXER_MODE.casedNames }).condition).toBe(cased)
+  })
+})
+
 describe('values of a new row', () => {
   test.each<readonly [string, string[] | undefined]>([
     ['insert into t (k, c) values (1, 2)', ['1', '2']],
