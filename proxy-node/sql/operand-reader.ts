@@ -57,6 +57,11 @@ export class OperandReader {
     this.literals.isCut = isCut
   }
 
+  /** Nothing is left here of a statement that goes on: what stands before may be part of something larger. */
+  get isTorn(): boolean {
+    return this.literals.isCut && this.lexer.type === TOKEN.end
+  }
+
   /** Whether a query begins here. */
   isQuery(): boolean {
     return this.calls.isQuery()
