@@ -293,10 +293,15 @@ class Scan {
   }
 
   private signed(sign: number): void {
-    if (sign === SIGN.semicolon) this.isBetween = true
-    this.ties.sign(sign, this.lexer)
+    const { lexer, tables } = this
+    if (sign === SIGN.open) tables.opened()
+    else if (sign === SIGN.close) tables.closed()
+    else if (sign === SIGN.semicolon) this.isBetween = true
+    this.ties.sign(sign, lexer)
     if (this.mayLock) this.lockedBy(sign)
-    this.tables.sign(sign)
+    lexer.next()
+    if (sign === SIGN.open) tables.behindOpen()
+    else if (sign === SIGN.close) tables.behindClose()
   }
 
   /** What a query in a list locks is locked, however the main query reads. */
@@ -307,10 +312,12 @@ class Scan {
   }
 
   private worded(): void {
-    const { lexer } = this
+    const { lexer, tables } = this
     if (this.mayLock) this.locking.word(lexer)
-    const isSelect = lexer.is(SELECT)
-    if (!isSelect) this.ties.word(lexer)
-    this.tables.word(isSelect)
+    const isSource = tables.isSource
+    if (lexer.is(SELECT)) tables.query()
+    else this.ties.word(lexer)
+    lexer.next()
+    if (isSource) tables.from()
   }
 }

@@ -36,6 +36,8 @@ export class FirstTable {
   /** The queries of the statement's own WITH are being read. */
   isListing = false
   private hasWith = false
+  /** The tables that were met last follow FROM, not JOIN. */
+  private isFrom = false
   /** The first FROM has not been met and is wanted. */
   private wantsFrom = false
   /** A name with parentheses behind it is a function's: behind INSERT and REPLACE columns are listed there. */
@@ -80,34 +82,38 @@ export class FirstTable {
     this.enter()
   }
 
-  /** Steps over a sign. */
-  sign(sign: number): void {
-    if (sign === SIGN.open) this.open()
-    else if (sign === SIGN.close) this.close()
-    else this.lexer.next()
+  opened(): void {
+    this.depth += 1
+    if (this.depth < MAX_DEPTH) this.queries &= ~(1 << this.depth)
   }
 
-  private open(): void {
-    const { lexer } = this
-    this.opened()
-    lexer.next()
-    if (lexer.is(WITH)) this.define()
-  }
-
-  private close(): void {
+  closed(): void {
     if (this.depth > 0) this.depth -= 1
-    this.lexer.next()
-    if (this.hasWith) this.closed()
   }
 
-  /** Steps over what is no sign, SELECT or another word; behind FROM over the table, too. */
-  word(isSelect: boolean): void {
+  /** Behind an opening parenthesis. */
+  behindOpen(): void {
+    if (this.lexer.is(WITH)) this.define()
+  }
+
+  /** Behind a closing one: one that ends a query with a name, another may follow, or what the list was for. */
+  behindClose(): void {
+    if (!this.hasWith || !NAMES.closed(this.depth)) return
+    if (this.lexer.isSign(SIGN.comma)) this.define()
+    else if (this.depth === this.mainDepth) this.isListing = false
+  }
+
+  /** SELECT was met at the current level. */
+  query(): void {
+    if (this.depth < MAX_DEPTH) this.queries |= 1 << this.depth
+  }
+
+  /** Whether tables follow the word here, of which the first is wanted. */
+  get isSource(): boolean {
     const { lexer } = this
-    const isFrom = this.wantsFrom && lexer.is(FROM) && this.isQuery
-    const isJoin = this.hasWith && this.wantsFrom && lexer.is(JOIN) && this.isQuery
-    if (isSelect) this.query()
-    lexer.next()
-    if (isFrom || isJoin) this.from(isFrom)
+    if (!this.wantsFrom || !this.isQuery) return false
+    this.isFrom = lexer.is(FROM)
+    return this.isFrom || (this.hasWith && lexer.is(JOIN))
   }
 
   /** Behind the verb of INSERT, REPLACE, UPDATE and MERGE. */
@@ -156,20 +162,10 @@ export class FirstTable {
     return this.depth < MAX_DEPTH && (this.queries & (1 << this.depth)) !== 0
   }
 
-  private opened(): void {
-    this.depth += 1
-    if (this.depth < MAX_DEPTH) this.queries &= ~(1 << this.depth)
-  }
-
-  /** SELECT was met at the current level. */
-  private query(): void {
-    if (this.depth < MAX_DEPTH) this.queries |= 1 << this.depth
-  }
-
   // --- FROM
 
   /** The table of the first FROM in text order; a derived table's own FROM is the first. */
-  private from(isFirst: boolean): void {
+  from(): void {
     const { lexer } = this
     this.openJoins = 0
     while (lexer.isSign(SIGN.open)) {
@@ -183,13 +179,13 @@ export class FirstTable {
       return
     }
     this.wantsFrom = false
-    if (!lexer.is(DUAL)) this.first(isFirst)
+    if (!lexer.is(DUAL)) this.first()
   }
 
-  /** Not `isFirst`: what is joined to a query that has no table, by words that stand before it. */
-  private first(isFirst: boolean): void {
+  private first(): void {
     const { lexer } = this
-    let isAlone = isFirst
+    // Words before a JOIN say how its rows are joined to those of a query without a table.
+    let isAlone = this.isFrom
     while (this.isQueryName()) {
       isAlone = false
       this.wantsFrom = this.table === undefined
@@ -216,13 +212,6 @@ export class FirstTable {
     if (!this.hasWith) NAMES.clear()
     this.hasWith = true
     if (!NAMES.define(this.lexer, this.depth)) this.isListing = false
-  }
-
-  /** Behind a query that has a name another one may follow, or else what the list was for. */
-  private closed(): void {
-    if (!NAMES.closed(this.depth)) return
-    if (this.lexer.isSign(SIGN.comma)) this.define()
-    else if (this.depth === this.mainDepth) this.isListing = false
   }
 
   /** Whether the name here is one that WITH gave to a query. */

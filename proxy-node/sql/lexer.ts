@@ -4,7 +4,7 @@
  * is never an error. Hot path: see the rules. Source: proxy-routing.md §5.
  */
 import { invariant } from '../base/invariant.ts'
-import { KnownNames, NAME_CASE } from './names.ts'
+import { casedName, NAME_CASE, type Names, namesByCase } from './names.ts'
 
 export const TOKEN = {
   end: 0,
@@ -59,9 +59,9 @@ const FIRST_DOUBLE_BYTE = 0x81
 /** A byte below it is never the second of a character: no quote is. */
 const FIRST_TRAIL_BYTE = 0x40
 
-const PLAIN_NAMES = new KnownNames()
-const TICKED_NAMES = new KnownNames()
-const QUOTED_NAMES = new KnownNames()
+const PLAIN_NAMES = namesByCase()
+const TICKED_NAMES = namesByCase()
+const QUOTED_NAMES = namesByCase()
 
 const HASH_SEED = 0x811c9dc5
 const HASH_PRIME = 0x01000193
@@ -181,12 +181,16 @@ export class Lexer {
   name(): string {
     const { bytes, start, end } = this
     const as = nameCase(this.mode, this.type === TOKEN.word)
-    const names = this.namesOfQuote()
-    return names.find(as, bytes, start, end) ?? names.keep(as, this.text(), bytes, this)
+    const names = this.namesOfQuote()[as] as Names
+    const known = names.find(bytes, start, end)
+    if (known !== undefined) return known
+    const name = casedName(this.text(), as)
+    names.keep(bytes, start, end, name)
+    return name
   }
 
   /** The same bytes in other quotes are another name: a doubled quote stands for one. */
-  private namesOfQuote(): KnownNames {
+  private namesOfQuote(): readonly Names[] {
     if (this.type !== TOKEN.name) return PLAIN_NAMES
     return this.bytes[this.start - 1] === QUOTE.back ? TICKED_NAMES : QUOTED_NAMES
   }

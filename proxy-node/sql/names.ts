@@ -10,25 +10,14 @@ const LONGEST_BYTES = 256
 
 const HASH_SEED = 0x811c9dc5
 const HASH_PRIME = 0x01000193
+const NOTHING = new Uint8Array(0)
 
 /** What a name stands for, as its tenant compares names. */
 export const NAME_CASE = { lower: 0, written: 1, capital: 2 } as const
 
 /** Names in one kind of quotes, by how they are meant. */
-export class KnownNames {
-  private readonly byCase = [new Names(), new Names(), new Names()]
-
-  /** The name kept for these bytes; undefined when none is. `as`: one of NAME_CASE. */
-  find(as: number, bytes: Uint8Array, start: number, end: number): string | undefined {
-    return this.byCase[as]?.find(bytes, start, end)
-  }
-
-  /** Keeps for `bytes`, which are `text`, what they stand for, and answers that. */
-  keep(as: number, text: string, bytes: Uint8Array, span: { start: number; end: number }): string {
-    const name = casedName(text, as)
-    this.byCase[as]?.keep(bytes, span.start, span.end, name)
-    return name
-  }
+export function namesByCase(): readonly Names[] {
+  return Object.values(NAME_CASE).map(() => new Names())
 }
 
 export function casedName(text: string, as: number): string {
@@ -37,15 +26,14 @@ export function casedName(text: string, as: number): string {
 }
 
 export class Names {
-  /** Both empty until there is a name. */
-  private written: (Uint8Array | undefined)[] = []
-  private meant: string[] = []
+  private readonly written: Uint8Array[] = Array.from({ length: SLOTS }, () => NOTHING)
+  private readonly meant: string[] = Array.from({ length: SLOTS }, () => '')
 
   /** The name kept for these bytes; undefined when none is. */
   find(bytes: Uint8Array, start: number, end: number): string | undefined {
     const slot = slotOf(bytes, start, end)
-    const written = this.written[slot]
-    if (written === undefined || written.length !== end - start || start === end) return undefined
+    const written = this.written[slot] as Uint8Array
+    if (written.length !== end - start || start === end) return undefined
     for (let at = start; at < end; at++) if (bytes[at] !== written[at - start]) return undefined
     return this.meant[slot]
   }
@@ -53,10 +41,6 @@ export class Names {
   /** Keeps `name` for these bytes, which are copied. */
   keep(bytes: Uint8Array, start: number, end: number, name: string): void {
     if (end - start > LONGEST_BYTES) return
-    if (this.meant.length === 0) {
-      this.written = Array.from({ length: SLOTS }, () => undefined)
-      this.meant = Array.from({ length: SLOTS }, () => '')
-    }
     const slot = slotOf(bytes, start, end)
     this.written[slot] = new Uint8Array(bytes.subarray(start, end))
     this.meant[slot] = name
