@@ -52,6 +52,8 @@ export type ServersOwner = ServerAnswers & {
 /** Servers to try, one after the other; what was tried before has failed. */
 export type Walk = { readonly next: () => Address | undefined }
 
+const NO_SPARE: ServerSession[] = []
+
 const NOWHERE: Walk = { next: () => undefined }
 
 export class Servers implements ServerSessionOwner {
@@ -60,7 +62,7 @@ export class Servers implements ServerSessionOwner {
   private readonly owner: ServersOwner
   private readonly baselines: Baselines
   /** Made when a second server session is: most clients have one. */
-  private spare: Map<string, ServerSession> | undefined
+  private spare: ServerSession[] = NO_SPARE
   private state: ServersState = 'none'
   private walk: Walk = NOWHERE
   private login: ProxyLogin | undefined
@@ -79,13 +81,13 @@ export class Servers implements ServerSessionOwner {
   }
 
   get count(): number {
-    return (this.spare?.size ?? 0) + (this.current === undefined ? 0 : 1)
+    return this.spare.length + (this.current === undefined ? 0 : 1)
   }
 
   /** All sessions, the one in use first. */
   all(): ServerSession[] {
-    const spare = [...(this.spare?.values() ?? [])]
-    return this.current === undefined ? spare : [this.current, ...spare]
+    const { spare, current } = this
+    return current === undefined ? [...spare] : [current, ...spare]
   }
 
   /** The session in use is the client's own login: it has all that the client's session has. */
@@ -127,7 +129,7 @@ export class Servers implements ServerSessionOwner {
   use(server: ServerSession): void {
     if (server === this.current) return
     this.keep()
-    this.spare?.delete(keyOf(server.address))
+    this.takeSpare(server.address)
     this.current = server
     if (this.state === 'using') return
     this.move('go')
@@ -171,8 +173,9 @@ export class Servers implements ServerSessionOwner {
 
   /** Closes all that are kept aside: their session state is nobody's any more. */
   closeSpare(): void {
-    for (const server of this.spare?.values() ?? []) server.leave()
-    this.spare = undefined
+    const { spare } = this
+    this.spare = NO_SPARE
+    for (const server of spare) server.leave()
   }
 
   private closeAll(): void {
@@ -235,7 +238,7 @@ export class Servers implements ServerSessionOwner {
   }
 
   private go(address: Address): void {
-    const kept = this.takeSpare(keyOf(address))
+    const kept = this.takeUsable(address)
     if (kept === undefined) this.open(address)
     else {
       this.current = kept
@@ -298,9 +301,8 @@ export class Servers implements ServerSessionOwner {
   }
 
   lost(server: ServerSession, wasReady: boolean): void {
-    const key = keyOf(server.address)
-    if (this.spare?.get(key) === server) {
-      this.spare.delete(key)
+    if (this.spare.includes(server)) {
+      this.takeSpare(server.address)
       if (this.state !== 'closed') this.owner.spareLost(server)
     }
     if (this.state === 'closed' || server !== this.current) return
@@ -319,24 +321,35 @@ export class Servers implements ServerSessionOwner {
     const server = this.current
     this.current = undefined
     if (server === undefined || server.isClosed) return
-    this.spare ??= new Map()
-    if (this.spare.size < MAX_SPARE) this.spare.set(keyOf(server.address), server)
-    else server.leave()
+    if (this.spare.length >= MAX_SPARE) {
+      server.leave()
+      return
+    }
+    if (this.spare === NO_SPARE) this.spare = []
+    this.spare.push(server)
   }
 
-  private takeSpare(key: string): ServerSession | undefined {
-    const kept = this.spare?.get(key)
-    this.spare?.delete(key)
+  private takeUsable(address: Address): ServerSession | undefined {
+    const kept = this.takeSpare(address)
     // "No database" cannot be restored on a session that has one.
     const isUsable = this.memory.schema !== undefined || kept?.delivered.schema === undefined
     if (kept === undefined || isUsable) return kept
     kept.leave()
     return undefined
   }
-}
 
-function keyOf(address: Address): string {
-  return `${address.host}:${address.port}`
+  /** There are few, one a server: looking at each costs less than a key for one. */
+  private takeSpare(address: Address): ServerSession | undefined {
+    const { spare } = this
+    for (let at = 0; at < spare.length; at++) {
+      const server = spare[at]
+      if (server === undefined || !isSameAddress(server.address, address)) continue
+      const last = spare.pop()
+      if (last !== undefined && last !== server) spare[at] = last
+      return server
+    }
+    return undefined
+  }
 }
 
 export function isSameAddress(left: Address, right: Address): boolean {

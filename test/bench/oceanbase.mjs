@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { measureIdle } from './idle.mjs'
-import { childrenOf, fail, measureRound, ROUNDS, summary, until } from './tools.mjs'
+import { childrenOf, fail, measureRound, ROUNDS, summary, until, WARM_SECONDS } from './tools.mjs'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 const SUBNET = '127.19.5'
@@ -37,7 +37,10 @@ export async function measureOceanBase({ folder, children, seconds, parts }) {
     { path: 'obfleet', to: through, pids: () => [proxy.pid, ...childrenOf(proxy.pid)] },
   ]
   const results = paths.map(({ path }) => ({ path, rounds: [] }))
-  for (let round = 0; round < (parts.includes('oceanbase') ? ROUNDS : 0); round++)
+  const rounds = parts.includes('oceanbase') ? ROUNDS : 0
+  if (rounds > 0)
+    for (const { to } of paths) sysbench(to, accounts, { seconds: WARM_SECONDS, from: 'points' })
+  for (let round = 0; round < rounds; round++)
     for (const [index, { to, pids }] of paths.entries())
       results[index].rounds.push(
         measureRound(pids(), () => sysbench(to, accounts, { seconds, from: 'points' })),

@@ -8,7 +8,7 @@ import { createHash } from 'node:crypto'
 import { mkdirSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { CLUSTER, query, startObservers, sysbench } from './oceanbase.mjs'
-import { childrenOf, measureRound, ROUNDS, summary, until } from './tools.mjs'
+import { childrenOf, measureRound, ROUNDS, summary, until, WARM_SECONDS } from './tools.mjs'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 const SUBNET = '127.19.8'
@@ -51,6 +51,7 @@ export async function measureRouting({ folder, children, seconds }) {
   const results = paths.map(({ path }) => ({ path, rounds: [] }))
   for (const { to } of paths)
     await until(() => query(to, accounts, 'SELECT 1'), 'the proxy answers')
+  for (const { to, from } of paths) sysbench(to, accounts, { seconds: WARM_SECONDS, from })
   for (let round = 0; round < ROUNDS; round++)
     for (const [index, { to, from, proxy }] of paths.entries()) {
       const pids = [proxy.pid, ...childrenOf(proxy.pid)]

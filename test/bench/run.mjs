@@ -11,7 +11,16 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { measureOceanBase } from './oceanbase.mjs'
 import { measureRouting } from './routing.mjs'
-import { childrenOf, fail, has, measureRound, ROUNDS, summary, until } from './tools.mjs'
+import {
+  childrenOf,
+  fail,
+  has,
+  measureRound,
+  ROUNDS,
+  summary,
+  until,
+  WARM_SECONDS,
+} from './tools.mjs'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 const SERVER = { host: '127.19.2.1', port: 3306 }
@@ -46,7 +55,7 @@ const ours = startOurs()
 await until(() => query(OURS, 'SELECT 1'), 'the proxy answers')
 await until(() => query(HAPROXY, 'SELECT 1'), 'HAProxy answers')
 await until(() => query(FORWARDER, 'SELECT 1'), 'the forwarder answers')
-sysbench(SERVER, 'prepare', 'oltp_point_select', [])
+sysbench(SERVER, 'prepare', [])
 
 const paths = [
   { name: 'direct', address: SERVER, pids: () => [] },
@@ -185,11 +194,11 @@ function query({ host, port }, sql) {
   )
 }
 
-function sysbench({ host, port }, action, script, args) {
+function sysbench({ host, port }, action, args, seconds = options.seconds) {
   return execFileSync(
     'sysbench',
     [
-      script,
+      'oltp_point_select',
       `--mysql-host=${host}`,
       `--mysql-port=${port}`,
       '--mysql-user=bench',
@@ -199,7 +208,7 @@ function sysbench({ host, port }, action, script, args) {
       '--tables=1',
       '--table-size=10000',
       '--threads=8',
-      `--time=${options.seconds}`,
+      `--time=${seconds}`,
       '--percentile=99',
       ...args,
       action,
@@ -210,11 +219,10 @@ function sysbench({ host, port }, action, script, args) {
 
 function measure({ name, args }) {
   const results = paths.map(path => ({ path: path.name, rounds: [] }))
+  for (const { address } of paths) sysbench(address, 'run', args, WARM_SECONDS)
   for (let round = 0; round < ROUNDS; round++)
     for (const [index, { address, pids }] of paths.entries())
-      results[index].rounds.push(
-        measureRound(pids(), () => sysbench(address, 'run', 'oltp_point_select', args)),
-      )
+      results[index].rounds.push(measureRound(pids(), () => sysbench(address, 'run', args)))
   return { name, results: results.map(({ path, rounds }) => ({ path, ...summary(rounds) })) }
 }
 
