@@ -7,7 +7,7 @@
 import { Fault } from '#contract/fault'
 import type { Baseline, Baselines } from '../backend/baseline.ts'
 import type { Delivered } from '../backend/delivered.ts'
-import { lexerMode } from '../sql/lexer.ts'
+import { lexerMode, nameMode } from '../sql/lexer-mode.ts'
 import { type OkPacket, parseOk } from '../wire/ok.ts'
 import { STATUS } from '../wire/protocol.ts'
 import { mayMove, PINS } from './pins.ts'
@@ -131,10 +131,12 @@ export class SessionMemory {
   }
 
   private learnMode(): void {
-    this.mode = lexerMode(
-      this.variable('sql_mode') ?? '',
-      this.variable('character_set_client') ?? '',
-    )
+    this.mode =
+      lexerMode(this.variable('sql_mode') ?? '', this.variable('character_set_client') ?? '') |
+      nameMode(
+        this.variable('lower_case_table_names') ?? '',
+        this.variable('ob_compatibility_mode') ?? '',
+      )
     this.modeVersion = this.systemVersion
   }
 

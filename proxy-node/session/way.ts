@@ -10,6 +10,7 @@ import type { Decision } from '../routing/decision.ts'
 import type { Command } from '../routing/view.ts'
 import type { Statement } from '../sql/classify.ts'
 import type { SimpleRoute } from '../sql/directives.ts'
+import { LEXER_MODE } from '../sql/lexer.ts'
 import { FLAG } from '../sql/words.ts'
 import type { KnownTable, Place } from '../topology/location-view.ts'
 import type { TenantServers } from '../topology/model.ts'
@@ -346,7 +347,9 @@ export class Way {
   ): Place | undefined | Promise<Place | undefined> {
     if (known.entry.partNum <= 1) return known.place
     const { deps } = this.parts
-    if (!deps.settings().prunes || this.source === undefined) return undefined
+    // Oracle mode has rules of its own for partitions, which nothing here follows.
+    const isOracle = (this.memory.lexerMode & LEXER_MODE.capitalNames) !== 0
+    if (!deps.settings().prunes || this.source === undefined || isOracle) return undefined
     const { placement } = deps
     const hears = this.owner.trace?.pruned
     const written =

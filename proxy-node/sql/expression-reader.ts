@@ -85,7 +85,7 @@ export class ExpressionReader {
   private climb(level: number): number {
     if (this.depth >= MAX_DEPTH) return this.odd()
     this.depth += 1
-    let left = this.operands.read()
+    let left = this.whole(this.operands.read())
     for (let links = 0; ; links++) {
       let operator = operatorAt(this.lexer)
       if (operator === NO_OPERATOR && level <= LEVEL.not && !this.isFollowed()) {
@@ -98,6 +98,11 @@ export class ExpressionReader {
     }
     this.depth -= 1
     return left
+  }
+
+  /** `node`, or an unknown when more may belong to it than is there. */
+  private whole(node: number): number {
+    return this.operands.isTorn ? this.unknown() : node
   }
 
   /** Whether what stands here can follow an expression. */
@@ -184,7 +189,7 @@ export class ExpressionReader {
       this.climb(LEVEL.predicate)
       return this.node(NODE.unknownCondition, left)
     }
-    return this.over(isDenied ? NODE.isNotNull : NODE.isNull, left)
+    return this.whole(this.over(isDenied ? NODE.isNotNull : NODE.isNull, left))
   }
 
   /** NOT IN, NOT BETWEEN, NOT LIKE, NOT REGEXP. */
@@ -208,7 +213,7 @@ export class ExpressionReader {
     }
     do expressions.append(node, this.value())
     while (stepOverSign(lexer, SIGN.comma))
-    return operands.close(node)
+    return this.whole(operands.close(node))
   }
 
   private bounded(left: number): number {

@@ -5,8 +5,8 @@
 import { CallReader, type ValueReader } from './call-reader.ts'
 import { LEVEL, OPERAND, OPERAND_WORDS, type OperandWord } from './expression-words.ts'
 import { type Expressions, NO_NODE, NODE, type NodeKind, TEXT_FORM } from './expressions.ts'
-import { isSameSpan, type KeyColumns, NO_COLUMNS } from './key-columns.ts'
-import { type Lexer, SIGN, TOKEN } from './lexer.ts'
+import { isSameSpan, isSameText, type KeyColumns, NO_COLUMNS } from './key-columns.ts'
+import { LEXER_MODE, type Lexer, SIGN, TOKEN } from './lexer.ts'
 import { LiteralReader } from './literal-reader.ts'
 import { skipCase, skipOut, stepOverSign } from './token-steps.ts'
 
@@ -38,7 +38,7 @@ export class OperandReader {
   private readonly literals: LiteralReader
   private readonly calls: CallReader
   columns: KeyColumns = NO_COLUMNS
-  /** What a column's qualifier has to be, in any case; when empty, all are good. */
+  /** What a column's qualifier has to be, in any case unless that matters; when empty, all are good. */
   table: Span = { from: 0, to: 0 }
   database: Span = { from: 0, to: 0 }
   /** The last part of the qualified name that is being read. */
@@ -55,6 +55,11 @@ export class OperandReader {
   /** The statement goes on behind the bytes that are known: its last literal may be longer. */
   set isCut(isCut: boolean) {
     this.literals.isCut = isCut
+  }
+
+  /** Nothing is left here of a statement that goes on: what stands before may be part of something larger. */
+  get isTorn(): boolean {
+    return this.literals.isCut && this.lexer.type === TOKEN.end
   }
 
   /** Whether a query begins here. */
@@ -312,7 +317,10 @@ export class OperandReader {
   }
 
   private isSpan(span: Span, from: number, to: number): boolean {
-    return span.to === span.from || isSameSpan(this.lexer.bytes, span, from, to)
+    const { lexer } = this
+    if (span.to === span.from) return true
+    if (!lexer.has(LEXER_MODE.casedNames)) return isSameSpan(lexer.bytes, span, from, to)
+    return isSameText(lexer.bytes, span, from, to)
   }
 
   /** Behind a word with an underscore first: whether a literal follows that it can be the character set of. */
