@@ -2,10 +2,11 @@
  * Which partitions of one level a box reaches. Source: proxy-routing.md §6.4–6.7; the rule for tuples of
  * bounds is that of proxy-routing-tried.md "Ranges", which agreed with the kernel everywhere.
  */
-import { type Box, type Interval, integersWithin, pointOf } from './boxes.ts'
+
 import type { ColumnType } from './column-type.ts'
 import type { Comparison } from './compare.ts'
 import type { Key, KeyHash } from './hash.ts'
+import { type Box, type Interval, integersWithin, pointOf } from './intervals.ts'
 import type { Bound, Level, Siblings } from './table-partitions.ts'
 
 export class LevelReach {
