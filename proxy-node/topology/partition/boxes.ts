@@ -5,7 +5,7 @@
  */
 import { type Expressions, NO_NODE, NODE } from '../../sql/expressions.ts'
 import type { Comparison } from './compare.ts'
-import { comparedKey, storedKey } from './convert.ts'
+import { comparedKey } from './convert.ts'
 import { Equated } from './equated.ts'
 import { evaluate } from './evaluate.ts'
 import type { Key } from './hash.ts'
@@ -16,7 +16,6 @@ import {
   intervalOf,
   isInner,
   isNever,
-  isOnDay,
   type Operator,
   point,
 } from './intervals.ts'
@@ -308,10 +307,7 @@ export class Boxes {
   private intervalOf(slot: Slot, operator: Operator, value: Value): Interval | undefined {
     if (slot.type === undefined) return operator === 'equal' ? { ...point(null), value } : undefined
     const { timeZone } = this.session
-    const key =
-      comparedKey(slot.type, value, timeZone) ??
-      betweenWhole(slot, operator, value) ??
-      (isOnDay(slot, operator) ? storedKey(slot.type, value, timeZone) : undefined)
+    const key = comparedKey(slot.type, value, timeZone) ?? betweenWhole(slot, operator, value)
     return key === undefined ? undefined : intervalOf(operator, key)
   }
 

@@ -100,11 +100,6 @@ function isWithin({ kind, bits }: ColumnType, key: bigint): boolean {
   return kind !== 'unsigned' || BigInt.asUintN(bits, key) === key
 }
 
-/** A date is equal to a time of its day or to none, which makes no difference to where it is. */
-export function isOnDay({ type }: Slot, operator: Operator): boolean {
-  return operator === 'equal' && (type?.kind === 'date' || type?.kind === 'packed-date')
-}
-
 /** Between two integers there are numbers that an integer column is above or below, but never equal to. */
 export function betweenWhole({ type }: Slot, operator: Operator, value: Value): Key | undefined {
   const isWhole = type?.kind === 'int' || type?.kind === 'unsigned'
