@@ -279,10 +279,10 @@ function timeOfValue(value: Value): bigint | undefined {
 function textKey(type: ColumnType, value: Value, purpose: Purpose): Key | undefined {
   const collation = collationOf(type.collation)
   if (collation === undefined) return undefined
+  // BINARY x is compared byte by byte, by which the kernel misses rows of LIST and RANGE.
+  if (value.kind === 'text' && value.charset === 'binary') return undefined
   if (purpose === 'compare') {
     if (value.kind !== 'text' && value.kind !== 'bytes') return undefined
-    // Bytes are compared as they are, by which the kernel misses rows of LIST and RANGE.
-    if (value.kind === 'text' && value.charset === 'binary') return undefined
     const isOther = value.kind === 'text' && value.collation !== undefined
     if (isOther && value.collation !== collation.name) return undefined
   }

@@ -15,8 +15,9 @@ import type { TablePartitions } from '../../../proxy-node/topology/partition/tab
 import { TimeZone } from '../../../proxy-node/topology/partition/time-zones.ts'
 import type { PruneSession } from '../../../proxy-node/topology/partition/values.ts'
 import type { Dice } from '../../differential/dice.ts'
-import { type GeneratedStatement, generatedStatement } from './predicates.ts'
-import type { GeneratedTable } from './tables.ts'
+import { type GeneratedStatement, generatedStatement, isSource } from './predicates.ts'
+import { writtenOtherwise } from './shapes.ts'
+import type { GeneratedTable, TableColumn } from './tables.ts'
 
 export type Tally = {
   tables: number
@@ -64,6 +65,8 @@ type Computed = number | 'none' | 'unknown'
 const NOWHERE = -1
 /** Rows of one table that have no partition, which go in alone. */
 const MOST_ONE_BY_ONE = 5
+/** Of values that are inserted. */
+const SHAPED_CHANCE = 0.03
 /** Of tables whose statements are read under PIPES_AS_CONCAT. */
 const CONCAT_CHANCE = 0.15
 
@@ -145,7 +148,12 @@ export class Judge {
     count: number,
   ): Promise<void> {
     const columns = table.columns.filter(({ isGenerated }) => !isGenerated)
-    const rows = Array.from({ length: count }, () => columns.map(({ kind }) => kind.literal(dice)))
+    const literal = (column: TableColumn) => {
+      const plain = column.kind.literal(dice)
+      const isShaped = dice.chance(SHAPED_CHANCE) && !isSource(table, column)
+      return isShaped ? writtenOtherwise(dice, column.kind.family, plain) : plain
+    }
+    const rows = Array.from({ length: count }, () => columns.map(literal))
     const expected = rows.map(literals => this.computed(columns, literals, partitions))
     const names = columns.map(({ name }) => name)
     const tried = await this.insert(table, names, rows, expected)

@@ -104,7 +104,7 @@ function chosen(dice: Dice, { columns }: GeneratedTable): readonly TableColumn[]
 }
 
 /** Its type is not in the metadata, so that nothing but its equalities is understood. */
-function isSource({ columns }: GeneratedTable, { name }: TableColumn): boolean {
+export function isSource({ columns }: GeneratedTable, { name }: TableColumn): boolean {
   return columns.some(other => other.isGenerated && other.name === `${name}g`)
 }
 

@@ -18,6 +18,8 @@ export type Shape = {
   readonly name: string
   /** Of the condition; undefined when the shape does not fit. */
   readonly of: (equality: Equality, dice: Dice) => string | undefined
+  /** Of the value alone, where that is all that is special. */
+  readonly value?: (family: Family, literal: string, dice: Dice) => string | undefined
 }
 
 /** A value written otherwise; undefined when it does not fit. */
@@ -32,10 +34,13 @@ const inner = (literal: string) => literal.slice(1, -1)
 
 /** Of a value in the families. */
 function valued(name: string, families: readonly Family[], writing: Writing): Shape {
+  const value = (family: Family, literal: string, dice: Dice) =>
+    families.includes(family) ? writing(literal, dice) : undefined
   return {
     name,
+    value,
     of: ({ name: column, family, literal }, dice) => {
-      const written = families.includes(family) ? writing(literal, dice) : undefined
+      const written = value(family, literal, dice)
       if (written === undefined) return undefined
       return dice.chance(0.8) ? `${column} = ${written}` : `${column} in (${written})`
     },
@@ -282,6 +287,12 @@ export const SHAPES: readonly Shape[] = [
         : undefined,
   },
 ]
+
+/** A value to insert, written otherwise; as it is when no shape fits. */
+export function writtenOtherwise(dice: Dice, family: Family, literal: string): string {
+  const { value } = dice.pick(SHAPES)
+  return value?.(family, literal, dice) ?? literal
+}
 
 /** Joins of a table `t` with OTHER, whose columns `n` and `m` are integers; K is a column of t. */
 export const JOINS: readonly string[] = [
