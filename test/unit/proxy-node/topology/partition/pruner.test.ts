@@ -67,6 +67,15 @@ const LIST_TWO = sampleTable({
     ['p3', '0119070000feffffffffffffffff0100'],
   ],
 })
+const LIST_ONE = sampleTable({
+  type: 5,
+  expr: 'c',
+  keys: [INT],
+  partitions: [
+    ['p0', '0105053f0000000105053f000100'],
+    ['p1', '0119070000feffffffffffffffff0100'],
+  ],
+})
 const TWO_RANGES = sampleTable({
   type: 3,
   expr: 'a',
@@ -259,6 +268,16 @@ describe('a condition', () => {
     ["b like 'a%' and a = 1", 'several from p0'],
   ])('on LIST COLUMNS: %s leaves %s', (text, expected) => {
     expect(pruned(LIST_TWO, text)).toBe(expected)
+  })
+
+  test.each([
+    ['c = 1', 'p0'],
+    ['c = 2', 'p1'],
+    ['c between 0 and 1', 'p0'],
+    ['c > -1 and c < 2', 'p0'],
+    ['c between 0 and 2', 'unknown'],
+  ])('on LIST: %s leaves %s', (text, expected) => {
+    expect(pruned(LIST_ONE, text)).toBe(expected)
   })
 
   test.each([
