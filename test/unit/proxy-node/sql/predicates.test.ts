@@ -210,7 +210,7 @@ describe('values of a new row', () => {
     ['insert into t (k, c) values (default, default(c))', ['default', '(default ?)']],
     ['insert into t (k, c) values (1 + 1, concat("a", "b"))', ['(+ 1 1)', "(concat 'a'!4 'b'!4)"]],
     ['insert into t (k, c) values (1, k + 1)', ['1', '(+ ? 1)']],
-    ['insert into t (k, c) values ((select 1), 1 1)', ['?', '?']],
+    ['insert into t (k, c) values ((select 1), 1 1)', ['1', '?']],
     ['insert into t (a, k, b, c) values (?, ?, "?", ?)', ['$1', '$2']],
     ["insert into t (k, c) values (null, 'it''s')", ['null', "'it''s'!1"]],
     ['insert into t set k = 1, a = k + 5, t.c = 2', ['1', '2']],
