@@ -251,15 +251,9 @@ function daysKey(moment: Moment): bigint {
 }
 
 function timeKey(type: ColumnType, value: Value, purpose: Purpose): Key | undefined {
-  const micros = purpose === 'compare' && isDay(value) ? undefined : timeOfValue(value)
+  const micros = timeOfValue(value)
   if (micros === undefined || purpose === 'compare') return micros
   return roundedMicros(micros, Math.max(0, type.scale))
-}
-
-/** A day as a text is compared with a time by the digits that it begins with. */
-function isDay(value: Value): boolean {
-  const text = value.kind === 'text' ? stringOf(value) : undefined
-  return text !== undefined && momentOfText(text)?.micros === 0
 }
 
 function timeOfValue(value: Value): bigint | undefined {

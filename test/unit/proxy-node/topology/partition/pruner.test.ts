@@ -354,7 +354,11 @@ describe('a condition', () => {
     ["c = '12:30:00' and c not between '12:00:00' and timestamp'2024-01-01 13:00:00'", 'p'],
     ["c = '12:30:00' and c between '13:00:00' and '14:00:00'", 'none, so p'],
     ["c = '2024-01-01 12:30:00'", 'p'],
+    ["c = '20240101123000'", 'p'],
     ["c = '2024-01-01'", 'unknown'],
+    ["c = '2024-01-01T12:30:00'", 'unknown'],
+    ["c = '20240101'", 'unknown'],
+    ['c = 20240101', 'unknown'],
     ["c between '99-12-31' and '20240101'", 'unknown'],
   ])('on KEY of a time: %s leaves %s', (text, expected) => {
     expect(pruned(KEY_TIME, text).replace(/\d+$/, '')).toBe(expected)
