@@ -154,7 +154,7 @@ class Scan {
     let flags = this.flags | this.ties.of(isMultiple)
     if (this.tables.isLinked) flags |= FLAG.link
     if (isMultiple || mayCommit(verb)) flags |= FLAG.mayCommit
-    if (verb === 'select' && this.locking.isLast) flags |= FLAG.locking
+    if (verb === 'select' && this.locking.isFound) flags |= FLAG.locking
     return verb === 'begin' ? flags : flags & ~FLAG.snapshot
   }
 
@@ -298,17 +298,10 @@ class Scan {
     else if (sign === SIGN.close) tables.closed()
     else if (sign === SIGN.semicolon) this.isBetween = true
     this.ties.sign(sign, lexer)
-    if (this.mayLock) this.lockedBy(sign)
+    this.locking.sign()
     lexer.next()
     if (sign === SIGN.open) tables.behindOpen()
     else if (sign === SIGN.close) tables.behindClose()
-  }
-
-  /** What a query in a list locks is locked, however the main query reads. */
-  private lockedBy(sign: number): void {
-    const { locking } = this
-    if (this.tables.isListing && locking.isLast) this.flags |= FLAG.locking
-    locking.sign(sign)
   }
 
   private worded(): void {

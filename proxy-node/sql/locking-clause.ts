@@ -1,41 +1,37 @@
 /**
- * Whether a statement ends with a locking clause, told by its tokens. Hot path: see the rules.
- * Source: proxy-routing.md §5.5.
+ * Whether a query locks what it reads, told by its tokens: FOR UPDATE, FOR SHARE or LOCK IN SHARE MODE,
+ * at its end or in parentheses, of which its words can be nothing else. Hot path: see the rules.
+ * Source: proxy-routing.md §5.5; MySQL manual, "Locking Reads".
  */
-import { keyword, type Lexer, SIGN, TOKEN, WordTable } from './lexer.ts'
+import { keyword, type Lexer } from './lexer.ts'
 
 const FOR = keyword('for')
 const UPDATE = keyword('update')
-const OF = keyword('of')
-const TRAILERS = new WordTable<true>({ nowait: true, wait: true, skip: true, locked: true })
+const SHARE = keyword('share')
+const LOCK = keyword('lock')
+const IN = keyword('in')
 
-const STATE = { none: 0, for: 1, locked: 2, tables: 3, ended: 4 } as const
+/** What the word before the current token was. */
+const STATE = { none: 0, for: 1, lock: 2, lockIn: 3 } as const
 
-/** FOR UPDATE at the end of the first statement, with nothing behind it but NOWAIT and the like. */
 export class LockingClause {
   private state: number = STATE.none
+  isFound = false
 
-  get isLast(): boolean {
-    return this.state >= STATE.locked
-  }
-
-  sign(sign: number): void {
-    if (sign === SIGN.semicolon) this.state = this.isLast ? STATE.ended : STATE.none
-    else if (this.state === STATE.tables && (sign === SIGN.comma || sign === SIGN.dot)) return
-    else if (this.state !== STATE.ended) this.state = STATE.none
+  sign(): void {
+    this.state = STATE.none
   }
 
   word(lexer: Lexer): void {
-    if (this.state === STATE.ended) return
-    if (lexer.is(FOR)) this.state = STATE.for
-    else if (this.state === STATE.for) this.state = lexer.is(UPDATE) ? STATE.locked : STATE.none
-    else if (this.state === STATE.locked) this.state = afterUpdate(lexer)
-    else if (this.state !== STATE.tables) this.state = STATE.none
+    const { state } = this
+    if (state !== STATE.none) this.state = this.behind(state, lexer)
+    else if (lexer.is(FOR)) this.state = STATE.for
+    else if (lexer.is(LOCK)) this.state = STATE.lock
   }
-}
 
-function afterUpdate(lexer: Lexer): number {
-  if (lexer.is(OF)) return STATE.tables
-  const isNumber = lexer.type === TOKEN.word && ((lexer.bytes[lexer.start] as number) | 0) <= 0x39
-  return isNumber || TRAILERS.lookup(lexer) === true ? STATE.locked : STATE.none
+  private behind(state: number, lexer: Lexer): number {
+    if (state === STATE.lock) return lexer.is(IN) ? STATE.lockIn : STATE.none
+    if (lexer.is(SHARE) || (state === STATE.for && lexer.is(UPDATE))) this.isFound = true
+    return STATE.none
+  }
 }

@@ -93,7 +93,7 @@ export const FLAG = {
   mayCommit: 0x10,
   /** One of several statements leaves state that is learned from single statements only. */
   untracked: 0x20,
-  /** SELECT … FOR UPDATE. */
+  /** SELECT … FOR UPDATE, FOR SHARE or LOCK IN SHARE MODE. */
   locking: 0x40,
   /** More than one statement. */
   multiple: 0x80,

@@ -148,6 +148,8 @@ describe('a statement that begins with WITH', () => {
     ['with x as (select 1) select * from t for update', true],
     ['with x as (select * from t for update) select * from x', true],
     ['with x as (select * from t for update skip locked), y as (select 1) select * from y', true],
+    ['with x as (select 1) (select * from t for update)', true],
+    ['with x as (select 1) (select * from t lock in share mode) limit 1', true],
     ['with x as (select * from t) select * from x', false],
     ["with x as (select 'for update') select * from x", false],
     ['with x as (select * from t use index for join (i)) select * from x', false],
@@ -485,7 +487,7 @@ describe('a transaction is begun', () => {
   })
 })
 
-describe('FOR UPDATE', () => {
+describe('a locking read', () => {
   test.each([
     ['select * from t1 where t1=2 for update', true],
     ['select * from t1 where t1=2 FOR             UPDATE;', true],
@@ -496,8 +498,20 @@ describe('FOR UPDATE', () => {
     ['select * from t1 for update wait 3', true],
     ['FOR UPDATE;', false],
     ['select * from t1 where t1=2for update', false],
-    ['select * from t1 FOR UPDATE union select 1', false],
-    ['(select * from t1 FOR UPDATE)', false],
+    ['(select * from t1 FOR UPDATE)', true],
+    ['(select * from t1) union (select * from t2 for update skip locked) limit 1', true],
+    ['select * from (select * from t1 for update) as x', true],
+    ['select * from t1 where a in (select a from t2 for update)', true],
+    ['select * from t1 for update into @a', true],
+    ['select * from t1 for share nowait', true],
+    ['select * from t1 LOCK IN SHARE MODE', true],
+    ['(select * from t1 lock in share mode)', true],
+    ['explain (select * from t1 for update)', true],
+    ['insert into t1 select * from t2 for update', false],
+    ['select * from t1 use index for order by (i)', false],
+    ['select `for` `update` from t1', false],
+    ["select lock, 'in' share from t1", false],
+    ['select 1; select * from t1 for update', false],
     ['select * from t1 FORUPDATE', false],
     ['select * from t1 FOR UPDATE2;', false],
     ["select 'for update'", false],
