@@ -88,6 +88,12 @@ export const STRENGTHENING_RULES: readonly ConsistencyRule[] = [
   },
   {
     ...ROW_7,
+    because: 'what has not come of it may end in FOR UPDATE',
+    // Its own hint says what it is.
+    holds: ({ statement }) => statement.isCut && statement.hint !== 'weak',
+  },
+  {
+    ...ROW_7,
     because: 'the cluster cannot read weakly',
     holds: ({ session }) => !session.canReadWeakly,
   },

@@ -143,7 +143,8 @@ export function usesDuplicates(
     location?.hasDuplicates === true &&
     consistency === 'strong' &&
     statement.isSelect &&
-    !statement.isForUpdate
+    !statement.isForUpdate &&
+    !statement.isCut
   )
 }
 

@@ -34,6 +34,8 @@ export type StatementView = {
   /** Also the SELECT of a text PREPARE or EXECUTE, and the one behind COM_STMT_EXECUTE. */
   readonly isSelect: boolean
   readonly isForUpdate: boolean
+  /** Not all of its text has come: whether it ends in FOR UPDATE is not known. */
+  readonly isCut: boolean
   /** SELECT, INSERT, UPDATE, DELETE, REPLACE, MERGE (§5.1), also when prepared or executed as text. */
   readonly isDml: boolean
   readonly isCall: boolean

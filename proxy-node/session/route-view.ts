@@ -59,13 +59,23 @@ export type Asker = {
   readonly trace?: Trace | undefined
 }
 
+/** What is looked at. */
+export type Viewed = {
+  readonly command: Command
+  readonly meaning: Statement | undefined
+  /** Not all of its text has come. */
+  readonly isCut: boolean
+}
+
 /** The statement's part of a view. */
 class StatementPart implements StatementView {
   command: Command = 'other'
   meaning: Statement = NO_STATEMENT
   textForm: StatementView['textForm'] = 'plain'
   hint: StatementView['hint'] = 'none'
-  isLarge = false
+  isCut = false
+  // Counts in transactions that span servers only, of which there are none.
+  readonly isLarge = false
   hasDblink = false
 
   get isSelect(): boolean {
@@ -200,7 +210,7 @@ export class SessionRouteView implements RouteView {
   }
 
   /** For a statement of this session; `settings` are the session's. */
-  fill(asker: Asker, command: Command, meaning: Statement | undefined): void {
+  fill(asker: Asker, { command, meaning, isCut }: Viewed): void {
     const settings: SessionSettings = this.deps.settings()
     const { statement, session } = this
     this.cluster = asker.outlook
@@ -212,6 +222,7 @@ export class SessionRouteView implements RouteView {
     this.nowMs = this.deps.clock.now()
     statement.command = command
     statement.meaning = meaning ?? NO_STATEMENT
+    statement.isCut = isCut
     this.targets = targetsOf(statement.meaning, settings.targets)
     statement.hint = hintOf(statement.meaning)
     session.memory = asker.memory

@@ -4,17 +4,13 @@
  */
 import type { Address } from '../net/transport.ts'
 import { Decision, type Refusal } from '../routing/decision.ts'
-import type { Command } from '../routing/view.ts'
-import type { Statement } from '../sql/classify.ts'
 import type { Place } from '../topology/location-view.ts'
 import type { TenantServers } from '../topology/model.ts'
-import type { Asker, SessionRouteView } from './route-view.ts'
+import type { Asker, SessionRouteView, Viewed } from './route-view.ts'
 import { isSameAddress, type Walk } from './servers.ts'
 
 /** What is decided about. */
-export type Routed = {
-  readonly command: Command
-  readonly meaning: Statement | undefined
+export type Routed = Viewed & {
   readonly servers: TenantServers
   /** Undefined: it is not known where the statement belongs. */
   readonly place: Place | undefined
@@ -23,6 +19,7 @@ export type Routed = {
 const NOTHING: Routed = {
   command: 'other',
   meaning: undefined,
+  isCut: false,
   servers: { replicas: [], groupSize: 1 },
   place: undefined,
 }
@@ -122,7 +119,7 @@ export class Route implements Walk {
 
   private fill(): void {
     const { view, routed } = this
-    view.fill(this.asker, routed.command, routed.meaning)
+    view.fill(this.asker, routed)
     view.servers = routed.servers
     view.place = routed.place
   }

@@ -229,7 +229,7 @@ export class SignIn {
       scramble: host.scramble,
     })
     const route = new Route(host.deps.routeView, host)
-    route.decide({ command: 'login', meaning: undefined, servers, place: undefined })
+    route.decide({ command: 'login', meaning: undefined, isCut: false, servers, place: undefined })
     host.servers.logIn(route, login, credentials.login.database || undefined)
   }
 

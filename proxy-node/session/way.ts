@@ -121,8 +121,13 @@ export class Way {
    */
   readsWeakly(judged: Statement | undefined): boolean {
     if (!this.isDecided || this.walk.decision.consistency === 'strong') return false
-    if (this.host.isIncomplete) return false
+    if (this.isTextCut) return false
     return ((judged?.flags ?? 0) & FLAG.multiple) === 0
+  }
+
+  /** More of the statement's text follows. What an execute brings is no text. */
+  private get isTextCut(): boolean {
+    return this.host.command === COMMAND.query && this.host.isIncomplete
   }
 
   /** Why no server could be had for the command. */
@@ -426,7 +431,7 @@ export class Way {
   ): void {
     const { walk, parts } = this
     const command = COMMANDS[this.host.command] ?? 'other'
-    const address = walk.decide({ command, meaning, place, servers })
+    const address = walk.decide({ command, meaning, isCut: this.isTextCut, place, servers })
     this.isDecided = true
     if (this.owner.trace === undefined) this.heed(walk.decision, meaning)
     const { current } = parts.servers

@@ -28,6 +28,7 @@ export const STATEMENT: StatementView = {
   command: 'query',
   isSelect: true,
   isForUpdate: false,
+  isCut: false,
   isDml: true,
   isCall: false,
   hasTable: true,

@@ -176,6 +176,21 @@ describe('the level of consistency', () => {
       expect({ roles, levels }).toEqual({ roles: ['leader'], levels: ['strong'] })
   })
 
+  test('strong of a text whose end has not come: it may lock; its own hint says that it does not', async () => {
+    routed.set({ enableReadWriteSplit: true })
+    const long = `AND name <> '${'x'.repeat(1_000_000)}'`
+    const some = (statement: (id: number) => string) =>
+      seen(async () => {
+        for (const id of IDS.slice(0, 4)) await client.query(statement(id))
+      })
+
+    const locking = await some(id => `${STRONG(id)} ${long} FOR UPDATE`)
+    const hinted = await some(id => `${WEAK(id)} ${long}`)
+
+    expect([locking.roles, locking.levels]).toEqual([['leader'], ['strong']])
+    expect(hinted.roles).toEqual(['follower'])
+  })
+
   test('the servers are not told of a text that has not come whole: another statement may follow', async () => {
     routed.set({ enableReadWriteSplit: true })
     const several = await routed.connect({ multipleStatements: true })

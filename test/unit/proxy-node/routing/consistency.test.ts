@@ -75,6 +75,34 @@ describe('consistency of a request (§7.1)', () => {
       'strong',
       { statement: { hint: 'weak', isForUpdate: true } },
     ],
+    [
+      'read-write split of a text that has not come whole',
+      7,
+      'strong',
+      { settings: SPLIT, statement: { isCut: true } },
+    ],
+    [
+      'transaction split of a text that has not come whole',
+      7,
+      'strong',
+      {
+        settings: { ...SPLIT, enableTransactionSplit: true },
+        session: { isAutocommit: false },
+        statement: { isCut: true },
+      },
+    ],
+    [
+      'ob_read_consistency = 2, of a text that has not come whole',
+      7,
+      'strong',
+      { session: WEAK, statement: { isCut: true } },
+    ],
+    [
+      'hinted WEAK in a text that has not come whole',
+      2,
+      'weak',
+      { statement: { hint: 'weak', isCut: true } },
+    ],
     ['weak, but the cluster cannot', 7, 'strong', { session: { ...WEAK, canReadWeakly: false } }],
   ])('%s: row %i, %s', (_name, row, level, parts) => {
     expect(consistencyOf(viewOf(parts))).toMatchObject({ row, level })

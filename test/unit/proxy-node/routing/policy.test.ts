@@ -59,6 +59,12 @@ const CASES: readonly Case[] = [
     parts: { location: DUPLICATES, statement: { isForUpdate: true } },
   },
   {
+    name: 'duplicates, but the end of the text has not come',
+    row: 10,
+    policy: 'PRIMARY_ZONE_FIRST',
+    parts: { location: DUPLICATES, statement: { isCut: true } },
+  },
+  {
     name: 'duplicates, but a write',
     row: 10,
     policy: 'PRIMARY_ZONE_FIRST',
