@@ -133,12 +133,16 @@ export class FromReader {
     } else if (step === STEP.join && this.join === JOIN.none) this.join = JOIN.inner
   }
 
-  /** The ON of a left or full join takes no row of the table away. */
+  /**
+   * The ON of a left or full join takes no row of the table away. One that is cut says nothing: an OR may
+   * follow, and a WHERE that is about other rows than what has come of it.
+   */
   private on(): void {
-    const { lexer, join } = this
+    const { lexer, join, reader } = this
     lexer.next()
     this.join = JOIN.none
-    const condition = this.reader.condition()
+    const condition = reader.condition()
+    if (reader.operands.isTorn) return
     if ((join === JOIN.inner || join === JOIN.right) && this.isOnEnded()) this.add(condition)
   }
 
