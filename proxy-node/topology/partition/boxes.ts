@@ -23,10 +23,13 @@ import {
 import { sameExpression } from './same-expression.ts'
 import type { Slot, TablePartitions } from './table-partitions.ts'
 import type { PruneSession, Value } from './values.ts'
+import type { Work } from './work.ts'
 
 /** A list of IN has so many values, and no more are intersected. */
 const MOST_BOXES = 4096
 const MAX_DEPTH = 200
+/** Of `Work`, for what two boxes have in common in one slot. */
+const PAIR_STEPS = 2
 
 const FREE: Box = []
 const ALL: readonly Box[] = [FREE]
@@ -63,18 +66,21 @@ export class Boxes {
   private readonly expressions: Expressions
   private readonly session: PruneSession
   private readonly comparison: Comparison
+  private readonly work: Work
   private readonly equated: Equated
 
+  /** When `work` runs out on the way, the boxes are to be thrown away. */
   constructor(
     table: TablePartitions,
     expressions: Expressions,
     session: PruneSession,
-    comparison: Comparison,
+    { comparison, work }: { readonly comparison: Comparison; readonly work: Work },
   ) {
     this.table = table
     this.expressions = expressions
     this.session = session
     this.comparison = comparison
+    this.work = work
     this.equated = new Equated(expressions)
   }
 
@@ -86,7 +92,7 @@ export class Boxes {
 
   private at(node: number, depth: number): readonly Box[] {
     const { expressions } = this
-    if (node === NO_NODE || depth > MAX_DEPTH) return ALL
+    if (node === NO_NODE || depth > MAX_DEPTH || this.work.isSpent) return ALL
     const kind = expressions.kind(node)
     if (kind === NODE.and) return this.every(node, depth, false)
     if (kind === NODE.or) return this.some(node, depth, false)
@@ -188,6 +194,7 @@ export class Boxes {
     const boxes: Box[] = []
     for (const left of one)
       for (const right of other) {
+        if (this.work.isSpent) return ALL
         const box = this.both(left, right)
         if (box !== undefined) boxes.push(box)
       }
@@ -197,6 +204,7 @@ export class Boxes {
   /** Undefined when nothing is in both. */
   private both(one: Box, other: Box): Box | undefined {
     const box: (Interval | undefined)[] = []
+    this.work.spend(PAIR_STEPS * this.table.slots.length)
     for (let slot = 0; slot < this.table.slots.length; slot++) {
       const [left, right] = [one[slot], other[slot]]
       const type = this.table.slots[slot]?.type
@@ -302,7 +310,8 @@ export class Boxes {
   }
 
   private known(node: number): Value | undefined {
-    return evaluate(this.expressions, node, { session: this.session, column: () => undefined })
+    const { expressions, session, work } = this
+    return evaluate(expressions, node, { session, column: () => undefined, work })
   }
 
   private intervalOf(slot: Slot, operator: Operator, value: Value): Interval | undefined {

@@ -5,11 +5,18 @@ import type { ColumnType } from './column-type.ts'
 import { compareDecimals } from './decimals.ts'
 import type { Key } from './hash.ts'
 import { padOf, TextWeights } from './text-weights.ts'
+import type { Work } from './work.ts'
 
 /** Below 0, 0, above 0; NaN when they cannot be compared. */
 export class Comparison {
   private readonly left = new TextWeights()
   private readonly right = new TextWeights()
+  private readonly work: Work | undefined
+
+  /** `work`: what comparing texts counts for. */
+  constructor(work?: Work) {
+    this.work = work
+  }
 
   keys(type: ColumnType, one: Key, other: Key): number {
     if (one === null || other === null) return Number(one !== null) - Number(other !== null)
@@ -30,6 +37,7 @@ export class Comparison {
   private texts(type: ColumnType, one: Uint8Array, other: Uint8Array): number {
     const collation = collationOf(type.collation)
     if (collation === undefined) return Number.NaN
+    this.work?.spend(2 + ((one.length + other.length) >> 2))
     const isRead =
       this.left.fill(collation, one, 0, one.length) &&
       this.right.fill(collation, other, 0, other.length)

@@ -10,31 +10,40 @@ import type { Key } from './hash.ts'
 import { type Box, type Interval, integersWithin, point, pointOf } from './intervals.ts'
 import type { Derived, Slot, TablePartitions } from './table-partitions.ts'
 import type { PruneSession, Value } from './values.ts'
+import type { Work } from './work.ts'
 
 const MOST_BOXES = 4096
 
 /** Never smaller for a later moment. */
 const MONOTONE: ReadonlySet<string> = new Set(['year', 'to_days', 'to_seconds', 'unix_timestamp'])
 
+/** What boxes are of. When `work` runs out, what is derived is to be thrown away. */
+export type Given = {
+  readonly table: TablePartitions
+  readonly session: PruneSession
+  readonly work: Work
+}
+
+/** Of `Work`: for one value and for each node of the expression that it is computed by. */
+const VALUE_STEPS = 8
+const NODE_STEPS = 3
+
 /**
  * The box with every derived slot that follows from the others; one that is given directly wins. A few
  * integers between two ends are taken one by one, which makes several boxes.
  */
-export function withDerived(
-  table: TablePartitions,
-  box: Box,
-  session: PruneSession,
-): readonly Box[] {
+export function withDerived(given: Given, box: Box): readonly Box[] {
+  const { table, work } = given
   let boxes: readonly Box[] = [box]
   for (const [at, slot] of table.slots.entries()) {
     if (slot.derived === undefined || box[at] !== undefined) continue
     boxes = boxes.flatMap(one => {
-      const intervals = derivedIntervals(table, slot, one, session)
+      const intervals = derivedIntervals(given, slot, one)
       return intervals.length === 0
         ? [one]
         : intervals.map(interval => restricted(one, at, interval))
     })
-    if (boxes.length > MOST_BOXES) return [box]
+    if (boxes.length > MOST_BOXES || work.isSpent) return [box]
   }
   return boxes
 }
@@ -46,28 +55,21 @@ function restricted(box: Box, slot: number, interval: Interval): Box {
 }
 
 /** None when nothing follows. */
-function derivedIntervals(
-  table: TablePartitions,
-  slot: Slot,
-  box: Box,
-  session: PruneSession,
-): readonly Interval[] {
-  const interval = derivedInterval(table, slot, box, session)
-  return interval === undefined ? oneByOne(table, slot, box, session) : [interval]
+function derivedIntervals(given: Given, slot: Slot, box: Box): readonly Interval[] {
+  const interval = derivedInterval(given, slot, box)
+  return interval === undefined ? oneByOne(given, slot, box) : [interval]
 }
 
-function oneByOne(
-  table: TablePartitions,
-  slot: Slot,
-  box: Box,
-  session: PruneSession,
-): readonly Interval[] {
+function oneByOne(given: Given, slot: Slot, box: Box): readonly Interval[] {
+  const { table, session, work } = given
   const [source = -1, ...others] = slot.derived?.sources ?? []
   const type = table.slots[source]?.type
   const range = type === undefined ? undefined : integersWithin(type, box[source])
   if (others.length > 0 || range === undefined) return []
   const intervals: Interval[] = []
   for (let value = range.from; value <= range.to; value++) {
+    charge(work, slot)
+    if (work.isSpent) return []
     const key = derivedKey(slot, session, () => ({ kind: 'integer', value }))
     if (key === undefined) return []
     intervals.push(point(key))
@@ -75,17 +77,18 @@ function oneByOne(
   return intervals
 }
 
-function derivedInterval(
-  table: TablePartitions,
-  slot: Slot,
-  box: Box,
-  session: PruneSession,
-): Interval | undefined {
+function derivedInterval(given: Given, slot: Slot, box: Box): Interval | undefined {
   const { derived, type } = slot
   if (derived === undefined || type === undefined) return undefined
+  const { table, session } = given
+  charge(given.work, slot)
   const key = derivedKey(slot, session, place => valueAt(table, place, box, session))
   if (key !== undefined) return point(key)
-  return monotone(table, slot, box, session)
+  return monotone(given, slot, box)
+}
+
+function charge(work: Work, { derived }: Slot): void {
+  work.spend(VALUE_STEPS + NODE_STEPS * (derived?.expressions.size ?? 0))
 }
 
 /** The key of a derived slot from the values of its columns; undefined when one is not known. */
@@ -117,13 +120,9 @@ export function sourceValue(value: Value | undefined): Value | undefined {
   return value?.kind === 'decimal' || value?.kind === 'double' ? undefined : value
 }
 
-function monotone(
-  table: TablePartitions,
-  slot: Slot,
-  box: Box,
-  session: PruneSession,
-): Interval | undefined {
+function monotone(given: Given, slot: Slot, box: Box): Interval | undefined {
   const { derived } = slot
+  const { table, session } = given
   const [source = -1] = derived?.sources ?? []
   const interval = box[source]
   const type = table.slots[source]?.type

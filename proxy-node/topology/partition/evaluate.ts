@@ -11,11 +11,14 @@ import { shifted } from './date-functions.ts'
 import { toScale } from './decimals.ts'
 import { concat, FUNCTIONS } from './functions.ts'
 import { literalValue, NULL_VALUE, type PruneSession, type Value } from './values.ts'
+import type { Work } from './work.ts'
 
 export type Environment = {
   readonly session: PruneSession
   /** The value of a column by its place in the list; undefined when it is not known. */
   readonly column: (place: number) => Value | undefined
+  /** Absent: it is bounded otherwise. */
+  readonly work?: Work
 }
 
 const LEAST_INT = -(2n ** 63n)
@@ -24,6 +27,8 @@ const MOST_INT = 2n ** 64n - 1n
 const DIVISION_DIGITS = 4
 const MOST_SCALE = 30
 const MAX_DEPTH = 200
+/** Of `Work`, for one node. */
+const EVALUATION_STEPS = 3
 
 /** The value of `node`; undefined when it cannot be known. */
 export function evaluate(
@@ -32,7 +37,8 @@ export function evaluate(
   environment: Environment,
   depth = 0,
 ): Value | undefined {
-  if (depth > MAX_DEPTH) return undefined
+  if (depth > MAX_DEPTH || environment.work?.isSpent === true) return undefined
+  environment.work?.spend(EVALUATION_STEPS)
   const kind = expressions.kind(node)
   if (kind === NODE.column) return environment.column(expressions.extra(node))
   if (kind === NODE.call) return called(expressions, node, environment, depth)

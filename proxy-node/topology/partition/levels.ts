@@ -8,18 +8,26 @@ import type { Comparison } from './compare.ts'
 import type { Key, KeyHash } from './hash.ts'
 import { type Box, type Interval, integersWithin, pointOf } from './intervals.ts'
 import type { Bound, Level, Siblings } from './table-partitions.ts'
+import type { Work } from './work.ts'
+
+/** Of `Work`: for one box, for one key that is hashed, for one bound or row. */
+const MARK_STEPS = 4
+const HASH_STEPS = 2
 
 export class LevelReach {
   private readonly hash: KeyHash
   private readonly comparison: Comparison
+  private readonly work: Work
 
-  constructor(hash: KeyHash, comparison: Comparison) {
+  constructor(hash: KeyHash, comparison: Comparison, work: Work) {
     this.hash = hash
     this.comparison = comparison
+    this.work = work
   }
 
-  /** Marks the partitions that the box can reach. */
+  /** Marks the partitions that the box can reach; when `work` has run out, no matter which. */
   mark(level: Level, siblings: Siblings, box: Box, marks: Uint8Array): void {
+    this.work.spend(MARK_STEPS)
     switch (level.method) {
       case 'hash':
       case 'key':
@@ -45,8 +53,13 @@ export class LevelReach {
       keys.push(key)
     }
     const index = this.indexOf(level, count, keys)
-    if (index < 0) marks.fill(1)
+    if (index < 0) this.markAll(marks)
     else marks[index] = 1
+  }
+
+  private markAll(marks: Uint8Array): void {
+    this.work.spend(marks.length >> 9)
+    marks.fill(1)
   }
 
   /** Some integers of a single key. */
@@ -55,10 +68,10 @@ export class LevelReach {
     const [type] = level.types
     const range = type === undefined ? undefined : integersWithin(type, box[slot])
     if (range === undefined || others.length > 0) {
-      marks.fill(1)
+      this.markAll(marks)
       return
     }
-    for (let value = range.from; value <= range.to; value++) {
+    for (let value = range.from; value <= range.to && !this.work.isSpent; value++) {
       const index = this.indexOf(level, count, [value])
       if (index >= 0) marks[index] = 1
     }
@@ -66,6 +79,8 @@ export class LevelReach {
 
   /** The partition of a key row under HASH or KEY; -1 when it cannot be computed. */
   indexOf(level: Level, count: number, keys: readonly Key[]): number {
+    for (const key of keys)
+      this.work.spend(HASH_STEPS + (key instanceof Uint8Array ? key.length >> 2 : 0))
     if (level.method === 'hash') return hashIndex(keys[0] ?? null, count)
     this.hash.murmur.reset()
     for (const [at, type] of level.types.entries())
@@ -80,10 +95,10 @@ export class LevelReach {
     const start = startOf(intervals)
     const end = endOf(intervals)
     const { bounds, count } = siblings
-    let first = 0
-    while (first < count && !(this.relate(level.types, bounds[first], start) > 0)) first += 1
-    let last = first
-    while (last < count && this.relate(level.types, bounds[last], end) < 0) last += 1
+    const first = firstOf(0, count, at => this.relate(level.types, bounds[at], start) > 0)
+    let last = isPoint(intervals)
+      ? first
+      : firstOf(first, count, at => !(this.relate(level.types, bounds[at], end) < 0))
     const isAtBound = last < count && this.relate(level.types, bounds[last], end) === 0
     if (isAtBound && end.isWhole) last += 1
     for (let at = first; at <= Math.min(last, count - 1); at++) marks[at] = 1
@@ -91,6 +106,7 @@ export class LevelReach {
 
   /** A bound against a tuple of which columns may be below or above all. */
   private relate(types: readonly ColumnType[], bound: Bound | undefined, tuple: Tuple): number {
+    this.work.spend(1)
     for (const [at, type] of types.entries()) {
       const [edge, key] = [bound?.[at], tuple.keys[at]]
       if (key === undefined) {
@@ -109,15 +125,17 @@ export class LevelReach {
 
   private markList(level: Level, siblings: Siblings, box: Box, marks: Uint8Array): void {
     const intervals = level.slots.map(slot => box[slot])
-    const isPoint = intervals.every(interval => pointOf(interval) !== undefined)
+    if (markNumber(siblings, intervals, marks)) return
     let found = 0n
     for (const [at, rows] of siblings.rows.entries())
       for (const row of rows) {
+        this.work.spend(1)
+        if (this.work.isSpent) return
         if (!this.isIn(level, row, intervals)) continue
         marks[at] = 1
         found += 1n
       }
-    const isAll = isPoint ? found > 0n : found === integersIn(level, intervals)
+    const isAll = isPoint(intervals) ? found > 0n : found === integersIn(level, intervals)
     if (!isAll && siblings.defaultAt >= 0) marks[siblings.defaultAt] = 1
   }
 
@@ -147,6 +165,34 @@ export class LevelReach {
     const difference = this.comparison.keys(type, key, high)
     return difference < 0 || (difference === 0 && !interval.isHighOpen)
   }
+}
+
+/** True: the only column has one integer, of which it is known where it belongs. */
+function markNumber(
+  { byNumber, defaultAt }: Siblings,
+  [interval]: readonly (Interval | undefined)[],
+  marks: Uint8Array,
+): boolean {
+  const key = pointOf(interval)
+  if (byNumber === undefined || typeof key !== 'bigint') return false
+  const at = byNumber.get(Number(key)) ?? defaultAt
+  if (at >= 0) marks[at] = 1
+  return true
+}
+
+function isPoint(intervals: readonly (Interval | undefined)[]): boolean {
+  return intervals.every(interval => pointOf(interval) !== undefined)
+}
+
+/** The first place from `from` on that `holds`, as do all behind it; `to` when none does. */
+function firstOf(from: number, to: number, holds: (at: number) => boolean): number {
+  let [low, high] = [from, to]
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if (holds(middle)) high = middle
+    else low = middle + 1
+  }
+  return low
 }
 
 /** How many integers there are in the interval of the only column; -1 when they are not counted. */

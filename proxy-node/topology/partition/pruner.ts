@@ -18,6 +18,7 @@ import { momentOfMicros } from './moments.ts'
 import { PointReader } from './point-reader.ts'
 import type { Slot, TablePartitions } from './table-partitions.ts'
 import type { PruneSession, Value } from './values.ts'
+import { Work } from './work.ts'
 
 export const PRUNED = {
   /** Exactly one partition: `leaf`. */
@@ -32,10 +33,13 @@ export const PRUNED = {
 
 export type Pruned = (typeof PRUNED)[keyof typeof PRUNED]
 
+const ANYTHING: readonly Box[] = [[]]
+
 export class Pruner {
   private readonly hash = new KeyHash()
-  private readonly comparison = new Comparison()
-  private readonly reach = new LevelReach(this.hash, this.comparison)
+  private readonly work = new Work()
+  private readonly comparison = new Comparison(this.work)
+  private readonly reach = new LevelReach(this.hash, this.comparison, this.work)
   private readonly points = new PointReader(this.hash)
   /** The leaf of the last answer. */
   leaf = -1
@@ -61,15 +65,22 @@ export class Pruner {
     return this.pruneBoxes(table, this.boxesOf(table, expressions, root, session))
   }
 
-  /** The boxes of a condition, with what follows from them; for explanations too. */
+  /**
+   * The boxes of a condition, with what follows from them; for explanations too. One that restricts
+   * nothing when that takes too long.
+   */
   boxesOf(
     table: TablePartitions,
     expressions: Expressions,
     root: number,
     session: PruneSession,
   ): readonly Box[] {
-    const boxes = new Boxes(table, expressions, session, this.comparison).of(root)
-    return boxes.flatMap(box => withDerived(table, box, session))
+    const { comparison, work } = this
+    work.begin()
+    const boxes = new Boxes(table, expressions, session, { comparison, work }).of(root)
+    const given = { table, session, work }
+    const all = work.isSpent ? ANYTHING : boxes.flatMap(box => withDerived(given, box))
+    return work.isSpent ? ANYTHING : all
   }
 
   /**
@@ -85,12 +96,12 @@ export class Pruner {
     this.leaf = -1
     this.leaves = 0
     if (table.scheme === undefined) return PRUNED.unknown
+    this.work.begin()
     return this.pruneBoxes(table, [this.rowBox(table, expressions, nodes, session)])
   }
 
   private pruneBoxes(table: TablePartitions, boxes: readonly Box[]): Pruned {
-    const marks = new Uint8Array(table.leaves.length)
-    for (const box of boxes) this.markLeaves(table, box, marks)
+    const marks = this.marksOf(table, boxes)
     let count = 0
     for (let at = marks.length - 1; at >= 0; at--)
       if (marks[at] === 1) {
@@ -116,6 +127,7 @@ export class Pruner {
       return
     }
     const firsts = new Uint8Array(scheme.first.count)
+    this.work.spend(scheme.first.count >> 3)
     this.reach.mark(first, scheme.first, box, firsts)
     for (const [at, siblings] of scheme.seconds.entries())
       if (firsts[at] === 1) {
@@ -124,11 +136,15 @@ export class Pruner {
       }
   }
 
-  /** Which partitions of each level the boxes reach, for explanations. */
+  /** Which partitions the boxes reach, for explanations too; all when that takes too long. */
   marksOf(table: TablePartitions, boxes: readonly Box[]): Uint8Array {
+    const { work } = this
     const marks = new Uint8Array(table.leaves.length)
-    for (const box of boxes) this.markLeaves(table, box, marks)
-    return marks
+    for (const box of boxes) {
+      if (work.isSpent) break
+      this.markLeaves(table, box, marks)
+    }
+    return work.isSpent ? marks.fill(1) : marks
   }
 
   // --- rows
