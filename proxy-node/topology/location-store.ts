@@ -174,6 +174,8 @@ export class LocationStore<V> {
     const passed = new Promise<void>(resolve => this.clock.after(leftMs, resolve))
     entry.waiting = passed.then(() => {
       entry.waiting = undefined
+      // Gone meanwhile: what it says is what the statement was refused by.
+      if (this.used(key) !== entry) return this.find(key)
       return entry.state === 'dirty' ? this.refreshAtOnce(entry) : entry.value
     })
     return entry.waiting

@@ -227,15 +227,33 @@ describe('the store of locations', () => {
     expect(fetches()).toBe(2)
   })
 
-  test('answers what it knows when what it was to renew has gone meanwhile', async () => {
-    const { store, fetches } = giving('one', 'two')
+  test.each([
+    ['forgotten', (store: LocationStore<string>) => store.forget(() => true)],
+    ['expired', (store: LocationStore<string>) => store.expire(() => true)],
+    ['evicted', (store: LocationStore<string>) => store.shrink(0)],
+  ])('asks anew for what was %s before it could be renewed', async (_how, goes) => {
+    const { store, fetches } = giving('one', 'two', 'three')
+    await store.find('x')
+    const renewed = store.renewed('x')
+    goes(store)
+    await clock.pass(200)
+
+    expect(await renewed).toBe('two')
+    expect(store.find('x')).toBe('two')
+    expect(fetches()).toBe(2)
+  })
+
+  test('who waits for what was forgotten gets what others have asked for meanwhile', async () => {
+    const { store, fetches } = giving('one', 'two', 'three')
     await store.find('x')
     const renewed = store.renewed('x')
     store.forget(() => true)
-    await clock.pass(200)
+    await clock.pass(100)
+    await store.find('x')
+    await clock.pass(100)
 
-    expect(await renewed).toBe('one')
-    expect(fetches()).toBe(1)
+    expect(await renewed).toBe('two')
+    expect(fetches()).toBe(2)
   })
 
   test('does not renew when there are too many refreshes', async () => {
