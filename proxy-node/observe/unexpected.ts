@@ -8,6 +8,7 @@ import type { Clock } from '../base/clock.ts'
 const GAP_MS = 60_000
 const MOST_TOLD_APART = 64
 const MOST_CHARACTERS = 2_000
+const MOST_CAUSES = 16
 const OTHERS = 'errors of many other kinds'
 
 export class UnexpectedErrors {
@@ -43,9 +44,18 @@ export class UnexpectedErrors {
   }
 }
 
+/** As far as there is room: an error may be a cause of its own. */
 function textOf(error: unknown): string {
-  const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
-  const cause =
-    error instanceof Error && error.cause !== undefined ? `, by ${textOf(error.cause)}` : ''
-  return `${text}${cause}`.slice(0, MOST_CHARACTERS)
+  let text = textOfOne(error)
+  let last = error
+  for (let depth = 0; depth < MOST_CAUSES && text.length < MOST_CHARACTERS; depth++) {
+    if (!(last instanceof Error) || last.cause === undefined) break
+    last = last.cause
+    text += `, by ${textOfOne(last)}`
+  }
+  return text.slice(0, MOST_CHARACTERS)
+}
+
+function textOfOne(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error)
 }

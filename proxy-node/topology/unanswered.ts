@@ -12,9 +12,18 @@ export class Unanswered extends Error {
   }
 }
 
+/** Causes that are followed: no error of ours has more, and one may be a cause of its own. */
+const MOST_CAUSES = 16
+
 /** Neither nobody's answer, nor a failure that the catalogue or the system has a code for. */
-export function isUnexpected(error: unknown): boolean {
-  if (error instanceof Unanswered) return error.cause !== undefined && isUnexpected(error.cause)
+export function isUnexpected(thrown: unknown): boolean {
+  let error = thrown
+  for (let depth = 0; error instanceof Unanswered; depth++) {
+    if (error.cause === undefined) return false
+    // So many are no answer of anybody.
+    if (depth === MOST_CAUSES) return true
+    error = error.cause
+  }
   if (error instanceof Fault) return error.code === 'proxy.internal'
   return !(error instanceof Error && 'syscall' in error)
 }

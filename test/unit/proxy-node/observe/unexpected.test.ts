@@ -43,3 +43,32 @@ test('of very many kinds most are told as one', async () => {
   await clock.pass(60_000)
   expect(told.at(-1)).toEqual(['errors of many other kinds', 1_000 - 65])
 })
+
+test.each([
+  ['itself', () => withCause(new Error('again'), error => error)],
+  [
+    'one that it is the cause of',
+    () => withCause(new Error('one'), cause => new Error('other', { cause })),
+  ],
+  ['a hundred thousand others', () => withCause(new Error('deep'), deep)],
+])('one that is caused by %s is told, and not longer than others', (_cause, error) => {
+  errors.note(error())
+
+  expect(told).toHaveLength(1)
+  expect(told[0]?.[0].length).toBeLessThanOrEqual(2_000)
+})
+
+function withCause(error: Error, causeOf: (error: Error) => Error): Error {
+  error.stack = ''
+  error.cause = causeOf(error)
+  return error
+}
+
+function deep(): Error {
+  let error = new Error('bottom')
+  for (let depth = 0; depth < 100_000; depth++) {
+    error = new Error('above', { cause: error })
+    error.stack = ''
+  }
+  return error
+}

@@ -6,6 +6,9 @@ import { isUnexpected, Unanswered } from '../../../../proxy-node/topology/unansw
 const bug = new TypeError('x is undefined')
 const refused = Object.assign(new Error('connect'), { code: 'ECONNREFUSED', syscall: 'connect' })
 
+const itself = new Unanswered('late')
+itself.cause = itself
+
 test.each<[string, unknown, boolean]>([
   ['nobody answers', new Unanswered('late'), false],
   ['a server says no', new QueryError(1045, 'denied'), false],
@@ -13,6 +16,7 @@ test.each<[string, unknown, boolean]>([
   ['a failure of the system', refused, false],
   ['nobody answers, because a server said no', new Unanswered('', { cause: refused }), false],
   ['nobody answers, because of a bug', new Unanswered('', { cause: bug }), true],
+  ['nobody answers, because of itself', itself, true],
   ['a bug', bug, true],
   ['a bug, as a fault', new Fault('proxy.internal', {}, { cause: bug }), true],
   ['something else', 'thrown', true],
