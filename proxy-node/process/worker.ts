@@ -15,6 +15,7 @@ import { UnexpectedErrors } from '../observe/unexpected.ts'
 import { drainPlan } from '../session/drain.ts'
 import type { Mode } from '../session/ports.ts'
 import { Sessions } from '../session/sessions.ts'
+import { makeTextTables } from '../topology/partition/text-tables.ts'
 import {
   Channel,
   type IdRange,
@@ -120,6 +121,7 @@ class Worker {
   }
 
   async listen(): Promise<void> {
+    if (this.settings.mode.kind === 'oceanbase') makeTextTables()
     this.clusters.start()
     this.listener = await this.transport.listen({ fd: this.listenDescriptor }, () =>
       this.sessions.accept(),

@@ -12,7 +12,7 @@ import { createConnection } from 'mysql2/promise'
 import { installKernel, startKernel } from '../../infra/local/kernel.ts'
 import {
   collationRanges,
-  impliedWeights,
+  writeImplied,
 } from '../../proxy-node/topology/partition/implied-weights.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
@@ -42,6 +42,11 @@ function weightsOf(hex) {
   for (let at = 0; at < hex.length; at += 4)
     weights.push(Number.parseInt(hex.slice(at, at + 4), 16))
   return weights
+}
+
+function impliedWeights(name, point) {
+  const weights = new Int32Array(2)
+  return weights.slice(0, writeImplied(name, point, weights, 0))
 }
 
 /** A length for each code point, 255 for what the rule gives; then the weights, each less the one before. */

@@ -37,6 +37,9 @@ export function charsetNamed(name: string): Charset | undefined {
   }
 }
 
+const NEWLINE = 0x0a
+const REPLACEMENT = 0xfffd
+
 export function isAscii(bytes: Uint8Array): boolean {
   for (let at = 0; at < bytes.length; at++) if ((bytes[at] as number) >= 0x80) return false
   return true
@@ -112,25 +115,41 @@ function latin1Of(point: number): number | undefined {
   return special < 0 || point > 0xffff ? undefined : 0x80 + special
 }
 
-/** Built when first asked for: the bytes of each character by what the decoder makes of them. */
-const GBK_PAIRS = new Map<string, readonly number[]>()
+/** The two bytes of each character of the basic plane, by what the decoder makes of them; 0 for none. */
+let gbkPairs: Uint16Array | undefined
 
 function doubles(text: string): Uint8Array | undefined {
-  if (GBK_PAIRS.size === 0) fillPairs()
+  const pairs = pairsOfGbk()
   const bytes: number[] = []
   for (const character of text) {
     const point = character.codePointAt(0) ?? 0
-    const pair = point < 0x80 ? [point] : GBK_PAIRS.get(character)
-    if (pair === undefined) return undefined
-    bytes.push(...pair)
+    const pair = pairs[point] ?? 0
+    if (point < 0x80) bytes.push(point)
+    else if (pair === 0) return undefined
+    else bytes.push(pair >> 8, pair & 0xff)
   }
   return Uint8Array.from(bytes)
 }
 
-function fillPairs(): void {
-  for (let lead = 0x81; lead < 0xff; lead++)
-    for (let trail = 0x40; trail < 0xff; trail++) {
-      const text = textOfBytes(Uint8Array.of(lead, trail), 'gbk')
-      if (text !== undefined && !GBK_PAIRS.has(text)) GBK_PAIRS.set(text, [lead, trail])
-    }
+/** Made once a process. */
+export function pairsOfGbk(): Uint16Array {
+  if (gbkPairs !== undefined) return gbkPairs
+  const pairs = new Uint16Array(0x1_0000)
+  const decoder = new TextDecoder('gbk')
+  for (let lead = 0x81; lead < 0xff; lead++) fillRow(pairs, decoder, lead)
+  gbkPairs = pairs
+  return pairs
+}
+
+/** A row is decoded at once, with line feeds between, which belong to no character. */
+function fillRow(pairs: Uint16Array, decoder: TextDecoder, lead: number): void {
+  const row: number[] = []
+  for (let trail = 0x40; trail < 0xff; trail++) row.push(lead, trail, NEWLINE)
+  const texts = decoder.decode(Uint8Array.from(row)).split('\n')
+  for (let trail = 0x40; trail < 0xff; trail++) {
+    const text = texts[trail - 0x40] ?? ''
+    const point = text.charCodeAt(0)
+    const isOne = text.length === 1 && point !== REPLACEMENT
+    if (isOne && pairs[point] === 0) pairs[point] = (lead << 8) | trail
+  }
 }

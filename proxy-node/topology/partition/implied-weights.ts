@@ -37,16 +37,32 @@ const EXTENSIONS: Readonly<Record<WeightTable, readonly Range[]>> = {
   ],
 }
 
-/** The weights of a code point that the table leaves to the rule. */
-export function impliedWeights(table: WeightTable, point: number): readonly number[] {
-  if (table === 'general') return [point > 0xffff ? BEYOND_BMP : point]
-  if (table === 'unicode' && point > 0xffff) return [BEYOND_BMP]
-  const base = baseOf(table, point)
-  return [base + (point >> 15), (point & 0x7fff) | 0x8000]
+/** Writes the weights of a code point that the table leaves to the rule behind `at`; where they end. */
+export function writeImplied(
+  table: WeightTable,
+  point: number,
+  into: Int32Array,
+  at: number,
+): number {
+  const isAlone = table === 'general' || (table === 'unicode' && point > 0xffff)
+  if (isAlone) {
+    into[at] = point > 0xffff ? BEYOND_BMP : point
+    return at + 1
+  }
+  into[at] = baseOf(table, point) + (point >> 15)
+  into[at + 1] = (point & 0x7fff) | 0x8000
+  return at + 2
 }
 
 function baseOf(table: WeightTable, point: number): number {
-  const isIn = ([from, to]: Range) => point >= from && point <= to
-  if (UNIFIED[table].some(isIn)) return BASE.unified
-  return EXTENSIONS[table].some(isIn) ? BASE.extension : BASE.other
+  if (isIn(UNIFIED[table], point)) return BASE.unified
+  return isIn(EXTENSIONS[table], point) ? BASE.extension : BASE.other
+}
+
+function isIn(ranges: readonly Range[], point: number): boolean {
+  for (let at = 0; at < ranges.length; at++) {
+    const range = ranges[at] as Range
+    if (point >= range[0] && point <= range[1]) return true
+  }
+  return false
 }

@@ -1,9 +1,9 @@
 /**
- * Weights of code points by collation, unpacked when the first table with that collation is met: about
- * 1 MB each. The packed tables are made by test/support/collation-weights.mjs.
+ * Weights of code points by collation, unpacked once a process: all together less than 1 MB, as most
+ * follow from a rule. The packed tables are made by test/support/collation-weights.mjs.
  */
 import { inflateRawSync } from 'node:zlib'
-import { collationRanges, impliedWeights, type WeightTable } from './implied-weights.ts'
+import { collationRanges, type WeightTable, writeImplied } from './implied-weights.ts'
 import { GENERAL } from './weights/general.ts'
 import { UCA900 } from './weights/uca900.ts'
 import { UNICODE } from './weights/unicode.ts'
@@ -19,12 +19,20 @@ const PACKED: Readonly<Record<WeightTable, string>> = {
 /** A length of this says that the rule gives the weights. */
 const IMPLIED = 255
 const MOST_WEIGHTS = 8
+/** Places of a page, and of the bits that tell one in it. */
+const PAGE = 256
+const PAGE_BITS = 8
+const LENGTH_BITS = 4
+const LENGTH_MASK = 0xf
+const BY_RULE = -1
 
 /** All weights of one collation. Hot path: see the rules. */
 export class Weights {
   private readonly name: WeightTable
-  /** Where the weights of a place begin; one more than there are places. */
-  private readonly starts: Int32Array
+  /** Where a page's entries begin; BY_RULE when the rule gives all its weights. */
+  private readonly pages: Int32Array
+  /** Where the weights of a place begin, and how many there are; or BY_RULE. */
+  private readonly entries: Int32Array
   private readonly values: Uint16Array
 
   constructor(name: WeightTable) {
@@ -33,49 +41,55 @@ export class Weights {
     const places = collationRanges.reduce((sum, [from, to]) => sum + to - from + 1, 0)
     const lengths = packed.subarray(0, places)
     const steps = packed.subarray(places)
-    this.starts = new Int32Array(places + 1)
-    const values = new Uint16Array(places * 2 + steps.length)
-    const count = this.unpack(lengths, steps, values)
-    this.values = values.slice(0, count)
+    this.pages = new Int32Array(Math.ceil(places / PAGE)).fill(BY_RULE)
+    this.entries = new Int32Array(this.arrange(lengths)).fill(BY_RULE)
+    this.values = new Uint16Array(steps.length / 2)
+    this.unpack(lengths, steps)
   }
 
-  private unpack(lengths: Uint8Array, steps: Uint8Array, values: Uint16Array): number {
-    const half = steps.length / 2
+  /** Gives each page that needs them its entries; how many all need. */
+  private arrange(lengths: Uint8Array): number {
+    let room = 0
+    for (let place = 0; place < lengths.length; place++) {
+      if (lengths[place] === IMPLIED || this.pages[place >> PAGE_BITS] !== BY_RULE) continue
+      this.pages[place >> PAGE_BITS] = room
+      room += PAGE
+    }
+    return room
+  }
+
+  private unpack(lengths: Uint8Array, steps: Uint8Array): void {
+    const { pages, entries, values } = this
     let filled = 0
-    let step = 0
     let weight = 0
-    let place = 0
-    for (const [from, to] of collationRanges)
-      for (let point = from; point <= to; point++, place++) {
-        const length = lengths[place] as number
-        if (length === IMPLIED)
-          for (const implied of impliedWeights(this.name, point)) values[filled++] = implied
-        else
-          for (let index = 0; index < length; index++, step++) {
-            const difference = ((steps[step] as number) << 8) | (steps[half + step] as number)
-            weight = (weight + difference) & 0xffff
-            values[filled++] = weight
-          }
-        this.starts[place + 1] = filled
+    for (let place = 0; place < lengths.length; place++) {
+      const length = lengths[place] as number
+      if (length === IMPLIED) continue
+      const entry = (pages[place >> PAGE_BITS] as number) + (place & (PAGE - 1))
+      entries[entry] = (filled << LENGTH_BITS) | length
+      for (let index = 0; index < length; index++, filled++) {
+        const high = steps[filled] as number
+        const low = steps[values.length + filled] as number
+        weight = (weight + ((high << 8) | low)) & 0xffff
+        values[filled] = weight
       }
-    return filled
+    }
   }
 
   /** Writes the weights of `point` behind `at` and answers where they end: at most eight. */
   write(point: number, into: Int32Array, at: number): number {
-    const place = placeOf(point)
-    if (place < 0) return this.writeImplied(point, into, at)
-    const end = this.starts[place + 1] as number
+    const entry = this.entryOf(placeOf(point))
+    if (entry < 0) return writeImplied(this.name, point, into, at)
     let filled = at
-    for (let index = this.starts[place] as number; index < end; index++)
-      into[filled++] = this.values[index] as number
+    const start = entry >> LENGTH_BITS
+    const end = start + (entry & LENGTH_MASK)
+    for (let index = start; index < end; index++) into[filled++] = this.values[index] as number
     return filled
   }
 
-  private writeImplied(point: number, into: Int32Array, at: number): number {
-    let filled = at
-    for (const weight of impliedWeights(this.name, point)) into[filled++] = weight
-    return filled
+  private entryOf(place: number): number {
+    const page = place < 0 ? BY_RULE : (this.pages[place >> PAGE_BITS] as number)
+    return page < 0 ? BY_RULE : (this.entries[page + (place & (PAGE - 1))] as number)
   }
 }
 
