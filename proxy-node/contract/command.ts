@@ -17,6 +17,12 @@ export const VERBS = [
   'start',
   'stop',
   'restart',
+  'upgrade',
+  'revert',
+  'refresh',
+  'drain',
+  'undrain',
+  'check',
   'status',
   'report',
   'uninstall',
@@ -49,10 +55,17 @@ export const orderEntrySchema = z.object({
   expiresAt: z.int().optional(),
   /** What the node should be afterwards; absent for status and report. */
   desired: desiredNodeSchema.optional(),
-  /** For install only. */
+  /** For install and upgrade. */
   package: packageRefSchema.optional(),
-  /** For restart: only `force` exists so far. */
-  mode: z.enum(['force']).optional(),
+  /**
+   * For restart, upgrade and revert. `hot`: another process takes the listening sockets over and clients
+   * stay until they are drained. `force`: stop, start; clients are cut. Absent: `force`, as orders of before said.
+   */
+  mode: z.enum(['hot', 'force']).optional(),
+  /** How long clients may stay with a process that is being replaced or drained, seconds; absent: as the proxy is set. */
+  drainSec: z.int().min(0).max(86_400).optional(),
+  /** For drain: done when no more clients than these are left. */
+  maxClients: z.int().min(0).optional(),
 })
 
 export type OrderEntry = z.infer<typeof orderEntrySchema>
