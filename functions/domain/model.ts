@@ -84,6 +84,7 @@ export const NODE_STATUSES = [
   'STARTING',
   'STOPPING',
   'RESTARTING',
+  'UPGRADING',
   'REFRESHING',
   'DELETING',
 ] as const
@@ -106,6 +107,8 @@ export type Node = {
   readonly createdAt: number
   readonly updatedAt: number
   readonly desiredState: 'RUNNING' | 'STOPPED'
+  /** What it should run, where that is not its cluster's version. */
+  readonly desiredVersion: string | null
   /** Computed from report and holder (PL2), never stored. */
   readonly status: NodeStatus
   readonly heldBy: Hold | null
@@ -158,13 +161,19 @@ export const OPERATION_TYPES = [
   'start',
   'stop',
   'restart',
+  'upgrade',
+  'refresh',
   'change-links',
+  'change-parameters',
   /** Children, one a node (PL3). */
   'create-node',
   'delete-node',
   'start-node',
   'stop-node',
   'restart-node',
+  'upgrade-node',
+  /** Puts back what an upgrade of the node has replaced. */
+  'revert-node',
   'refresh-node',
 ] as const
 
@@ -173,10 +182,15 @@ export type OperationType = (typeof OPERATION_TYPES)[number]
 export const OPERATION_PHASES = [
   'PENDING',
   'RUNNING',
+  /** No other node is begun until it is resumed. */
+  'PAUSED',
   'CANCELLING',
+  'ROLLING_BACK',
   'SUCCEEDED',
   'FAILED',
   'CANCELLED',
+  /** It failed or was called off, and all that it had changed is as it was. */
+  'ROLLED_BACK',
 ] as const
 
 export type OperationPhase = (typeof OPERATION_PHASES)[number]
@@ -218,6 +232,9 @@ export type Operation = {
     readonly stepsTotal: number
     readonly nodesDone: number
     readonly nodesTotal: number
+    /** Waves of a rollout, 1 for what is done at once, and the one that is worked on. */
+    readonly waves: number
+    readonly wave: number
   }
   readonly error: ProblemView | null
 }

@@ -35,7 +35,7 @@ export function desiredNode(source: OrderSource, node: NodeRecord): DesiredNode 
     clusterName: cluster.name,
     nodeId: node.id,
     state: node.desiredState,
-    version: spec.version,
+    version: node.desiredVersion ?? spec.version,
     ports: { sql: node.sqlPort, exporter: node.exporterPort },
     home: spec.install.path,
     proxyId: node.proxyId,
@@ -67,7 +67,18 @@ function linkOf({ cluster, obClusters, configServiceUrl }: OrderSource): Desired
   }
 }
 
-const WITH_DESIRED: readonly Verb[] = ['install', 'start', 'stop', 'restart', 'uninstall']
+const WITH_DESIRED: readonly Verb[] = [
+  'install',
+  'start',
+  'stop',
+  'restart',
+  'upgrade',
+  'revert',
+  'refresh',
+  'uninstall',
+]
+const WITH_PACKAGE: readonly Verb[] = ['install', 'upgrade']
+const WITH_WAY: readonly Verb[] = ['restart', 'upgrade', 'revert']
 
 /** @param step key of the node's ledger: the step's name, for a repeated question with its number. */
 export function orderEntry(
@@ -81,10 +92,29 @@ export function orderEntry(
     step,
     attempt,
     fence: operation.fence ?? 1,
-    ...(WITH_DESIRED.includes(verb) ? { desired: desiredNode(of.source, of.node) } : {}),
-    ...(verb === 'install' && operation.package !== null ? { package: operation.package } : {}),
-    ...(verb === 'restart' ? { mode: 'force' as const } : {}),
+    ...(WITH_DESIRED.includes(verb) ? { desired: desiredBy(verb, operation, of) } : {}),
+    ...(WITH_PACKAGE.includes(verb) && operation.package !== null
+      ? { package: operation.package }
+      : {}),
+    ...(WITH_WAY.includes(verb) ? wayOf(operation) : {}),
   }
+}
+
+/** A node is told the version that it gets; it is written down when the node has it. */
+function desiredBy(
+  verb: Verb,
+  { package: wanted, tasks: [task] }: OperationRecord,
+  { source, node }: { readonly source: OrderSource; readonly node: NodeRecord },
+): DesiredNode {
+  const desired = desiredNode(source, node)
+  if (verb === 'upgrade' && wanted !== null) return { ...desired, version: wanted.version }
+  const before = task?.versionBefore
+  return verb === 'revert' && before !== undefined ? { ...desired, version: before } : desired
+}
+
+function wayOf({ tasks: [task] }: OperationRecord): Pick<OrderEntry, 'mode' | 'drainSec'> {
+  const { mode, drainSec } = task?.way ?? { mode: 'force', drainSec: null }
+  return drainSec === null ? { mode } : { mode, drainSec }
 }
 
 export type Addressed = {

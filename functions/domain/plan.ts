@@ -12,7 +12,12 @@ export type StepName =
   | 'start'
   | 'stop'
   | 'restart'
+  | 'baseline'
+  | 'upgrade'
+  | 'revert'
   | 'refresh'
+  | 'bake'
+  | 'gate'
   | 'uninstall'
   | 'verify'
   | 'forget'
@@ -20,13 +25,15 @@ export type StepName =
 
 /**
  * `local`: one transaction of ours. `remote`: a verb on the node. `watch`: waits for the node to
- * say what is wanted. `children`: ends when all children have.
+ * say what is wanted. `children`: ends when all children have. `timer`: the node is watched for as long
+ * as its task says.
  */
 export type StepRule =
   | { readonly kind: 'local'; readonly isLast: boolean }
   | { readonly kind: 'remote'; readonly verb: Verb; readonly deadlineMs: number }
   | { readonly kind: 'watch'; readonly verb: 'status'; readonly deadlineMs: number }
   | { readonly kind: 'children' }
+  | { readonly kind: 'timer' }
 
 const MINUTE_MS = 60_000
 
@@ -40,8 +47,12 @@ export const STEP_RULES: Readonly<Record<StepName, StepRule>> = {
   start: { kind: 'remote', verb: 'start', deadlineMs: 6 * MINUTE_MS },
   stop: { kind: 'remote', verb: 'stop', deadlineMs: 6 * MINUTE_MS },
   restart: { kind: 'remote', verb: 'restart', deadlineMs: 8 * MINUTE_MS },
-  // A start of what runs brings it up to date and lets it go on running.
-  refresh: { kind: 'remote', verb: 'start', deadlineMs: 6 * MINUTE_MS },
+  baseline: { kind: 'remote', verb: 'check', deadlineMs: 4 * MINUTE_MS },
+  upgrade: { kind: 'remote', verb: 'upgrade', deadlineMs: 20 * MINUTE_MS },
+  revert: { kind: 'remote', verb: 'revert', deadlineMs: 10 * MINUTE_MS },
+  refresh: { kind: 'remote', verb: 'refresh', deadlineMs: 6 * MINUTE_MS },
+  bake: { kind: 'timer' },
+  gate: { kind: 'remote', verb: 'check', deadlineMs: 4 * MINUTE_MS },
   uninstall: { kind: 'remote', verb: 'uninstall', deadlineMs: 6 * MINUTE_MS },
   verify: { kind: 'watch', verb: 'status', deadlineMs: 4 * MINUTE_MS },
   forget: { kind: 'local', isLast: true },
@@ -57,11 +68,24 @@ export const CHILD_TYPES = {
   start: 'start-node',
   stop: 'stop-node',
   restart: 'restart-node',
+  upgrade: 'upgrade-node',
+  refresh: 'refresh-node',
   'change-links': 'refresh-node',
+  'change-parameters': 'refresh-node',
 } as const satisfies Partial<Record<OperationType, OperationType>>
 
 export type ClusterOperationType = keyof typeof CHILD_TYPES
-export type NodeOperationType = (typeof CHILD_TYPES)[ClusterOperationType]
+export type NodeOperationType = (typeof CHILD_TYPES)[ClusterOperationType] | 'revert-node'
+
+/** Operation of a cluster → what puts back what it did on one node; absent: nothing can. */
+export const UNDO_TYPES: Readonly<Partial<Record<ClusterOperationType, NodeOperationType>>> = {
+  'create-cluster': 'delete-node',
+  'add-nodes': 'delete-node',
+  start: 'stop-node',
+  stop: 'start-node',
+  upgrade: 'revert-node',
+  'change-parameters': 'refresh-node',
+}
 
 const PLANS: Readonly<Record<OperationType, readonly StepName[]>> = {
   'create-cluster': ['prepare', 'children', 'run', 'finish'],
@@ -71,12 +95,17 @@ const PLANS: Readonly<Record<OperationType, readonly StepName[]>> = {
   start: ['children', 'run', 'finish'],
   stop: ['children', 'run', 'finish'],
   restart: ['children', 'run', 'finish'],
+  upgrade: ['children', 'run', 'finish'],
+  refresh: ['children', 'run', 'finish'],
   'change-links': ['children', 'run', 'finish'],
+  'change-parameters': ['children', 'run', 'finish'],
   'create-node': ['reserve', 'install', 'start', 'verify', 'finish'],
   'delete-node': ['stop', 'uninstall', 'forget'],
   'start-node': ['start', 'verify', 'finish'],
   'stop-node': ['stop', 'verify', 'finish'],
   'restart-node': ['restart', 'verify', 'finish'],
+  'upgrade-node': ['baseline', 'upgrade', 'verify', 'bake', 'gate', 'finish'],
+  'revert-node': ['revert', 'verify', 'finish'],
   'refresh-node': ['refresh', 'finish'],
 }
 
@@ -85,6 +114,11 @@ export function planOf(type: OperationType, task?: NodeTask): readonly StepName[
   if (type === 'delete-node' && task?.skipHostWork) return ['forget']
   if (type === 'create-node' && task?.desiredState === 'STOPPED')
     return ['reserve', 'install', 'finish']
+  if (type === 'restart-node' && task?.bakeMs !== undefined)
+    return ['baseline', 'restart', 'verify', 'bake', 'gate', 'finish']
+  // A change that needs a restart: stored first, in force with the new process.
+  if (type === 'refresh-node' && task?.way !== undefined)
+    return ['refresh', 'restart', 'verify', 'finish']
   return PLANS[type]
 }
 
@@ -104,5 +138,7 @@ export const HELD_STATUS: Readonly<Record<NodeOperationType, NodeStatus>> = {
   'start-node': 'STARTING',
   'stop-node': 'STOPPING',
   'restart-node': 'RESTARTING',
+  'upgrade-node': 'UPGRADING',
+  'revert-node': 'UPGRADING',
   'refresh-node': 'REFRESHING',
 }

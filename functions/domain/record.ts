@@ -16,6 +16,7 @@ import type {
   Step,
 } from './model.ts'
 import type { StepName } from './plan.ts'
+import type { RolloutState } from './rollout.ts'
 
 type Stored = { readonly version: number }
 
@@ -66,6 +67,8 @@ export type NodeRecord = Stored & {
   readonly createdAt: number
   readonly updatedAt: number
   readonly desiredState: 'RUNNING' | 'STOPPED'
+  /** Absent: its cluster's. */
+  readonly desiredVersion?: string
   readonly hold: Hold | null
   readonly conditions: readonly Condition[]
 }
@@ -115,6 +118,13 @@ export type RootServicesRecord = Stored & {
 /** `version` counts writes here as in every record. */
 export type PackageRecord = Stored & Omit<Package, 'version'> & { readonly packageVersion: string }
 
+/** How a proxy is replaced by its successor. */
+export type Way = {
+  readonly mode: 'hot' | 'force'
+  /** How long clients may stay with the old process, seconds; null: as the proxy is set. */
+  readonly drainSec: number | null
+}
+
 /** What an operation does on one node. */
 export type NodeTask = {
   readonly nodeId: string
@@ -127,6 +137,12 @@ export type NodeTask = {
   readonly name: string | null
   readonly number: number
   readonly skipHostWork: boolean
+  /** For restart and upgrade; absent: force, as before there was another. */
+  readonly way?: Way
+  /** How long the node is watched before it counts as done; absent: not at all. */
+  readonly bakeMs?: number
+  /** What it ran before, for who puts it back. */
+  readonly versionBefore?: string
 }
 
 export type OperationRecord = Stored & {
@@ -155,6 +171,12 @@ export type OperationRecord = Stored & {
   /** Place in the plan: steps before it are done. */
   readonly stepsDone: number
   readonly nodesDone: number
+  /** Absent: all nodes at once, nothing is put back. */
+  readonly rollout?: RolloutState
+  /** Parameters before a change of them, for who puts them back. */
+  readonly parametersBefore?: Readonly<Record<string, string>>
+  /** What it did was put back, or is being. */
+  readonly isUndone?: boolean
 }
 
 /** Exists while an operation is open: who drives it now, and when the sweeper looks at the latest. */

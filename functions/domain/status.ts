@@ -45,7 +45,7 @@ function isStale(report: ReportRecord, now: number): boolean {
 
 /** A node as callers see it. */
 export function nodeView(record: NodeRecord, report: ReportRecord | null, now: number): Node {
-  const { hold, version: _, conditions, ...rest } = record
+  const { hold, version: _, conditions, desiredVersion, ...rest } = record
   const stale: Condition[] =
     report !== null && isStale(report, now)
       ? [
@@ -60,6 +60,7 @@ export function nodeView(record: NodeRecord, report: ReportRecord | null, now: n
       : []
   return {
     ...rest,
+    desiredVersion: desiredVersion ?? null,
     status: nodeStatus(record, report, now),
     heldBy: hold,
     conditions: [...conditions, ...stale],
@@ -95,7 +96,7 @@ export function conditionsAfter(
   ended: {
     readonly operationId: string
     readonly type: OperationType
-    readonly phase: 'SUCCEEDED' | 'FAILED' | 'CANCELLED'
+    readonly phase: 'SUCCEEDED' | 'FAILED' | 'CANCELLED' | 'ROLLED_BACK'
     readonly detail: string
     readonly at: number
   },

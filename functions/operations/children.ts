@@ -9,6 +9,11 @@ export function childId(parent: OperationRecord, index: number): string {
   return derivedId('operation', parent.id, index)
 }
 
+/** Of the operation that puts a task's node back; each round has its own. */
+export function undoId(parent: OperationRecord, task: number): string {
+  return childId(parent, parent.tasks.length * parent.round + task)
+}
+
 export async function childrenOf(
   store: Store,
   parent: OperationRecord,
@@ -41,8 +46,7 @@ type Opening = {
 async function openChild(store: Store, opening: Opening): Promise<void> {
   const { parent, index, task } = opening
   const existing = await store.get('operation', { id: childId(parent, index) })
-  if (existing !== null && (existing.round >= parent.round || existing.phase === 'SUCCEEDED'))
-    return
+  if (existing !== null && (existing.round >= parent.round || isDone(existing))) return
   const child =
     existing === null
       ? newChild(opening)
@@ -96,9 +100,14 @@ function desiredAfter(
   return type === 'stop-node' ? 'STOPPED' : before
 }
 
-/** As it was when it failed, to go on from there. */
+function isDone({ phase, isUndone }: OperationRecord): boolean {
+  return phase === 'SUCCEEDED' && isUndone !== true
+}
+
+/** As it was when it failed, to go on from there; from the beginning if it was put back. */
 export function reopened(operation: OperationRecord, round: number): OperationRecord {
-  return { ...operation, phase: 'PENDING', round, error: null, endedAt: null }
+  const again = { ...operation, phase: 'PENDING' as const, round, error: null, endedAt: null }
+  return operation.isUndone === true ? { ...again, stepsDone: 0, isUndone: false } : again
 }
 
 function newChild({ parent, index, task, clusterName, now }: Opening): OperationRecord {

@@ -19,6 +19,7 @@ import { beginStep, type Ending, endOf, endStep, releaseCluster, workDone } from
 import { hasEnded, membersOf } from './member.ts'
 import { NodeWork, type Turn } from './node-work.ts'
 import type { EngineDeps } from './ports.ts'
+import { beginUndo, isAnyAtWork, isToPause, openUndo, paceOf, toUndo, undoOf } from './rollouts.ts'
 
 /** Whoever finds it older takes over (PL1). */
 const LEASE_MS = 30_000
@@ -29,9 +30,6 @@ const TROUBLE_MS = 5_000
 /** The sweeper looks at an open operation this often, whatever else happens (PL4). */
 const SWEEP_MS = 60_000
 const AGAIN: Turn = { kind: 'again' }
-
-/** Nodes of one cluster that an operation works on at once, where not all. */
-const MAX_IN_FLIGHT: Partial<Record<OperationRecord['type'], number>> = { restart: 1 }
 
 export class Engine {
   private readonly deps: EngineDeps
@@ -131,22 +129,44 @@ export class Engine {
 
   private async driveAll(operation: OperationRecord): Promise<Turn> {
     const { store } = this.deps
-    const members = await membersOf(store, await childrenOf(store, operation))
+    const children = await childrenOf(store, operation)
+    if ((operation.rollout?.undo ?? null) !== null) return this.driveBack(operation, children)
+    const members = await membersOf(store, children)
     if (members.every(member => hasEnded(member.operation)))
-      return this.childrenEnded(
-        operation,
-        members.map(member => member.operation),
-      )
-    const maxInFlight = MAX_IN_FLIGHT[operation.type] ?? Number.POSITIVE_INFINITY
+      return this.childrenEnded(operation, children)
+    if (isToPause(operation, members)) {
+      await store.commit([put('operation', { ...operation, phase: 'PAUSED' })])
+      return AGAIN
+    }
     const turn = await this.nodeWork.turn({
       driver: operation,
       members,
       source: await this.sourceOf(operation),
-      maxInFlight,
-      isFailFast: Number.isFinite(maxInFlight),
+      ...paceOf(operation, members),
     })
     await this.noteProgress(operation)
-    return turn
+    const isIdle = operation.phase === 'PAUSED' && !isAnyAtWork(members)
+    return isIdle && turn.kind === 'wait' ? { kind: 'wait', delayMs: SWEEP_MS } : turn
+  }
+
+  /** Puts back what is to be put back, then ends. */
+  private async driveBack(
+    operation: OperationRecord,
+    children: readonly OperationRecord[],
+  ): Promise<Turn> {
+    const { store } = this.deps
+    await openUndo(store, operation, children, this.now())
+    const undo = await undoOf(store, operation)
+    const members = await membersOf(store, undo)
+    if (!members.every(member => hasEnded(member.operation)))
+      return this.nodeWork.turn({
+        driver: operation,
+        members,
+        source: await this.sourceOf(operation),
+        maxInFlight: operation.rollout?.rollout.maxUnavailable ?? 1,
+        isFailFast: false,
+      })
+    return this.endCluster(operation, wentBack(operation, { children, undo, now: this.now() }))
   }
 
   private async noteProgress(operation: OperationRecord): Promise<void> {
@@ -166,6 +186,12 @@ export class Engine {
       const { code = 'internal-error', detail = '' } = first.error ?? {}
       const text = `${failed.length} of ${operation.tasks.length} nodes failed; ${first.target.name}: ${detail}`
       const error = { code, detail: text.slice(0, 600) }
+      const undo = toUndo(operation, children)
+      if (undo.length > 0) {
+        const cluster = await this.deps.store.get('cluster', { id: operation.clusterId })
+        await this.deps.store.commit(beginUndo(operation, cluster, undo, error))
+        return AGAIN
+      }
       return this.endCluster(operation, { phase: 'FAILED', error, now: this.now() })
     }
     const areAllDone =
@@ -340,6 +366,32 @@ function tokenSecretsOf({ name, configToken }: ClusterRecord): readonly string[]
   return Array.from({ length: number }, (_none, index) =>
     configTokenSecretOf(name, index + 1),
   ).slice(-2)
+}
+
+/** Rolled back is what has left nothing behind; else it has failed, and says what could not be put back. */
+function wentBack(
+  { error, tasks }: OperationRecord,
+  of: {
+    readonly children: readonly OperationRecord[]
+    readonly undo: readonly OperationRecord[]
+    readonly now: number
+  },
+): Ending {
+  const stuck = of.undo.find(({ phase }) => phase !== 'SUCCEEDED')
+  const isLeft = of.children.some(({ phase, isUndone }) => phase === 'SUCCEEDED' && !isUndone)
+  const cause = error?.detail ?? 'rolled back on request'
+  if (stuck !== undefined) {
+    const detail = `${cause}; ${stuck.target.name} was not put back: ${stuck.error?.detail ?? ''}`
+    const code = error?.code ?? stuck.error?.code ?? 'internal-error'
+    return { phase: 'FAILED', error: { code, detail: detail.slice(0, 600) }, now: of.now }
+  }
+  if (!isLeft) return { phase: 'ROLLED_BACK', error, now: of.now }
+  const detail = `${cause}; ${of.undo.length} of ${tasks.length} nodes were put back`
+  return {
+    phase: 'FAILED',
+    error: { code: error?.code ?? 'internal-error', detail: detail.slice(0, 600) },
+    now: of.now,
+  }
 }
 
 function succeeded(now: number): Ending {

@@ -9,7 +9,7 @@ export type Member = {
   readonly node: NodeRecord | null
 }
 
-const ENDED = ['SUCCEEDED', 'FAILED', 'CANCELLED']
+const ENDED = ['SUCCEEDED', 'FAILED', 'CANCELLED', 'ROLLED_BACK']
 
 export function hasEnded({ phase }: OperationRecord): boolean {
   return ENDED.includes(phase)

@@ -61,9 +61,18 @@ export async function runLocalStep(
 async function finish(store: Store, member: Member, now: number): Promise<void> {
   await store.commit([
     ...lastStep(member, now),
-    ...releaseNode(member.node, member.operation, succeeded(now)),
+    ...releaseNode(withVersion(member), member.operation, succeeded(now)),
     ...workDone(await workOf(store, member.operation)),
   ])
+}
+
+/** What the node was given is what it should run from now on. */
+function withVersion({ node, operation }: Member): NodeRecord | null {
+  const { type, package: wanted, tasks } = operation
+  const before = tasks[0]?.versionBefore
+  if (node === null) return null
+  if (type === 'upgrade-node' && wanted !== null) return { ...node, desiredVersion: wanted.version }
+  return type === 'revert-node' && before !== undefined ? { ...node, desiredVersion: before } : node
 }
 
 function succeeded(now: number): Ending {

@@ -3,10 +3,12 @@
  * sends what can be sent. A pure function of what is stored: it can run twice, or stop anywhere.
  * Source: management-beyond.md §4, PL1-PL3.
  */
+
+import { type Facts, gateFailure } from '../domain/gates.ts'
 import type { ProblemView } from '../domain/model.ts'
 import { ledgerStep, type OrderSource } from '../domain/order.ts'
 import { outcomeOf, type StepOutcome } from '../domain/outcome.ts'
-import { STEP_RULES, wantedStatus } from '../domain/plan.ts'
+import { STEP_RULES, type StepRule, wantedStatus } from '../domain/plan.ts'
 import type { OperationRecord, StepRecord, WaveRecord } from '../domain/record.ts'
 import type { Invocation, SendOutcome } from '../domain/remote.ts'
 import { put } from '../domain/store.ts'
@@ -51,6 +53,8 @@ export type Drive = {
   /** Most nodes that are worked on at once, and whether a failure keeps the others untouched. */
   readonly maxInFlight: number
   readonly isFailFast: boolean
+  /** Operations that may begin now; undefined: any. */
+  readonly mayBegin?: ReadonlySet<string>
 }
 
 export class NodeWork {
@@ -148,6 +152,10 @@ export class NodeWork {
     now: number,
   ): Promise<void> {
     const { store } = this.deps
+    if (step.name === 'gate') {
+      const failure = gateFailure(await this.baselineOf(member), outcome.facts ?? {})
+      if (failure !== null) return this.fail(member, failure, outcome.output)
+    }
     const isAnswer =
       STEP_RULES[step.name].kind !== 'watch' ||
       outcome.facts?.['status'] === wantedStatus(member.operation.type)
@@ -158,6 +166,18 @@ export class NodeWork {
     }
     if (isLate(step, now)) return this.fail(member, error, outcome.output)
     await store.commit([put('step', { ...step, wave: null, notBefore: now + ASK_AGAIN_MS, error })])
+  }
+
+  /** What the node said before it was touched; null when that was not kept. */
+  private async baselineOf({ operation }: Member): Promise<Facts | null> {
+    const n = operation.plan.indexOf('baseline')
+    const step = n < 0 ? null : await this.deps.store.get('step', { operationId: operation.id, n })
+    try {
+      return step?.output ? (JSON.parse(step.output) as Facts) : null
+    } catch {
+      // Cut off: a node that says so much is judged without its past.
+      return null
+    }
   }
 
   /** The deadline has passed: the node is asked once more before its silence counts. */
@@ -214,6 +234,7 @@ export class NodeWork {
       return true
     }
     if (!mayBegin(drive, member)) return false
+    if (ruleOf(member)?.kind === 'timer') return this.bake(member, now)
     const verb = verbOf(member)
     if (verb === null) {
       const error = await runLocalStep(store, member, now)
@@ -231,9 +252,33 @@ export class NodeWork {
     return this.moveRemote(member, member.step, now)
   }
 
-  private async begin({ operation, step }: Member, now: number): Promise<void> {
-    const name = operation.plan[operation.stepsDone]
-    const rule = name === undefined ? undefined : STEP_RULES[name]
+  /** Watched for as long as its task says; what it reports meanwhile may end that early. */
+  private async bake(member: Member, now: number): Promise<boolean> {
+    const { operation, step, node } = member
+    if (step?.phase !== 'RUNNING') {
+      await this.begin(member, now, now + (operation.tasks[0]?.bakeMs ?? 0))
+      return true
+    }
+    const key = { clusterId: node?.clusterId ?? '', nodeId: node?.id ?? '' }
+    const said = node === null ? null : await this.deps.store.get('report', key)
+    if (
+      said !== null &&
+      said.receivedAt >= (step.startedAt ?? now) &&
+      said.report.status !== 'RUNNING'
+    ) {
+      const { status, reason } = said.report
+      const detail = `the node says ${status}: ${reason ?? 'no reason given'}`.slice(0, 600)
+      await this.fail(member, { code: 'gate-failed', detail })
+      return true
+    }
+    if (now < (step.notBefore ?? now)) return false
+    await passStep(this.deps.store, member, now, null)
+    return true
+  }
+
+  private async begin(member: Member, now: number, notBefore: number | null = null): Promise<void> {
+    const { operation, step } = member
+    const rule = ruleOf(member)
     const deadlineAt = rule !== undefined && 'deadlineMs' in rule ? now + rule.deadlineMs : null
     await this.deps.store.commit([
       put('operation', {
@@ -241,7 +286,7 @@ export class NodeWork {
         phase: operation.phase === 'PENDING' ? 'RUNNING' : operation.phase,
         startedAt: operation.startedAt ?? now,
       }),
-      put('step', beginStep(operation, step, now, deadlineAt)),
+      put('step', { ...beginStep(operation, step, now, deadlineAt), notBefore }),
     ])
   }
 
@@ -333,6 +378,11 @@ export class NodeWork {
   }
 }
 
+function ruleOf({ operation }: Member): StepRule | undefined {
+  const name = operation.plan[operation.stepsDone]
+  return name === undefined ? undefined : STEP_RULES[name]
+}
+
 /** Dropped waves leave no number behind: the clock makes a comment unlike any before it. */
 function nextNumber(waves: readonly WaveRecord[], now: number): number {
   return Math.max(now, ...waves.map(({ n }) => n + 1))
@@ -364,8 +414,10 @@ function isAlmostDone({ operation: { plan, stepsDone } }: Member): boolean {
   return stepsDone > 0 && left.every(name => STEP_RULES[name].kind === 'local')
 }
 
-function mayBegin({ members, maxInFlight }: Drive, member: Member): boolean {
+function mayBegin(drive: Drive, member: Member): boolean {
+  const { members, maxInFlight } = drive
   if (hasBegun(member)) return true
+  if (drive.mayBegin?.has(member.operation.id) === false) return false
   const atWork = members.filter(each => hasBegun(each) && !hasEnded(each.operation))
   return atWork.length < maxInFlight
 }

@@ -1,0 +1,172 @@
+/**
+ * How a fleet's operation goes from wave to wave, and how it goes back: which nodes may begin, when it
+ * waits for a human, and the operations that put back what a wave has changed. The state is the
+ * operation's own record and its children's; nothing else is remembered. Source: management-beyond.md §6.
+ */
+import type { ProblemView } from '../domain/model.ts'
+import { isClusterOperation, planOf, UNDO_TYPES } from '../domain/plan.ts'
+import type { ClusterRecord, OperationRecord } from '../domain/record.ts'
+import { mayBegin, type RolloutState, undoneWith } from '../domain/rollout.ts'
+import { type Change, decide, put, type Store } from '../domain/store.ts'
+import { lockNode, undoId } from './children.ts'
+import { hasBegun, hasEnded, type Member } from './member.ts'
+import type { Drive } from './node-work.ts'
+
+export type Pace = Pick<Drive, 'maxInFlight' | 'isFailFast' | 'mayBegin'>
+
+const NONE: ReadonlySet<string> = new Set()
+
+/** Which of the children, in the order of the tasks, may begin now, and how many at once. */
+export function paceOf(operation: OperationRecord, members: readonly Member[]): Pace {
+  const { rollout: state, phase } = operation
+  if (state === undefined) {
+    // As it was before there were rollouts.
+    const isOneByOne = operation.type === 'restart'
+    return { maxInFlight: isOneByOne ? 1 : Number.POSITIVE_INFINITY, isFailFast: isOneByOne }
+  }
+  const { maxUnavailable, onFailure } = state.rollout
+  const pace = { maxInFlight: maxUnavailable, isFailFast: onFailure !== 'pause' }
+  if (phase === 'PAUSED') return { ...pace, isFailFast: false, mayBegin: NONE }
+  return { ...pace, mayBegin: idsOf(members, mayBegin(state, judging(members))) }
+}
+
+function judging(members: readonly Member[]) {
+  const phaseOf = (task: number) => members[task]?.operation.phase
+  return {
+    isDone: (task: number) => phaseOf(task) === 'SUCCEEDED',
+    hasFailed: (task: number) => phaseOf(task) === 'FAILED',
+  }
+}
+
+function idsOf(members: readonly Member[], tasks: readonly number[]): ReadonlySet<string> {
+  return new Set(tasks.map(task => members[task]?.operation.id ?? ''))
+}
+
+/** Whether a failure stops it here until somebody decides; what is at work ends first. */
+export function isToPause(operation: OperationRecord, members: readonly Member[]): boolean {
+  if (operation.rollout?.rollout.onFailure !== 'pause' || operation.phase !== 'RUNNING')
+    return false
+  return members.some(({ operation: { phase } }) => phase === 'FAILED') && !isAnyAtWork(members)
+}
+
+export function isAnyAtWork(members: readonly Member[]): boolean {
+  return members.some(member => hasBegun(member) && !hasEnded(member.operation))
+}
+
+/** Tasks whose nodes an operation that failed puts back by itself; none: it ends as it is. */
+export function toUndo(
+  operation: OperationRecord,
+  children: readonly OperationRecord[],
+): readonly number[] {
+  const { rollout: state, phase } = operation
+  if (state?.rollout.onFailure !== 'rollback' || state.undo !== null) return []
+  if (phase === 'CANCELLING' || !isUndoable(operation)) return []
+  const failed = children.flatMap(({ phase: each }, task) => (each === 'FAILED' ? [task] : []))
+  return undoneWith(state, failed).filter(task => isTouched(children[task]))
+}
+
+/** Its node may have been changed: a step of it is done, or has failed. */
+export function isTouched(child: OperationRecord | undefined): boolean {
+  if (child === undefined || child.isUndone === true) return false
+  return child.stepsDone > 0 || child.phase === 'FAILED'
+}
+
+export function isUndoable({ type }: OperationRecord): boolean {
+  return isClusterOperation(type) && UNDO_TYPES[type] !== undefined
+}
+
+/** From here on it goes back; what it is of is set back first, so that nodes are told the old. */
+export function beginUndo(
+  operation: OperationRecord,
+  cluster: ClusterRecord | null,
+  undo: readonly number[],
+  error: ProblemView | null,
+): readonly Change[] {
+  const state: RolloutState | undefined = operation.rollout
+  if (state === undefined) return []
+  const { parametersBefore: parameters } = operation
+  return [
+    put('operation', { ...operation, phase: 'ROLLING_BACK', error, rollout: { ...state, undo } }),
+    ...(cluster === null || parameters === undefined
+      ? []
+      : [
+          put('cluster', {
+            ...cluster,
+            spec: { ...cluster.spec, parameters },
+            parameterVersion: cluster.parameterVersion + 1,
+          }),
+        ]),
+  ]
+}
+
+export async function undoOf(
+  store: Store,
+  operation: OperationRecord,
+): Promise<readonly OperationRecord[]> {
+  const tasks = operation.rollout?.undo ?? []
+  return store.getMany(
+    'operation',
+    tasks.map(task => ({ id: undoId(operation, task) })),
+  )
+}
+
+/** Makes the operations that put nodes back, each with its lock. Can run twice. */
+export async function openUndo(
+  store: Store,
+  parent: OperationRecord,
+  children: readonly OperationRecord[],
+  now: number,
+): Promise<void> {
+  for (const task of parent.rollout?.undo ?? []) {
+    const child = children[task]
+    if (child !== undefined) await decide(() => openOne(store, parent, child, { task, now }))
+  }
+}
+
+async function openOne(
+  store: Store,
+  parent: OperationRecord,
+  child: OperationRecord,
+  { task, now }: { readonly task: number; readonly now: number },
+): Promise<void> {
+  const id = undoId(parent, task)
+  const type = isClusterOperation(parent.type) ? UNDO_TYPES[parent.type] : undefined
+  if (type === undefined || (await store.get('operation', { id })) !== null) return
+  const tasks = child.tasks.map(({ bakeMs: _watched, ...each }) => each)
+  const undo: OperationRecord = {
+    ...child,
+    id,
+    type,
+    phase: 'PENDING',
+    createdAt: now,
+    startedAt: null,
+    endedAt: null,
+    error: null,
+    plan: planOf(type, tasks[0]),
+    tasks,
+    isSelfDriven: false,
+    stepsDone: 0,
+    nodesDone: 0,
+    version: 0,
+  }
+  const known = await store.get('operation', { id: child.id })
+  const done = known === null ? [] : [put('operation', { ...known, isUndone: true })]
+  const node = await store.get('node', { clusterId: parent.clusterId, id: child.target.id })
+  const host = node === null ? null : await store.get('host', { id: node.hostId })
+  const isFree = node !== null && node.hold === null
+  const open = isFree
+    ? lockNode(undo, node, host)
+    : [put('operation', heldByOther(undo, node?.name, now))]
+  await store.commit([...open, ...done])
+}
+
+function heldByOther(
+  operation: OperationRecord,
+  name: string | undefined,
+  now: number,
+): OperationRecord {
+  // A node that is gone needs nothing put back.
+  if (name === undefined) return { ...operation, phase: 'SUCCEEDED', endedAt: now }
+  const error = { code: 'node-state-conflict', detail: `${name} is held by another operation` }
+  return { ...operation, phase: 'FAILED', endedAt: now, error }
+}
