@@ -7,6 +7,7 @@ import type { AppContext, AppEnv } from './middleware/env.ts'
 import { principalMiddleware } from './middleware/principal.ts'
 import { knownProblem, problemResponse } from './middleware/problems.ts'
 import { jsonOnlyMiddleware, MAX_BODY_BYTES, requestIdMiddleware } from './middleware/requests.ts'
+import { clusterActions } from './routes/cluster-actions.ts'
 import { clusterRoutes } from './routes/clusters.ts'
 import { linkRoutes } from './routes/links.ts'
 import { nodeRoutes } from './routes/nodes.ts'
@@ -59,6 +60,7 @@ export function createApp({ plane, tokenSha256, newRequestId, log }: AppDeps) {
   )
   app.use(jsonOnlyMiddleware)
   app.route('/v1/clusters', clusterRoutes(plane))
+  app.route('/v1/clusters', clusterActions(plane))
   app.route('/v1/clusters', linkRoutes(plane))
   app.route('/v1/nodes', nodeRoutes(plane))
   app.route('/v1/operations', operationRoutes(plane))

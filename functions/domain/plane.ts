@@ -15,6 +15,7 @@ import type {
   Principal,
   Step,
 } from './model.ts'
+import type { Rollout } from './rollout.ts'
 
 export type Page<T> = { readonly items: readonly T[]; readonly nextCursor: string | null }
 
@@ -77,6 +78,20 @@ export type ObClusterInput = Pick<
 /** Which nodes of a cluster; absent: all. */
 export type NodesInput = { readonly nodes?: readonly string[] }
 
+/** `auto`: hot where every node can, else force. */
+export type ReplaceMode = 'hot' | 'force' | 'auto'
+
+export type ReplaceInput = NodesInput & {
+  readonly mode: ReplaceMode
+  readonly strategy?: 'rolling' | 'all-at-once'
+  /** What differs from the strategy's own. */
+  readonly rollout?: Partial<Rollout>
+  /** Must equal the name when all nodes are to go at once. */
+  readonly confirm?: string
+}
+
+export type UpgradeInput = ReplaceInput & { readonly version: string }
+
 export type DeleteInput = {
   /** Must equal the name. */
   readonly confirm?: string
@@ -96,12 +111,11 @@ export type Plane = {
     addNodes(asked: Asked, ref: string, nodes: readonly NodeInput[]): Promise<Outcome<Cluster>>
     start(asked: Asked, ref: string, input: NodesInput): Promise<Outcome<Cluster>>
     stop(asked: Asked, ref: string, input: NodesInput): Promise<Outcome<Cluster>>
-    /** Only `force` so far; `hot` is `operation-not-allowed`. */
-    restart(
-      asked: Asked,
-      ref: string,
-      input: NodesInput & { readonly mode: 'hot' | 'force' | 'auto' },
-    ): Promise<Outcome<Cluster>>
+    restart(asked: Asked, ref: string, input: ReplaceInput): Promise<Outcome<Cluster>>
+    /** Nodes of that version already are left alone. */
+    upgrade(asked: Asked, ref: string, input: UpgradeInput): Promise<Outcome<Cluster>>
+    /** Parameters of nodes that run are what the cluster's are; none is restarted. */
+    refresh(asked: Asked, ref: string, input: NodesInput): Promise<Outcome<Cluster>>
     nodes(ref: string, page: PageRequest): Promise<Page<Node>>
     /** Adds a link, or makes it the default; CONFIG_URL only. Takes effect without a restart. */
     link(
@@ -124,8 +138,14 @@ export type Plane = {
     restart(
       asked: Asked,
       ref: string,
-      input: { readonly mode: 'hot' | 'force' | 'auto' },
+      input: Pick<ReplaceInput, 'mode' | 'rollout'>,
     ): Promise<Outcome<Node>>
+    upgrade(
+      asked: Asked,
+      ref: string,
+      input: Pick<UpgradeInput, 'mode' | 'rollout' | 'version'>,
+    ): Promise<Outcome<Node>>
+    refresh(asked: Asked, ref: string): Promise<Outcome<Node>>
     /** The principal must be the instance that carries the node (PL9); an older sequence changes nothing. */
     report(principal: Principal, nodeId: string, report: NodeReport): Promise<void>
   }
@@ -145,6 +165,12 @@ export type Plane = {
     /** Done once it is written down; the operation ends when what runs on its nodes has. */
     cancel(asked: Asked, id: string): Promise<Outcome<Operation>>
     retry(asked: Asked, id: string): Promise<Outcome<Operation>>
+    /** No other node is begun; what runs on one is let run to its end. */
+    pause(asked: Asked, id: string): Promise<Outcome<Operation>>
+    /** Goes on; nodes that failed are tried again. */
+    resume(asked: Asked, id: string): Promise<Outcome<Operation>>
+    /** Puts back what it has done, as far as that can be. */
+    rollback(asked: Asked, id: string): Promise<Outcome<Operation>>
   }
   readonly obClusters: {
     list(page: PageRequest): Promise<Page<ObCluster>>

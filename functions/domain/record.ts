@@ -141,6 +141,8 @@ export type NodeTask = {
   readonly way?: Way
   /** How long the node is watched before it counts as done; absent: not at all. */
   readonly bakeMs?: number
+  /** What it gets, by its host's architecture. */
+  readonly package?: PackageRef
   /** What it ran before, for who puts it back. */
   readonly versionBefore?: string
 }

@@ -106,7 +106,15 @@ function isDone({ phase, isUndone }: OperationRecord): boolean {
 
 /** As it was when it failed, to go on from there; from the beginning if it was put back. */
 export function reopened(operation: OperationRecord, round: number): OperationRecord {
-  const again = { ...operation, phase: 'PENDING' as const, round, error: null, endedAt: null }
+  const { rollout } = operation
+  const again = {
+    ...operation,
+    phase: 'PENDING' as const,
+    round,
+    error: null,
+    endedAt: null,
+    ...(rollout === undefined ? {} : { rollout: { ...rollout, undo: null } }),
+  }
   return operation.isUndone === true ? { ...again, stepsDone: 0, isUndone: false } : again
 }
 
@@ -129,7 +137,7 @@ function newChild({ parent, index, task, clusterName, now }: Opening): Operation
     error: null,
     plan: planOf(type, task),
     tasks: [task],
-    package: parent.package,
+    package: task.package ?? parent.package,
     round: parent.round,
     fence: null,
     stepsDone: 0,

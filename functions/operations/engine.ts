@@ -3,7 +3,6 @@
  * takes the operation's lease and works from what is stored until nothing can be done now; an
  * executor may die between any two writes. Source: management-beyond.md §4, PL1-PL5.
  */
-import { configTokenSecretOf } from '../domain/names.ts'
 import type { OrderSource } from '../domain/order.ts'
 import { isClusterOperation, type StepName } from '../domain/plan.ts'
 import type {
@@ -15,11 +14,23 @@ import type {
 } from '../domain/record.ts'
 import { type Change, Conflict, put, remove } from '../domain/store.ts'
 import { childrenOf, openChildren } from './children.ts'
+import { giveToken, tokenSecretsOf, withVersion } from './cluster-steps.ts'
 import { beginStep, type Ending, endOf, endStep, releaseCluster, workDone } from './ending.ts'
 import { hasEnded, membersOf } from './member.ts'
-import { NodeWork, type Turn } from './node-work.ts'
+import { endMember } from './node-steps.ts'
+import { NodeWork } from './node-work.ts'
 import type { EngineDeps } from './ports.ts'
-import { beginUndo, isAnyAtWork, isToPause, openUndo, paceOf, toUndo, undoOf } from './rollouts.ts'
+import {
+  beginUndo,
+  isAnyAtWork,
+  isToPause,
+  openUndo,
+  paceOf,
+  toUndo,
+  undoOf,
+  wentBack,
+} from './rollouts.ts'
+import type { Turn } from './turn.ts'
 
 /** Whoever finds it older takes over (PL1). */
 const LEASE_MS = 30_000
@@ -155,6 +166,10 @@ export class Engine {
     children: readonly OperationRecord[],
   ): Promise<Turn> {
     const { store } = this.deps
+    // Those that were not begun have nothing to be put back, and hold their nodes.
+    for (const member of await membersOf(store, children))
+      if (!hasEnded(member.operation))
+        await endMember(store, member, { phase: 'CANCELLED', error: null, now: this.now() })
     await openUndo(store, operation, children, this.now())
     const undo = await undoOf(store, operation)
     const members = await membersOf(store, undo)
@@ -216,19 +231,10 @@ export class Engine {
     }
     if (name === 'prepare' && cluster.isSysPasswordOurs)
       await secrets.generatePassword(cluster.spec.sysPasswordSecret)
-    if (name === 'prepare' && cluster.spec.workMode === 'CONFIG_URL') await this.giveToken(cluster)
+    if (name === 'prepare' && cluster.spec.workMode === 'CONFIG_URL')
+      await giveToken(this.deps, cluster)
     if (name === 'children') await openChildren(store, operation, cluster.name, this.now())
     await this.pass(operation, null)
-  }
-
-  /** The first token of a cluster's nodes: kept under its name before the table counts it. */
-  private async giveToken(cluster: ClusterRecord): Promise<void> {
-    if (cluster.configToken !== undefined) return
-    const secret = configTokenSecretOf(cluster.name, 1)
-    const live = [await this.deps.secrets.generateToken(secret)]
-    await this.deps.store.commit([
-      put('cluster', { ...cluster, configToken: { secret, number: 1, live } }),
-    ])
   }
 
   private async pass(operation: OperationRecord, output: string | null): Promise<void> {
@@ -258,7 +264,7 @@ export class Engine {
     await store.commit([
       ...(await this.lastStep(operation, ending)),
       put('operation', endOf(operation, ending)),
-      ...releaseCluster(cluster, operation, ending),
+      ...releaseCluster(await withVersion(store, cluster, operation), operation, ending),
       ...workDone(work),
     ])
     this.deps.log({ event: 'ended', operationId: operation.id, phase: ending.phase })
@@ -356,41 +362,6 @@ export class Engine {
 
   private now(): number {
     return this.deps.clock.now()
-  }
-}
-
-/** Of a token that counts, and of the one before. */
-function tokenSecretsOf({ name, configToken }: ClusterRecord): readonly string[] {
-  if (configToken === undefined) return []
-  const { number } = configToken
-  return Array.from({ length: number }, (_none, index) =>
-    configTokenSecretOf(name, index + 1),
-  ).slice(-2)
-}
-
-/** Rolled back is what has left nothing behind; else it has failed, and says what could not be put back. */
-function wentBack(
-  { error, tasks }: OperationRecord,
-  of: {
-    readonly children: readonly OperationRecord[]
-    readonly undo: readonly OperationRecord[]
-    readonly now: number
-  },
-): Ending {
-  const stuck = of.undo.find(({ phase }) => phase !== 'SUCCEEDED')
-  const isLeft = of.children.some(({ phase, isUndone }) => phase === 'SUCCEEDED' && !isUndone)
-  const cause = error?.detail ?? 'rolled back on request'
-  if (stuck !== undefined) {
-    const detail = `${cause}; ${stuck.target.name} was not put back: ${stuck.error?.detail ?? ''}`
-    const code = error?.code ?? stuck.error?.code ?? 'internal-error'
-    return { phase: 'FAILED', error: { code, detail: detail.slice(0, 600) }, now: of.now }
-  }
-  if (!isLeft) return { phase: 'ROLLED_BACK', error, now: of.now }
-  const detail = `${cause}; ${of.undo.length} of ${tasks.length} nodes were put back`
-  return {
-    phase: 'FAILED',
-    error: { code: error?.code ?? 'internal-error', detail: detail.slice(0, 600) },
-    now: of.now,
   }
 }
 

@@ -4,7 +4,7 @@
  * Source: management-beyond.md §4, PL1-PL3.
  */
 
-import { type Facts, gateFailure } from '../domain/gates.ts'
+import { gateFailure } from '../domain/gates.ts'
 import type { ProblemView } from '../domain/model.ts'
 import { ledgerStep, type OrderSource } from '../domain/order.ts'
 import { outcomeOf, type StepOutcome } from '../domain/outcome.ts'
@@ -16,6 +16,8 @@ import { beginStep } from './ending.ts'
 import { hasBegun, hasEnded, isInFlight, type Member, membersOf } from './member.ts'
 import { endMember, passStep, runLocalStep } from './node-steps.ts'
 import type { EngineDeps } from './ports.ts'
+import { MOST_MS, soonest, type Turn } from './turn.ts'
+import { baselineOf, isReported, reportedFailure } from './watching.ts'
 import {
   dropWave,
   intend,
@@ -26,9 +28,6 @@ import {
   verbOf,
 } from './waves.ts'
 
-/** `again`: something changed, look anew. */
-export type Turn = { readonly kind: 'again' } | { readonly kind: 'wait'; readonly delayMs: number }
-
 const AGAIN: Turn = { kind: 'again' }
 
 /** How often a command is asked for by its age, when no event says that it changed. */
@@ -36,7 +35,6 @@ const POLLS: readonly (readonly [ageMs: number, delayMs: number])[] = [
   [10_000, 1_000],
   [60_000, 3_000],
 ]
-const SLOW_POLL_MS = 10_000
 const OFFLINE_MS = 3_000
 const ASK_AGAIN_MS = 2_000
 const RESEND_MS = 1_000
@@ -153,7 +151,7 @@ export class NodeWork {
   ): Promise<void> {
     const { store } = this.deps
     if (step.name === 'gate') {
-      const failure = gateFailure(await this.baselineOf(member), outcome.facts ?? {})
+      const failure = gateFailure(await baselineOf(store, member), outcome.facts ?? {})
       if (failure !== null) return this.fail(member, failure, outcome.output)
     }
     const isAnswer =
@@ -166,18 +164,6 @@ export class NodeWork {
     }
     if (isLate(step, now)) return this.fail(member, error, outcome.output)
     await store.commit([put('step', { ...step, wave: null, notBefore: now + ASK_AGAIN_MS, error })])
-  }
-
-  /** What the node said before it was touched; null when that was not kept. */
-  private async baselineOf({ operation }: Member): Promise<Facts | null> {
-    const n = operation.plan.indexOf('baseline')
-    const step = n < 0 ? null : await this.deps.store.get('step', { operationId: operation.id, n })
-    try {
-      return step?.output ? (JSON.parse(step.output) as Facts) : null
-    } catch {
-      // Cut off: a node that says so much is judged without its past.
-      return null
-    }
   }
 
   /** The deadline has passed: the node is asked once more before its silence counts. */
@@ -254,21 +240,14 @@ export class NodeWork {
 
   /** Watched for as long as its task says; what it reports meanwhile may end that early. */
   private async bake(member: Member, now: number): Promise<boolean> {
-    const { operation, step, node } = member
+    const { operation, step } = member
     if (step?.phase !== 'RUNNING') {
       await this.begin(member, now, now + (operation.tasks[0]?.bakeMs ?? 0))
       return true
     }
-    const key = { clusterId: node?.clusterId ?? '', nodeId: node?.id ?? '' }
-    const said = node === null ? null : await this.deps.store.get('report', key)
-    if (
-      said !== null &&
-      said.receivedAt >= (step.startedAt ?? now) &&
-      said.report.status !== 'RUNNING'
-    ) {
-      const { status, reason } = said.report
-      const detail = `the node says ${status}: ${reason ?? 'no reason given'}`.slice(0, 600)
-      await this.fail(member, { code: 'gate-failed', detail })
+    const failure = await reportedFailure(this.deps.store, member, step.startedAt ?? now)
+    if (failure !== null) {
+      await this.fail(member, failure)
       return true
     }
     if (now < (step.notBefore ?? now)) return false
@@ -292,7 +271,7 @@ export class NodeWork {
 
   /** A report may say already what is waited for; the silent are given up. */
   private async moveRemote(member: Member, step: StepRecord, now: number): Promise<boolean> {
-    if (STEP_RULES[step.name].kind === 'watch' && (await this.isReported(member))) {
+    if (STEP_RULES[step.name].kind === 'watch' && (await isReported(this.deps.store, member))) {
       await passStep(this.deps.store, member, now, null)
       return true
     }
@@ -300,15 +279,6 @@ export class NodeWork {
     const isGivenUp = step.lookedAt !== null || now >= step.deadlineAt + LOOK_MS
     if (isGivenUp) await this.fail(member, timedOut(step, step.error?.detail ?? 'no answer'))
     return isGivenUp
-  }
-
-  private async isReported({ operation, node }: Member): Promise<boolean> {
-    if (node === null) return false
-    const key = { clusterId: node.clusterId, nodeId: node.id }
-    const { report } = (await this.deps.store.get('report', key)) ?? {}
-    return (
-      report?.lastOperationId === operation.id && report.status === wantedStatus(operation.type)
-    )
   }
 
   private async send(drive: Drive, number: number): Promise<Turn> {
@@ -319,7 +289,7 @@ export class NodeWork {
     )
     const [ready, later] = split(waiting, ({ step }) => (step?.notBefore ?? 0) <= now)
     const delays = later.map(({ step }) => Math.max(0, (step?.notBefore ?? 0) - now))
-    const rest: Turn = { kind: 'wait', delayMs: Math.min(SLOW_POLL_MS, ...delays) }
+    const rest: Turn = { kind: 'wait', delayMs: Math.min(MOST_MS, ...delays) }
     if (ready.length === 0) return rest
     const online = await this.deps.runCommand.online(ready.map(({ node }) => node?.hostId ?? ''))
     const sendable = ready.flatMap((member): Sendable[] => {
@@ -374,7 +344,7 @@ export class NodeWork {
 
   private pollAfter({ sentAt }: WaveRecord): number {
     const age = this.deps.clock.now() - (sentAt ?? this.deps.clock.now())
-    return POLLS.find(([limit]) => age < limit)?.[1] ?? SLOW_POLL_MS
+    return POLLS.find(([limit]) => age < limit)?.[1] ?? MOST_MS
   }
 }
 
@@ -424,13 +394,4 @@ function mayBegin(drive: Drive, member: Member): boolean {
 
 function split<T>(all: readonly T[], isFirst: (one: T) => boolean): readonly [T[], T[]] {
   return [all.filter(isFirst), all.filter(one => !isFirst(one))]
-}
-
-function soonest(turns: readonly Turn[]): Turn {
-  let delayMs = SLOW_POLL_MS
-  for (const turn of turns) {
-    if (turn.kind === 'again') return turn
-    delayMs = Math.min(delayMs, turn.delayMs)
-  }
-  return { kind: 'wait', delayMs }
 }

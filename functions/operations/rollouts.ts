@@ -9,6 +9,7 @@ import type { ClusterRecord, OperationRecord } from '../domain/record.ts'
 import { mayBegin, type RolloutState, undoneWith } from '../domain/rollout.ts'
 import { type Change, decide, put, type Store } from '../domain/store.ts'
 import { lockNode, undoId } from './children.ts'
+import type { Ending } from './ending.ts'
 import { hasBegun, hasEnded, type Member } from './member.ts'
 import type { Drive } from './node-work.ts'
 
@@ -169,4 +170,30 @@ function heldByOther(
   if (name === undefined) return { ...operation, phase: 'SUCCEEDED', endedAt: now }
   const error = { code: 'node-state-conflict', detail: `${name} is held by another operation` }
   return { ...operation, phase: 'FAILED', endedAt: now, error }
+}
+
+/** Rolled back is what has left nothing behind; else it has failed, and says what could not be put back. */
+export function wentBack(
+  { error, tasks }: OperationRecord,
+  of: {
+    readonly children: readonly OperationRecord[]
+    readonly undo: readonly OperationRecord[]
+    readonly now: number
+  },
+): Ending {
+  const stuck = of.undo.find(({ phase }) => phase !== 'SUCCEEDED')
+  const isLeft = of.children.some(({ phase, isUndone }) => phase === 'SUCCEEDED' && !isUndone)
+  const cause = error?.detail ?? 'rolled back on request'
+  if (stuck !== undefined) {
+    const detail = `${cause}; ${stuck.target.name} was not put back: ${stuck.error?.detail ?? ''}`
+    const code = error?.code ?? stuck.error?.code ?? 'internal-error'
+    return { phase: 'FAILED', error: { code, detail: detail.slice(0, 600) }, now: of.now }
+  }
+  if (!isLeft) return { phase: 'ROLLED_BACK', error, now: of.now }
+  const detail = `${cause}; ${of.undo.length} of ${tasks.length} nodes were put back`
+  return {
+    phase: 'FAILED',
+    error: { code: error?.code ?? 'internal-error', detail: detail.slice(0, 600) },
+    now: of.now,
+  }
 }

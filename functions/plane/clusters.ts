@@ -14,12 +14,14 @@ import {
   affected,
   chosen,
   held,
+  isBehind,
   type NewOperation,
   newOperation,
   requireFreeCluster,
   requireFreeNode,
   taskOf,
 } from './plans.ts'
+import { restartCluster, upgradeCluster } from './replacing.ts'
 
 /** Clusters of one page that are read at a time. */
 const READ_AT_ONCE = 10
@@ -66,19 +68,10 @@ export function clusterUseCases(
       mutate(deps, asked, view, () => decideAdd(deps, asked, ref, nodes)),
     start: (asked, ref, input) => onNodes(deps, asked, { ref, input, type: 'start' }),
     stop: (asked, ref, input) => onNodes(deps, asked, { ref, input, type: 'stop' }),
-    restart: async (asked, ref, input) => {
-      requireForce(input.mode)
-      return onNodes(deps, asked, { ref, input, type: 'restart' })
-    },
+    restart: (asked, ref, input) => restartCluster(deps, asked, ref, input),
+    upgrade: (asked, ref, input) => upgradeCluster(deps, asked, ref, input),
+    refresh: (asked, ref, input) => onNodes(deps, asked, { ref, input, type: 'refresh' }),
   }
-}
-
-/** @throws Problem operation-not-allowed */
-export function requireForce(mode: 'hot' | 'force' | 'auto'): void {
-  if (mode !== 'hot') return
-  throw new Problem('operation-not-allowed', 'restart mode hot does not exist yet', {
-    errors: [{ pointer: '/mode', code: 'operation-not-allowed', detail: 'use force' }],
-  })
 }
 
 function requireDeletable(
@@ -163,7 +156,7 @@ async function decideAdd(
 type NodesRequest = {
   readonly ref: string
   readonly input: NodesInput
-  readonly type: 'start' | 'stop' | 'restart'
+  readonly type: 'start' | 'stop' | 'refresh'
 }
 
 function onNodes(
@@ -175,7 +168,9 @@ function onNodes(
   return mutate(deps, asked, viewOf(deps), async () => {
     const picture = await pictureOf(store, ref)
     requireFreeCluster(picture.cluster)
-    const nodes = affected(picture, chosen(picture, input.nodes), type, clock.now())
+    const all = chosen(picture, input.nodes)
+    const named = type === 'refresh' ? all.filter(node => isBehind(picture, node)) : all
+    const nodes = affected(picture, named, type, clock.now())
     if (nodes.length === 0)
       return { kind: 'done', action: type, ref: picture.cluster.id, isCreated: false, changes: [] }
     const tasks = nodes.map(node => taskOf(node))

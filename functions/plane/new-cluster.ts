@@ -6,15 +6,12 @@ import type { ClusterSpec } from '../domain/model.ts'
 import { sysSecretOf } from '../domain/names.ts'
 import type { ClusterInput, NodeInput } from '../domain/plane.ts'
 import { Problem, type ProblemDetails, pointerOf } from '../domain/problem.ts'
-import type { NodeTask, ObClusterRecord, PackageRecord } from '../domain/record.ts'
-import type { Store } from '../domain/store.ts'
+import type { NodeTask, ObClusterRecord } from '../domain/record.ts'
 import type { PlaneDeps } from './context.ts'
 import { requireFitting } from './links.ts'
+import { packagesOf, refOf } from './packages.ts'
 
 type Wrong = NonNullable<ProblemDetails['errors']>[number]
-
-/** Packages that are read at a time. */
-const PACKAGES_AT_ONCE = 200
 
 export type CheckedSpec = {
   readonly spec: ClusterSpec
@@ -39,7 +36,7 @@ export async function specOf(
   for (const [index, { obCluster }] of spec.links.entries())
     if (!obClusters.some(each => each.name === obCluster))
       wrong.push(at(`/spec/links/${index}/obCluster`, 'not-found', `no OB cluster ${obCluster}`))
-  const found = await packageOf(store, spec.version)
+  const [found] = await packagesOf(store, spec.version)
   if (found === undefined)
     wrong.push(at('/spec/version', 'not-found', `no package of version ${spec.version}`))
   if (spec.ports.sql === spec.ports.exporter)
@@ -47,7 +44,6 @@ export async function specOf(
   if (wrong.length > 0 || found === undefined)
     throw new Problem('validation-failed', 'the specification is not valid', { errors: wrong })
   await requireFitting(store, spec.links)
-  const { fileName, packageVersion, sha256, sizeBytes, url } = found
   return {
     spec: {
       workMode: spec.workMode,
@@ -60,7 +56,7 @@ export async function specOf(
       deletionProtection: spec.deletionProtection,
     },
     obClusters,
-    package: { fileName, version: packageVersion, sha256, sizeBytes, url },
+    package: refOf(found),
   }
 }
 
@@ -82,20 +78,6 @@ function withOneDefault(links: ClusterSpec['links']): ClusterSpec['links'] {
     links.findIndex(link => link.default),
   )
   return links.map(({ obCluster }, index) => ({ obCluster, default: index === chosen }))
-}
-
-async function packageOf(store: Store, version: string): Promise<PackageRecord | undefined> {
-  let after: string | undefined
-  do {
-    const page = await store.packages({
-      limit: PACKAGES_AT_ONCE,
-      ...(after === undefined ? {} : { after }),
-    })
-    const found = page.items.find(({ packageVersion }) => packageVersion === version)
-    if (found !== undefined) return found
-    after = page.next ?? undefined
-  } while (after !== undefined)
-  return undefined
 }
 
 function wrongParameters(parameters: Readonly<Record<string, string>>): readonly Wrong[] {

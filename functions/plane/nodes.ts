@@ -1,27 +1,16 @@
 /** Use cases on nodes, and their reports. */
 import type { NodeReport } from '#contract/report'
 import type { Node, Principal } from '../domain/model.ts'
-import type { NodeOperationType } from '../domain/plan.ts'
 import type { Asked, Outcome, Plane } from '../domain/plane.ts'
 import { Problem } from '../domain/problem.ts'
-import type { NodeRecord, NodeTask } from '../domain/record.ts'
 import { type NodeRequest, nodeView } from '../domain/status.ts'
-import { type ClusterPicture, put } from '../domain/store.ts'
-import { lockNode } from '../operations/children.ts'
+import { put } from '../domain/store.ts'
 import { nodeIn } from './cluster-view.ts'
-import { requireForce } from './clusters.ts'
-import { type Decision, mutate, type PlaneDeps, settled } from './context.ts'
+import { mutate, type PlaneDeps, settled } from './context.ts'
 import type { Cursors } from './cursor.ts'
-import { affected, newOperation, requireFreeCluster, requireFreeNode, taskOf } from './plans.ts'
-
-const TYPES: Readonly<Record<NodeRequest, NodeOperationType>> = {
-  start: 'start-node',
-  stop: 'stop-node',
-  restart: 'restart-node',
-  delete: 'delete-node',
-}
-
-type Found = { readonly picture: ClusterPicture; readonly node: NodeRecord }
+import { replacements } from './node-replacing.ts'
+import { type Found, nothingToDo, onNode } from './on-node.ts'
+import { affected, requireFreeCluster, requireFreeNode, taskOf } from './plans.ts'
 
 export function nodeUseCases(deps: PlaneDeps, cursors: Cursors): Plane['nodes'] {
   const { store, clock } = deps
@@ -42,7 +31,7 @@ export function nodeUseCases(deps: PlaneDeps, cursors: Cursors): Plane['nodes'] 
       const act = affected(found.picture, [found.node], request, clock.now()).length > 0
       return act
         ? onNode(deps, asked, found, { request, task: taskOf(found.node) })
-        : { kind: 'done', action: request, ref: found.node.id, isCreated: false, changes: [] }
+        : nothingToDo(found.node, request)
     })
   return {
     list: async ({ limit, cursor }) => {
@@ -77,34 +66,9 @@ export function nodeUseCases(deps: PlaneDeps, cursors: Cursors): Plane['nodes'] 
     },
     start: (asked, ref) => change(asked, ref, 'start'),
     stop: (asked, ref) => change(asked, ref, 'stop'),
-    restart: async (asked, ref, { mode }) => {
-      requireForce(mode)
-      return change(asked, ref, 'restart')
-    },
+    ...replacements(deps, find, view),
     report: (principal, nodeId, report) =>
       settled(() => takeReport(deps, principal, nodeId, report)),
-  }
-}
-
-async function onNode(
-  { store, clock }: PlaneDeps,
-  asked: Asked,
-  { picture, node }: Found,
-  { request, task }: { readonly request: NodeRequest; readonly task: NodeTask },
-): Promise<Decision> {
-  const { cluster } = picture
-  const operation = newOperation(asked, clock.now(), {
-    type: TYPES[request],
-    cluster,
-    target: { kind: 'node', id: node.id, name: node.name },
-    tasks: [task],
-  })
-  const host = await store.get('host', { id: node.hostId })
-  return {
-    kind: 'accept',
-    operation,
-    // The cluster is written as it is, so that an operation on it and this one never both begin.
-    changes: [...lockNode(operation, node, host), put('cluster', cluster)],
   }
 }
 

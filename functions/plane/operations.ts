@@ -10,7 +10,10 @@ import { actorOf, type Decision, mutate, type PlaneDeps } from './context.ts'
 import type { Cursors } from './cursor.ts'
 import { operationView, stepViews } from './operation-view.ts'
 import { held, requireFreeCluster, requireFreeNode } from './plans.ts'
+import { decidePause, decideResume, decideRollback } from './steering.ts'
 
+/** What went back begins anew. */
+const RETRIED: readonly OperationRecord['phase'][] = ['FAILED', 'CANCELLED', 'ROLLED_BACK']
 const WAIT_POLL_MS = 200
 /** Items of the index that one filtered page may cost. */
 const MAX_LOOKED_AT = 2_000
@@ -57,6 +60,22 @@ export function operationUseCases(deps: PlaneDeps, cursors: Cursors): Plane['ope
       return outcome
     },
     retry: (asked, id) => mutate(deps, asked, view, () => decideRetry(deps, asked, id)),
+    pause: (asked, id) =>
+      mutate(deps, asked, view, async () => decidePause(await recordOf(store, id))),
+    resume: async (asked, id) => {
+      const outcome = await mutate(deps, asked, view, async () =>
+        decideResume(store, await recordOf(store, id)),
+      )
+      if (!outcome.isReplayed) await deps.queue.nudge(id, 0)
+      return outcome
+    },
+    rollback: async (asked, id) => {
+      const outcome = await mutate(deps, asked, view, async () =>
+        decideRollback(deps, asked, await recordOf(store, id)),
+      )
+      if (!outcome.isReplayed) await deps.queue.nudge(id, 0)
+      return outcome
+    },
   }
 }
 
@@ -72,8 +91,8 @@ async function decideCancel(store: Store, id: string): Promise<Decision> {
   const done = { kind: 'done', action: 'cancel', ref: id, isCreated: false } as const
   if (record.phase === 'CANCELLING' || record.phase === 'CANCELLED')
     return { ...done, operation: record, changes: [] }
-  if (hasEnded(record))
-    throw new Problem('operation-state-conflict', `${id} has ended: ${record.phase}`)
+  if (hasEnded(record) || record.phase === 'ROLLING_BACK')
+    throw new Problem('operation-state-conflict', `${id} can be cancelled no more: ${record.phase}`)
   requireOwnDriver(record)
   const cancelling: OperationRecord = { ...record, phase: 'CANCELLING' }
   return { ...done, operation: cancelling, changes: [put('operation', cancelling)] }
@@ -90,7 +109,7 @@ function requireOwnDriver({ id, parentId, isSelfDriven }: OperationRecord): void
 /** Goes on at the failed step, with new locks and a higher fence (PL2). */
 async function decideRetry(deps: PlaneDeps, asked: Asked, id: string): Promise<Decision> {
   const record = await recordOf(deps.store, id)
-  if (record.phase !== 'FAILED' && record.phase !== 'CANCELLED')
+  if (!RETRIED.includes(record.phase))
     throw new Problem('operation-state-conflict', `${id} is ${record.phase}; retry needs FAILED`)
   await requireEndedParent(deps.store, record)
   await requireEndedChildren(deps.store, record)

@@ -54,6 +54,11 @@ export function affected(
   })
 }
 
+/** It has not said that it has the cluster's parameters. */
+export function isBehind({ cluster, reports }: ClusterPicture, { id }: NodeRecord): boolean {
+  return reports.get(id)?.report.parameterVersion !== cluster.parameterVersion
+}
+
 /** The nodes that `refs` names, all without it. @throws Problem validation-failed */
 export function chosen(
   picture: ClusterPicture,
@@ -87,7 +92,7 @@ export type NewOperation = {
   readonly cluster: ClusterRecord
   readonly target: OperationRecord['target']
   readonly tasks: readonly NodeTask[]
-  readonly package?: PackageRef
+  readonly package?: PackageRef | undefined
 }
 
 export function newOperation(

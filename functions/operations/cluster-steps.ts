@@ -1,0 +1,41 @@
+/** What is done to a cluster itself on the way of its operation. */
+import { configTokenSecretOf } from '../domain/names.ts'
+import type { ClusterRecord, OperationRecord } from '../domain/record.ts'
+import { put, type Store } from '../domain/store.ts'
+import type { EngineDeps } from './ports.ts'
+
+/** The first token of a cluster's nodes: kept under its name before the table counts it. */
+export async function giveToken(
+  { store, secrets }: EngineDeps,
+  cluster: ClusterRecord,
+): Promise<void> {
+  if (cluster.configToken !== undefined) return
+  const secret = configTokenSecretOf(cluster.name, 1)
+  const live = [await secrets.generateToken(secret)]
+  await store.commit([put('cluster', { ...cluster, configToken: { secret, number: 1, live } })])
+}
+
+/** Of a token that counts, and of the one before. */
+export function tokenSecretsOf({ name, configToken }: ClusterRecord): readonly string[] {
+  if (configToken === undefined) return []
+  const { number } = configToken
+  return Array.from({ length: number }, (_none, index) =>
+    configTokenSecretOf(name, index + 1),
+  ).slice(-2)
+}
+
+/** A cluster is of the version that all its nodes are of, once an upgrade, or its way back, is over. */
+export async function withVersion(
+  store: Store,
+  cluster: ClusterRecord | null,
+  { type }: OperationRecord,
+): Promise<ClusterRecord | null> {
+  if (cluster === null || type !== 'upgrade') return cluster
+  const nodes = (await store.cluster(cluster.id))?.nodes ?? []
+  const [version, ...others] = new Set(
+    nodes.map(({ desiredVersion }) => desiredVersion ?? cluster.spec.version),
+  )
+  if (version === undefined || others.length > 0 || version === cluster.spec.version) return cluster
+  const { spec, generation } = cluster
+  return { ...cluster, spec: { ...spec, version }, generation: generation + 1 }
+}
