@@ -22,6 +22,7 @@ import { NodeWork } from './node-work.ts'
 import type { EngineDeps } from './ports.ts'
 import {
   beginUndo,
+  hasFailed,
   isAnyAtWork,
   isToPause,
   openUndo,
@@ -143,12 +144,13 @@ export class Engine {
     const children = await childrenOf(store, operation)
     if ((operation.rollout?.undo ?? null) !== null) return this.driveBack(operation, children)
     const members = await membersOf(store, children)
-    if (members.every(member => hasEnded(member.operation)))
-      return this.childrenEnded(operation, children)
     if (isToPause(operation, members)) {
       await store.commit([put('operation', { ...operation, phase: 'PAUSED' })])
       return AGAIN
     }
+    const isAwaited = operation.phase === 'PAUSED' && hasFailed(members)
+    if (!isAwaited && members.every(member => hasEnded(member.operation)))
+      return this.childrenEnded(operation, children)
     const turn = await this.nodeWork.turn({
       driver: operation,
       members,

@@ -47,7 +47,11 @@ function idsOf(members: readonly Member[], tasks: readonly number[]): ReadonlySe
 export function isToPause(operation: OperationRecord, members: readonly Member[]): boolean {
   if (operation.rollout?.rollout.onFailure !== 'pause' || operation.phase !== 'RUNNING')
     return false
-  return members.some(({ operation: { phase } }) => phase === 'FAILED') && !isAnyAtWork(members)
+  return hasFailed(members) && !isAnyAtWork(members)
+}
+
+export function hasFailed(members: readonly Member[]): boolean {
+  return members.some(({ operation: { phase } }) => phase === 'FAILED')
 }
 
 export function isAnyAtWork(members: readonly Member[]): boolean {

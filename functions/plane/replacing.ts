@@ -196,9 +196,10 @@ function onFleet(
   deps: PlaneDeps,
   asked: Asked,
   picture: ClusterPicture,
-  { type, nodes, mode, input, packages }: Fleet,
+  { type, nodes: unordered, mode, input, packages }: Fleet,
 ): Decision {
   const { cluster } = picture
+  const nodes = [...unordered].sort(byName)
   if (nodes.length === 0)
     return { kind: 'done', action: type, ref: cluster.id, isCreated: false, changes: [] }
   for (const node of picture.nodes) requireFreeNode(node)
@@ -233,6 +234,11 @@ function onFleet(
     rollout: state,
   }
   return { kind: 'accept', operation, changes: [put('cluster', held(cluster, operation, now))] }
+}
+
+/** `orders-2` before `orders-10`. */
+function byName({ name: left }: NodeRecord, { name: right }: NodeRecord): number {
+  return left.length - right.length || (left < right ? -1 : 1)
 }
 
 /** Forced, nodes are taken one after the other and none is watched: whoever cuts clients is in a hurry. */

@@ -7,7 +7,7 @@ import { ALL_AT_ONCE, type RolloutState } from '../domain/rollout.ts'
 import { type Change, put, type Store } from '../domain/store.ts'
 import { childrenOf } from '../operations/children.ts'
 import { hasEnded, membersOf } from '../operations/member.ts'
-import { beginUndo, isAnyAtWork, isTouched, isUndoable } from '../operations/rollouts.ts'
+import { beginUndo, hasFailed, isAnyAtWork, isTouched, isUndoable } from '../operations/rollouts.ts'
 import { actorOf, type Decision, type PlaneDeps } from './context.ts'
 import { held, requireFreeCluster, requireFreeNode } from './plans.ts'
 
@@ -28,10 +28,10 @@ export async function decideResume(store: Store, record: OperationRecord): Promi
   if (record.phase !== 'PAUSED')
     throw conflict(`${record.id} is ${record.phase}; only what is paused can be resumed`)
   const members = await membersOf(store, await childrenOf(store, record))
-  const hasFailed = members.some(({ operation: { phase } }) => phase === 'FAILED')
-  if (hasFailed && isAnyAtWork(members))
+  const isAgain = hasFailed(members)
+  if (isAgain && isAnyAtWork(members))
     throw conflict(`nodes of ${record.id} are still at work; wait until they have ended`)
-  const again: OperationRecord = hasFailed
+  const again: OperationRecord = isAgain
     ? {
         ...record,
         phase: 'PENDING',

@@ -3,7 +3,13 @@
  * fail as they are told. For suites of operations, with a clock that is moved by hand.
  */
 import { createHash, randomUUID } from 'node:crypto'
-import { decodeOrder, expiryOf, type OrderEntry, type Verb } from '#contract/command'
+import {
+  decodeOrder,
+  expiryOf,
+  type OrderEntry,
+  type Verb,
+  type VerbResult,
+} from '#contract/command'
 import type { DesiredNode } from '#contract/node-state'
 import type { Clock, Queue } from '../../functions/domain/clock.ts'
 import type { Plane } from '../../functions/domain/plane.ts'
@@ -43,6 +49,8 @@ export type Behaviour =
   | 'reboots'
   | 'slow'
 
+type Facts = NonNullable<VerbResult['facts']>
+
 type ScriptedHost = {
   readonly facts: HostFacts
   isOnline: boolean
@@ -50,6 +58,15 @@ type ScriptedHost = {
   status: 'RUNNING' | 'STOPPED' | 'GONE'
   fence: number
   sequence: number
+  /** What it runs, and what an upgrade has replaced. */
+  version: string | null
+  backup: string | null
+  parameterVersion: number | null
+  /** Verbs that fail, whatever else works. */
+  readonly failing: Set<Verb>
+  /** What it answers to a check; the first as long as nothing was replaced, the second then. */
+  checks: readonly [Facts, Facts]
+  isReplaced: boolean
   readonly ledger: Map<string, string>
 }
 
@@ -63,12 +80,15 @@ type Command = {
 export type SendFault = 'refuse' | 'refuse-for-good' | 'lose-answer' | 'never-arrives'
 
 const SLOW_MS = 20_000
+const WITH_PARAMETERS: readonly Verb[] = ['start', 'restart', 'refresh', 'upgrade', 'revert']
 
 export class ScriptedFleet {
   readonly hosts = new Map<string, ScriptedHost>()
   /** `host verb operation/step`, once each time a node really ran it. */
   readonly ran: string[] = []
   readonly sends: { readonly hosts: number; readonly verb: Verb }[] = []
+  /** How proxies were told to be replaced, in order. */
+  readonly modes: string[] = []
   /** How nodes were told to find their OB clusters, in order. */
   readonly told: DesiredNode['link'][] = []
   /** Secrets that are there, with how often each was written. */
@@ -97,6 +117,12 @@ export class ScriptedFleet {
         status: 'GONE',
         fence: 0,
         sequence: 0,
+        version: null,
+        backup: null,
+        parameterVersion: null,
+        failing: new Set(),
+        checks: [{ ready: true }, { ready: true }],
+        isReplaced: false,
         ledger: new Map(),
       })
     }
@@ -208,9 +234,10 @@ export class ScriptedFleet {
   private async obey(
     host: ScriptedHost,
     verb: Verb,
-    { operationId, step, attempt, fence, desired }: OrderEntry,
+    entry: OrderEntry,
     expiresAt: number,
   ): Promise<string> {
+    const { operationId, step, attempt, fence, desired } = entry
     const key = `${operationId}/${step}/${attempt}`
     const known = host.ledger.get(key)
     if (known !== undefined) return known
@@ -220,20 +247,38 @@ export class ScriptedFleet {
     if (fence < host.fence) return line({ ok: false, code: 'order.fenced', message: 'old' })
     host.fence = fence
     if (desired !== undefined) this.told.push(desired.link)
-    if (verb !== 'status') this.ran.push(`${host.facts.id} ${verb} ${operationId}/${step}`)
-    if (host.behaviour === 'fails') {
+    if (verb === 'restart' || verb === 'upgrade') this.modes.push(entry.mode ?? 'force')
+    if (verb !== 'status' && verb !== 'check')
+      this.ran.push(`${host.facts.id} ${verb} ${operationId}/${step}`)
+    if (host.behaviour === 'fails' || host.failing.has(verb)) {
       const failure = line({ ok: false, code: 'node.no-start', message: 'it did not come up' })
       host.ledger.set(key, failure)
       return failure
     }
-    if (verb === 'start' || verb === 'restart') host.status = 'RUNNING'
-    if (verb === 'stop' || verb === 'install') host.status = 'STOPPED'
-    if (verb === 'uninstall') host.status = 'GONE'
-    const result = line({ ok: true, facts: { status: host.status } })
+    const facts = this.act(host, verb, entry)
+    const result = line({ ok: true, facts: facts ?? { status: host.status } })
     host.ledger.set(key, result)
     if (desired !== undefined && verb !== 'uninstall')
       await this.report(host, desired.nodeId, operationId)
     return result
+  }
+
+  private act(host: ScriptedHost, verb: Verb, { desired }: OrderEntry): Facts | null {
+    if (verb === 'start' || verb === 'restart') host.status = 'RUNNING'
+    if (verb === 'stop' || verb === 'install') host.status = 'STOPPED'
+    if (verb === 'uninstall') host.status = 'GONE'
+    if (verb === 'restart') host.isReplaced = true
+    if (verb === 'upgrade') {
+      host.backup = host.version
+      host.isReplaced = true
+    }
+    if (verb === 'revert') {
+      host.backup = null
+      host.isReplaced = false
+    }
+    if (desired !== undefined) host.version = desired.version
+    if (WITH_PARAMETERS.includes(verb)) host.parameterVersion = desired?.parameterVersion ?? null
+    return verb === 'check' ? host.checks[host.isReplaced ? 1 : 0] : null
   }
 
   async report(host: ScriptedHost, nodeId: string, lastOperationId: string | null): Promise<void> {
@@ -249,10 +294,10 @@ export class ScriptedFleet {
       desiredState: 'RUNNING',
       pid: null,
       startedAt: null,
-      version: null,
+      version: host.version,
       fence: host.fence,
       lastOperationId,
-      parameterVersion: null,
+      parameterVersion: host.parameterVersion,
       parameterChecksum: null,
       linkChecksum: null,
       clientConnections: null,

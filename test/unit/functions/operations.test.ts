@@ -94,7 +94,7 @@ describe('a cluster', () => {
   test('is restarted one node at a time; after a failure the others are not touched', async () => {
     const { all, plane, fleet } = await withCluster([1, 2, 3])
     fleet.ran.length = 0
-    const good = await all.accepted(plane.clusters.restart(ASKED, 'orders', { mode: 'auto' }))
+    const good = await all.accepted(plane.clusters.restart(ASKED, 'orders', { mode: 'force' }))
     expect(await all.ended(good)).toMatchObject({ phase: 'SUCCEEDED' })
     expect(fleet.sends.slice(-3)).toEqual(Array(3).fill({ hosts: 1, verb: 'restart' }))
     fleet.ran.length = 0
@@ -102,7 +102,7 @@ describe('a cluster', () => {
     const host = fleet.hosts.get(first?.hostId ?? '')
     if (host === undefined) throw new Error('no host')
     host.behaviour = 'fails'
-    const bad = await all.accepted(plane.clusters.restart(ASKED, 'orders', { mode: 'auto' }))
+    const bad = await all.accepted(plane.clusters.restart(ASKED, 'orders', { mode: 'force' }))
     expect(await all.ended(bad)).toMatchObject({
       phase: 'FAILED',
       error: { code: 'node-command-failed' },
