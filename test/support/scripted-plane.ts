@@ -4,6 +4,7 @@ import { Engine } from '../../functions/operations/engine.ts'
 import type { EngineDeps } from '../../functions/operations/ports.ts'
 import { makePlane } from '../../functions/plane/plane.ts'
 import { MemoryStore } from './memory-store.ts'
+import { ScriptedBalancer } from './scripted-balancer.ts'
 import { HandClock, hostId, noQueue, ScriptedFleet } from './scripted-fleet.ts'
 
 export const ASKED = { principal: { kind: 'user', name: 'test' }, requestId: 'r-1' } as const
@@ -14,6 +15,7 @@ export class ScriptedPlane {
   readonly clock = new HandClock()
   readonly store = new MemoryStore()
   readonly fleet: ScriptedFleet
+  readonly balancer = new ScriptedBalancer(this.clock.now)
   readonly plane
   engine: Engine
 
@@ -24,6 +26,7 @@ export class ScriptedPlane {
       hosts: this.fleet.inventory,
       runCommand: this.fleet.runCommand,
       secrets: this.fleet.secrets,
+      loadBalancer: this.balancer,
       clock: this.clock,
       queue: noQueue,
       configServiceUrl: CONFIG_SERVICE,
@@ -39,6 +42,7 @@ export class ScriptedPlane {
       store: this.store,
       runCommand: this.fleet.runCommand,
       secrets: this.fleet.secrets,
+      loadBalancer: this.balancer,
       clock: this.clock,
       queue: noQueue,
       log: () => {},
