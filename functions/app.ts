@@ -10,6 +10,7 @@ import { jsonOnlyMiddleware, MAX_BODY_BYTES, requestIdMiddleware } from './middl
 import { clusterActions } from './routes/cluster-actions.ts'
 import { clusterRoutes } from './routes/clusters.ts'
 import { linkRoutes } from './routes/links.ts'
+import { loadBalancerRoutes, nodeMembershipRoutes } from './routes/load-balancer.ts'
 import { nodeRoutes } from './routes/nodes.ts'
 import { operationRoutes } from './routes/operations.ts'
 import { hostRoutes, obClusterRoutes, packageRoutes } from './routes/registry.ts'
@@ -62,7 +63,9 @@ export function createApp({ plane, tokenSha256, newRequestId, log }: AppDeps) {
   app.route('/v1/clusters', clusterRoutes(plane))
   app.route('/v1/clusters', clusterActions(plane))
   app.route('/v1/clusters', linkRoutes(plane))
+  app.route('/v1/clusters', loadBalancerRoutes(plane))
   app.route('/v1/nodes', nodeRoutes(plane))
+  app.route('/v1/nodes', nodeMembershipRoutes(plane))
   app.route('/v1/operations', operationRoutes(plane))
   app.route('/v1/ob-clusters', obClusterRoutes(plane))
   app.route('/v1/hosts', hostRoutes(plane))

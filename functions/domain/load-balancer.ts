@@ -13,6 +13,10 @@ export type BalancerSpec =
     }
   | { readonly kind: 'external' }
 
+/** In every partition of AWS. */
+export const TARGET_GROUP_FORM =
+  /^arn:aws[a-z-]{0,20}:elasticloadbalancing:[a-z0-9-]{1,30}:\d{12}:targetgroup\/[A-Za-z0-9-]{1,32}\/[0-9a-f]{16}$/
+
 export type TargetGroup = Extract<BalancerSpec, { readonly kind: 'target-group' }>
 
 export type Target = {

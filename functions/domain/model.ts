@@ -5,6 +5,7 @@
  */
 import type { PackageRef } from '#contract/command'
 import type { NodeReport } from '#contract/report'
+import type { BalancerMember, BalancerSpec } from './load-balancer.ts'
 
 /** Version of every stored item; N-1 is read (PL6). */
 export const ITEM_SCHEMA = 1
@@ -31,6 +32,8 @@ export type ClusterSpec = {
   /** Parameter Store name of root@proxysys' password; made by the plane when not given. */
   readonly sysPasswordSecret: string
   readonly deletionProtection: boolean
+  /** Absent: clients come as they please. */
+  readonly loadBalancer?: BalancerSpec
 }
 
 /** A URL of the config service, and the Parameter Store name of the token that opens it (PL12). */
@@ -76,6 +79,30 @@ export type Cluster = {
   }[]
 }
 
+/** Out of its balancer on purpose: no operation but an `online` takes it back in. */
+export type Offline = {
+  readonly operationId: string
+  readonly reason: string | null
+  readonly since: number
+}
+
+/** A cluster's balancer with its members as they are now. */
+export type ClusterBalancer = {
+  readonly spec: BalancerSpec
+  readonly members: readonly (BalancerMember & {
+    /** Null: none of the cluster's. */
+    readonly node: { readonly id: string; readonly name: string } | null
+    /** Clients of that node, as it has reported; null: not known. */
+    readonly clientConnections: number | null
+  })[]
+  /** Nodes that are no members. */
+  readonly absent: readonly {
+    readonly id: string
+    readonly name: string
+    readonly offline: Offline | null
+  }[]
+}
+
 export const NODE_STATUSES = [
   'CREATING',
   'RUNNING',
@@ -112,6 +139,8 @@ export type Node = {
   /** Computed from report and holder (PL2), never stored. */
   readonly status: NodeStatus
   readonly heldBy: Hold | null
+  /** Null unless it was taken out of its balancer on purpose. */
+  readonly offline: Offline | null
   readonly conditions: readonly Condition[]
   /** The newest report (PL9), null before the first. */
   readonly report: (NodeReport & { readonly receivedAt: number }) | null
@@ -165,6 +194,11 @@ export const OPERATION_TYPES = [
   'refresh',
   'change-links',
   'change-parameters',
+  'attach-balancer',
+  'detach-balancer',
+  /** Traffic alone: no process is touched. */
+  'offline',
+  'online',
   /** Children, one a node (PL3). */
   'create-node',
   'delete-node',
@@ -175,6 +209,8 @@ export const OPERATION_TYPES = [
   /** Puts back what an upgrade of the node has replaced. */
   'revert-node',
   'refresh-node',
+  'offline-node',
+  'online-node',
 ] as const
 
 export type OperationType = (typeof OPERATION_TYPES)[number]

@@ -9,6 +9,7 @@ import type {
   Condition,
   Hold,
   ObCluster,
+  Offline,
   OperationPhase,
   OperationType,
   Package,
@@ -69,6 +70,8 @@ export type NodeRecord = Stored & {
   readonly desiredState: 'RUNNING' | 'STOPPED'
   /** Absent: its cluster's. */
   readonly desiredVersion?: string
+  /** Taken out of its balancer on purpose; absent: it follows what its process does. */
+  readonly offline?: Offline
   readonly hold: Hold | null
   readonly conditions: readonly Condition[]
 }
@@ -145,6 +148,10 @@ export type NodeTask = {
   readonly package?: PackageRef
   /** What it ran before, for who puts it back. */
   readonly versionBefore?: string
+  /** Its cluster has a balancer whose members are ours to change. */
+  readonly isBalanced?: boolean
+  /** It is taken out because somebody asked for just that, and why. */
+  readonly offline?: { readonly reason: string | null }
 }
 
 export type OperationRecord = Stored & {

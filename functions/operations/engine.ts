@@ -14,7 +14,7 @@ import type {
 } from '../domain/record.ts'
 import { type Change, Conflict, put, remove } from '../domain/store.ts'
 import { childrenOf, openChildren } from './children.ts'
-import { giveToken, tokenSecretsOf, withVersion } from './cluster-steps.ts'
+import { giveToken, tokenSecretsOf, withoutBalancer, withVersion } from './cluster-steps.ts'
 import { beginStep, type Ending, endOf, endStep, releaseCluster, workDone } from './ending.ts'
 import { hasEnded, membersOf } from './member.ts'
 import { endMember } from './node-steps.ts'
@@ -263,10 +263,11 @@ export class Engine {
       store.get('cluster', { id: operation.clusterId }),
       store.get('work', { operationId: operation.id }),
     ])
+    const left = withoutBalancer(await withVersion(store, cluster, operation), operation, ending)
     await store.commit([
       ...(await this.lastStep(operation, ending)),
       put('operation', endOf(operation, ending)),
-      ...releaseCluster(await withVersion(store, cluster, operation), operation, ending),
+      ...releaseCluster(left, operation, ending),
       ...workDone(work),
     ])
     this.deps.log({ event: 'ended', operationId: operation.id, phase: ending.phase })

@@ -62,6 +62,8 @@ type ScriptedHost = {
   version: string | null
   backup: string | null
   parameterVersion: number | null
+  /** Clients that it reports. */
+  clients: number | null
   /** Verbs that fail, whatever else works. */
   readonly failing: Set<Verb>
   /** What it answers to a check; the first as long as nothing was replaced, the second then. */
@@ -120,6 +122,7 @@ export class ScriptedFleet {
         version: null,
         backup: null,
         parameterVersion: null,
+        clients: null,
         failing: new Set(),
         checks: [{ ready: true }, { ready: true }],
         isReplaced: false,
@@ -300,7 +303,7 @@ export class ScriptedFleet {
       parameterVersion: host.parameterVersion,
       parameterChecksum: null,
       linkChecksum: null,
-      clientConnections: null,
+      clientConnections: host.clients,
     })
   }
 }

@@ -70,7 +70,11 @@ export class ScriptedPlane {
     })
   }
 
-  input(name: string, hosts: readonly number[]): ClusterInput {
+  input(
+    name: string,
+    hosts: readonly number[],
+    more: Partial<ClusterInput['spec']> = {},
+  ): ClusterInput {
     return {
       name,
       tags: {},
@@ -83,6 +87,7 @@ export class ScriptedPlane {
         links: [{ obCluster: 'ob', default: true }],
         parameters: {},
         deletionProtection: false,
+        ...more,
       },
     }
   }
@@ -110,12 +115,40 @@ export class ScriptedPlane {
   }
 
   /** A cluster that is up. */
-  async running(name: string, hosts: readonly number[]): Promise<string> {
+  async running(
+    name: string,
+    hosts: readonly number[],
+    more: Partial<ClusterInput['spec']> = {},
+  ): Promise<string> {
     await this.prepare()
-    const id = await this.accepted(this.plane.clusters.create(ASKED, this.input(name, hosts)))
+    const input = this.input(name, hosts, more)
+    const id = await this.accepted(this.plane.clusters.create(ASKED, input))
     const { phase, target } = await this.ended(id)
     if (phase !== 'SUCCEEDED') throw new Error(`${id} is ${phase}`)
     return target.id
+  }
+
+  /** Nodes of balanced clusters that are not on the side of the balancer that their process asks for. */
+  outOfStep(): readonly string[] {
+    const balanced = this.store
+      .all('cluster')
+      .filter(({ spec }) => spec.loadBalancer?.kind === 'target-group')
+      .map(({ id }) => id)
+    const inside = new Set(
+      this.balancer
+        .states()
+        .filter(line => !line.endsWith('draining'))
+        .map(line => line.split(' ')[0]),
+    )
+    const wanted = this.store
+      .all('node')
+      .filter(({ clusterId }) => balanced.includes(clusterId))
+      .filter(({ desiredState, offline }) => desiredState === 'RUNNING' && offline === undefined)
+      .map(({ hostId: id }) => id)
+    return [
+      ...wanted.filter(id => !inside.has(id)).map(id => `${id} is out`),
+      ...[...inside].filter(id => !wanted.includes(id ?? '')).map(id => `${id} is in`),
+    ]
   }
 
   /** Locks that somebody holds now. */

@@ -5,7 +5,7 @@ import type { StackSettings } from './settings.ts'
 
 const TARGET_GROUP =
   'arn:aws:elasticloadbalancing:local:000000000000:targetgroup/obfleet/0123456789abcdef'
-const TARGET_BY = 'instance'
+const TARGET_BY = 'instance' as const
 /** 300 s in the cloud, unless somebody sets another; here a user sits and waits. */
 const DEREGISTRATION_DELAY_MS = 30_000
 

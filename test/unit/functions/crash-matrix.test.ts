@@ -6,6 +6,7 @@
 import { describe, expect, test } from 'vitest'
 import type { OperationPhase } from '../../../functions/domain/model.ts'
 import { INTERRUPTIONS, interrupted, type Kind } from '../../support/interruption.ts'
+import { GROUP_ARN } from '../../support/scripted-balancer.ts'
 import { ASKED, ScriptedPlane } from '../../support/scripted-plane.ts'
 
 const NEXT = '4.3.3.0-7'
@@ -160,6 +161,71 @@ const STORIES: Readonly<Record<string, Story>> = {
   },
 }
 
+/** With a balancer: each story is of nodes that go out of it, or come in. */
+const BALANCED = { kind: 'target-group', targetGroupArn: GROUP_ARN, targetBy: 'instance' } as const
+
+async function balanced(all: ScriptedPlane): Promise<void> {
+  await all.running('c', [1, 2], { loadBalancer: BALANCED })
+}
+
+const BALANCED_STORIES: Readonly<Record<string, Story>> = {
+  'create behind a balancer': {
+    begin: async all => {
+      await all.prepare()
+      const input = all.input('c', [1, 2], { loadBalancer: BALANCED })
+      return all.accepted(all.plane.clusters.create(ASKED, input))
+    },
+  },
+  'restart behind a balancer, forced': {
+    begin: async all => {
+      await balanced(all)
+      return all.accepted(all.plane.clusters.restart(ASKED, 'c', { mode: 'force' }))
+    },
+    tickSec: 5,
+  },
+  'stop behind a balancer': {
+    begin: async all => {
+      await balanced(all)
+      return all.accepted(all.plane.clusters.stop(ASKED, 'c', {}))
+    },
+    tickSec: 5,
+  },
+  'delete behind a balancer': {
+    begin: async all => {
+      await balanced(all)
+      const { revision } = await all.plane.nodes.get('c-1')
+      return all.accepted(all.plane.nodes.remove(ASKED, 'c-1', { revision, skipHostWork: false }))
+    },
+    tickSec: 5,
+  },
+  offline: {
+    begin: async all => {
+      await balanced(all)
+      return all.accepted(all.plane.clusters.offline(ASKED, 'c', { confirm: 'c' }))
+    },
+  },
+  online: {
+    begin: async all => {
+      await balanced(all)
+      const out = all.plane.clusters.offline(ASKED, 'c', { confirm: 'c' })
+      await all.ended(await all.accepted(out))
+      return all.accepted(all.plane.clusters.online(ASKED, 'c', {}))
+    },
+  },
+  'attach a balancer': {
+    begin: async all => {
+      await all.running('c', [1, 2])
+      return all.accepted(all.plane.clusters.attachBalancer(ASKED, 'c', BALANCED))
+    },
+  },
+  'detach a balancer': {
+    begin: async all => {
+      await balanced(all)
+      return all.accepted(all.plane.clusters.detachBalancer(ASKED, 'c'))
+    },
+  },
+}
+
 const MAX_TICKS = 200
 
 async function play({ begin, ends = 'SUCCEEDED', tickSec = 1 }: Story, at: number, how: Kind) {
@@ -177,13 +243,14 @@ async function play({ begin, ends = 'SUCCEEDED', tickSec = 1 }: Story, at: numbe
   expect((await all.ended(id, tickSec * 1_000)).phase, place).toBe(ends)
   expect(all.held(), place).toEqual([])
   expect(new Set(all.fleet.ran).size, place).toBe(all.fleet.ran.length)
+  expect(all.outOfStep(), place).toEqual([])
   const holders = all.store.all('host').filter(({ nodeId }) => nodeId !== null)
   expect(holders.length, place).toBe(all.store.all('node').length)
   return true
 }
 
 describe('an operation that is interrupted', () => {
-  test.each(Object.entries(STORIES))(
+  test.each(Object.entries({ ...STORIES, ...BALANCED_STORIES }))(
     'at every write and call comes to its end, nothing done twice: %s',
     async (name, story) => {
       let points = 0

@@ -16,6 +16,8 @@ import { afterEach, describe, expect, test } from 'vitest'
 import type { TargetGroup } from '../../../../functions/domain/load-balancer.ts'
 import { targetGroupMembers } from '../../../../functions/remote/target-group.ts'
 import type { BalancerSettings } from '../../../../infra/local/balancer.ts'
+import { balancerAccess, balancerSettings } from '../../../../infra/local/stack/balancer.ts'
+import { stackSettings, urlOf } from '../../../../infra/local/stack/settings.ts'
 import { idOf, PLANE, until } from '../../../support/instances.ts'
 import { loadBalancerContract } from '../../../support/load-balancer-contract.ts'
 import { GROUP_ARN } from '../../../support/scripted-balancer.ts'
@@ -81,6 +83,11 @@ async function startBalancer(
     instances: [1, 2, 3].map(number => ({ id: idOf(number), address: `${NETWORK}.${number}` })),
     checkEveryMs: 20,
   }
+  await start(settings, folder)
+  return folder
+}
+
+async function start(settings: BalancerSettings, folder: string): Promise<void> {
   const file = join(folder, 'settings.json')
   writeFileSync(file, JSON.stringify(settings), { mode: 0o600 })
   const child = spawn(process.execPath, ['--import', 'tsx', SCRIPT, file], {
@@ -91,7 +98,6 @@ async function startBalancer(
     child.stdout.once('data', () => done())
     child.once('exit', code => reject(new Error(`the balancer ended with ${code}`)))
   })
-  return folder
 }
 
 async function endBalancer(): Promise<void> {
@@ -222,6 +228,24 @@ describe('calls of Elastic Load Balancing', () => {
       code: 'remote-unavailable',
     })
   })
+})
+
+test('the stack’s own settings start it, where the stack says that it is', async () => {
+  const folder = newFolder()
+  const stack = stackSettings({ OBFLEET_STACK: '97', OBFLEET_HOME: folder })
+  await start(balancerSettings(stack, PLANE, [idOf(1), idOf(2)]), folder)
+  const { targetGroupArn, targetBy, address } = balancerAccess(stack)
+  const own = targetGroupMembers(
+    new ElasticLoadBalancingV2Client({
+      endpoint: urlOf(stack.elb),
+      region: 'local',
+      credentials: { ...PLANE },
+    }),
+  )
+  const stackGroup: TargetGroup = { kind: 'target-group', targetGroupArn, targetBy }
+  await own.register(stackGroup, { id: idOf(2), port: PORT })
+  expect(await own.members(stackGroup)).toMatchObject([{ id: idOf(2), port: PORT }])
+  expect(address).toBe('127.107.1.100:2883')
 })
 
 describe('connections over the balancer', () => {
