@@ -212,11 +212,20 @@ function actOf(plan: OperationRecord['plan']): number {
   return at < 0 ? -1 : at + 1
 }
 
+/** Before a node is drained for it, these leave it as it was. */
+const HARMLESS: OperationRecord['plan'] = ['baseline', 'deregister', 'drain-balancer']
+
 /** Its node may have been changed, and not only its place in a balancer. */
-export function hasActed({ plan, stepsDone, phase }: OperationRecord): boolean {
+export function hasActed({
+  plan,
+  stepsDone,
+  phase,
+}: Pick<OperationRecord, 'plan' | 'stepsDone' | 'phase'>): boolean {
   const act = actOf(plan)
-  if (act >= 0) return stepsDone >= act
-  return stepsDone > 0 || phase === 'FAILED'
+  const hasFailed = phase === 'FAILED'
+  if (act < 0) return stepsDone > 0 || hasFailed
+  const tried = plan.slice(0, hasFailed ? stepsDone + 1 : stepsDone)
+  return stepsDone >= act || tried.some(name => !HARMLESS.includes(name))
 }
 
 /** The node was changed and is not back in its balancer yet: the operation may not leave it so. */

@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import type { Step } from '../../../functions/domain/model.ts'
 import type { ReplaceInput } from '../../../functions/domain/plane.ts'
+import { hasActed } from '../../../functions/operations/balancer-steps.ts'
 import { GROUP_ARN } from '../../support/scripted-balancer.ts'
 import { hostId } from '../../support/scripted-fleet.ts'
 import { ASKED, ScriptedPlane } from '../../support/scripted-plane.ts'
@@ -315,6 +316,29 @@ describe('a forced upgrade', () => {
     await tick(all, 5)
     expect(all.balancer.states()).toEqual([`${ONE} healthy`])
   })
+})
+
+describe('an operation that ended at its', () => {
+  const RESTARTED = ['baseline', 'deregister', 'drain-balancer', 'restart', 'verify'] as const
+  const REFRESHED = ['refresh', 'deregister', 'drain-balancer', 'restart', 'verify'] as const
+  const OUT = ['deregister', 'finish'] as const
+
+  test.each([
+    [RESTARTED, 0, 'FAILED', false],
+    [RESTARTED, 2, 'FAILED', false],
+    [RESTARTED, 2, 'CANCELLED', false],
+    [RESTARTED, 3, 'FAILED', true],
+    [RESTARTED, 3, 'CANCELLED', true],
+    [RESTARTED, 5, 'SUCCEEDED', true],
+    [REFRESHED, 0, 'CANCELLED', false],
+    [REFRESHED, 0, 'FAILED', true],
+    [REFRESHED, 2, 'FAILED', true],
+    [OUT, 0, 'CANCELLED', false],
+    [OUT, 0, 'FAILED', true],
+    [OUT, 2, 'SUCCEEDED', true],
+  ] as const)('%o step %d, %s: changed its node %s', (plan, stepsDone, phase, isChanged) =>
+    expect(hasActed({ plan, stepsDone, phase })).toBe(isChanged),
+  )
 })
 
 describe('stop, start, delete', () => {
