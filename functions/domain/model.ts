@@ -165,6 +165,7 @@ export const OPERATION_TYPES = [
   'refresh',
   'change-links',
   'change-parameters',
+  'rotate-sys-password',
   /** Children, one a node (PL3). */
   'create-node',
   'delete-node',

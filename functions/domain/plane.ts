@@ -126,6 +126,12 @@ export type Plane = {
     ): Promise<Outcome<Cluster>>
     /** One that is not there is gone already. The default goes last. */
     unlink(asked: Asked, ref: string, obCluster: string): Promise<Outcome<null>>
+    /** Nodes that run get the new password of root@proxysys now, the others at their next start. */
+    rotateSysPassword(
+      asked: Asked,
+      ref: string,
+      secret: string | undefined,
+    ): Promise<Outcome<Cluster>>
     /** The token before opens on; nodes take the new one at their next start. */
     rotateConfigToken(asked: Asked, ref: string): Promise<Done<Cluster>>
   }

@@ -9,6 +9,7 @@ import type { ClusterRecord, OperationRecord } from '../domain/record.ts'
 import { mayBegin, type RolloutState, undoneWith } from '../domain/rollout.ts'
 import { type Change, decide, put, type Store } from '../domain/store.ts'
 import { lockNode, undoId } from './children.ts'
+import { withSysSecret } from './cluster-steps.ts'
 import type { Ending } from './ending.ts'
 import { hasBegun, hasEnded, type Member } from './member.ts'
 import type { Drive } from './node-work.ts'
@@ -89,19 +90,25 @@ export function beginUndo(
 ): readonly Change[] {
   const state: RolloutState | undefined = operation.rollout
   if (state === undefined) return []
-  const { parametersBefore: parameters } = operation
+  const before = cluster === null ? null : asBefore(cluster, operation)
   return [
     put('operation', { ...operation, phase: 'ROLLING_BACK', error, rollout: { ...state, undo } }),
-    ...(cluster === null || parameters === undefined
-      ? []
-      : [
-          put('cluster', {
-            ...cluster,
-            spec: { ...cluster.spec, parameters },
-            parameterVersion: cluster.parameterVersion + 1,
-          }),
-        ]),
+    ...(before === null || before === cluster ? [] : [put('cluster', before)]),
   ]
+}
+
+/** The cluster as it was before the operation, as far as that is its own matter. */
+function asBefore(
+  cluster: ClusterRecord,
+  { parametersBefore: parameters, sysSecrets }: OperationRecord,
+): ClusterRecord {
+  const own = sysSecrets === undefined ? cluster : withSysSecret(cluster, sysSecrets.before)
+  if (parameters === undefined) return own
+  return {
+    ...own,
+    spec: { ...own.spec, parameters },
+    parameterVersion: own.parameterVersion + 1,
+  }
 }
 
 export async function undoOf(

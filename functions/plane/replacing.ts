@@ -25,6 +25,7 @@ import { type Decision, mutate, type PlaneDeps } from './context.ts'
 import { packagesOf, refOf } from './packages.ts'
 import {
   affected,
+  byName,
   chosen,
   held,
   newOperation,
@@ -234,11 +235,6 @@ function onFleet(
     rollout: state,
   }
   return { kind: 'accept', operation, changes: [put('cluster', held(cluster, operation, now))] }
-}
-
-/** `orders-2` before `orders-10`. */
-function byName({ name: left }: NodeRecord, { name: right }: NodeRecord): number {
-  return left.length - right.length || (left < right ? -1 : 1)
 }
 
 /** Forced, nodes are taken one after the other and none is watched: whoever cuts clients is in a hurry. */

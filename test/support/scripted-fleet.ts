@@ -62,6 +62,8 @@ type ScriptedHost = {
   version: string | null
   backup: string | null
   parameterVersion: number | null
+  /** Name of the password that it was told last. */
+  sysPasswordSecret: string | null
   /** Verbs that fail, whatever else works. */
   readonly failing: Set<Verb>
   /** What it answers to a check; the first as long as nothing was replaced, the second then. */
@@ -120,6 +122,7 @@ export class ScriptedFleet {
         version: null,
         backup: null,
         parameterVersion: null,
+        sysPasswordSecret: null,
         failing: new Set(),
         checks: [{ ready: true }, { ready: true }],
         isReplaced: false,
@@ -276,7 +279,10 @@ export class ScriptedFleet {
       host.backup = null
       host.isReplaced = false
     }
-    if (desired !== undefined) host.version = desired.version
+    if (desired !== undefined) {
+      host.version = desired.version
+      host.sysPasswordSecret = desired.sysPasswordSecret
+    }
     if (WITH_PARAMETERS.includes(verb)) host.parameterVersion = desired?.parameterVersion ?? null
     return verb === 'check' ? host.checks[host.isReplaced ? 1 : 0] : null
   }

@@ -113,6 +113,12 @@ const STORIES: Readonly<Record<string, Story>> = {
       return all.accepted(all.plane.clusters.refresh(ASKED, 'c', {}))
     },
   },
+  'replace the password of root@proxysys': {
+    begin: async all => {
+      await all.running('c', [1, 2])
+      return all.accepted(all.plane.clusters.rotateSysPassword(ASKED, 'c', undefined))
+    },
+  },
   'add nodes': {
     begin: async all => {
       await all.running('c', [1])
@@ -177,6 +183,9 @@ async function play({ begin, ends = 'SUCCEEDED', tickSec = 1 }: Story, at: numbe
   expect((await all.ended(id, tickSec * 1_000)).phase, place).toBe(ends)
   expect(all.held(), place).toEqual([])
   expect(new Set(all.fleet.ran).size, place).toBe(all.fleet.ran.length)
+  // A password that nothing names is left behind, or one that nodes were told is gone.
+  const named = all.store.all('cluster').map(({ spec }) => spec.sysPasswordSecret)
+  expect([...all.fleet.passwords.keys()], place).toEqual(named)
   const holders = all.store.all('host').filter(({ nodeId }) => nodeId !== null)
   expect(holders.length, place).toBe(all.store.all('node').length)
   return true
