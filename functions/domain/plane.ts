@@ -4,6 +4,7 @@
  */
 import type { NodeReport } from '#contract/report'
 import type {
+  AuditEvent,
   Cluster,
   Host,
   Node,
@@ -191,6 +192,19 @@ export type Plane = {
     remove(asked: Asked, name: string, revision: number): Promise<Outcome<null>>
     /** The first, or the next; the one before opens on. */
     rotateToken(asked: Asked, name: string): Promise<Done<ObCluster>>
+  }
+  readonly audit: {
+    /** The newest first, from `to` back to `from`, 31 days at most; the last seven without them. */
+    list(
+      page: PageRequest,
+      filter: {
+        readonly from?: number
+        readonly to?: number
+        readonly target?: string
+        readonly actor?: string
+        readonly action?: string
+      },
+    ): Promise<Page<AuditEvent>>
   }
   readonly hosts: {
     list(page: PageRequest): Promise<Page<Host>>

@@ -122,6 +122,8 @@ export type Store = {
   nodes(request: ListRequest): Promise<Listed<NodeRecord>>
   /** May lag. The newest first. */
   operations(request: ListRequest): Promise<Listed<OperationRecord>>
+  /** Of one day in UTC, the newest first. */
+  audit(day: string, request: ListRequest): Promise<Listed<AuditRecord>>
   /** Ids of operations whose time has come; may lag (PL5). */
   due(now: number, limit: number): Promise<readonly string[]>
   /** @throws Conflict */

@@ -25,6 +25,7 @@ import {
 } from '../domain/store.ts'
 import { actionOf, type Item, recordOf } from './items.ts'
 import {
+  auditPartition,
   clusterPartition,
   DUE_INDEX,
   DUE_SHARDS,
@@ -121,6 +122,17 @@ export class DynamoStore implements Store {
 
   operations(request: ListRequest): Promise<Listed<Records['operation']>> {
     return this.indexPage('operation', 'OPERATIONS', request, false)
+  }
+
+  async audit(day: string, { limit, after }: ListRequest): Promise<Listed<Records['audit']>> {
+    const answer = await this.query({
+      ...condition('pk', auditPartition(day)),
+      ConsistentRead: true,
+      ScanIndexForward: false,
+      Limit: limit,
+      ...(after === undefined ? {} : { ExclusiveStartKey: keySchema.parse(JSON.parse(after)) }),
+    })
+    return listed('audit', answer)
   }
 
   async due(now: number, limit: number): Promise<readonly string[]> {

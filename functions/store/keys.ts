@@ -38,7 +38,7 @@ const KEYS: KeyMakers = {
   command: ({ commandId }) => ({ pk: `COMMAND#${commandId}`, sk: META }),
   request: ({ id }) => ({ pk: `REQUEST#${id}`, sk: META }),
   audit: ({ at, id }) => ({
-    pk: `AUDIT#${new Date(at).toISOString().slice(0, DAY_CHARS)}`,
+    pk: auditPartition(dayOf(at)),
     sk: id,
   }),
 }
@@ -62,6 +62,15 @@ export function rootServicesPartition(obCluster: string): string {
 
 export function operationPartition(id: string): string {
   return `OP#${id}`
+}
+
+/** Day of a time in UTC, `2026-11-24`. */
+export function dayOf(at: number): string {
+  return new Date(at).toISOString().slice(0, DAY_CHARS)
+}
+
+export function auditPartition(day: string): string {
+  return `AUDIT#${day}`
 }
 
 /** Attributes that put a record into an index, or let the table expire it. */

@@ -13,6 +13,7 @@ import {
 } from '../../functions/domain/store.ts'
 import {
   clusterPartition,
+  dayOf,
   type Key,
   keyOf,
   operationPartition,
@@ -78,6 +79,11 @@ export class MemoryStore implements Store {
 
   async operations(request: ListRequest) {
     return pageOf(this.all('operation'), request, ({ id }) => id, true)
+  }
+
+  async audit(day: string, request: ListRequest) {
+    const all = this.all('audit').filter(({ at }) => dayOf(at) === day)
+    return pageOf(all, request, ({ id }) => id, true)
   }
 
   async due(now: number, limit: number) {
