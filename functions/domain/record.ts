@@ -12,6 +12,8 @@ import type {
   OperationPhase,
   OperationType,
   Package,
+  ParameterChange,
+  ParameterHistoryEntry,
   ProblemView,
   Step,
 } from './model.ts'
@@ -175,8 +177,8 @@ export type OperationRecord = Stored & {
   readonly nodesDone: number
   /** Absent: all nodes at once, nothing is put back. */
   readonly rollout?: RolloutState
-  /** Parameters before a change of them, for who puts them back. */
-  readonly parametersBefore?: Readonly<Record<string, string>>
+  /** What a change of parameters changes, for who puts it back: no more than that. */
+  readonly parameterChanges?: readonly ParameterChange[]
   /** What it did was put back, or is being. */
   readonly isUndone?: boolean
 }
@@ -231,6 +233,9 @@ export type WaveRecord = Stored & {
   readonly intentAt: number
   readonly sentAt: number | null
 }
+
+/** Grows by one with each change of a cluster's parameters; bounded as the cluster's parameters are. */
+export type ParameterHistoryRecord = Stored & ParameterHistoryEntry
 
 /** Which operation a command belongs to, for status events. */
 export type CommandRecord = Stored & {

@@ -50,6 +50,13 @@ export const ONE_BY_ONE: Rollout = {
   maxUnavailable: 1,
 }
 
+/** One node first, then all others at once: what is quick, cuts nobody, and says at once whether it works. */
+export const CANARY_FIRST: Rollout = {
+  ...ALL_AT_ONCE,
+  canary: 1,
+  onFailure: 'rollback',
+}
+
 export type RolloutState = {
   readonly rollout: Rollout
   /** Positions of tasks, wave by wave. */

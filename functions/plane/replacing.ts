@@ -199,24 +199,14 @@ function onFleet(
   { type, nodes: unordered, mode, input, packages }: Fleet,
 ): Decision {
   const { cluster } = picture
-  const nodes = [...unordered].sort(byName)
+  const nodes = inOrder(unordered)
   if (nodes.length === 0)
     return { kind: 'done', action: type, ref: cluster.id, isCreated: false, changes: [] }
   for (const node of picture.nodes) requireFreeNode(node)
   const now = deps.clock.now()
   const rollout = rolloutOf(mode, input)
   requireConfirmed(cluster.name, rollout, nodes.length, input.confirm)
-  const state: RolloutState = {
-    rollout,
-    waves: wavesOf(
-      nodes.map(({ id, idc }) => ({
-        idc,
-        clients: picture.reports.get(id)?.report.clientConnections ?? null,
-      })),
-      rollout,
-    ),
-    undo: null,
-  }
+  const state = rolloutState(picture, nodes, rollout)
   const tasks = nodes.map((node, at): NodeTask => {
     const wanted = packages?.get(node.id)
     return {
@@ -237,8 +227,23 @@ function onFleet(
 }
 
 /** `orders-2` before `orders-10`. */
-function byName({ name: left }: NodeRecord, { name: right }: NodeRecord): number {
-  return left.length - right.length || (left < right ? -1 : 1)
+export function inOrder(nodes: readonly NodeRecord[]): readonly NodeRecord[] {
+  return [...nodes].sort(
+    ({ name: left }, { name: right }) => left.length - right.length || (left < right ? -1 : 1),
+  )
+}
+
+/** How a fleet of `nodes` is gone through: by what the nodes have said of their clients. */
+export function rolloutState(
+  { reports }: ClusterPicture,
+  nodes: readonly NodeRecord[],
+  rollout: Rollout,
+): RolloutState {
+  const placed = nodes.map(({ id, idc }) => ({
+    idc,
+    clients: reports.get(id)?.report.clientConnections ?? null,
+  }))
+  return { rollout, waves: wavesOf(placed, rollout), undo: null }
 }
 
 /** Forced, nodes are taken one after the other and none is watched: whoever cuts clients is in a hurry. */
