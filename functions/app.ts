@@ -7,6 +7,7 @@ import type { AppContext, AppEnv } from './middleware/env.ts'
 import { principalMiddleware } from './middleware/principal.ts'
 import { knownProblem, problemResponse } from './middleware/problems.ts'
 import { jsonOnlyMiddleware, MAX_BODY_BYTES, requestIdMiddleware } from './middleware/requests.ts'
+import { auditRoutes } from './routes/audit.ts'
 import { clusterActions } from './routes/cluster-actions.ts'
 import { clusterRoutes } from './routes/clusters.ts'
 import { linkRoutes } from './routes/links.ts'
@@ -68,6 +69,7 @@ export function createApp({ plane, tokenSha256, newRequestId, log }: AppDeps) {
   app.route('/v1/nodes', nodeRoutes(plane))
   app.route('/v1/operations', operationRoutes(plane))
   app.route('/v1/ob-clusters', obClusterRoutes(plane))
+  app.route('/v1/audit-events', auditRoutes(plane))
   app.route('/v1/hosts', hostRoutes(plane))
   app.route('/v1/packages', packageRoutes(plane))
   const known = routesOf(app)

@@ -210,6 +210,7 @@ export const OPERATION_TYPES = [
   'refresh',
   'change-links',
   'change-parameters',
+  'rotate-sys-password',
   /** Children, one a node (PL3). */
   'create-node',
   'delete-node',
@@ -282,6 +283,19 @@ export type Operation = {
     readonly wave: number
   }
   readonly error: ProblemView | null
+}
+
+/** Who asked for what; written with the change itself. */
+export type AuditEvent = {
+  readonly id: string
+  readonly at: number
+  readonly actor: string
+  /** Type of the operation, or what was done at once. */
+  readonly action: string
+  /** Id of what it was done to. */
+  readonly target: string
+  readonly requestId: string
+  readonly operationId: string | null
 }
 
 /** The caller, proven by the bearer token or a signature. */

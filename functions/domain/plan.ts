@@ -72,6 +72,7 @@ export const CHILD_TYPES = {
   refresh: 'refresh-node',
   'change-links': 'refresh-node',
   'change-parameters': 'refresh-node',
+  'rotate-sys-password': 'refresh-node',
 } as const satisfies Partial<Record<OperationType, OperationType>>
 
 export type ClusterOperationType = keyof typeof CHILD_TYPES
@@ -85,6 +86,7 @@ export const UNDO_TYPES: Readonly<Partial<Record<ClusterOperationType, NodeOpera
   stop: 'start-node',
   upgrade: 'revert-node',
   'change-parameters': 'refresh-node',
+  'rotate-sys-password': 'refresh-node',
 }
 
 const PLANS: Readonly<Record<OperationType, readonly StepName[]>> = {
@@ -99,6 +101,7 @@ const PLANS: Readonly<Record<OperationType, readonly StepName[]>> = {
   refresh: ['children', 'run', 'finish'],
   'change-links': ['children', 'run', 'finish'],
   'change-parameters': ['children', 'run', 'finish'],
+  'rotate-sys-password': ['prepare', 'children', 'run', 'finish'],
   'create-node': ['reserve', 'install', 'start', 'verify', 'finish'],
   'delete-node': ['stop', 'uninstall', 'forget'],
   'start-node': ['start', 'verify', 'finish'],

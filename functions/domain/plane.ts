@@ -4,6 +4,7 @@
  */
 import type { NodeReport } from '#contract/report'
 import type {
+  AuditEvent,
   Cluster,
   Host,
   Node,
@@ -151,6 +152,12 @@ export type Plane = {
     ): Promise<Outcome<Cluster>>
     /** One that is not there is gone already. The default goes last. */
     unlink(asked: Asked, ref: string, obCluster: string): Promise<Outcome<null>>
+    /** Nodes that run get the new password of root@proxysys now, the others at their next start. */
+    rotateSysPassword(
+      asked: Asked,
+      ref: string,
+      secret: string | undefined,
+    ): Promise<Outcome<Cluster>>
     /** The token before opens on; nodes take the new one at their next start. */
     rotateConfigToken(asked: Asked, ref: string): Promise<Done<Cluster>>
   }
@@ -229,6 +236,19 @@ export type Plane = {
     remove(asked: Asked, name: string, revision: number): Promise<Outcome<null>>
     /** The first, or the next; the one before opens on. */
     rotateToken(asked: Asked, name: string): Promise<Done<ObCluster>>
+  }
+  readonly audit: {
+    /** The newest first, from `to` back to `from`, 31 days at most; the last seven without them. */
+    list(
+      page: PageRequest,
+      filter: {
+        readonly from?: number
+        readonly to?: number
+        readonly target?: string
+        readonly actor?: string
+        readonly action?: string
+      },
+    ): Promise<Page<AuditEvent>>
   }
   readonly hosts: {
     list(page: PageRequest): Promise<Page<Host>>

@@ -120,6 +120,9 @@ export type RootServicesRecord = Stored & {
 /** `version` counts writes here as in every record. */
 export type PackageRecord = Stored & Omit<Package, 'version'> & { readonly packageVersion: string }
 
+/** Parameter Store name of a password; made by the plane, which takes it along, or the caller's. */
+export type SysSecret = { readonly name: string; readonly isOurs: boolean }
+
 /** How a proxy is replaced by its successor. */
 export type Way = {
   readonly mode: 'hot' | 'force'
@@ -179,6 +182,8 @@ export type OperationRecord = Stored & {
   readonly rollout?: RolloutState
   /** What a change of parameters changes, for who puts it back: no more than that. */
   readonly parameterChanges?: readonly ParameterChange[]
+  /** Names of the password of root@proxysys that is given up, and of the one that takes its place. */
+  readonly sysSecrets?: { readonly before: SysSecret; readonly after: SysSecret }
   /** What it did was put back, or is being. */
   readonly isUndone?: boolean
 }

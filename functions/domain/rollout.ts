@@ -50,8 +50,8 @@ export const ONE_BY_ONE: Rollout = {
   maxUnavailable: 1,
 }
 
-/** One node first, then all others at once: what is quick, cuts nobody, and says at once whether it works. */
-export const CANARY_FIRST: Rollout = {
+/** Of what takes effect without a restart: one node shows whether it does, then all others at once. */
+export const LIVE_CHANGE: Rollout = {
   ...ALL_AT_ONCE,
   canary: 1,
   onFailure: 'rollback',

@@ -133,6 +133,8 @@ export type Store = {
     clusterId: string,
     request: ListRequest & Period,
   ): Promise<Listed<ParameterHistoryRecord>>
+  /** Of one day in UTC, the newest first. */
+  audit(day: string, request: ListRequest): Promise<Listed<AuditRecord>>
   /** Ids of operations whose time has come; may lag (PL5). */
   due(now: number, limit: number): Promise<readonly string[]>
   /** @throws Conflict */

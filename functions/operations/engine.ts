@@ -14,7 +14,13 @@ import type {
 } from '../domain/record.ts'
 import { type Change, Conflict, put, remove } from '../domain/store.ts'
 import { childrenOf, openChildren } from './children.ts'
-import { giveToken, tokenSecretsOf, withVersion } from './cluster-steps.ts'
+import {
+  dropSysPassword,
+  giveSysPassword,
+  giveToken,
+  tokenSecretsOf,
+  withVersion,
+} from './cluster-steps.ts'
 import { beginStep, type Ending, endOf, endStep, releaseCluster, workDone } from './ending.ts'
 import { hasEnded, membersOf } from './member.ts'
 import { endMember } from './node-steps.ts'
@@ -225,7 +231,7 @@ export class Engine {
   }
 
   private async localStep(operation: OperationRecord, name: StepName): Promise<void> {
-    const { store, secrets } = this.deps
+    const { store } = this.deps
     const cluster = await store.get('cluster', { id: operation.clusterId })
     if (name === 'finish') return void (await this.endCluster(operation, succeeded(this.now())))
     if (name === 'forget') return this.forgetCluster(operation)
@@ -233,12 +239,16 @@ export class Engine {
       const error = { code: 'not-found', detail: 'the cluster is gone' }
       return void (await this.endCluster(operation, { phase: 'FAILED', error, now: this.now() }))
     }
-    if (name === 'prepare' && cluster.isSysPasswordOurs)
-      await secrets.generatePassword(cluster.spec.sysPasswordSecret)
-    if (name === 'prepare' && cluster.spec.workMode === 'CONFIG_URL')
-      await giveToken(this.deps, cluster)
+    if (name === 'prepare') await this.prepare(operation, cluster)
     if (name === 'children') await openChildren(store, operation, cluster.name, this.now())
     await this.pass(operation, null)
+  }
+
+  private async prepare(operation: OperationRecord, cluster: ClusterRecord): Promise<void> {
+    if (operation.sysSecrets !== undefined) return giveSysPassword(this.deps, cluster, operation)
+    if (cluster.isSysPasswordOurs)
+      await this.deps.secrets.generatePassword(cluster.spec.sysPasswordSecret)
+    if (cluster.spec.workMode === 'CONFIG_URL') await giveToken(this.deps, cluster)
   }
 
   private async pass(operation: OperationRecord, output: string | null): Promise<void> {
@@ -261,6 +271,7 @@ export class Engine {
 
   private async endCluster(operation: OperationRecord, ending: Ending): Promise<Turn> {
     const { store } = this.deps
+    await dropSysPassword(this.deps, operation, ending.phase)
     const [cluster, work] = await Promise.all([
       store.get('cluster', { id: operation.clusterId }),
       store.get('work', { operationId: operation.id }),

@@ -10,6 +10,7 @@ import type { ClusterRecord, NodeTask, OperationRecord } from '../domain/record.
 import { mayBegin, type RolloutState, undoneWith } from '../domain/rollout.ts'
 import { type Change, decide, put, type Store } from '../domain/store.ts'
 import { lockNode, undoId } from './children.ts'
+import { withSysSecret } from './cluster-steps.ts'
 import type { Ending } from './ending.ts'
 import { hasBegun, hasEnded, type Member } from './member.ts'
 import type { Drive } from './node-work.ts'
@@ -68,21 +69,26 @@ export function toUndo(
   if (state?.rollout.onFailure !== 'rollback' || state.undo !== null) return []
   if (phase === 'CANCELLING' || !isUndoable(operation)) return []
   const failed = children.flatMap(({ phase: each }, task) => (each === 'FAILED' ? [task] : []))
-  if (operation.parameterChanges !== undefined && failed.length > 0)
-    return goingBack(operation, children)
+  if (isOfCluster(operation) && failed.length > 0) return goingBack(operation, children)
   return undoneWith(state, failed).filter(task => isTouched(children[task]))
 }
 
+/** What it changes is the cluster's, and returns whole: its nodes are told of nothing else then. */
+function isOfCluster({ parameterChanges, sysSecrets }: OperationRecord): boolean {
+  return parameterChanges !== undefined || sysSecrets !== undefined
+}
+
 /**
- * Tasks whose nodes go back when all is to be put back. Parameters are the cluster's: when they return,
- * all of its nodes are told, or those that were not reached yet would seem to be behind.
+ * Tasks whose nodes go back when all is to be put back. Of what is the cluster's, all of them are told:
+ * those that were not reached yet would seem to be behind.
  */
 export function goingBack(
-  { parameterChanges }: OperationRecord,
+  operation: OperationRecord,
   children: readonly OperationRecord[],
 ): readonly number[] {
-  const isIn = (child: OperationRecord) =>
-    parameterChanges === undefined ? isTouched(child) : child.isUndone !== true
+  const isIn = isOfCluster(operation)
+    ? (child: OperationRecord) => child.isUndone !== true
+    : isTouched
   return children.flatMap((child, task) => (isIn(child) ? [task] : []))
 }
 
@@ -112,23 +118,32 @@ export function beginUndo(
 ): readonly Change[] {
   const state: RolloutState | undefined = operation.rollout
   if (state === undefined) return []
+  const noted = cluster === null ? [] : noteReturn(operation, cluster.id, now)
+  const before = cluster === null ? null : asBefore(cluster, operation)
   return [
     put('operation', { ...operation, phase: 'ROLLING_BACK', error, rollout: { ...state, undo } }),
-    ...(cluster === null ? [] : parametersBack(operation, cluster, now)),
+    ...(before === null || before === cluster ? [] : [put('cluster', before)]),
+    ...noted,
   ]
 }
 
-function parametersBack(
-  { id: operationId, actor, parameterChanges: changes }: OperationRecord,
+/** The cluster as it was before the operation, as far as that is its own matter. */
+function asBefore(
   cluster: ClusterRecord,
+  { parameterChanges: changes, sysSecrets }: OperationRecord,
+): ClusterRecord {
+  const own = sysSecrets === undefined ? cluster : withSysSecret(cluster, sysSecrets.before)
+  return changes === undefined ? own : withParameters(own, changes, 'before')
+}
+
+function noteReturn(
+  { id: operationId, actor, parameterChanges: changes }: OperationRecord,
+  clusterId: string,
   at: number,
 ): readonly Change[] {
   if (changes === undefined) return []
-  const of = { clusterId: cluster.id, actor, operationId, at, isReturn: true }
-  return [
-    put('cluster', withParameters(cluster, changes, 'before')),
-    put('parameterHistory', { ...historyEntry(changes, of), version: 0 }),
-  ]
+  const of = { clusterId, actor, operationId, at, isReturn: true }
+  return [put('parameterHistory', { ...historyEntry(changes, of), version: 0 })]
 }
 
 export async function undoOf(

@@ -11,6 +11,7 @@ import { clusterView, nodesOf, pictureOf, viewOf } from './cluster-view.ts'
 import { type Decision, mutate, type PlaneDeps } from './context.ts'
 import type { Cursors } from './cursor.ts'
 import { newNodes, specOf } from './new-cluster.ts'
+import { rotateSysPassword } from './passwords.ts'
 import {
   affected,
   chosen,
@@ -70,6 +71,7 @@ export function clusterUseCases(
     stop: (asked, ref, input) => onNodes(deps, asked, { ref, input, type: 'stop' }),
     restart: (asked, ref, input) => restartCluster(deps, asked, ref, input),
     upgrade: (asked, ref, input) => upgradeCluster(deps, asked, ref, input),
+    rotateSysPassword: (asked, ref, secret) => rotateSysPassword(deps, asked, ref, secret),
     refresh: (asked, ref, input) => onNodes(deps, asked, { ref, input, type: 'refresh' }),
   }
 }

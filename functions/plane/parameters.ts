@@ -16,14 +16,14 @@ import {
 import type { Asked, Outcome, Page, PageRequest, ParametersInput, Plane } from '../domain/plane.ts'
 import { Problem } from '../domain/problem.ts'
 import type { ClusterRecord, NodeRecord, NodeTask, OperationRecord } from '../domain/record.ts'
-import { bakeOf, CANARY_FIRST, type Rollout, SAFE_ROLLOUT } from '../domain/rollout.ts'
+import { bakeOf, LIVE_CHANGE, type Rollout, SAFE_ROLLOUT } from '../domain/rollout.ts'
 import { isBehind, nodeStatus } from '../domain/status.ts'
 import { type Change, type ClusterPicture, type Period, put } from '../domain/store.ts'
 import { pictureOf, viewOf } from './cluster-view.ts'
 import { actorOf, type Decision, mutate, type PlaneDeps } from './context.ts'
 import type { Cursors } from './cursor.ts'
-import { held, newOperation, requireFreeCluster, requireFreeNode, taskOf } from './plans.ts'
-import { inOrder, restartMode, rolloutState } from './replacing.ts'
+import { byName, held, newOperation, requireFreeCluster, requireFreeNode, taskOf } from './plans.ts'
+import { restartMode, rolloutState } from './replacing.ts'
 
 const OURS = `${PROXY_VERSION}-${BUILD_NUMBER}`
 /** Entries that one page filtered by name may cost. */
@@ -34,7 +34,9 @@ export function parameterUseCases(deps: PlaneDeps, cursors: Cursors): Plane['par
   return {
     list: async (ref, page, { search, isSet }) => {
       const { cluster, nodes: all, reports } = await pictureOf(store, ref)
-      const nodes = inOrder(all).map(({ id, name }) => ({ name, report: reports.get(id) ?? null }))
+      const nodes = [...all]
+        .sort(byName)
+        .map(({ id, name }) => ({ name, report: reports.get(id) ?? null }))
       const found = parameterValues(cluster.spec.parameters, nodes).filter(
         each => isFound(each, search) && (isSet === undefined || each.isSet === isSet),
       )
@@ -156,9 +158,9 @@ function decideChange(
     return put('parameterHistory', { ...historyEntry(changes, of), version: 0 })
   }
   // One that stands or is out of reach gets them when it is started, or by a refresh.
-  const nodes = inOrder(picture.nodes).filter(
-    node => nodeStatus(node, picture.reports.get(node.id) ?? null, now) === 'RUNNING',
-  )
+  const nodes = picture.nodes
+    .filter(node => nodeStatus(node, picture.reports.get(node.id) ?? null, now) === 'RUNNING')
+    .sort(byName)
   if (nodes.length === 0) {
     const after = { ...cluster, revision: cluster.revision + 1, updatedAt: now }
     return atOnce(cluster, [put('cluster', after), noted(null)])
@@ -180,7 +182,7 @@ function operationOn(
   const { cluster } = picture
   const isRestarted = input.restartPolicy === 'rolling' && needsRestart(changes)
   if (isRestarted) requireHot(deps, picture, nodes)
-  const rollout: Rollout = { ...(isRestarted ? SAFE_ROLLOUT : CANARY_FIRST), ...input.rollout }
+  const rollout: Rollout = { ...(isRestarted ? SAFE_ROLLOUT : LIVE_CHANGE), ...input.rollout }
   const state = rolloutState(picture, nodes, rollout)
   const isWatched = rollout.canaryBakeMs > 0 || rollout.bakeMs > 0
   const tasks = nodes.map(

@@ -1,5 +1,6 @@
 /** The plane: all use cases behind the port that the HTTP layer knows. */
 import type { Plane } from '../domain/plane.ts'
+import { auditUseCases } from './audit.ts'
 import { clusterUseCases } from './clusters.ts'
 import type { PlaneDeps } from './context.ts'
 import { cursors } from './cursor.ts'
@@ -22,6 +23,7 @@ export function makePlane(deps: PlaneDeps): Plane {
     nodes: nodeUseCases(deps, signed),
     operations: operationUseCases(deps, signed),
     obClusters: { ...obClusterUseCases(deps, signed), rotateToken: rotateRegistrar(deps) },
+    audit: auditUseCases(deps, signed),
     hosts: hostUseCases(deps, signed),
     packages: packageUseCases(deps, signed),
   }

@@ -77,6 +77,11 @@ export function chosen(
   return [...found.values()]
 }
 
+/** `orders-2` before `orders-10`. */
+export function byName({ name: left }: NodeRecord, { name: right }: NodeRecord): number {
+  return left.length - right.length || (left < right ? -1 : 1)
+}
+
 export function taskOf(node: NodeRecord, skipHostWork = false): NodeTask {
   const { id: nodeId, hostId, host, idc, desiredState, name } = node
   return { nodeId, hostId, host, idc, desiredState, name, number: 0, skipHostWork }

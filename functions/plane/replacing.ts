@@ -25,6 +25,7 @@ import { type Decision, mutate, type PlaneDeps } from './context.ts'
 import { packagesOf, refOf } from './packages.ts'
 import {
   affected,
+  byName,
   chosen,
   held,
   newOperation,
@@ -199,7 +200,7 @@ function onFleet(
   { type, nodes: unordered, mode, input, packages }: Fleet,
 ): Decision {
   const { cluster } = picture
-  const nodes = inOrder(unordered)
+  const nodes = [...unordered].sort(byName)
   if (nodes.length === 0)
     return { kind: 'done', action: type, ref: cluster.id, isCreated: false, changes: [] }
   for (const node of picture.nodes) requireFreeNode(node)
@@ -224,13 +225,6 @@ function onFleet(
     rollout: state,
   }
   return { kind: 'accept', operation, changes: [put('cluster', held(cluster, operation, now))] }
-}
-
-/** `orders-2` before `orders-10`. */
-export function inOrder(nodes: readonly NodeRecord[]): readonly NodeRecord[] {
-  return [...nodes].sort(
-    ({ name: left }, { name: right }) => left.length - right.length || (left < right ? -1 : 1),
-  )
 }
 
 /** How a fleet of `nodes` is gone through: by what the nodes have said of their clients. */

@@ -27,6 +27,7 @@ import {
 } from '../domain/store.ts'
 import { actionOf, type Item, recordOf } from './items.ts'
 import {
+  auditPartition,
   clusterPartition,
   DUE_INDEX,
   DUE_SHARDS,
@@ -143,6 +144,17 @@ export class DynamoStore implements Store {
       ...goingOn(after),
     })
     return listed('parameterHistory', answer)
+  }
+
+  async audit(day: string, { limit, after }: ListRequest): Promise<Listed<Records['audit']>> {
+    const answer = await this.query({
+      ...condition('pk', auditPartition(day)),
+      ConsistentRead: true,
+      ScanIndexForward: false,
+      Limit: limit,
+      ...goingOn(after),
+    })
+    return listed('audit', answer)
   }
 
   async due(now: number, limit: number): Promise<readonly string[]> {

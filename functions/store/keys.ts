@@ -39,7 +39,7 @@ const KEYS: KeyMakers = {
   command: ({ commandId }) => ({ pk: `COMMAND#${commandId}`, sk: META }),
   request: ({ id }) => ({ pk: `REQUEST#${id}`, sk: META }),
   audit: ({ at, id }) => ({
-    pk: `AUDIT#${new Date(at).toISOString().slice(0, DAY_CHARS)}`,
+    pk: auditPartition(dayOf(at)),
     sk: id,
   }),
   parameterHistory: ({ clusterId, at, id }) => ({
@@ -77,6 +77,15 @@ export function historyPeriod({ from = 0, to = Number.MAX_SAFE_INTEGER }: Period
 
 export function operationPartition(id: string): string {
   return `OP#${id}`
+}
+
+/** Day of a time in UTC, `2026-11-24`. */
+export function dayOf(at: number): string {
+  return new Date(at).toISOString().slice(0, DAY_CHARS)
+}
+
+export function auditPartition(day: string): string {
+  return `AUDIT#${day}`
 }
 
 /** Attributes that put a record into an index, or let the table expire it. */

@@ -14,6 +14,7 @@ import {
 } from '../../functions/domain/store.ts'
 import {
   clusterPartition,
+  dayOf,
   historyPartition,
   historyPeriod,
   type Key,
@@ -99,6 +100,11 @@ export class MemoryStore implements Store {
     const all = this.sorted('parameterHistory', historyPartition(clusterId), '')
     const within = all.filter(each => placeOf(each) >= least && placeOf(each) <= greatest)
     return pageOf(within, request, placeOf, true)
+  }
+
+  async audit(day: string, request: ListRequest) {
+    const all = this.all('audit').filter(({ at }) => dayOf(at) === day)
+    return pageOf(all, request, ({ id }) => id, true)
   }
 
   async due(now: number, limit: number) {

@@ -68,6 +68,8 @@ type ScriptedHost = {
   inForce: Readonly<Record<string, string>>
   /** `name=value` that its proxy does not take. */
   readonly refuses: Set<string>
+  /** Name of the password that it was told last. */
+  sysPasswordSecret: string | null
   /** Verbs that fail, whatever else works. */
   readonly failing: Set<Verb>
   /** What it answers to a check; the first as long as nothing was replaced, the second then. */
@@ -129,6 +131,7 @@ export class ScriptedFleet {
         parameters: {},
         inForce: {},
         refuses: new Set(),
+        sysPasswordSecret: null,
         failing: new Set(),
         checks: [{ ready: true }, { ready: true }],
         isReplaced: false,
@@ -294,7 +297,10 @@ export class ScriptedFleet {
       host.backup = null
       host.isReplaced = false
     }
-    if (desired !== undefined) host.version = desired.version
+    if (desired !== undefined) {
+      host.version = desired.version
+      host.sysPasswordSecret = desired.sysPasswordSecret
+    }
     if (WITH_PARAMETERS.includes(verb)) takeParameters(host, verb, desired)
     return verb === 'check' ? host.checks[host.isReplaced ? 1 : 0] : null
   }

@@ -178,6 +178,32 @@ export function storeContract(make: () => Promise<Store>): void {
     expect([...names.items, ...more.items].map(({ name }) => name)).toEqual(ids)
   })
 
+  test('the audit of a day is listed the newest first, page by page', async () => {
+    const store = await make()
+    const at = Date.parse('2026-11-24T23:59:59Z')
+    const entry = (id: string, when: number) =>
+      put('audit', {
+        id,
+        at: when,
+        actor: 'user:test',
+        action: 'stop',
+        target: 'clu_a',
+        requestId: 'r',
+        operationId: null,
+        version: 0,
+      })
+    await store.commit([entry('aud_a', at), entry('aud_b', at), entry('aud_c', at + 1_000)])
+
+    const first = await store.audit('2026-11-24', { limit: 1 })
+    expect(first.items.map(({ id }) => id)).toEqual(['aud_b'])
+    const rest = await store.audit('2026-11-24', { limit: 5, after: first.next ?? '' })
+    expect(rest.items.map(({ id }) => id)).toEqual(['aud_a'])
+    expect((await store.audit('2026-11-25', { limit: 5 })).items.map(({ id }) => id)).toEqual([
+      'aud_c',
+    ])
+    expect(await store.audit('2026-11-26', { limit: 5 })).toEqual({ items: [], next: null })
+  })
+
   test('root services are listed by id, those of their name alone', async () => {
     const store = await make()
     const of = (obCluster: string, obClusterId: number) =>
