@@ -135,7 +135,10 @@ export function needsRestart(changes: readonly ParameterChange[]): boolean {
   return changes.some(({ name }) => PARAMETERS.get(name)?.needsRestart === true)
 }
 
-/** The cluster with other parameters, which its nodes do not have yet. */
+/**
+ * The cluster with other parameters, which its nodes do not have yet. Their number grows on the way back,
+ * too: one that came twice would make a node that was not reached look up to date.
+ */
 export function withParameters(
   cluster: ClusterRecord,
   changes: readonly ParameterChange[],

@@ -180,7 +180,10 @@ export type OperationRecord = Stored & {
   readonly nodesDone: number
   /** Absent: all nodes at once, nothing is put back. */
   readonly rollout?: RolloutState
-  /** What a change of parameters changes, for who puts it back: no more than that. */
+  /**
+   * What a change of parameters changes, for who puts it back, or tries it again. Why not all of those
+   * before it: they would take back what others have changed since.
+   */
   readonly parameterChanges?: readonly ParameterChange[]
   /** Names of the password of root@proxysys that is given up, and of the one that takes its place. */
   readonly sysSecrets?: { readonly before: SysSecret; readonly after: SysSecret }
