@@ -1,7 +1,6 @@
 /** What differs between the parameters a proxy has and those it should have. Pure. */
 import type { DesiredNode } from '#contract/node-state'
-import { isSecret, PARAMETERS } from '#contract/parameters'
-import { FIXED_AT_START } from './units.ts'
+import { FIXED_AT_START, isSecret, PARAMETERS } from '#contract/parameters'
 
 export type Change = { readonly name: string; readonly value: string }
 

@@ -6,7 +6,7 @@
  */
 import { join } from 'node:path'
 import type { DesiredNode } from '#contract/node-state'
-import { isSecret, PARAMETERS } from '#contract/parameters'
+import { FIXED_AT_START, isSecret, PARAMETERS } from '#contract/parameters'
 import { NODE_UNIT, type Paths, PROXY_UNIT, REPORT_TIMER, REPORT_UNIT } from './paths.ts'
 
 /** Verbs run from their own copy of the executable, which no upgrade of the proxy replaces (N5). */
@@ -92,19 +92,6 @@ function startParameters(parameters: DesiredNode['parameters']): [string, string
       /^[^,\r\n'"]*$/.test(value),
   )
 }
-
-/** Given by the node's own place in its cluster, whatever the cluster's parameters say. */
-export const FIXED_AT_START: ReadonlySet<string> = new Set([
-  'app_name',
-  'listen_port',
-  'prometheus_listen_port',
-  'rootservice_list',
-  'rootservice_cluster_name',
-  'obproxy_config_server_url',
-  'local_bound_ip',
-  'proxy_id',
-  'client_session_id_version',
-])
 
 /** One word of ExecStart: quoted where needed, nothing of it expanded by systemd. */
 function word(text: string): string {

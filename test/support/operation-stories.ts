@@ -27,6 +27,16 @@ async function upgradable(all: ScriptedPlane): Promise<void> {
 const upgrade = (all: ScriptedPlane) =>
   all.accepted(all.plane.clusters.upgrade(ASKED, 'c', { mode: 'auto', version: NEXT, ...WATCHED }))
 
+async function changeParameters(
+  all: ScriptedPlane,
+  restartPolicy: 'manual' | 'rolling',
+  watched: Partial<typeof WATCHED> = {},
+) {
+  const { revision } = await all.plane.clusters.get('c')
+  const input = { set: { work_thread_num: '4' }, unset: [], restartPolicy, revision, ...watched }
+  return all.accepted(all.plane.parameters.change(ASKED, 'c', input))
+}
+
 export const STORIES: Readonly<Record<string, Story>> = {
   create: {
     begin: async all => {
@@ -114,6 +124,27 @@ export const STORIES: Readonly<Record<string, Story>> = {
       return all.accepted(all.plane.clusters.rotateSysPassword(ASKED, 'c', undefined))
     },
   },
+  'change parameters': {
+    begin: async all => {
+      await all.running('c', [1, 2])
+      return changeParameters(all, 'manual')
+    },
+  },
+  'change parameters with a rolling restart': {
+    begin: async all => {
+      await all.running('c', [1, 2])
+      return changeParameters(all, 'rolling', WATCHED)
+    },
+    tickSec: 5,
+  },
+  'change parameters that the second node refuses': {
+    begin: async all => {
+      await all.running('c', [1, 2])
+      all.fleet.host(2).refuses.add('work_thread_num=4')
+      return changeParameters(all, 'manual')
+    },
+    ends: 'ROLLED_BACK',
+  },
   'add nodes': {
     begin: async all => {
       await all.running('c', [1])
@@ -178,6 +209,9 @@ export async function expectEnded(
   // A password that nothing names is left behind, or one that nodes were told is gone.
   const named = all.store.all('cluster').map(({ spec }) => spec.sysPasswordSecret)
   expect([...all.fleet.passwords.keys()], place).toEqual(named)
+  // A change is noted once, and once more where it returned.
+  const noted = all.store.all('parameterHistory').map(({ isReturn }) => isReturn)
+  expect(new Set(noted).size, place).toBe(noted.length)
   const holders = all.store.all('host').filter(({ nodeId }) => nodeId !== null)
   expect(holders.length, place).toBe(all.store.all('node').length)
 }
