@@ -120,7 +120,7 @@ async function decideRetry(deps: PlaneDeps, asked: Asked, id: string): Promise<D
     isSelfDriven: true,
     actor: actorOf(asked.principal),
     requestId: asked.requestId,
-    stepsDone: Math.min(record.stepsDone, childrenStepOf(record)),
+    stepsDone: Math.min(record.stepsDone, firstStepOf(record)),
   }
   return {
     kind: 'accept',
@@ -130,8 +130,9 @@ async function decideRetry(deps: PlaneDeps, asked: Asked, id: string): Promise<D
   }
 }
 
-/** Children are opened again by the step that opened them first. */
-function childrenStepOf({ plan }: OperationRecord): number {
+/** Children are opened again by the step that opened them first; a password that was given up is made again. */
+function firstStepOf({ plan, sysSecrets }: OperationRecord): number {
+  if (sysSecrets !== undefined) return 0
   const at = plan.indexOf('children')
   return at === -1 ? plan.length : at
 }

@@ -55,6 +55,10 @@ export async function decideRollback(
   requireFleet(record)
   if (!isUndoable(record))
     throw new Problem('operation-not-allowed', `what ${record.type} does cannot be put back`)
+  if (record.phase === 'SUCCEEDED' && record.sysSecrets?.before.isOurs)
+    throw new Problem('operation-not-allowed', 'the password before is not kept', {
+      remedy: 'replace the password once more',
+    })
   const children = await childrenOf(store, record)
   const undo = goingBack(record, children)
   if (undo.length === 0) throw conflict(`${record.id} has changed no node`)

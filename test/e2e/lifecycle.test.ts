@@ -7,9 +7,9 @@ import { basename, join } from 'node:path'
 import type { Connection, RowDataPacket } from 'mysql2/promise'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ApiError } from '../../infra/local/stack/api-client.ts'
+import { sha256Of } from '../../proxy-node/control/home.ts'
 import { DevStack, type NodeJson, type OperationJson, until } from '../support/dev-stack.ts'
 import { type Built, dropPackage, nextVersion, scripted } from '../support/packages.ts'
-import { sha256Of } from '../../proxy-node/control/home.ts'
 
 const VERSION = '4.3.2.0-1'
 /** Nothing is watched: what goes wrong is in other tests. */
@@ -177,9 +177,11 @@ describe('an upgrade', () => {
     expect(answer.status).toBe(202)
     expect(await stack.ended(upgrade)).toMatchObject({ phase: 'ROLLED_BACK' })
     await reported(VERSION)
-    expect(
-      (await nodes()).map(({ status }) => status.status),
-    ).toEqual(['RUNNING', 'RUNNING', 'RUNNING'])
+    expect((await nodes()).map(({ status }) => status.status)).toEqual([
+      'RUNNING',
+      'RUNNING',
+      'RUNNING',
+    ])
   })
 
   test('whose proxy does not come up is undone on the node, and touches no other', async () => {

@@ -94,6 +94,26 @@ describe('the password of root@proxysys', () => {
     expect(secretsTold(all)).toEqual([after, after])
   })
 
+  test('that was given up is made again by a retry; one that is given out is not taken back', async () => {
+    const all = await withCluster(2)
+    all.fleet.host(1).failing.add('refresh')
+    const id = await rotate(all)
+    for (let left = 30; left > 0 && all.fleet.ran.length === 0; left--) {
+      all.clock.pass(1_000)
+      await all.engine.sweep(10)
+    }
+    all.fleet.host(1).failing.clear()
+    expect(await all.ended(id)).toMatchObject({ phase: 'ROLLED_BACK' })
+    await all.plane.operations.retry(ASKED, id)
+    expect(await all.ended(id)).toMatchObject({ phase: 'SUCCEEDED' })
+    const after = await secretOf(all)
+    expect([...all.fleet.passwords.keys()]).toEqual([after])
+    expect(secretsTold(all)).toEqual([after, after])
+    await expect(all.plane.operations.rollback(ASKED, id)).rejects.toMatchObject({
+      code: 'operation-not-allowed',
+    })
+  })
+
   test('is replaced by one request at a time', async () => {
     const all = await withCluster(2)
     await rotate(all)
