@@ -532,6 +532,24 @@ export const FAULTS = {
     says: "the proxy refused parameter '{name}': {reason}",
     remedy: 'correct the value and plan the step again',
   },
+  'node.not-running': {
+    blame: 'operator',
+    retryable: true,
+    says: 'the proxy does not run, so it cannot be told to {verb}',
+    remedy: 'start the node first',
+  },
+  'node.hot-refused': {
+    blame: 'operator',
+    retryable: true,
+    says: 'the proxy cannot be restarted hot: {reason}',
+    remedy: 'try again when that has changed, or force it',
+  },
+  'node.hot-restart-failed': {
+    blame: 'proxy',
+    retryable: true,
+    says: 'no new process took the proxy over within {seconds} s: {reason}; {now}',
+    remedy: 'look at the log of the proxy, then try again or force it',
+  },
   'node.proxy-id': {
     blame: 'proxy',
     retryable: true,

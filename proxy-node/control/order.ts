@@ -159,12 +159,14 @@ type Change = {
 
 /** Verbs that change the node: what they do, and the state they leave it in. */
 const CHANGES: Readonly<
-  Record<
-    Exclude<Verb, 'status' | 'report'>,
-    {
-      readonly leaves: DesiredNode['state'] | undefined
-      readonly act: (change: Change) => Promise<Facts>
-    }
+  Partial<
+    Record<
+      Verb,
+      {
+        readonly leaves: DesiredNode['state'] | undefined
+        readonly act: (change: Change) => Promise<Facts>
+      }
+    >
   >
 > = {
   install: {
@@ -179,7 +181,7 @@ const CHANGES: Readonly<
   stop: { leaves: 'STOPPED', act: ({ memory, desired, host }) => stop(memory, desired, host) },
   restart: {
     leaves: 'RUNNING',
-    act: ({ memory, desired, host }) => restart(memory, desired, host),
+    act: ({ memory, desired, entry, host }) => restart(memory, desired, entry, host),
   },
   uninstall: {
     leaves: 'DELETED',
@@ -195,7 +197,10 @@ async function perform(
 ): Promise<Facts> {
   if (verb === 'status') return status(before, host)
   if (verb === 'report') return report(host)
-  const { leaves, act } = CHANGES[verb]
+  const change = CHANGES[verb]
+  if (change === undefined)
+    throw new Fault('order.malformed', { detail: `${verb} is not known here` })
+  const { leaves, act } = change
   const given = entry.desired ?? desiredOf(before, verb)
   // The verb is the state: a stopped node stays stopped at the next boot, whatever was planned.
   const desired: DesiredNode = { ...given, state: leaves ?? given.state }

@@ -4,6 +4,9 @@ import type { NodeMemory } from './node-file.ts'
 import { observe } from './observation.ts'
 import type { Facts } from './result.ts'
 
+/** Of the names in one fact. */
+const MAX_NAMES_CHARS = 500
+
 export async function status(memory: NodeMemory, host: Host): Promise<Facts> {
   const seen = await observe(memory.desired, host)
   return {
@@ -18,5 +21,7 @@ export async function status(memory: NodeMemory, host: Host): Promise<Facts> {
     fence: memory.fence,
     parameterVersion: memory.parameterVersion,
     clientConnections: seen.clientConnections,
+    serving: seen.serving ?? null,
+    pendingRestart: seen.pendingRestart?.join(' ').slice(0, MAX_NAMES_CHARS) ?? null,
   }
 }
