@@ -550,6 +550,36 @@ export const FAULTS = {
     says: 'no new process took the proxy over within {seconds} s: {reason}; {now}',
     remedy: 'look at the log of the proxy, then try again or force it',
   },
+  'node.not-an-upgrade': {
+    blame: 'operator',
+    retryable: false,
+    says: 'version {to} is older than {from}, which is installed',
+    remedy: 'revert goes back to the version before, within a day',
+  },
+  'node.no-backup': {
+    blame: 'operator',
+    retryable: false,
+    says: 'the node cannot go back to an earlier version: {reason}',
+    remedy: 'install that version anew',
+  },
+  'node.wrong-version': {
+    blame: 'proxy',
+    retryable: false,
+    says: 'the proxy says that it is version {found}, wanted is {wanted}',
+    remedy: 'register the right package, then try again',
+  },
+  'node.upgrade-undone': {
+    blame: 'proxy',
+    retryable: true,
+    says: 'the change to version {to} failed: {reason}; the node is as it was, version {from}',
+    remedy: 'look at the log of the proxy, then try again',
+  },
+  'node.upgrade-stuck': {
+    blame: 'proxy',
+    retryable: true,
+    says: 'the change to version {to} failed: {reason}; and the node is not as it was: {why}',
+    remedy: 'send any order: it first goes on with the way back',
+  },
   'node.proxy-id': {
     blame: 'proxy',
     retryable: true,

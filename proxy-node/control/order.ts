@@ -16,6 +16,7 @@ import {
 import { Fault } from '#contract/fault'
 import type { DesiredNode } from '#contract/node-state'
 import { reasonOf } from './durable-file.ts'
+import { settle } from './exchange.ts'
 import { homeOf, readMarker } from './home.ts'
 import type { Host } from './host.ts'
 import { install } from './install.ts'
@@ -29,9 +30,18 @@ import { start } from './start.ts'
 import { status } from './status.ts'
 import { stop } from './stop.ts'
 import { uninstall } from './uninstall.ts'
+import { revert, upgrade } from './upgrade.ts'
 
 /** Within the ten minutes that the document gives a verb: whoever waits gets the first one's result. */
 const LOCK_WAIT_MS = 540_000
+
+/** Of them, with time left for the answer and the report. */
+const VERB_MS = 560_000
+
+/** Verbs after which nothing runs: what an exchange left is settled by whoever starts the node again. */
+const ENDING: ReadonlySet<Verb> = new Set(['stop', 'uninstall'])
+/** Verbs that cut clients when they are not hot. */
+const CUTTING: ReadonlySet<Verb> = new Set(['restart', 'upgrade', 'revert'])
 
 /** Carries out this instance's part of an order. Never throws. */
 export async function runOrder(text: string, host: Host): Promise<VerbResult> {
@@ -154,6 +164,8 @@ type Change = {
   readonly memory: NodeMemory
   readonly desired: DesiredNode
   readonly entry: OrderEntry
+  /** Epoch milliseconds when the verb has to have ended. */
+  readonly deadline: number
   readonly host: Host
 }
 
@@ -183,6 +195,8 @@ const CHANGES: Readonly<
     leaves: 'RUNNING',
     act: ({ memory, desired, entry, host }) => restart(memory, desired, entry, host),
   },
+  upgrade: { leaves: 'RUNNING', act: ({ host, ...step }) => upgrade(step, host) },
+  revert: { leaves: 'RUNNING', act: ({ host, ...step }) => revert(step, host) },
   uninstall: {
     leaves: 'DELETED',
     act: ({ memory, desired, host }) => uninstall(memory, desired, host),
@@ -201,12 +215,17 @@ async function perform(
   if (change === undefined)
     throw new Fault('order.malformed', { detail: `${verb} is not known here` })
   const { leaves, act } = change
-  const given = entry.desired ?? desiredOf(before, verb)
+  const { paths } = host.settings
+  const deadline = host.clock.now() + VERB_MS
+  const seen = { ...before, fence: entry.fence, lastOperationId: entry.operationId }
+  checkIdentity(before, entry.desired ?? desiredOf(before, verb), host)
+  // Before anything else: from here on older orders are refused, also if this one fails.
+  writeMemory(paths, seen)
+  const memory = ENDING.has(verb)
+    ? seen
+    : await settle(seen, { deadline, mayCut: entry.mode !== 'hot' && CUTTING.has(verb) }, host)
+  const given = entry.desired ?? desiredOf(memory, verb)
   // The verb is the state: a stopped node stays stopped at the next boot, whatever was planned.
   const desired: DesiredNode = { ...given, state: leaves ?? given.state }
-  const memory = { ...before, fence: entry.fence, lastOperationId: entry.operationId }
-  checkIdentity(before, desired, host)
-  // Before anything else: from here on older orders are refused, also if this one fails.
-  writeMemory(host.settings.paths, memory)
-  return act({ memory, desired, entry, host })
+  return act({ memory, desired, entry, deadline, host })
 }

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import type { DesiredNode } from '#contract/node-state'
 import { forgetPassword } from './access.ts'
 import { errorCode } from './durable-file.ts'
-import { homeOf, readMarker } from './home.ts'
+import { homeOf, MARKER, readMarker } from './home.ts'
 import type { Host } from './host.ts'
 import { type NodeMemory, writeMemory } from './node-file.ts'
 import { type Paths, rooted } from './paths.ts'
@@ -45,7 +45,7 @@ function emptyHome(desired: DesiredNode, host: Host): boolean {
 }
 
 function markerLast(left: string, right: string): number {
-  return Number(left.startsWith('.')) - Number(right.startsWith('.'))
+  return Number(left === MARKER) - Number(right === MARKER)
 }
 
 function setAside(folder: string, nodeId: string, paths: Paths, host: Host): void {

@@ -1,18 +1,8 @@
 /** What suites of the verbs share: a plane, an OB cluster of one server, orders of operations of their own. */
-import { execFileSync, spawnSync } from 'node:child_process'
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { type Connection, createConnection, type RowDataPacket } from 'mysql2/promise'
 import { expect } from 'vitest'
 import type { OrderEntry, PackageRef, Verb, VerbResult } from '#contract/command'
@@ -24,8 +14,7 @@ import { sha256Of } from '../../proxy-node/control/home.ts'
 import { EXECUTABLE, type NodeInstance, type Ran, TestPlane } from './node-instance.ts'
 
 export const VERSION = '4.3.2.0-1'
-const DIST = resolve(EXECUTABLE, '..')
-export const PACKAGE_FILE = join(DIST, packageName(VERSION))
+export const PACKAGE_FILE = join(dirname(EXECUTABLE), packageName(VERSION))
 export const SYS = "sys'pass\\word"
 export const PROXYRO = 'of the suite, proxyro'
 export const CLUSTER = 'obcluster'
@@ -114,7 +103,7 @@ export class VerbSuite {
     const desired = this.desired(more)
     const installed = await this.act(node, 'install', {
       desired,
-      package: await reference(PACKAGE_FILE, VERSION),
+      package: await reference({ file: PACKAGE_FILE, version: VERSION }),
     })
     expect(installed).toMatchObject({ ok: true })
     expect(await this.act(node, 'start', { desired })).toMatchObject({ ok: true })
@@ -122,8 +111,8 @@ export class VerbSuite {
 }
 
 /** A package of the spool directory, registered as it is. */
-export async function reference(file: string, version: string): Promise<PackageRef> {
-  const fileName = file.slice(file.lastIndexOf('/') + 1)
+export async function reference({ file, version }: Built): Promise<PackageRef> {
+  const fileName = basename(file)
   return {
     fileName,
     version,
@@ -176,38 +165,37 @@ export async function parameterOf(node: NodeInstance, name: string): Promise<unk
   }
 }
 
+export type Built = { readonly file: string; readonly version: string }
+
 /**
  * The built executable with the next version's number in it, as a package of its own. Why not built
  * anew: the number is all that differs, and it has as many signs.
  */
-export function nextVersion(version = '4.3.2.1'): {
-  readonly file: string
-  readonly version: string
-} {
-  const folder = mkdtempSync(join(tmpdir(), 'obfleet-next-'))
-  const executable = join(folder, 'bin/obproxy')
-  mkdirSync(join(folder, 'bin'))
-  writeFileSync(executable, renumbered(readFileSync(EXECUTABLE), '4.3.2.0', version))
-  chmodSync(executable, 0o755)
-  const said = spawnSync(executable, ['-V'], { encoding: 'utf8' }).stderr
-  expect(said).toContain(`(OceanBase ${version} 1)`)
-  return { file: packed(folder, `${version}-1`), version: `${version}-1` }
+export function nextVersion(): Built {
+  const bytes = readFileSync(EXECUTABLE)
+  for (let at = bytes.indexOf('4.3.2.0'); at >= 0; at = bytes.indexOf('4.3.2.0', at + 1))
+    bytes.write('4.3.2.1', at, 'latin1')
+  return packed('4.3.2.1-1', bytes)
 }
 
-function renumbered(bytes: Buffer, from: string, to: string): Buffer {
-  for (let at = bytes.indexOf(from); at >= 0; at = bytes.indexOf(from, at + 1))
-    bytes.write(to, at, 'latin1')
-  return bytes
+/** A script that answers -V as `version` would, and else does what `text` says. */
+export function scripted(version: string, text: string): Built {
+  const [release, build] = version.split('-')
+  const answer = `if [ "$1" = -V ]; then echo "obproxy (OceanBase ${release} ${build})" >&2; exit 0; fi`
+  return packed(version, Buffer.from(`#!/bin/bash\n${answer}\n${text}\n`))
 }
 
-/** `folder` as a package of `version`; it is removed at the end of the test run. */
-export function packed(folder: string, version: string): string {
+/** A package in a folder of its own, with a file beside the executable that no other version has. */
+function packed(version: string, executable: Uint8Array): Built {
+  const folder = mkdtempSync(join(tmpdir(), 'obfleet-package-'))
+  for (const part of ['bin', 'lib']) mkdirSync(join(folder, part))
+  writeFileSync(join(folder, 'bin/obproxy'), executable, { mode: 0o755 })
+  writeFileSync(join(folder, `lib/of-${version}`), version)
   const file = join(folder, packageName(version))
-  execFileSync('tar', ['--use-compress-program=gzip -1', '-cf', `${file}.new`, '-C', folder, 'bin'])
-  renameSync(`${file}.new`, file)
-  return file
+  execFileSync('tar', ['-I', 'gzip -1', '-cf', file, '-C', folder, 'bin', 'lib'])
+  return { file, version }
 }
 
-export function dropPackage(file: string): void {
-  if (existsSync(file)) rmSync(resolve(file, '..'), { recursive: true, force: true })
+export function dropPackage({ file }: Built): void {
+  rmSync(dirname(file), { recursive: true, force: true })
 }
