@@ -550,6 +550,19 @@ export const FAULTS = {
     says: 'no new process took the proxy over within {seconds} s: {reason}; {now}',
     remedy: 'look at the log of the proxy, then try again or force it',
   },
+  'node.command-not-taken': {
+    blame: 'proxy',
+    retryable: true,
+    says: 'the proxy did not go {command} within {seconds} s; it says that it is {status}',
+    remedy: 'look at the log of the proxy, then try again',
+  },
+  'node.not-drained': {
+    blame: 'operator',
+    retryable: true,
+    says: '{clients} clients are left after {seconds} s',
+    remedy:
+      'the node stays drained: drain it again to wait on, undrain it, or restart it without them',
+  },
   'node.not-an-upgrade': {
     blame: 'operator',
     retryable: false,

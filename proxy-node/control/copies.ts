@@ -78,8 +78,11 @@ export function copyToIncoming(home: Home, name: CopyName): void {
   }
 }
 
-/** `bin` and `lib` as they are in the copy, each file at once; what the copy lacks is removed. */
+/** `bin` and `lib` as they are in the copy, each file at once; what the copy lacks is removed. @throws node.no-backup */
 export function putBack(home: Home, name: CopyName): void {
+  // Else everything would be what it lacks.
+  if (readCopy(home, name) === undefined)
+    throw new Fault('node.no-backup', { reason: `${name} is not whole` })
   const from = join(home.folder, name)
   const beside = join(home.folder, `${name}.back`)
   try {

@@ -8,7 +8,7 @@ import { Fault } from '#contract/fault'
 import type { DesiredNode } from '#contract/node-state'
 import { knownPasswords, logIn } from './access.ts'
 import { launch, synchronise, waitUntilReady } from './bring-up.ts'
-import { dropCopy, moveWhole, putBack, takeCopy } from './copies.ts'
+import { dropCopy, moveWhole, putBack, readCopy, takeCopy } from './copies.ts'
 import { reasonOf } from './durable-file.ts'
 import {
   COPIES,
@@ -166,7 +166,9 @@ export async function settle(
   const of: Exchange = { home, nodeId, from, moving, desired, memory, deadline }
   host.log(`an exchange of ${of.from.version} for ${of.moving.to.version} was cut off`)
   const pid = await listenerPid(desired, host)
-  if (pid !== null && pid !== of.moving.pid && (await hasCome(of, host))) {
+  // Without the way back, what is whole is better than nothing.
+  const isLost = readCopy(home, moving.undo) === undefined && (await isIntact(home, moving.to))
+  if (isLost || (pid !== null && pid !== moving.pid && (await hasCome(of, host)))) {
     complete(of, host)
     host.log(`settled at ${of.moving.to.version}`)
     return { ...memory, desired: { ...desired, version: of.moving.to.version } }

@@ -24,7 +24,7 @@ const ROLLBACK_SEC = 60
 const TAKEN_MS = 15_000
 const HANDOVER_MS = ROLLBACK_SEC * 1000 + TAKEN_MS
 /** How long the process of an earlier hot restart is waited for, whose clients still leave. */
-const IDLE_WAIT_MS = 120_000
+const IDLE_WAIT_MS = 90_000
 const GIVE_BACK_MS = 20_000
 const LOOK_MS = 10_000
 const POLL_MS = 100

@@ -42,7 +42,13 @@ export async function givePasswords(
   }
 }
 
-/** Passwords, and for its OB clusters it looks at once: looking twice harms nobody. */
+/** Has it look for its OB clusters at once: looking twice harms nobody. In RS_LIST there is nowhere to look. */
+export async function lookForClusters(admin: ProxyAdmin, { link }: DesiredNode): Promise<void> {
+  if (!('configUrl' in link)) return
+  await admin.alter('refresh_json_config', 'True')
+  await admin.alter('refresh_rslist', 'True')
+}
+
 export async function refreshLinks(
   desired: DesiredNode,
   { proxyro }: LinkSecrets,
@@ -51,8 +57,6 @@ export async function refreshLinks(
   const { admin } = await logIn(desired, knownPasswords(host.settings.paths), host)
   await withAdmin(admin, async () => {
     await givePasswords(admin, proxyro)
-    if (!('configUrl' in desired.link)) return
-    await admin.alter('refresh_json_config', 'True')
-    await admin.alter('refresh_rslist', 'True')
+    await lookForClusters(admin, desired)
   })
 }

@@ -96,20 +96,32 @@ export type ExporterAnswer =
   | { readonly kind: 'not-ready' | 'silent'; readonly reason: string }
 
 /** `/ready` of our proxy; OceanBase's has no such page, and is ready when it shows its metrics. */
-export async function askExporter({ ports }: DesiredNode, host: Host): Promise<ExporterAnswer> {
-  const base = `http://${host.settings.address ?? '127.0.0.1'}:${ports.exporter}`
-  const get = (path: string) =>
-    fetch(`${base}${path}`, {
-      redirect: 'manual',
-      signal: AbortSignal.timeout(EXPORTER_TIMEOUT_MS),
-    })
+export async function askExporter(desired: DesiredNode, host: Host): Promise<ExporterAnswer> {
   try {
-    const ready = await get('/ready')
-    const answer = ready.status === 404 ? await get('/metrics') : ready
+    const ready = await get(desired, '/ready', host)
+    const answer = ready.status === 404 ? await get(desired, '/metrics', host) : ready
     if (answer.ok) return { kind: 'ready' }
     const text = (await answer.text()).trim().slice(0, MAX_REASON_CHARS)
     return { kind: 'not-ready', reason: text || `the exporter answered ${answer.status}` }
   } catch (error) {
     return { kind: 'silent', reason: reasonOf(error) }
   }
+}
+
+/** Empty when there is none. */
+export async function metricsText(desired: DesiredNode, host: Host): Promise<string> {
+  try {
+    const answer = await get(desired, '/metrics', host)
+    return answer.ok ? await answer.text() : ''
+  } catch {
+    return ''
+  }
+}
+
+function get({ ports }: DesiredNode, path: string, host: Host): Promise<Response> {
+  const base = `http://${host.settings.address ?? '127.0.0.1'}:${ports.exporter}`
+  return fetch(`${base}${path}`, {
+    redirect: 'manual',
+    signal: AbortSignal.timeout(EXPORTER_TIMEOUT_MS),
+  })
 }

@@ -2,10 +2,7 @@
 import type { Host } from './host.ts'
 import type { NodeMemory } from './node-file.ts'
 import { observe } from './observation.ts'
-import type { Facts } from './result.ts'
-
-/** Of the names in one fact. */
-const MAX_NAMES_CHARS = 500
+import { type Facts, namesFact } from './result.ts'
 
 export async function status(memory: NodeMemory, host: Host): Promise<Facts> {
   const seen = await observe(memory.desired, host)
@@ -22,6 +19,6 @@ export async function status(memory: NodeMemory, host: Host): Promise<Facts> {
     parameterVersion: memory.parameterVersion,
     clientConnections: seen.clientConnections,
     serving: seen.serving ?? null,
-    pendingRestart: seen.pendingRestart?.join(' ').slice(0, MAX_NAMES_CHARS) ?? null,
+    pendingRestart: seen.pendingRestart === undefined ? null : namesFact(seen.pendingRestart),
   }
 }

@@ -27,7 +27,7 @@ import type { Facts } from './result.ts'
 import { compareVersions, majorOf } from './versions.ts'
 
 /** Of the document's ten minutes; the rest is for two hot restarts, forth and back. */
-const DOWNLOAD_TIMEOUT_MS = 180_000
+const DOWNLOAD_TIMEOUT_MS = 150_000
 /** How long the version before may be gone back to: then its configuration may be too old. */
 const BACKUP_HOURS = 24
 const HOUR_MS = 3_600_000

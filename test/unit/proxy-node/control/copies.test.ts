@@ -78,6 +78,16 @@ describe('a copy of what is installed', () => {
     expect(readCopy(home, '.obfleet-backup')).toBeUndefined()
   })
 
+  test('that is not whole is not put back over what there is', () => {
+    mkdirSync(join(home.folder, '.obfleet-backup/bin'), { recursive: true })
+
+    expect(() => putBack(home, '.obfleet-backup')).toThrow(
+      expect.objectContaining({ code: 'node.no-backup' }),
+    )
+
+    expect(found('bin')).toEqual({ obproxy: 'old' })
+  })
+
   test('that cannot be written leaves the copy before', () => {
     takeCopy(home, '.obfleet-backup', installed, 7)
     rmSync(join(home.folder, 'lib'), { recursive: true })
