@@ -1,7 +1,8 @@
 /**
  * The proxy's own logins for metadata: one connection a server as `proxyro@sys`, opened when first
- * needed and kept, both stored passwords tried. Questions are asked in turn; how many wait and for
- * how long is bounded. Source: proxy-routing.md §3.6.
+ * needed and kept as long as its OB cluster is, both stored passwords tried. Questions are asked in
+ * turn; how many wait and for how long is bounded, and so are the connections of a cluster.
+ * Source: proxy-routing.md §3.6.
  */
 import { Fault } from '#contract/fault'
 import type { Clock } from '../base/clock.ts'
@@ -14,6 +15,8 @@ export type MetadataLogin = {
   /** SHA1 of the password and of the one in the second slot, null when empty. */
   readonly passwords: () => readonly (Uint8Array | null)[]
   readonly timeoutMs: number
+  /** `mysql_client_num`: connections to the servers of one OB cluster; absent: one a server. */
+  readonly maxConnections?: () => number
   readonly tls?: ServerTlsPort
 }
 
@@ -32,10 +35,14 @@ type Question = {
 
 /** Questions to one server, one after the other on one connection. */
 type Lane = {
+  readonly cluster: string
   readonly server: Address
   readonly waiting: Question[]
   client: QueryClient | undefined
   isBusy: boolean
+  /** Nothing is asked any more. */
+  isOver: boolean
+  usedAt: number
 }
 
 export class MetadataConnections {
@@ -51,10 +58,10 @@ export class MetadataConnections {
     this.login = login
   }
 
-  /** @throws QueryError; Fault metadata.busy, metadata.late */
-  query(server: Address, sql: string): Promise<Answer> {
+  /** @throws QueryError; Fault metadata.busy, metadata.late, metadata.crowded */
+  query(server: Address, sql: string, cluster: string): Promise<Answer> {
     if (this.isStopped) return Promise.reject(stopped())
-    const lane = this.laneOf(server)
+    const lane = this.laneOf(server, cluster)
     if (lane.waiting.length >= MAX_WAITING)
       return Promise.reject(
         new Fault('metadata.busy', { server: keyOf(server), most: MAX_WAITING }),
@@ -65,21 +72,35 @@ export class MetadataConnections {
     })
   }
 
+  /** The OB cluster is given up: its connections are closed, what waits is rejected. */
+  release(cluster: string): void {
+    for (const [key, lane] of this.lanes) {
+      if (lane.cluster !== cluster) continue
+      this.lanes.delete(key)
+      end(lane)
+    }
+  }
+
   /** Closes every connection and opens none any more; what waits is rejected. */
   stop(): void {
     this.isStopped = true
-    for (const { client, waiting } of this.lanes.values()) {
-      client?.close()
-      for (const { reject } of waiting.splice(0)) reject(stopped())
-    }
+    for (const lane of this.lanes.values()) end(lane)
     this.lanes.clear()
   }
 
-  private laneOf(server: Address): Lane {
-    const key = keyOf(server)
+  private laneOf(server: Address, cluster: string): Lane {
+    const key = `${cluster}\0${keyOf(server)}`
     const known = this.lanes.get(key)
     if (known !== undefined) return known
-    const lane: Lane = { server, waiting: [], client: undefined, isBusy: false }
+    const lane: Lane = {
+      cluster,
+      server,
+      waiting: [],
+      client: undefined,
+      isBusy: false,
+      isOver: false,
+      usedAt: 0,
+    }
     this.lanes.set(key, lane)
     return lane
   }
@@ -89,6 +110,7 @@ export class MetadataConnections {
     for (let next = lane.waiting.shift(); next !== undefined; next = lane.waiting.shift())
       await this.ask(lane, next).then(next.resolve, next.reject)
     lane.isBusy = false
+    lane.usedAt = this.clock.now()
   }
 
   private async ask(lane: Lane, { sql, askedAt }: Question): Promise<Answer> {
@@ -97,12 +119,32 @@ export class MetadataConnections {
         server: keyOf(lane.server),
         seconds: QUESTION_MS / 1000,
       })
-    if (lane.client === undefined || lane.client.isClosed)
-      lane.client = await this.open(lane.server)
+    if (!isOpen(lane)) {
+      this.makeRoom(lane)
+      lane.client = await this.open(lane)
+    }
+    if (lane.client === undefined) throw stopped()
     return toRecords(await lane.client.query(sql))
   }
 
-  private async open(server: Address): Promise<QueryClient> {
+  /** Another connection of the cluster goes when there are too many, the one unused for longest. */
+  private makeRoom({ cluster, server }: Lane): void {
+    const most = this.login.maxConnections?.() ?? Number.POSITIVE_INFINITY
+    const idle: Lane[] = []
+    let busy = 0
+    for (const lane of this.lanes.values()) {
+      if (lane.cluster !== cluster) continue
+      if (lane.isBusy) busy += 1
+      else if (isOpen(lane)) idle.push(lane)
+    }
+    // The one that needs room is busy, too.
+    if (busy > most) throw new Fault('metadata.crowded', { server: keyOf(server), most })
+    idle.sort((one, other) => one.usedAt - other.usedAt)
+    for (const lane of idle.slice(0, Math.max(0, busy + idle.length - most))) lane.client?.close()
+  }
+
+  private async open(lane: Lane): Promise<QueryClient> {
+    const { server } = lane
     let last: unknown = new QueryError(ACCESS_DENIED, 'no password of proxyro is set')
     for (const stage1 of this.login.passwords()) {
       const client = new QueryClient(
@@ -117,7 +159,7 @@ export class MetadataConnections {
       )
       try {
         await client.open(this.transport)
-        if (!this.isStopped) return client
+        if (!lane.isOver) return client
         client.close()
         throw stopped()
       } catch (error) {
@@ -129,12 +171,22 @@ export class MetadataConnections {
   }
 }
 
+function isOpen({ client }: Lane): boolean {
+  return client !== undefined && !client.isClosed
+}
+
+function end(lane: Lane): void {
+  lane.isOver = true
+  lane.client?.close()
+  for (const { reject } of lane.waiting.splice(0)) reject(stopped())
+}
+
 function keyOf({ host, port }: Address): string {
   return `${host}:${port}`
 }
 
 function stopped(): QueryError {
-  return new QueryError(0, 'the proxy stops')
+  return new QueryError(0, 'nobody wants the answer any more')
 }
 
 function toRecords(answer: Rows): Answer {

@@ -5,6 +5,7 @@
 import { nativeToken } from '../auth/scramble.ts'
 import type { Clock, TimerHandle } from '../base/clock.ts'
 import type { Address, Connection, Transport } from '../net/transport.ts'
+import { Unanswered } from '../topology/unanswered.ts'
 import { PacketCollector } from '../wire/framing.ts'
 import { buildLogin, parseGreeting } from '../wire/handshake.ts'
 import { parseError } from '../wire/ok.ts'
@@ -34,7 +35,7 @@ export type QueryClientOptions = {
 }
 
 /** An ERR of the server, or a failure to reach it (`errno` 0). */
-export class QueryError extends Error {
+export class QueryError extends Unanswered {
   readonly errno: number
 
   constructor(errno: number, message: string) {

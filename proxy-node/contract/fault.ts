@@ -101,6 +101,14 @@ export const FAULTS = {
     says: 'EXPLAIN ROUTE is not supported in the prepared statement protocol',
     remedy: 'send it as a text',
   },
+  'route.unroutable': {
+    blame: 'client',
+    retryable: false,
+    mysql: { errno: 1235, state: '0A000' },
+    says: 'Not supported, bad route request: the first statement of a transaction names no table',
+    remedy:
+      'begin the transaction with a statement of a table, or turn enable_bad_route_reject off',
+  },
   'route.no-server': {
     blame: 'server',
     retryable: true,
@@ -114,6 +122,12 @@ export const FAULTS = {
     retryable: true,
     says: '{most} questions wait for an answer of {server} already',
     remedy: 'look at the load of that server, and for logins to many tenants at once',
+  },
+  'metadata.crowded': {
+    blame: 'operator',
+    retryable: true,
+    says: '{server} is not asked: {most} connections to its OB cluster are in use',
+    remedy: 'raise mysql_client_num',
   },
   'metadata.late': {
     blame: 'server',

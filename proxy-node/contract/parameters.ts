@@ -390,6 +390,7 @@ const TAKING_EFFECT: ReadonlySet<string> = new Set([
   'delay_update_entry_interval',
   'detect_server_timeout',
   'enable_async_pull_location_cache',
+  'enable_bad_route_reject',
   'enable_cached_server',
   'enable_client_connection_lru_disconnect',
   'enable_client_ssl',
@@ -428,6 +429,7 @@ const TAKING_EFFECT: ReadonlySet<string> = new Set([
   'min_congested_connect_timeout',
   'min_keep_congestion_interval',
   'monitor_item_limit',
+  'mysql_client_num',
   'mysql_version',
   'normal_pl_update_threshold',
   'ob_max_read_stale_time',
@@ -485,6 +487,7 @@ const TAKING_EFFECT: ReadonlySet<string> = new Set([
   'target_db_server',
   'tenant_location_valid_time',
   'test_server_addr',
+  'tunnel_request_size_threshold',
   'username_separator',
   'work_thread_num',
 ])

@@ -1,6 +1,6 @@
 /**
  * What the node has counted under the names of SHOW PROXYSTAT; those that OBProxy has no name for begin
- * with `routed_to` and `partition_guess`. Names that this proxy counts nothing for are not there.
+ * with `routed_to`, `partition_guess` and `unexpected`. Names that this proxy counts nothing for are not there.
  * Source: proxy-admin.md §5.1; proxy-routing.md §12.3.
  */
 import { OUTCOME, ROUTES, SQL_TYPES, type SqlType } from '#contract/names'
@@ -9,7 +9,8 @@ import { ALL_OUTCOMES, type TenantTotals } from './metrics.ts'
 
 export type Counted = {
   readonly tenants: readonly TenantTotals[]
-  readonly logLines: { readonly error: number; readonly warn: number }
+  /** Lines of the log, and errors that nobody expected, of which it has fewer. */
+  readonly said: { readonly error: number; readonly warn: number; readonly unexpected: number }
   readonly clusters: number
   /** Bits of `CONGESTED` of each server. */
   readonly congestions: readonly number[]
@@ -29,7 +30,7 @@ const LARGE_OUTCOMES = ALL_OUTCOMES.filter(bits => (bits & OUTCOME.large) !== 0)
 
 /** In order of name. */
 export function countersOf(counted: Counted): readonly Row[] {
-  const { tenants, logLines, clusters, congestions } = counted
+  const { tenants, said, clusters, congestions } = counted
   const sum = (read: (totals: TenantTotals) => number) =>
     tenants.reduce((all, totals) => all + read(totals), 0)
   const congested = (bit: number) => congestions.filter(bits => (bits & bit) !== 0).length
@@ -49,8 +50,9 @@ export function countersOf(counted: Counted): readonly Row[] {
     ['dead_congested', congested(CONGESTED.dead)],
     ['alive_congested', congested(CONGESTED.alive)],
     ['detect_congested', congested(CONGESTED.detected)],
-    ['total_warn_log_count', logLines.warn],
-    ['total_error_log_count', logLines.error],
+    ['total_warn_log_count', said.warn],
+    ['total_error_log_count', said.error],
+    ['unexpected_error_count', said.unexpected],
   ]
   return rows.sort(([one], [other]) => (one < other ? -1 : 1))
 }

@@ -23,12 +23,12 @@ export function clusterViews(clusters: NodeClusters): ClusterViews {
 export function nodeCounters(
   traffic: NodeTraffic,
   clusters: NodeClusters | undefined,
-  logLines: Counted['logLines'],
+  said: Counted['said'],
 ) {
   const kept = clusters?.all() ?? []
   return countersOf({
     tenants: traffic.totals(),
-    logLines,
+    said,
     clusters: kept.length,
     congestions: kept.flatMap(({ blacklist }) =>
       [...blacklist.servers()].map(({ key }) => blacklist.congestionOf(key)),

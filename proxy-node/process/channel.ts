@@ -22,6 +22,7 @@ import type {
 import { QUESTION_MS } from '../topology/cluster.ts'
 import type { ServerAddress, TenantServers } from '../topology/model.ts'
 import type { PartitionEntry, RoutineEntry, TableEntry } from '../topology/table-entry.ts'
+import { Unanswered } from '../topology/unanswered.ts'
 import type { ClusterFacts, ClusterNews, ClusterReport } from './cluster-messages.ts'
 import type { WorkerClusterSettings } from './worker-clusters.ts'
 
@@ -144,7 +145,7 @@ export type Message =
   /** A statement came to a server that did not have its partition; for the log. */
   | { readonly kind: 'misrouted'; readonly what: string }
   /** An error that nobody expected, as text. */
-  | { readonly kind: 'broke'; readonly what: string }
+  | { readonly kind: 'broke'; readonly what: string; readonly times: number }
   | { readonly kind: 'question'; readonly number: number; readonly question: Question }
   | { readonly kind: 'answer'; readonly number: number; readonly value: unknown }
   | { readonly kind: 'failed'; readonly number: number; readonly message: string }
@@ -173,14 +174,15 @@ export class Channel {
     this.post(message)
   }
 
-  /** @throws Error at the deadline, or when the other side failed. */
+  /** @throws Unanswered: at the deadline, or when the other side failed, which has said why where it is. */
   ask<Q extends Question>(question: Q): Promise<AnswerOf[Q['ask']]> {
-    if (this.open.size >= MAX_OPEN) return Promise.reject(new Error('too many questions under way'))
+    if (this.open.size >= MAX_OPEN)
+      return Promise.reject(new Unanswered('too many questions under way'))
     const number = this.next++
     return new Promise((resolve, reject) => {
       const timer = this.clock.after(QUESTION_MS, () => {
         this.open.delete(number)
-        reject(new Error(`no answer to ${question.ask} within ${QUESTION_MS / 1000} s`))
+        reject(new Unanswered(`no answer to ${question.ask} within ${QUESTION_MS / 1000} s`))
       })
       this.open.set(number, {
         resolve: value => resolve(value as AnswerOf[Q['ask']]),
@@ -206,7 +208,7 @@ export class Channel {
     this.open.delete(message.number)
     open?.timer.cancel()
     if (message.kind === 'answer') open?.resolve(message.value)
-    else open?.reject(new Error(message.message))
+    else open?.reject(new Unanswered(message.message))
     return true
   }
 
@@ -214,7 +216,7 @@ export class Channel {
   close(): void {
     for (const { reject, timer } of this.open.values()) {
       timer.cancel()
-      reject(new Error('the other process is gone'))
+      reject(new Unanswered('the other process is gone'))
     }
     this.open.clear()
   }

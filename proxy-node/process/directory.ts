@@ -22,7 +22,7 @@ export function clusterDirectory(
     })
   return new ConfigServerDirectory({
     url,
-    get: httpGetter(MAX_ANSWER_BYTES),
+    get: httpGetter(MAX_ANSWER_BYTES, systemClock),
     copies: copyFiles(workdir),
     clock: systemClock,
     random: Math.random,

@@ -8,6 +8,7 @@ import type { ClusterDirectory } from '../topology/cluster-directory.ts'
 import type { RootServices } from '../topology/config-server-documents.ts'
 import type { ServerAddress } from '../topology/model.ts'
 import type { Answer } from '../topology/table-entry.ts'
+import { Unanswered } from '../topology/unanswered.ts'
 import type { Question } from './channel.ts'
 import {
   type ClusterFacts,
@@ -32,12 +33,16 @@ export type NodeClustersPort = {
   readonly clock: Clock
   readonly settings: () => NodeClustersSettings
   /** @throws Error when it cannot be answered. */
-  readonly query: (server: ServerAddress, sql: string) => Promise<Answer>
+  readonly query: (server: ServerAddress, sql: string, cluster: string) => Promise<Answer>
+  /** Nothing is asked of the servers of that cluster any more. */
+  readonly released: (cluster: string) => void
   readonly probe: (server: ServerAddress, timeoutMs: number) => Promise<boolean>
   /** To all workers. */
   readonly tell: (news: ClusterNews) => void
   readonly isAtWork: (key: string) => boolean
   readonly say: (line: string, isFailure: boolean) => void
+  /** Hears of errors that nobody expected. */
+  readonly broke: (error: unknown) => void
   readonly random: () => number
 }
 
@@ -153,6 +158,7 @@ export class NodeClusters {
     if (kept === undefined) return false
     this.kept.delete(name)
     kept.cluster.stop()
+    this.port.released(name)
     this.port.directory.release(name)
     this.port.tell({ kind: 'clusterGone', cluster: name })
     this.port.say(`cluster ${name} is given up: ${why}`, false)
@@ -161,12 +167,7 @@ export class NodeClusters {
 
   facts(cluster: Cluster): ClusterFacts {
     const { blacklist, picture, flavour } = cluster
-    const atMs = this.port.clock.now()
-    const judged = [...blacklist.servers()].flatMap(({ key }) => {
-      const flags = blacklist.congestionOf(key)
-      return flags === 0 ? [] : [{ key, flags, atMs }]
-    })
-    return { picture: plainPicture(picture), flavour, judged }
+    return { picture: plainPicture(picture), flavour, judged: blacklist.avoided() }
   }
 
   /** Location entries of all clusters. */
@@ -181,7 +182,7 @@ export class NodeClusters {
       return found === undefined ? null : this.facts(found)
     }
     const cluster = this.get(question.cluster)
-    if (cluster === undefined) throw new Error(`cluster ${question.cluster} was given up`)
+    if (cluster === undefined) throw new Unanswered(`cluster ${question.cluster} was given up`)
     if (question.ask === 'tenant') return await cluster.tenantServers(question.tenant)
     const { tables, partitions, routines } = cluster.locations
     if (question.ask === 'routine') return (await routines.find(question.key)) ?? null
@@ -247,7 +248,7 @@ export class NodeClusters {
         mustBePrimary: () => beginning.choices.length > 1 && port.settings().checksRole,
         rootservices: () => beginning.choices[beginning.at % beginning.choices.length] ?? [],
         settings: port.settings,
-        query: port.query,
+        query: (server, sql) => port.query(server, sql, name),
         probe: port.probe,
         isAtWork: port.isAtWork,
         pictured: () => port.tell({ kind: 'cluster', facts: this.facts(cluster) }),
@@ -268,6 +269,7 @@ export class NodeClusters {
         idcRegions: () =>
           new Map(port.directory.idcRegions(name).map(({ idc, region }) => [idc, region])),
         maxBytes: () => this.shareOf(cluster),
+        broke: port.broke,
         random: port.random,
       },
       port.clock,

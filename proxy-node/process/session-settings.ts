@@ -33,6 +33,11 @@ export function sessionSettings(config: ConfigStore, workers: number): SessionSe
     routesRoutines: config.isOn('enable_pl_route'),
     prunes: config.isOn('enable_partition_table_route'),
     analysedBytes: config.number('request_buffer_length'),
+    wholeBytes: Math.max(
+      config.number('tunnel_request_size_threshold'),
+      config.number('request_buffer_length'),
+    ),
+    rejectsUnroutable: config.isOn('enable_bad_route_reject'),
     diagnosisLevel: config.number('route_diagnosis_level'),
     digests: share('statement_digests'),
     isReadOnly: config.number('obproxy_read_only') === 0,

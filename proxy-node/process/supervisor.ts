@@ -20,10 +20,12 @@ import { type ExporterView, exporterAnswer } from '../observe/exporter.ts'
 import { Handshakes } from '../observe/handshakes.ts'
 import type { Log } from '../observe/log.ts'
 import { NodeTraffic } from '../observe/metrics.ts'
+import { UnexpectedErrors } from '../observe/unexpected.ts'
 import { type DrainReport, summed } from '../session/drain.ts'
 import type { AdminAnswer, KillOutcome } from '../session/ports.ts'
 import { parseRootservices } from '../topology/cluster.ts'
 import type { ServerAddress } from '../topology/model.ts'
+import { isUnexpected } from '../topology/unanswered.ts'
 import { clusterViews, nodeCounters, staleReplicas } from './admin-views.ts'
 import type { Message, Question, WorkerSettings } from './channel.ts'
 import { isClusterReport } from './cluster-messages.ts'
@@ -71,6 +73,11 @@ export class Supervisor {
   private readonly port: SupervisorPort
   private readonly config: ConfigStore
   private readonly handshakes = new Handshakes()
+  private readonly unexpected = new UnexpectedErrors(systemClock, (what, times) =>
+    this.broke(what, times),
+  )
+  /** Errors that nobody expected, here and in workers. */
+  private unexpectedCount = 0
   private readonly metadata: MetadataConnections
   private readonly clusters: NodeClusters | undefined
   /** Keys of servers that execute something for a client, a beat ago. */
@@ -106,6 +113,7 @@ export class Supervisor {
       get timeoutMs() {
         return config.timeMs('short_async_task_timeout')
       },
+      maxConnections: () => config.number('mysql_client_num'),
       tls: {
         current: () => serverTlsOf(this.settings().ssl),
         failed: (server, reason) => this.tlsFailed(server, reason),
@@ -200,11 +208,13 @@ export class Supervisor {
       directory,
       clock: systemClock,
       settings: () => clusterSettings(config),
-      query: (server, sql) => this.metadata.query(server, sql),
+      query: (server, sql, cluster) => this.metadata.query(server, sql, cluster),
+      released: cluster => this.metadata.release(cluster),
       probe: (server, timeoutMs) => greets(transport, systemClock, server, timeoutMs),
       tell: news => this.workers.tell(news),
       isAtWork: key => this.atWork.has(key),
       say,
+      broke: error => this.unexpected.note(error),
       random: Math.random,
     })
     takeExpiryOrders({ config, clock: systemClock, clusters })
@@ -219,7 +229,7 @@ export class Supervisor {
       spawn: this.port.spawn,
       ids: () => ({ proxyId: this.config.number('proxy_id'), parity: this.port.generation }),
       settings: () => this.settings(),
-      respond: question => this.respond(question),
+      respond: question => this.answer(question),
       heard: message => this.workerSays(message),
       lost: (key, isExpected) => {
         this.traffic.workerLost(key)
@@ -386,8 +396,23 @@ export class Supervisor {
     if (isClusterReport(message)) this.clusters?.heard(message)
     else if (message.kind === 'tlsFailed') this.tlsFailed(message.server, message.reason)
     else if (message.kind === 'misrouted') this.port.log.warn(message.what)
-    else if (message.kind === 'broke') this.port.log.error(`internal: ${message.what}`)
+    else if (message.kind === 'broke') this.broke(message.what, message.times)
     else if (message.kind === 'tlsEnded') this.handshakes.ended(message.side, message.isDone)
+  }
+
+  private broke(what: string, times: number): void {
+    this.unexpectedCount += times
+    this.port.log.error(`internal: ${what}${times > 1 ? ` (${times} times)` : ''}`)
+  }
+
+  /** What the worker cannot tell from silence is said here. */
+  private async answer(question: Question): Promise<unknown> {
+    try {
+      return await this.respond(question)
+    } catch (error) {
+      if (isUnexpected(error)) this.unexpected.note(error)
+      throw error
+    }
   }
 
   private async respond(question: Question): Promise<unknown> {
@@ -410,7 +435,10 @@ export class Supervisor {
       upgrade: () => this.upgrade(),
       counters: async isFresh => {
         if (isFresh) await this.takeTraffic()
-        return nodeCounters(traffic, clusters, port.log.lines)
+        return nodeCounters(traffic, clusters, {
+          ...port.log.lines,
+          unexpected: this.unexpectedCount,
+        })
       },
       digests: async () =>
         (await this.workers.ask({ ask: 'digests' })).flatMap(({ answer }) => answer),

@@ -38,6 +38,14 @@ export type WorkerClusterSettings = {
   readonly cleanIntervalMs: number
 }
 
+export type WorkerClustersPort = {
+  readonly settings: () => WorkerClusterSettings
+  /** What runs on that server is not going to end. */
+  readonly died: (server: Address) => void
+  /** Hears of errors that nobody expected. */
+  readonly broke: (error: unknown) => void
+}
+
 class WorkerCluster implements ClusterView {
   readonly name: string
   readonly stale = new StaleReplicas()
@@ -55,12 +63,8 @@ class WorkerCluster implements ClusterView {
   private scatteredTenant = ''
   picture: ClusterPicture
 
-  constructor(
-    facts: ClusterFacts,
-    channel: Channel,
-    clock: Clock,
-    settings: () => WorkerClusterSettings,
-  ) {
+  constructor(facts: ClusterFacts, channel: Channel, clock: Clock, port: WorkerClustersPort) {
+    const { settings } = port
     this.picture = pictureOf(facts.picture)
     this.name = this.picture.cluster
     this.channel = channel
@@ -72,15 +76,14 @@ class WorkerCluster implements ClusterView {
       clock,
       () => tenantLimits(settings().tenantAgeMs, TENANT_AGE_MS),
     )
-    this.locations = this.newLocations(settings)
+    this.locations = this.newLocations(port)
     this.take(facts)
   }
 
   take({ picture, flavour, judged }: ClusterFacts): void {
     this.picture = pictureOf(picture)
     this.flavour = flavour
-    this.blacklist.clear()
-    for (const change of judged) this.blacklist.apply(change)
+    this.blacklist.replace(judged)
     this.tenants.clear()
     // The picture may say again what was told to be otherwise.
     this.scatteredTenant = ''
@@ -116,7 +119,7 @@ class WorkerCluster implements ClusterView {
     else this.tenants.forget(tenant)
   }
 
-  private newLocations(settings: () => WorkerClusterSettings): LocationView {
+  private newLocations({ settings, broke }: WorkerClustersPort): LocationView {
     const { channel } = this
     const cluster = this.name
     return new LocationView(
@@ -127,6 +130,7 @@ class WorkerCluster implements ClusterView {
         routine: key => channel.ask({ ask: 'routine', cluster, key }),
         missed: (of, key, isLater) => channel.send({ kind: 'missed', cluster, of, key, isLater }),
         maxEntries: () => settings().maxEntries,
+        broke,
       },
       this.clock,
     )
@@ -136,22 +140,14 @@ class WorkerCluster implements ClusterView {
 export class WorkerClusters implements Directory {
   private readonly channel: Channel
   private readonly clock: Clock
-  private readonly settings: () => WorkerClusterSettings
+  private readonly port: WorkerClustersPort
   private readonly clusters = new Map<string, WorkerCluster>()
   private readonly gone = new Map<string, WorkerCluster>()
-  /** What runs on that server is not going to end. */
-  private readonly died: (server: Address) => void
 
-  constructor(
-    channel: Channel,
-    clock: Clock,
-    settings: () => WorkerClusterSettings,
-    died: (server: Address) => void,
-  ) {
+  constructor(channel: Channel, clock: Clock, port: WorkerClustersPort) {
     this.channel = channel
     this.clock = clock
-    this.settings = settings
-    this.died = died
+    this.port = port
   }
 
   /** Cleans up from time to time, for as long as the process lives. */
@@ -187,7 +183,7 @@ export class WorkerClusters implements Directory {
     else if (news.kind === 'judged') known.blacklist.apply(news.change)
     else if (news.kind === 'located') known.locations.changed(news.change)
     else if (news.kind === 'forget') known.forget(news.tenant ?? undefined)
-    else this.died(news.server)
+    else this.port.died(news.server)
   }
 
   private take(facts: ClusterFacts): WorkerCluster {
@@ -204,7 +200,7 @@ export class WorkerClusters implements Directory {
     const before = this.gone.get(cluster)
     this.gone.delete(cluster)
     before?.take(facts)
-    const begun = before ?? new WorkerCluster(facts, this.channel, this.clock, this.settings)
+    const begun = before ?? new WorkerCluster(facts, this.channel, this.clock, this.port)
     this.clusters.set(cluster, begun)
     return begun
   }
@@ -220,8 +216,8 @@ export class WorkerClusters implements Directory {
   }
 
   private cleanLater(): void {
-    this.clock.after(this.settings().cleanIntervalMs, () => {
-      const { staleAgeMs } = this.settings()
+    this.clock.after(this.port.settings().cleanIntervalMs, () => {
+      const { staleAgeMs } = this.port.settings()
       // Sessions still look at those that were given up.
       for (const { stale } of [...this.clusters.values(), ...this.gone.values()])
         stale.sweep(this.clock.now(), staleAgeMs)

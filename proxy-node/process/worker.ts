@@ -11,6 +11,7 @@ import { systemClock } from '../base/clock.ts'
 import { tunedTransport } from '../net/bun.ts'
 import type { TlsContext } from '../net/tls.ts'
 import type { Listener, Transport } from '../net/transport.ts'
+import { UnexpectedErrors } from '../observe/unexpected.ts'
 import { drainPlan } from '../session/drain.ts'
 import type { Mode } from '../session/ports.ts'
 import { Sessions } from '../session/sessions.ts'
@@ -27,7 +28,6 @@ import { clientTlsOf, serverTlsOf } from './tls-contexts.ts'
 import { WorkerClusters } from './worker-clusters.ts'
 
 const LEAVE_STEP_MS = 25
-const MAX_REPORT_CHARACTERS = 2_000
 
 /** What settings of TLS and trust are made into, once a change. */
 type Trust = {
@@ -44,12 +44,6 @@ function trustOf({ ssl, trust }: WorkerSettings): Trust {
     proxyHeaders: AddressList.parse(trust.proxyHeaders),
     clientIps: AddressList.parse(trust.clientIps),
   }
-}
-
-/** With the places that it came by, as far as a line of the log bears. */
-function whatBroke(error: unknown): string {
-  const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
-  return text.slice(0, MAX_REPORT_CHARACTERS)
 }
 
 class Worker {
@@ -79,12 +73,14 @@ class Worker {
     this.trust = trustOf(start.settings)
     this.index = start.ids.worker
     this.workers = start.ids.workers
-    this.clusters = new WorkerClusters(
-      channel,
-      systemClock,
-      () => this.settings.clusters,
-      server => this.sessions.serverDied(server),
+    const unexpected = new UnexpectedErrors(systemClock, (what, times) =>
+      channel.send({ kind: 'broke', what, times }),
     )
+    this.clusters = new WorkerClusters(channel, systemClock, {
+      settings: () => this.settings.clusters,
+      died: server => this.sessions.serverDied(server),
+      broke: error => unexpected.note(error),
+    })
     this.sessions = new Sessions({
       transport: this.transport,
       clock: systemClock,
@@ -113,7 +109,7 @@ class Worker {
         mayNameClient: address => this.trust.clientIps?.contains(address) ?? false,
       },
       misrouted: what => channel.send({ kind: 'misrouted', what }),
-      broke: error => channel.send({ kind: 'broke', what: whatBroke(error) }),
+      broke: error => unexpected.note(error),
       serverTls: {
         current: () => this.trust.server,
         failed: (server, reason) => channel.send({ kind: 'tlsFailed', server, reason }),

@@ -57,18 +57,22 @@ export const CONSISTENCY_RULES: readonly ConsistencyRule[] = [
     row: 4,
     level: 'weak',
     because: 'enable_read_write_split, and no transaction',
-    holds: ({ settings, session }) =>
-      settings.enableReadWriteSplit && session.isAutocommit && session.transaction === 'none',
+    holds: ({ settings, session, statement }) =>
+      settings.enableReadWriteSplit &&
+      session.isAutocommit &&
+      session.transaction === 'none' &&
+      !statement.isMultiple,
   },
   {
     row: 5,
     level: 'weak',
     because: 'enable_transaction_split, and the transaction has not begun',
-    holds: ({ settings, session }) =>
+    holds: ({ settings, session, statement }) =>
       settings.enableReadWriteSplit &&
       settings.enableTransactionSplit &&
       !session.isAutocommit &&
-      session.transaction === 'none',
+      session.transaction === 'none' &&
+      !statement.isMultiple,
   },
   NOTHING_ASKS,
 ]

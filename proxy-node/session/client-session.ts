@@ -359,7 +359,7 @@ export class ClientSession implements PipelineHost, Guest, SignInHost, IdentityO
   private newPipeline(client: Connection): Pipeline {
     const { deps, memory, servers, traffic } = this
     const course = (host: CourseHost) => courseFor(host, { deps, memory, servers, identity: this })
-    return new Pipeline(this, { memory, client, traffic, course })
+    return new Pipeline(this, { memory, client, traffic, course, settings: this.deps.settings })
   }
 
   // --- the end

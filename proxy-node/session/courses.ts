@@ -5,7 +5,5 @@ import { type CourseParts, OceanbaseCourse } from './oceanbase-course.ts'
 
 export function courseFor(host: CourseHost, parts: CourseParts): Course {
   const { mode } = parts.deps
-  return mode.kind === 'mysql'
-    ? new MysqlCourse(host, parts.memory, parts.servers)
-    : new OceanbaseCourse(host, parts)
+  return mode.kind === 'mysql' ? new MysqlCourse(host, parts) : new OceanbaseCourse(host, parts)
 }

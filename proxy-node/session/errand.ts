@@ -171,7 +171,7 @@ export class Errand implements RestoreOwner, WayOwner, Watched {
       return
     }
     // A whole command may be tried again where the server says it was not executed; and is shown while it runs.
-    this.repeats = this.mayRepeat
+    this.repeats = this.mayRepeat(head.length - HEADER_BYTES)
     if (this.host.isIncomplete) this.request = undefined
     else this.keep(head)
     this.watch.heard()
@@ -189,12 +189,14 @@ export class Errand implements RestoreOwner, WayOwner, Watched {
     this.mayBeRerouted = false
     if (!server.isOb20) return
     this.mayBeRerouted = this.repeats && this.rerouting.isAllowed(bytes)
-    const flags = this.mayBeRerouted ? FRAME_FLAG.reroute : 0
+    const weakly = this.way.readsWeakly(this.judged) ? FRAME_FLAG.weakRead : 0
+    const flags = this.mayBeRerouted ? FRAME_FLAG.reroute | weakly : weakly
     server.bring(stateFor(this.memory, server, this.parts.identity.clientIp), flags)
   }
 
-  private get mayRepeat(): boolean {
-    return !this.host.isIncomplete && (!this.memory.inTransaction || this.begun !== undefined)
+  private mayRepeat(bytes: number): boolean {
+    if (this.host.isIncomplete || bytes > this.parts.deps.settings().wholeBytes) return false
+    return !this.memory.inTransaction || this.begun !== undefined
   }
 
   // --- restoring
@@ -223,10 +225,7 @@ export class Errand implements RestoreOwner, WayOwner, Watched {
       this.refuse(error)
       this.parts.servers.dropCurrent()
     } else if (step === 'begin' || step === 'prepare' || step === 'text') {
-      if (step === 'begin') {
-        memory.heldBegin = undefined
-        memory.status &= ~STATUS.inTransaction
-      }
+      if (step === 'begin') memory.dropBegin()
       this.refuse(error)
     } else if (step === 'init') {
       const { errno } = parseError(error)

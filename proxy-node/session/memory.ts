@@ -7,7 +7,7 @@
 import { Fault } from '#contract/fault'
 import type { Baseline, Baselines } from '../backend/baseline.ts'
 import type { Delivered } from '../backend/delivered.ts'
-import { lexerMode } from '../sql/lexer.ts'
+import { lexerMode, nameMode } from '../sql/lexer-mode.ts'
 import { type OkPacket, parseOk } from '../wire/ok.ts'
 import { STATUS } from '../wire/protocol.ts'
 import { mayMove, PINS } from './pins.ts'
@@ -101,6 +101,12 @@ export class SessionMemory {
     return mayMove(this.pins, this.status) || this.heldBegin !== undefined
   }
 
+  /** The BEGIN that no server has seen is thrown away. */
+  dropBegin(): void {
+    this.heldBegin = undefined
+    this.status &= ~STATUS.inTransaction
+  }
+
   /** The session's value of a system variable, display text; undefined before login. */
   variable(name: string): string | undefined {
     return this.system?.get(name)?.value ?? this.baseline?.value(name)
@@ -125,10 +131,12 @@ export class SessionMemory {
   }
 
   private learnMode(): void {
-    this.mode = lexerMode(
-      this.variable('sql_mode') ?? '',
-      this.variable('character_set_client') ?? '',
-    )
+    this.mode =
+      lexerMode(this.variable('sql_mode') ?? '', this.variable('character_set_client') ?? '') |
+      nameMode(
+        this.variable('lower_case_table_names') ?? '',
+        this.variable('ob_compatibility_mode') ?? '',
+      )
     this.modeVersion = this.systemVersion
   }
 

@@ -9,22 +9,31 @@ import { HEADER_BYTES } from '../wire/protocol.ts'
 import { COURSE, courseOf } from './commands.ts'
 import type { Course, CourseHost } from './course.ts'
 import type { SessionMemory } from './memory.ts'
-import { ROUTE_PREFIX_BYTES } from './requests.ts'
+import type { SessionSettings } from './ports.ts'
 import type { Servers } from './servers.ts'
 
 export class MysqlCourse implements Course {
   private readonly host: CourseHost
   private readonly memory: SessionMemory
   private readonly servers: Servers
+  private readonly settings: () => SessionSettings
 
-  constructor(host: CourseHost, memory: SessionMemory, servers: Servers) {
+  constructor(
+    host: CourseHost,
+    parts: {
+      readonly memory: SessionMemory
+      readonly servers: Servers
+      readonly deps: { readonly settings: () => SessionSettings }
+    },
+  ) {
     this.host = host
-    this.memory = memory
-    this.servers = servers
+    this.memory = parts.memory
+    this.servers = parts.servers
+    this.settings = parts.deps.settings
   }
 
   wanted(): number {
-    return ROUTE_PREFIX_BYTES
+    return this.settings().wholeBytes
   }
 
   begin(head: Uint8Array): void {

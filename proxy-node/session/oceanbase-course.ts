@@ -30,7 +30,6 @@ import { OwnCommands } from './own-commands.ts'
 import { PINS } from './pins.ts'
 import type { SessionDeps } from './ports.ts'
 import { prescribe, refusalOf } from './prescribed.ts'
-import { ROUTE_PREFIX_BYTES } from './requests.ts'
 import { CLOSES_CLIENT } from './retry.ts'
 import type { Servers } from './servers.ts'
 import { StatementCommands } from './statement-commands.ts'
@@ -109,9 +108,11 @@ export class OceanbaseCourse implements Course {
 
   wanted(packet: Uint8Array): number {
     const course = courseOf(packet[HEADER_BYTES] as number, 'oceanbase')
-    if (course === COURSE.execute) return this.statements.wantedOfExecute(packet)
-    if (course !== COURSE.prepare && course !== COURSE.changeUser) return ROUTE_PREFIX_BYTES
-    return lengthAt(packet, 0) <= this.memory.limitBytes ? MAX_PAYLOAD : ROUTE_PREFIX_BYTES
+    const { limitBytes } = this.memory
+    const most = Math.min(this.parts.deps.settings().wholeBytes, limitBytes)
+    if (course === COURSE.execute) return this.statements.wantedOfExecute(packet, most)
+    if (course !== COURSE.prepare && course !== COURSE.changeUser) return most
+    return lengthAt(packet, 0) <= limitBytes ? MAX_PAYLOAD : most
   }
 
   begin(head: Uint8Array): void {

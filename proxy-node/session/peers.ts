@@ -52,6 +52,8 @@ export const DEFAULT_SETTINGS = {
   routesRoutines: true,
   prunes: true,
   analysedBytes: 4096,
+  wholeBytes: 8192,
+  rejectsUnroutable: false,
   diagnosisLevel: 2,
   digests: 1000,
 } as const

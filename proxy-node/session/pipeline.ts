@@ -14,7 +14,8 @@ import { packet } from '../wire/writer.ts'
 import { commandName, isAnsweredByServers } from './commands.ts'
 import type { Course, CourseHost } from './course.ts'
 import type { SessionMemory } from './memory.ts'
-import { Requests, ROUTE_PREFIX_BYTES } from './requests.ts'
+import type { SessionSettings } from './ports.ts'
+import { Requests } from './requests.ts'
 import { READ_STALL_SECONDS, Stall, WRITE_STALL_SECONDS } from './stall.ts'
 import { OTHERS, statementType } from './statement-type.ts'
 import type { SessionEvent, SessionState } from './states.ts'
@@ -36,6 +37,7 @@ export class Pipeline implements CourseHost {
   private readonly memory: SessionMemory
   private readonly client: Connection
   private traffic: TenantTraffic
+  private readonly settings: () => SessionSettings
   readonly course: Course
   private readonly requests = new Requests()
   private readonly stall = new Stall()
@@ -68,6 +70,7 @@ export class Pipeline implements CourseHost {
       readonly memory: SessionMemory
       readonly client: Connection
       readonly traffic: TenantTraffic
+      readonly settings: () => SessionSettings
       readonly course: (host: CourseHost) => Course
     },
   ) {
@@ -75,6 +78,7 @@ export class Pipeline implements CourseHost {
     this.memory = parts.memory
     this.client = parts.client
     this.traffic = parts.traffic
+    this.settings = parts.settings
     this.course = parts.course(this)
   }
 
@@ -232,7 +236,8 @@ export class Pipeline implements CourseHost {
     this.statements += 1
     this.begunMs = performance.now()
     this.isFresh = true
-    this.isLarge = this.requests.isIncomplete || head.length > ROUTE_PREFIX_BYTES
+    this.isLarge =
+      this.requests.isIncomplete || head.length > HEADER_BYTES + this.settings().wholeBytes
     this.type = command === COMMAND.query ? statementType(head, HEADER_BYTES + 1) : OTHERS
     if (command === COMMAND.quit) this.host.quit()
     else if (command === COMMAND.ping) this.answer(buildOk(this.memory.status || DEFAULT_STATUS))

@@ -113,6 +113,13 @@ export type SessionSettings = LobbyLimits &
     readonly prunes: boolean
     /** `request_buffer_length`: bytes of a statement that are analysed. */
     readonly analysedBytes: number
+    /**
+     * `tunnel_request_size_threshold`, and no less than what is analysed: a larger request is routed by
+     * its beginning, streams, and is tried on one server only.
+     */
+    readonly wholeBytes: number
+    /** `enable_bad_route_reject`: a transaction does not begin with a statement that names no table. */
+    readonly rejectsUnroutable: boolean
     /** `route_diagnosis_level`; 0: EXPLAIN ROUTE is off. */
     readonly diagnosisLevel: number
     /** `statement_digests`: statements counted by what they have in common, in this worker. */

@@ -6,9 +6,6 @@ import { lengthAt } from '../wire/framing.ts'
 import { HEADER_BYTES, MAX_PAYLOAD } from '../wire/protocol.ts'
 import { malformed } from '../wire/reader.ts'
 
-/** How much of a statement is read before it is routed (`tunnel_request_size_threshold`). */
-export const ROUTE_PREFIX_BYTES = 8 * 1024
-
 /** Command byte and statement id: what tells how much more is wanted. */
 const PEEK_BYTES = 5
 

@@ -5,13 +5,11 @@
  */
 import type { ServerSession } from '../backend/server-session.ts'
 import { rerouteForbidden, rerouteLesson } from '../routing/reroute.ts'
+import { HEADER_BYTES } from '../wire/protocol.ts'
 import type { Reroute } from '../wire/reroute.ts'
 import type { CourseParts } from './oceanbase-course.ts'
 import { betterServer } from './retry.ts'
 import type { Way } from './way.ts'
-
-/** A request above it is not sent on (§8.3). */
-const LARGE_BYTES = 8192
 
 export class Rerouting {
   private readonly parts: CourseParts
@@ -34,7 +32,8 @@ export class Rerouting {
     const { way, parts } = this
     if (!way.isRouted) return false
     const { decision } = way
-    const { enableReroute, enableWeakReroute, proxyPrimaryZones } = parts.deps.settings().routing
+    const { routing, wholeBytes } = parts.deps.settings()
+    const { enableReroute, enableWeakReroute, proxyPrimaryZones } = routing
     // The usual answer, before the rules are asked: that makes an object.
     if (!(decision.consistency === 'weak' ? enableWeakReroute : enableReroute)) return false
     const forbidden = rerouteForbidden({
@@ -45,7 +44,7 @@ export class Rerouting {
       state: decision.state,
       isFirstStatement: true,
       isBuffered: true,
-      isLarge: bytes > LARGE_BYTES,
+      isLarge: bytes > HEADER_BYTES + wholeBytes,
       hasProxyPrimaryZones: proxyPrimaryZones.length > 0,
       hasTargets: decision.kind === 'target-servers',
       // Pieces bind the session to their server, and it is not routed.

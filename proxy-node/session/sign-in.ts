@@ -5,6 +5,7 @@
 import { Fault } from '#contract/fault'
 import type { Connection } from '../net/transport.ts'
 import type { TenantServers } from '../topology/model.ts'
+import { isUnexpected } from '../topology/unanswered.ts'
 import { PacketCollector } from '../wire/framing.ts'
 import { buildGreeting, type Greeting, type Login, maskLogin } from '../wire/handshake.ts'
 import { malformed } from '../wire/reader.ts'
@@ -205,8 +206,9 @@ export class SignIn {
     let servers: TenantServers
     try {
       servers = await outlook.tenantServers(tenant)
-    } catch {
-      throw new Fault('route.no-server', { tenant })
+    } catch (error) {
+      if (isUnexpected(error)) host.deps.broke?.(error)
+      throw new Fault('route.no-server', { tenant }, { cause: error })
     }
     if (host.state === 'authenticating') this.logInOn(servers, host.credentials)
   }

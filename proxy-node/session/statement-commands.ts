@@ -18,7 +18,6 @@ import type { Errand } from './errand.ts'
 import type { SessionMemory } from './memory.ts'
 import type { CourseParts } from './oceanbase-course.ts'
 import { PINS } from './pins.ts'
-import { ROUTE_PREFIX_BYTES } from './requests.ts'
 import { Routines } from './routines.ts'
 import type { Servers } from './servers.ts'
 import { executeFor, executeHeadBytes, type Prepared, Statements, typesIn } from './statements.ts'
@@ -74,10 +73,10 @@ export class StatementCommands {
     this.routines.forget()
   }
 
-  /** As much of an EXECUTE as says which parameter types it brings. */
-  wantedOfExecute(head: Uint8Array): number {
+  /** As much of an EXECUTE as says which parameter types it brings, and no less than `most`. */
+  wantedOfExecute(head: Uint8Array, most: number): number {
     const prepared = this.statements.get(statementId(head, HEADER_BYTES))
-    return Math.max(ROUTE_PREFIX_BYTES, executeHeadBytes(prepared?.parameterCount ?? 0))
+    return Math.max(most, executeHeadBytes(prepared?.parameterCount ?? 0))
   }
 
   begin(course: number, head: Uint8Array): void {

@@ -10,11 +10,13 @@ import type { Decision } from '../routing/decision.ts'
 import type { Command } from '../routing/view.ts'
 import type { Statement } from '../sql/classify.ts'
 import type { SimpleRoute } from '../sql/directives.ts'
+import { LEXER_MODE } from '../sql/lexer.ts'
 import { FLAG } from '../sql/words.ts'
 import type { KnownTable, Place } from '../topology/location-view.ts'
 import type { TenantServers } from '../topology/model.ts'
 import { PRUNED } from '../topology/partition/pruner.ts'
 import { NO_SERVERS } from '../topology/tenants.ts'
+import { isUnexpected } from '../topology/unanswered.ts'
 import { COMMAND, HEADER_BYTES } from '../wire/protocol.ts'
 import { BOUND, COUNTED_AS, FORCED } from './counted-as.ts'
 import { type CallText, hideComment, ofComment } from './detours.ts'
@@ -112,6 +114,15 @@ export class Way {
     return this.decided?.place !== undefined
   }
 
+  /**
+   * The server has to be told: it was chosen for a weak read, and the text may not say so. The flag
+   * outdoes hints, and is for every SELECT of a text, so texts of several statements go without it.
+   */
+  readsWeakly(judged: Statement | undefined): boolean {
+    if (!this.isDecided || this.walk.decision.consistency === 'strong') return false
+    return ((judged?.flags ?? 0) & FLAG.multiple) === 0
+  }
+
   /** Why no server could be had for the command. */
   get lack(): Fault {
     if (this.decided?.refusal === 'target-not-allowed') return new Fault('route.targets-lost')
@@ -144,6 +155,7 @@ export class Way {
   route(head: Uint8Array, meaning: Statement, source: Source): void {
     this.source = source
     const { memory, parts } = this
+    if (this.refusesToBegin(meaning)) return
     const ties = meaning.flags & (FLAG.leans | FLAG.foundRows)
     if (ties === FLAG.foundRows && memory.mayMove) {
       this.goWhereRowsWere(head)
@@ -162,6 +174,24 @@ export class Way {
       this.goByRoutine(head, meaning)
     else if (meaning.table === undefined) this.stay(head, meaning)
     else this.goByTable(head, meaning, database, { meaning, detour: undefined })
+  }
+
+  private refusesToBegin(meaning: Statement): boolean {
+    if (this.memory.heldBegin === undefined || !this.isUnroutable(meaning)) return false
+    // An explanation changes nothing.
+    if (this.owner.trace === undefined) this.memory.dropBegin()
+    this.host.answerFault(new Fault('route.unroutable'))
+    return true
+  }
+
+  /** With `enable_bad_route_reject`: nothing says where the transaction belongs that begins with it (§5.6). */
+  private isUnroutable({ table, verb, directives }: Statement): boolean {
+    const { rejectsUnroutable, routesRoutines } = this.parts.deps.settings()
+    if (!rejectsUnroutable || table !== undefined || this.boundTo !== undefined) return false
+    if (verb === 'commit' || verb === 'rollback') return false
+    // It has no answer: what executes the statement says it.
+    if (this.host.command === COMMAND.stmtSendLongData) return false
+    return directives.simpleRoute === undefined && !(verb === 'call' && routesRoutines)
   }
 
   /** By the table and key that a comment names (§5.4). */
@@ -317,7 +347,9 @@ export class Way {
   ): Place | undefined | Promise<Place | undefined> {
     if (known.entry.partNum <= 1) return known.place
     const { deps } = this.parts
-    if (!deps.settings().prunes || this.source === undefined) return undefined
+    // Oracle mode has rules of its own for partitions, which nothing here follows.
+    const isOracle = (this.memory.lexerMode & LEXER_MODE.capitalNames) !== 0
+    if (!deps.settings().prunes || this.source === undefined || isOracle) return undefined
     const { placement } = deps
     const hears = this.owner.trace?.pruned
     const written =
@@ -367,7 +399,11 @@ export class Way {
       act(value, request)
       this.host.goOn()
     }
-    answer.then(goOn, () => goOn(undefined)).catch(error => this.failed(error))
+    const without = (error: unknown) => {
+      if (isUnexpected(error)) this.parts.deps.broke?.(error)
+      goOn(undefined)
+    }
+    answer.then(goOn, without).catch(error => this.failed(error))
   }
 
   /** By all that is known: to the server in use, if it is the one. */

@@ -2,6 +2,8 @@
  * What comments before the first word of a statement tell the proxy. Read only when the lexer met one,
  * since it makes strings. Source: proxy-routing.md §5.4.
  */
+import { LEXER_MODE, nameCase } from './lexer.ts'
+import { casedName } from './names.ts'
 
 export type Directives = {
   /** `target_db_server`: groups of `ip:port`, the first group first, as they are written. */
@@ -15,7 +17,7 @@ export type Directives = {
 
 /** `table <name> part_key <value>`: the value of the one key column of a table with one level of partitions. */
 export type SimpleRoute = {
-  /** `[db.]table`, in lower case. */
+  /** `[db.]table`, as the tenant means bare names. */
   readonly table: string
   /** Without its quotes; escapes are still in it. */
   readonly key: string
@@ -54,7 +56,12 @@ const LINE_END = /[\r\n]/g
 type Comment = { readonly text: string; readonly at: number }
 
 /** Of the statement that begins at `from`; of each directive, the first one counts. */
-export function readDirectives(bytes: Uint8Array, from: number, to: number): Directives {
+export function readDirectives(
+  bytes: Uint8Array,
+  from: number,
+  to: number,
+  mode: number = LEXER_MODE.plain,
+): Directives {
   let targetServers: readonly (readonly string[])[] = []
   let traceId = ''
   let rpcId = ''
@@ -67,7 +74,7 @@ export function readDirectives(bytes: Uint8Array, from: number, to: number): Dir
     rpcId ||= dbpRpc ?? (isOwn ? valueIn(RPC_ID, text) : '')
     tracesLog ||= ODP.test(text) && TRACE_LOG.test(text)
     if (isOwn && targetServers.length === 0) targetServers = serversOf(valueIn(TARGET, text))
-    simpleRoute ??= simpleRouteOf(text, at)
+    simpleRoute ??= simpleRouteOf(text, at, mode)
   }
   return { targetServers, traceId, rpcId, tracesLog, simpleRoute }
 }
@@ -89,7 +96,7 @@ function serversOf(text: string): readonly (readonly string[])[] {
     .filter(group => group.length > 0)
 }
 
-function simpleRouteOf(text: string, at: number): SimpleRoute | undefined {
+function simpleRouteOf(text: string, at: number, mode: number): SimpleRoute | undefined {
   const [whole, before = '', table = '', between = '', key = ''] = SIMPLE.exec(text) ?? []
   if (whole === undefined) return undefined
   const tableFrom = at + before.length
@@ -98,7 +105,7 @@ function simpleRouteOf(text: string, at: number): SimpleRoute | undefined {
   const keyTo = keyFrom + key.length
   const isQuoted = key.startsWith("'") || key.startsWith('"')
   const bytes = Buffer.from(isQuoted ? key.slice(1, -1) : key, 'latin1')
-  const name = Buffer.from(table, 'latin1').toString().toLowerCase()
+  const name = casedName(Buffer.from(table, 'latin1').toString(), nameCase(mode, true))
   return { table: name, key: bytes.toString(), tableFrom, tableTo, keyFrom, keyTo }
 }
 

@@ -85,7 +85,7 @@ export class ExpressionReader {
   private climb(level: number): number {
     if (this.depth >= MAX_DEPTH) return this.odd()
     this.depth += 1
-    let left = this.operands.read()
+    let left = this.whole(this.operands.read())
     for (let links = 0; ; links++) {
       let operator = operatorAt(this.lexer)
       if (operator === NO_OPERATOR && level <= LEVEL.not && !this.isFollowed()) {
@@ -98,6 +98,11 @@ export class ExpressionReader {
     }
     this.depth -= 1
     return left
+  }
+
+  /** `node`, or an unknown when more may belong to it than is there. */
+  private whole(node: number): number {
+    return this.operands.isTorn ? this.unknown() : node
   }
 
   /** Whether what stands here can follow an expression. */
@@ -146,7 +151,6 @@ export class ExpressionReader {
       case NODE.collate:
         return this.collated(left)
       case NODE.unknownCondition:
-      case NODE.unknown:
         this.climb(levelOf(operator) + 1)
         return this.node(operator, left)
       default:
@@ -184,7 +188,7 @@ export class ExpressionReader {
       this.climb(LEVEL.predicate)
       return this.node(NODE.unknownCondition, left)
     }
-    return this.over(isDenied ? NODE.isNotNull : NODE.isNull, left)
+    return this.whole(this.over(isDenied ? NODE.isNotNull : NODE.isNull, left))
   }
 
   /** NOT IN, NOT BETWEEN, NOT LIKE, NOT REGEXP. */
@@ -202,13 +206,24 @@ export class ExpressionReader {
     const { lexer, expressions, operands } = this
     if (!stepOverSign(lexer, SIGN.open)) return this.odd()
     const node = this.over(NODE.in, left)
-    if (operands.isQuery() || lexer.isSign(SIGN.close)) {
+    if (operands.isQuery()) return this.queried(node)
+    if (lexer.isSign(SIGN.close)) {
       skipOut(lexer)
       return this.node(NODE.unknownCondition, left)
     }
     do expressions.append(node, this.value())
     while (stepOverSign(lexer, SIGN.comma))
-    return operands.close(node)
+    return this.whole(operands.close(node))
+  }
+
+  /** IN of a query, which is understood when it is of one value. */
+  private queried(node: number): number {
+    const { expressions, operands } = this
+    const value = operands.query()
+    if (expressions.kind(value) === NODE.unknown)
+      return this.node(NODE.unknownCondition, expressions.first(node))
+    expressions.append(node, value)
+    return node
   }
 
   private bounded(left: number): number {
@@ -249,14 +264,19 @@ export class ExpressionReader {
     return node
   }
 
-  /** `node`, or an unknown when it is a condition. */
+  /** `node`; an unknown when it is a condition that was not understood. */
   private asValue(node: number): number {
-    return this.expressions.kind(node) >= FIRST_CONDITION ? this.unknown() : node
+    return this.expressions.kind(node) === NODE.unknownCondition ? this.unknown() : node
   }
 
-  /** `node`, or an unknown condition when it is a value. */
+  /** `node`, or the condition that a value is. */
   private asCondition(node: number): number {
-    const isCondition = this.expressions.kind(node) >= FIRST_CONDITION
-    return isCondition ? node : this.node(NODE.unknownCondition, node)
+    const { expressions } = this
+    const kind = expressions.kind(node)
+    if (kind >= FIRST_CONDITION) return node
+    if (kind === NODE.unknown) return this.node(NODE.unknownCondition, node)
+    const truth = this.node(NODE.truth, node)
+    expressions.append(truth, node)
+    return truth
   }
 }

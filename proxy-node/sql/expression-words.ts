@@ -29,7 +29,7 @@ export const LEVEL = {
 
 /**
  * Operators go by the kind of the node that they make. Some stand for a group: `isNull` for IS, `not`
- * for NOT before IN, BETWEEN and LIKE, `unknownCondition` for REGEXP, `unknown` for `||` of texts.
+ * for NOT before IN, BETWEEN and LIKE, `unknownCondition` for REGEXP.
  */
 const LEVELS = Uint8Array.from({ length: 256 })
 for (const [level, kinds] of [
@@ -50,7 +50,7 @@ for (const [level, kinds] of [
   [LEVEL.sum, [NODE.add, NODE.subtract]],
   [LEVEL.product, [NODE.multiply, NODE.divide, NODE.quotient, NODE.modulo]],
   [LEVEL.bitXor, [NODE.bitXor]],
-  [LEVEL.concatenation, [NODE.unknown]],
+  [LEVEL.concatenation, [NODE.concat]],
   [LEVEL.collation, [NODE.collate]],
 ] as const)
   for (const kind of kinds) LEVELS[kind] = level
@@ -116,7 +116,7 @@ export function operatorAt(lexer: Lexer): NodeKind | typeof NO_OPERATOR {
     const key = signsOf(lexer, length)
     const found = SIGNS.get(key)
     if (found === undefined) continue
-    return key === PIPES && lexer.has(LEXER_MODE.pipesAsConcat) ? NODE.unknown : found
+    return key === PIPES && lexer.has(LEXER_MODE.pipesAsConcat) ? NODE.concat : found
   }
   return NO_OPERATOR
 }
@@ -215,7 +215,7 @@ export const OPERAND_WORDS = new WordTable<OperandWord>({
   b: { meaning: OPERAND.prefix, kind: NODE.bits },
   interval: { meaning: OPERAND.interval, kind: NODE.interval },
   case: { meaning: OPERAND.case, kind: NODE.unknown },
-  binary: { meaning: OPERAND.binary, kind: NODE.unknown },
+  binary: { meaning: OPERAND.binary, kind: NODE.call },
   row: { meaning: OPERAND.row, kind: NODE.row },
   current_date: BARE_CALL,
   current_time: BARE_CALL,

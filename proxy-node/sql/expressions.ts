@@ -36,7 +36,7 @@ export const NODE = {
   userVariable: 14,
   /** `extra`: its place in the list of columns that was asked for. */
   column: 15,
-  /** Another column, a sub-query, `@@name`, anything not understood: it has no known value. */
+  /** A sub-query, `@@name`, anything not understood: it has no known value. */
   unknown: 16,
   /** `name(…)`: the span is the name, the children are the arguments. `extra`: CALL_FORM. */
   call: 17,
@@ -67,8 +67,14 @@ export const NODE = {
   row: 35,
   /** DEFAULT as a value of INSERT. */
   defaultValue: 36,
+  /** A column that was not asked for, of this table or another: its span is the name, qualifiers included. */
+  otherColumn: 37,
+  /** `a || b` under PIPES_AS_CONCAT. */
+  concat: 38,
+  /** Texts side by side, which are one: its children. */
+  joinedText: 39,
 
-  // --- conditions
+  // --- conditions; where a value is asked for, each is 1, 0 or NULL
   and: 64,
   or: 65,
   not: 66,
@@ -91,6 +97,8 @@ export const NODE = {
   like: 79,
   /** A condition that was not understood: it may be true or not. */
   unknownCondition: 80,
+  /** A value where a condition stands: true unless it is 0 or NULL. */
+  truth: 81,
 } as const
 
 export type NodeKind = (typeof NODE)[keyof typeof NODE]

@@ -114,7 +114,8 @@ export class InsertReader {
       if (column >= 0) this.take(column)
       else this.reader.value()
     } while (stepOverSign(lexer, SIGN.comma))
-    return true
+    // Else those that are not there yet may be named behind the cut.
+    return this.missing === 0 || !this.reader.operands.isTorn
   }
 
   /** The key column that is named here, with or without its table; steps behind the name. */

@@ -62,6 +62,19 @@ export function isSameSpan(
   return true
 }
 
+/** Whether two names of one statement are the same, letter for letter. */
+export function isSameText(
+  bytes: Uint8Array,
+  span: { readonly from: number; readonly to: number },
+  from: number,
+  to: number,
+): boolean {
+  if (to - from !== span.to - span.from) return false
+  for (let index = 0; index < to - from; index++)
+    if (bytes[from + index] !== bytes[span.from + index]) return false
+  return true
+}
+
 function lower(byte: number): number {
   return byte >= 0x41 && byte <= 0x5a ? byte | 0x20 : byte
 }

@@ -4,7 +4,7 @@
  * is never an error. Hot path: see the rules. Source: proxy-routing.md §5.
  */
 import { invariant } from '../base/invariant.ts'
-import { Names } from './names.ts'
+import { casedName, NAME_CASE, type Names, namesByCase } from './names.ts'
 
 export const TOKEN = {
   end: 0,
@@ -29,6 +29,10 @@ export const LEXER_MODE = {
   ansiQuotes: 4,
   /** `||` joins texts (sql_mode PIPES_AS_CONCAT). */
   pipesAsConcat: 8,
+  /** Names that differ in case are those of different tables (lower_case_table_names = 0). */
+  casedNames: 16,
+  /** A bare name stands for its capitals, a quoted one for itself (Oracle mode). */
+  capitalNames: 32,
 } as const
 
 export const SIGN = {
@@ -55,9 +59,9 @@ const FIRST_DOUBLE_BYTE = 0x81
 /** A byte below it is never the second of a character: no quote is. */
 const FIRST_TRAIL_BYTE = 0x40
 
-const PLAIN_NAMES = new Names()
-const TICKED_NAMES = new Names()
-const QUOTED_NAMES = new Names()
+const PLAIN_NAMES = namesByCase()
+const TICKED_NAMES = namesByCase()
+const QUOTED_NAMES = namesByCase()
 
 const HASH_SEED = 0x811c9dc5
 const HASH_PRIME = 0x01000193
@@ -173,19 +177,20 @@ export class Lexer {
       : text.replaceAll('""', '"')
   }
 
-  /** The token as a name that is compared without regard to case. */
+  /** The token as a name of a database or table: equal for names of the same thing. */
   name(): string {
     const { bytes, start, end } = this
-    const names = this.namesOfQuote()
+    const as = nameCase(this.mode, this.type === TOKEN.word)
+    const names = this.namesOfQuote()[as] as Names
     const known = names.find(bytes, start, end)
     if (known !== undefined) return known
-    const name = this.text().toLowerCase()
+    const name = casedName(this.text(), as)
     names.keep(bytes, start, end, name)
     return name
   }
 
   /** The same bytes in other quotes are another name: a doubled quote stands for one. */
-  private namesOfQuote(): Names {
+  private namesOfQuote(): readonly Names[] {
     if (this.type !== TOKEN.name) return PLAIN_NAMES
     return this.bytes[this.start - 1] === QUOTE.back ? TICKED_NAMES : QUOTED_NAMES
   }
@@ -359,18 +364,10 @@ export function isDoubleByteAt(bytes: Uint8Array, at: number, to: number, mode: 
   return (bytes[at] as number) >= FIRST_DOUBLE_BYTE && (bytes[at + 1] as number) >= FIRST_TRAIL_BYTE
 }
 
-/** Character sets in which the second byte of a character can be a back-tick or a backslash. */
-const DOUBLE_BYTE = /^(gbk|gb18030|big5|sjis|cp932)/i
-
-/** Bits of LEXER_MODE for a session's `sql_mode`, as OKs list it, and its `character_set_client`. */
-export function lexerMode(sqlMode: string, clientCharset: string): number {
-  const modes = sqlMode.toUpperCase().split(',')
-  let mode: number = LEXER_MODE.plain
-  if (modes.includes('NO_BACKSLASH_ESCAPES')) mode |= LEXER_MODE.noBackslashEscapes
-  const isAnsi = modes.includes('ANSI')
-  if (isAnsi || modes.includes('ANSI_QUOTES')) mode |= LEXER_MODE.ansiQuotes
-  if (isAnsi || modes.includes('PIPES_AS_CONCAT')) mode |= LEXER_MODE.pipesAsConcat
-  return DOUBLE_BYTE.test(clientCharset) ? mode | LEXER_MODE.doubleByte : mode
+/** How a name is meant in `mode`: one of NAME_CASE. */
+export function nameCase(mode: number, isBare: boolean): number {
+  if ((mode & (LEXER_MODE.casedNames | LEXER_MODE.capitalNames)) === 0) return NAME_CASE.lower
+  return isBare && (mode & LEXER_MODE.capitalNames) !== 0 ? NAME_CASE.capital : NAME_CASE.written
 }
 
 /** Letters, digits, `_`, `$` and every byte of a character beyond ASCII. */

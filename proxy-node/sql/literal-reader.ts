@@ -52,8 +52,13 @@ export class LiteralReader {
     return this.leaf(kind, start, end)
   }
 
-  /** The text at the current token; `form` is what is known of it already. Texts side by side are not joined. */
+  /** The text at the current token and those side by side with it; `form` is what is known of it already. */
   text(form: number): number {
+    const text = this.oneText(form)
+    return this.lexer.type === TOKEN.text ? this.joined(text) : text
+  }
+
+  private oneText(form: number): number {
     const { lexer } = this
     const { start, end } = lexer
     const isClosed = end < lexer.to
@@ -62,14 +67,19 @@ export class LiteralReader {
     if (lexer.has(LEXER_MODE.noBackslashEscapes)) extra |= TEXT_FORM.plainBackslash
     if (lexer.bytes[start - 1] === DOUBLE_QUOTE) extra |= TEXT_FORM.doubleQuoted
     lexer.next()
-    let isOne = isClosed
-    while (lexer.type === TOKEN.text) {
-      isOne = false
-      lexer.next()
-    }
-    if (!isOne || (this.isCut && lexer.type === TOKEN.end))
-      return this.expressions.add(NODE.unknown, start, end)
-    return this.expressions.add(NODE.text, start, end, extra)
+    const isWhole = isClosed && !(this.isCut && lexer.type === TOKEN.end)
+    return isWhole
+      ? this.expressions.add(NODE.text, start, end, extra)
+      : this.expressions.add(NODE.unknown, start, end)
+  }
+
+  /** `text` with those behind it. */
+  private joined(text: number): number {
+    const { lexer, expressions } = this
+    const node = expressions.add(NODE.joinedText, expressions.from(text), lexer.end)
+    expressions.append(node, text)
+    while (lexer.type === TOKEN.text) expressions.append(node, this.oneText(0))
+    return node
   }
 
   /** x'..' or b'..': the text at the current token, as `kind`. */

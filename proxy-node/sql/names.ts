@@ -12,6 +12,19 @@ const HASH_SEED = 0x811c9dc5
 const HASH_PRIME = 0x01000193
 const NOTHING = new Uint8Array(0)
 
+/** What a name stands for, as its tenant compares names. */
+export const NAME_CASE = { lower: 0, written: 1, capital: 2 } as const
+
+/** Names in one kind of quotes, by how they are meant. */
+export function namesByCase(): readonly Names[] {
+  return Object.values(NAME_CASE).map(() => new Names())
+}
+
+export function casedName(text: string, as: number): string {
+  if (as === NAME_CASE.lower) return text.toLowerCase()
+  return as === NAME_CASE.capital ? text.toUpperCase() : text
+}
+
 export class Names {
   private readonly written: Uint8Array[] = Array.from({ length: SLOTS }, () => NOTHING)
   private readonly meant: string[] = Array.from({ length: SLOTS }, () => '')

@@ -5,10 +5,10 @@
 import { CallReader, type ValueReader } from './call-reader.ts'
 import { LEVEL, OPERAND, OPERAND_WORDS, type OperandWord } from './expression-words.ts'
 import { type Expressions, NO_NODE, NODE, type NodeKind, TEXT_FORM } from './expressions.ts'
-import { isSameSpan, type KeyColumns, NO_COLUMNS } from './key-columns.ts'
-import { type Lexer, SIGN, TOKEN } from './lexer.ts'
+import { isSameSpan, isSameText, type KeyColumns, NO_COLUMNS } from './key-columns.ts'
+import { keyword, LEXER_MODE, type Lexer, SIGN, TOKEN } from './lexer.ts'
 import { LiteralReader } from './literal-reader.ts'
-import { skipCase, skipOut, stepOverSign } from './token-steps.ts'
+import { skipCase, skipOut, stepOver, stepOverSign } from './token-steps.ts'
 
 const UNDERSCORE = 0x5f
 const ZERO = 0x30
@@ -19,6 +19,9 @@ const MINUS = 0x2d
 const PLUS = 0x2b
 const TILDE = 0x7e
 const COLON = 0x3a
+const SELECT = keyword('select')
+const FROM = keyword('from')
+const DUAL = keyword('dual')
 /** Of a parameter of a routine. */
 const MAX_PLACE = 100_000
 
@@ -38,7 +41,7 @@ export class OperandReader {
   private readonly literals: LiteralReader
   private readonly calls: CallReader
   columns: KeyColumns = NO_COLUMNS
-  /** What a column's qualifier has to be, in any case; when empty, all are good. */
+  /** What a column's qualifier has to be, in any case unless that matters; when empty, all are good. */
   table: Span = { from: 0, to: 0 }
   database: Span = { from: 0, to: 0 }
   /** The last part of the qualified name that is being read. */
@@ -55,6 +58,11 @@ export class OperandReader {
   /** The statement goes on behind the bytes that are known: its last literal may be longer. */
   set isCut(isCut: boolean) {
     this.literals.isCut = isCut
+  }
+
+  /** Nothing is left here of a statement that goes on: what stands before may be part of something larger. */
+  get isTorn(): boolean {
+    return this.literals.isCut && this.lexer.type === TOKEN.end
   }
 
   /** Whether a query begins here. */
@@ -163,7 +171,8 @@ export class OperandReader {
     const { lexer, reader, expressions } = this
     const { start } = lexer
     lexer.next()
-    if (this.isQuery() || lexer.isSign(SIGN.close)) {
+    if (this.isQuery()) return this.query()
+    if (lexer.isSign(SIGN.close)) {
       skipOut(lexer)
       return expressions.add(NODE.unknown, start, lexer.start)
     }
@@ -173,6 +182,22 @@ export class OperandReader {
     expressions.append(row, first)
     while (stepOverSign(lexer, SIGN.comma)) expressions.append(row, reader.value())
     return this.close(row)
+  }
+
+  /**
+   * The query at the current token, to behind its parenthesis: `SELECT value [FROM DUAL]` is its value,
+   * any other one has no known value.
+   */
+  query(): number {
+    const { lexer, expressions } = this
+    const { start } = lexer
+    if (stepOver(lexer, SELECT)) {
+      const value = this.reader.value()
+      const isOfTable = stepOver(lexer, FROM) && !stepOver(lexer, DUAL)
+      if (!isOfTable && stepOverSign(lexer, SIGN.close)) return value
+    }
+    skipOut(lexer)
+    return expressions.add(NODE.unknown, start, start)
   }
 
   private word(): number {
@@ -193,7 +218,7 @@ export class OperandReader {
 
   /** NO_NODE, with nothing stepped over, when what follows the word does not fit its meaning. */
   private special(word: OperandWord, from: number, to: number): number {
-    const { lexer, expressions, reader } = this
+    const { lexer, expressions } = this
     const isCall = lexer.isSign(SIGN.open)
     const isText = lexer.type === TOKEN.text
     switch (word.meaning) {
@@ -212,11 +237,18 @@ export class OperandReader {
         skipCase(lexer)
         return expressions.add(NODE.unknown, from, to)
       case OPERAND.binary:
-        reader.value(LEVEL.unary)
-        return expressions.add(NODE.unknown, from, to)
+        return this.binary(from, to)
       case OPERAND.row:
         return isCall ? this.group(true) : NO_NODE
     }
+  }
+
+  /** `BINARY x` as a call of BINARY. */
+  private binary(from: number, to: number): number {
+    const { expressions, reader } = this
+    const call = expressions.add(NODE.call, from, to)
+    expressions.append(call, reader.value(LEVEL.unary))
+    return call
   }
 
   private temporal(kind: NodeKind, from: number): number {
@@ -286,12 +318,12 @@ export class OperandReader {
       isOurs = this.isSpan(this.database, from, to) && this.isSpan(this.table, part.from, part.to)
       this.readPart()
     }
-    if (lexer.isSign(SIGN.open)) {
-      lexer.next()
-      skipOut(lexer)
-      isOurs = false
-    }
-    return isOurs ? this.column(part.from, part.to) : this.expressions.add(NODE.unknown, from, to)
+    const isCall = stepOverSign(lexer, SIGN.open)
+    if (isCall) skipOut(lexer)
+    if (isCall) isOurs = false
+    if (isOurs) return this.column(part.from, part.to)
+    const isName = part.to > part.from && !isCall
+    return this.expressions.add(isName ? NODE.otherColumn : NODE.unknown, from, part.to)
   }
 
   /** The name behind the point that is the current token; empty when there is none. */
@@ -307,12 +339,15 @@ export class OperandReader {
   private column(from: number, to: number): number {
     const column = this.columns.find(this.lexer.bytes, from, to)
     return column < 0
-      ? this.expressions.add(NODE.unknown, from, to)
+      ? this.expressions.add(to > from ? NODE.otherColumn : NODE.unknown, from, to)
       : this.expressions.add(NODE.column, from, to, column)
   }
 
   private isSpan(span: Span, from: number, to: number): boolean {
-    return span.to === span.from || isSameSpan(this.lexer.bytes, span, from, to)
+    const { lexer } = this
+    if (span.to === span.from) return true
+    if (!lexer.has(LEXER_MODE.casedNames)) return isSameSpan(lexer.bytes, span, from, to)
+    return isSameText(lexer.bytes, span, from, to)
   }
 
   /** Behind a word with an underscore first: whether a literal follows that it can be the character set of. */

@@ -72,7 +72,7 @@ export class Predicates {
     lexer.parameters = statement.parameters
     this.operands.isCut = isCut
     lexer.next()
-    this.table.read(statement.verb !== 'insert' && statement.verb !== 'replace')
+    this.table.read(statement.verb !== 'insert' && statement.verb !== 'replace', isCut)
   }
 
   private dispatch({ verb, openJoins }: Statement, columns: KeyColumns): void {

@@ -65,8 +65,11 @@ export class TableReference {
     this.hasOddPartitions = false
   }
 
-  /** From the current token to behind the reference; a table that INSERT fills has no alias. */
-  read(mayHaveAlias: boolean): void {
+  /**
+   * From the current token to behind the reference; a table that INSERT fills has no alias. `isCut`: the
+   * statement goes on behind the text.
+   */
+  read(mayHaveAlias: boolean, isCut: boolean): void {
     const { lexer } = this
     this.nameHere(this.name)
     if (stepOverSign(lexer, SIGN.dot)) {
@@ -76,6 +79,8 @@ export class TableReference {
     if (stepOverSign(lexer, SIGN.at)) lexer.next()
     this.partitionList()
     if (mayHaveAlias && this.alias()) this.partitionList()
+    // The last name may be longer.
+    if (isCut && lexer.type === TOKEN.end) this.partitionCount = 0
   }
 
   private nameHere(span: Span): void {

@@ -25,9 +25,15 @@ export class BlacklistMirror implements Verdicts {
     else this.avoided.set(key, { flags, triedAtMs: atMs })
   }
 
-  /** Before everything is told anew. */
-  clear(): void {
+  /** Everything is told anew, which is no reason to wait longer with a server that is as it was. */
+  replace(avoided: readonly BlacklistChange[]): void {
+    const before = new Map(this.avoided)
     this.avoided.clear()
+    for (const { key, flags, atMs } of avoided) {
+      const known = before.get(key)
+      const triedAtMs = known?.flags === flags ? Math.max(known.triedAtMs, atMs) : atMs
+      this.avoided.set(key, { flags, triedAtMs })
+    }
   }
 
   congestionOf(key: string): number {

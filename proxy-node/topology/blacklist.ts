@@ -122,6 +122,7 @@ type Entry = {
 export type BlacklistChange = {
   readonly key: string
   readonly flags: number
+  /** Of the last failure, or of the change: from then on the retry interval counts. */
   readonly atMs: number
 }
 
@@ -222,6 +223,13 @@ export class Blacklist implements Verdicts {
 
   servers(): IterableIterator<{ readonly key: string; readonly server: ServerAddress }> {
     return this.entries.values()
+  }
+
+  /** The servers that are avoided, for who begins to keep a copy. */
+  avoided(): readonly BlacklistChange[] {
+    return [...this.entries.values()].flatMap(({ key, flags, triedAtMs: atMs }) =>
+      flags === 0 ? [] : [{ key, flags, atMs }],
+    )
   }
 
   /** Undefined: no list names the server. */

@@ -58,6 +58,8 @@ export type LocationsPort = {
   readonly ask: (sql: string) => Promise<Answer>
   readonly settings: () => LocationSettings
   readonly changed: (change: LocationChange) => void
+  /** Hears of errors that nobody expected. */
+  readonly broke: (error: unknown) => void
   readonly random: () => number
 }
 
@@ -149,6 +151,13 @@ export class ClusterLocations {
     return this.tables.count + this.partitions.count + this.routines.count
   }
 
+  /** Deletes nothing more. */
+  stop(): void {
+    this.tables.stop()
+    this.partitions.stop()
+    this.routines.stop()
+  }
+
   /** Keeps within `bytes`, and lets go what has expired (§4.10). */
   clean(bytes: number): void {
     const { expiryMs } = this.port.settings()
@@ -187,8 +196,9 @@ export class ClusterLocations {
     this.routines.forget(isGone)
   }
 
-  private store<V>(port: Omit<StorePort<V>, 'limits'>): LocationStore<V> {
-    return new LocationStore({ ...port, limits: this.port.settings }, this.clock, this.flow)
+  private store<V>(port: Omit<StorePort<V>, 'limits' | 'broke'>): LocationStore<V> {
+    const { settings: limits, broke } = this.port
+    return new LocationStore({ ...port, limits, broke }, this.clock, this.flow)
   }
 
   // --- questions

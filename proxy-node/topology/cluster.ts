@@ -13,7 +13,7 @@ import {
 import { Detection, type DetectionSettings } from './detection.ts'
 import { shapeOf } from './discovery.ts'
 import type { FailureKind } from './failures.ts'
-import { INQUIRY_MS, inquire } from './inquiry.ts'
+import { INQUIRY_MS, type InquiryPort, inquire } from './inquiry.ts'
 import {
   type KernelFlavour,
   type Listing,
@@ -31,6 +31,7 @@ import {
 } from './model.ts'
 import { emptyPicture, interleaved, pictureOfListing } from './picture.ts'
 import { type Answer, addressOf, rootServersOf } from './table-entry.ts'
+import { Unanswered } from './unanswered.ts'
 
 /** After so long nobody waits for the answer to a question any more; what is old is not asked. */
 export const QUESTION_MS = 10_000
@@ -92,6 +93,8 @@ export type ClusterPort = {
   readonly idcRegions: () => ReadonlyMap<string, string>
   /** What its locations may take of `routing_cache_mem_limited`, bytes. */
   readonly maxBytes: () => number
+  /** Hears of errors that nobody expected. */
+  readonly broke: (error: unknown) => void
   readonly random: () => number
 }
 
@@ -133,6 +136,7 @@ export class Cluster {
         ask: sql => this.ask(sql),
         settings: () => port.settings().locations,
         changed: port.changed,
+        broke: port.broke,
         random: port.random,
       },
       clock,
@@ -173,6 +177,7 @@ export class Cluster {
     this.refreshTimer?.cancel()
     this.cleanTimer?.cancel()
     this.detection.stop()
+    this.locations.stop()
     this.endWaiting()
   }
 
@@ -220,13 +225,20 @@ export class Cluster {
   /** Questions go to the servers that look well first; the answer of any will do. @throws Error */
   async ask(sql: string): Promise<Answer> {
     const { port, clock } = this
-    if (this.isStopped) throw new Error(`cluster ${port.name} was given up`)
+    if (this.isStopped) throw this.gone()
     const servers = [...this.askable(), ...port.rootservices()]
+    // The next server is asked in the middle of an inquiry, too.
+    const query: InquiryPort['query'] = (server, text) =>
+      this.isStopped ? Promise.reject(this.gone()) : port.query(server, text)
     try {
-      return await inquire({ clock, query: port.query }, servers, sql)
+      return await inquire({ clock, query }, servers, sql)
     } catch (error) {
-      throw new Error(`no server of cluster ${port.name} answered`, { cause: error })
+      throw new Unanswered(`no server of cluster ${port.name} answered`, { cause: error })
     }
+  }
+
+  private gone(): Unanswered {
+    return new Unanswered(`cluster ${this.port.name} was given up`)
   }
 
   /** Another one first each time; those that something speaks against come last. */
@@ -336,7 +348,8 @@ export class Cluster {
 
   private async firstServers(tenant: string): Promise<TenantServers> {
     await this.listingEnd()
-    if (!this.isLoaded) throw new Error(`no server of cluster ${this.port.name} has answered yet`)
+    if (!this.isLoaded)
+      throw new Unanswered(`no server of cluster ${this.port.name} has answered yet`)
     return this.locations.tenants.find(tenant)
   }
 

@@ -10,8 +10,9 @@ export type Packing<V> = {
   readonly unpack: (text: string) => V
 }
 
-/** Entries that are kept as objects, at most; half of them are packed when there are more. */
+/** Entries that are kept as objects, at most; some of them are packed when there are more, in a few milliseconds. */
 const MOST_LOOSE = 16_384
+const PACKED_AT_ONCE = 512
 /** Between the times of an entry, its size and its value. */
 const MARK = '|'
 const FIELDS = 5
@@ -81,7 +82,7 @@ export class EntryShelf<V> {
 
   /** Those that were made objects first, if nothing happens with them. */
   private tidy(): void {
-    let left = MOST_LOOSE / 2
+    let left = PACKED_AT_ONCE
     for (const entry of this.loose.values()) {
       if (left === 0) return
       left -= 1

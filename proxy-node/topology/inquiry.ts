@@ -6,6 +6,7 @@
 import type { Clock, TimerHandle } from '../base/clock.ts'
 import { type ServerAddress, serverKey } from './model.ts'
 import type { Answer } from './table-entry.ts'
+import { Unanswered } from './unanswered.ts'
 
 /** A server that has not answered by then may go on; the next is asked beside it. */
 const SILENCE_MS = 2_000
@@ -45,7 +46,7 @@ class Inquiry {
   private at = 0
   private pending = 0
   private isOver = false
-  private last: unknown = new Error('no server to ask')
+  private last: unknown = new Unanswered('no server to ask')
 
   constructor(port: InquiryPort, servers: readonly ServerAddress[], sql: string, outcome: Outcome) {
     this.port = port
@@ -54,7 +55,7 @@ class Inquiry {
     this.outcome = outcome
     this.until = port.clock.now() + INQUIRY_MS
     this.end = port.clock.after(INQUIRY_MS, () => {
-      if (this.pending > 0) this.last = new Error('no answer in time')
+      if (this.pending > 0) this.last = new Unanswered('no answer in time')
       this.give(this.outcome.reject, this.last)
     })
   }

@@ -3,10 +3,12 @@
  * missing entry is fetched once for all who ask; a dirty one serves on while one refresh runs; who
  * keeps copies hears of what a refresh changed. Source: proxy-routing.md §4.6–4.10.
  */
-import type { Clock } from '../base/clock.ts'
+import type { Clock, TimerHandle } from '../base/clock.ts'
 import { invariant } from '../base/invariant.ts'
 import { EntryShelf, type Packing } from './entry-shelf.ts'
 import type { FlowControl } from './flow-control.ts'
+import { SLICE, Sweeps } from './sweeps.ts'
+import { isUnexpected } from './unanswered.ts'
 
 /**
  * state → event → next. An entry is in the map from its first state on until it is deleted; what is
@@ -67,6 +69,8 @@ export type StorePort<V> = {
   readonly packing: Packing<V>
   /** A refresh found another value; undefined: it is there no more. */
   readonly changed: (key: string, value: V | undefined) => void
+  /** Hears of errors that nobody expected. */
+  readonly broke: (error: unknown) => void
 }
 
 /** "There is no such thing" is believed for so long, and of so many names. */
@@ -86,6 +90,12 @@ export class LocationStore<V> {
   private readonly missing = new Map<string, number>()
   /** Where eviction looks next. */
   private turn: Generator<Entry<V>, undefined> | undefined
+  private readonly sweeps: Sweeps<Entry<V>>
+  /** An expiry is under way. */
+  private isExpiring = false
+  /** Bytes that all may take, while there is more to delete. */
+  private bound = 0
+  private shrinking: TimerHandle | undefined
   /** Bytes of all entries, more or less. */
   size = 0
 
@@ -94,6 +104,13 @@ export class LocationStore<V> {
     this.entries = new EntryShelf(port.packing)
     this.clock = clock
     this.flow = flow
+    this.sweeps = new Sweeps(clock, () => this.entries.values())
+  }
+
+  /** Deletes nothing more. */
+  stop(): void {
+    this.sweeps.stop()
+    this.shrinking?.cancel()
   }
 
   get count(): number {
@@ -122,7 +139,7 @@ export class LocationStore<V> {
 
   /** What is known, at once and however old; never rejects. */
   find(key: string): V | undefined | Promise<V | undefined> {
-    const entry = this.entries.get(key)
+    const entry = this.used(key)
     if (entry === undefined) return this.isMissing(key) ? undefined : this.build(key)
     entry.usedAt = this.clock.now()
     if (entry.state === 'building') return entry.waiting
@@ -133,7 +150,7 @@ export class LocationStore<V> {
 
   /** A statement that went by this entry found it wrong; `isLater`: not before the gap is over (§4.8). */
   missed(key: string, isLater: boolean): void {
-    const entry = this.entries.get(key)
+    const entry = this.used(key)
     if (entry === undefined) return
     const wasRight = entry.state === 'avail'
     move(entry, 'missed')
@@ -147,7 +164,7 @@ export class LocationStore<V> {
    * been asked. What is known, if nobody answers.
    */
   renewed(key: string): V | undefined | Promise<V | undefined> {
-    const entry = this.entries.get(key)
+    const entry = this.used(key)
     if (entry === undefined) return this.build(key)
     if (entry.waiting !== undefined) return entry.waiting
     if (entry.state === 'avail') move(entry, 'missed')
@@ -168,42 +185,55 @@ export class LocationStore<V> {
 
   /** Whether there is an entry, fetched or being fetched. */
   has(key: string): boolean {
-    return this.entries.has(key)
+    return this.used(key) !== undefined
   }
 
-  /** Deletes the entries that `isGone` says are, and says so to who keeps copies. */
+  /** Deletes the entries that `isGone` says are, and says so to who keeps copies; slice by slice, once at a time. */
   expire(isGone: (entry: Entry<V>) => boolean): void {
-    for (const entry of this.entries.values()) {
-      if (!isGone(entry)) continue
-      this.remove(entry)
-      this.port.changed(entry.key, undefined)
-    }
-  }
-
-  /** Deletes the entries that `isGone` says are. */
-  forget(isGone: (entry: Entry<V>) => boolean): number {
-    let count = 0
-    for (const entry of this.entries.values()) {
-      if (!isGone(entry)) continue
-      this.remove(entry)
-      count += 1
-    }
-    return count
-  }
-
-  /** Deletes entries not used for long until all take at most `bytes`; answers how many. */
-  shrink(bytes: number): number {
-    let count = 0
-    while (this.size > bytes) {
-      const old = this.oldOnes()
-      if (old.length === 0) break
-      for (const entry of old) {
-        if (this.size <= bytes) break
+    if (this.isExpiring) return
+    this.isExpiring = true
+    this.sweeps.begin(
+      isGone,
+      entry => {
         this.remove(entry)
-        count += 1
+        this.port.changed(entry.key, undefined)
+      },
+      () => {
+        this.isExpiring = false
+      },
+    )
+  }
+
+  /** Deletes the entries that `isGone` says are: for who asks at once, from memory slice by slice. */
+  forget(isGone: (entry: Entry<V>) => boolean): void {
+    this.sweeps.begin(isGone, entry => this.remove(entry))
+  }
+
+  /** Deletes entries not used for long until all take at most `bytes`, slice by slice. */
+  shrink(bytes: number): void {
+    this.bound = bytes
+    this.shrinkOn()
+  }
+
+  private shrinkOn(): void {
+    this.shrinking?.cancel()
+    let left = SLICE
+    while (this.size > this.bound && left > 0) {
+      const old = this.oldOnes()
+      if (old.length === 0) return
+      for (const entry of old) {
+        if (this.size <= this.bound) return
+        this.remove(entry)
+        left -= 1
       }
     }
-    return count
+    if (this.size > this.bound) this.shrinking = this.clock.after(0, () => this.shrinkOn())
+  }
+
+  /** For use; undefined when it is not there, or is to go. */
+  private used(key: string): Entry<V> | undefined {
+    const entry = this.entries.get(key)
+    return entry === undefined || this.sweeps.takes(entry) ? undefined : entry
   }
 
   /** Of some entries that follow each other, the half that was not used for longest, the oldest first. */
@@ -278,7 +308,10 @@ export class LocationStore<V> {
     const { key } = entry
     const answer = await this.port.fetch(key, isFlushed).then(
       value => ({ value }),
-      () => undefined,
+      (error: unknown) => {
+        if (isUnexpected(error)) this.port.broke(error)
+        return undefined
+      },
     )
     entry.waiting = undefined
     // Deleted meanwhile, and maybe another one has its key: the answer is for those who wait only.

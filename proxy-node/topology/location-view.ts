@@ -17,6 +17,7 @@ import {
   type RoutineEntry,
   type TableEntry,
 } from './table-entry.ts'
+import { isUnexpected } from './unanswered.ts'
 
 /** Where a table, or one of its partitions, is as far as this worker knows. */
 export type Place = {
@@ -55,8 +56,10 @@ export type LocationViewPort = {
   readonly partition: (key: string, isRenewed: boolean) => Promise<PartitionEntry | null>
   readonly routine: (key: string) => Promise<RoutineEntry | null>
   readonly missed: (kind: LocationKind, key: string, isLater: boolean) => void
-  /** Entries this worker keeps: tables and leaves. */
+  /** Entries this worker keeps: tables, located leaves, and what describes leaves. */
   readonly maxEntries: () => number
+  /** Hears of errors that nobody expected. */
+  readonly broke: (error: unknown) => void
 }
 
 /** No answer tells that a routine has become another: its text is doubted when it is so old. */
@@ -68,6 +71,8 @@ const MISSING_AGE_MS = 1_000
 const MAX_MISSING = 1_000
 /** Of the entries, so many may be routines: one in so many. */
 const ROUTINES_SHARE = 10
+/** Name, ids and bound of a partition take 200 to 300 bytes (measured): so many count as one entry. */
+const DESCRIBED_LEAVES = 4
 
 /** Of all tables without partitions. */
 const NO_LEAVES: KnownTable['leaves'] = []
@@ -90,10 +95,19 @@ export class LocationView {
   private latestTenant = ''
   private latestDatabase = ''
   private latestTable = ''
+  /** Located ones. */
   private leaves = 0
+  /** Entries that the descriptions of all tables count as. */
+  private described = 0
   private readonly places = new Locations()
   /** Where the cleaner looks next. */
   private turn: MapIterator<KnownTable> | undefined
+
+  /** Statements go on without what nobody can say. */
+  private readonly nothing = (error: unknown): null => {
+    if (isUnexpected(error)) this.port.broke(error)
+    return null
+  }
 
   constructor(port: LocationViewPort, clock: Clock) {
     this.port = port
@@ -101,7 +115,7 @@ export class LocationView {
   }
 
   get count(): number {
-    return this.tables.size + this.routines.size + this.leaves
+    return this.tables.size + this.described + this.routines.size + this.leaves
   }
 
   /** The table, at once when it is known; undefined when there is none. Never rejects. */
@@ -176,10 +190,10 @@ export class LocationView {
     const { port } = this
     const { kind, key } = place
     if (kind === 'partition') {
-      const value = await port.partition(key, true).catch(() => null)
+      const value = await port.partition(key, true).catch(this.nothing)
       if (value !== null) place.location = this.places.of(value.replicas)
     } else {
-      const value = await port.table(key, true).catch(() => null)
+      const value = await port.table(key, true).catch(this.nothing)
       if (value === null) return
       // It may not be among the kept ones any more.
       place.location = this.places.of(value.replicas)
@@ -277,11 +291,11 @@ export class LocationView {
     const underWay = this.asked.get(key)
     if (underWay !== undefined) return underWay as Promise<T | undefined>
     const answer = fetch()
-      .catch(() => undefined)
+      .catch(this.nothing)
       .then(found => {
         this.asked.delete(key)
-        if (found === undefined) this.keepMissing(key)
-        return found
+        if (found === null || found === undefined) this.keepMissing(key)
+        return found ?? undefined
       })
     this.asked.set(key, answer)
     return answer
@@ -304,6 +318,7 @@ export class LocationView {
       isUsed: false,
     }
     this.tables.set(key, known)
+    this.described += describedOf(known)
     return known
   }
 
@@ -324,7 +339,10 @@ export class LocationView {
 
   private remove(known: KnownTable): void {
     if (this.latest === known) this.latest = undefined
-    if (this.tables.get(known.key) === known) this.tables.delete(known.key)
+    if (this.tables.get(known.key) === known) {
+      this.tables.delete(known.key)
+      this.described -= describedOf(known)
+    }
     this.dropLeaves(known)
   }
 
@@ -345,7 +363,8 @@ export class LocationView {
       const oldest = this.nextInTurn()
       if (oldest === undefined) return
       if (this.tables.size === 1) {
-        this.dropLeaves(oldest)
+        // However large it is, it is the one in use: only what can be asked for again goes.
+        if (this.leaves > most) this.dropLeaves(oldest)
         return
       }
       if (!oldest.isUsed) this.remove(oldest)
@@ -367,6 +386,10 @@ export class LocationView {
 
 function placeOf(kind: LocationKind, key: string, location: PartitionLocation): Place {
   return { kind, key, location, toldAt: 0 }
+}
+
+function describedOf({ partitions }: KnownTable): number {
+  return partitions === undefined ? 0 : Math.floor(partitions.leaves.length / DESCRIBED_LEAVES)
 }
 
 function isPlace(leaf: Place | Promise<Place | undefined> | undefined): boolean {

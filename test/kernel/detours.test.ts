@@ -25,7 +25,7 @@ beforeAll(async () => {
   clusters = await startClusters({
     name: 'obcluster',
     rootservices: cluster.picture.servers,
-    query: (server, sql) => metadata.query(server, sql),
+    query: (server, sql) => metadata.query(server, sql, 'c1'),
   })
   proxy = await startProxy(directoryOf(clusters), {})
   client = await connect()

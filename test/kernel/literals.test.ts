@@ -15,7 +15,8 @@ import {
   type UserValue,
   userValue,
 } from '../../proxy-node/session/user-values.ts'
-import { LEXER_MODE, lexerMode } from '../../proxy-node/sql/lexer.ts'
+import { LEXER_MODE } from '../../proxy-node/sql/lexer.ts'
+import { lexerMode } from '../../proxy-node/sql/lexer-mode.ts'
 import { prepareText, textPrepared } from '../../proxy-node/sql/text-prepare.ts'
 import { type OkPacket, parseError, parseOk } from '../../proxy-node/wire/ok.ts'
 import { type Answered, FrontClient, rowsOf } from '../support/front-client.ts'

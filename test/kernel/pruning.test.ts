@@ -4,8 +4,16 @@
  * Another day's: `DIFFERENTIAL_SEED=7 npx vitest run --project kernel test/kernel/pruning.test.ts`.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { campaign, type PruningGround, startGround, summary } from './pruning/campaign.ts'
-import { type Connections, partitionsOf } from './pruning/judge.ts'
+import { LEXER_MODE } from '../../proxy-node/sql/lexer.ts'
+import {
+  campaign,
+  type PruningGround,
+  shapesTable,
+  startGround,
+  summary,
+} from './pruning/campaign.ts'
+import { EXCUSED_OTHER, EXCUSED_OTHER_DDL, EXCUSED_SHAPES } from './pruning/excused.ts'
+import { type Connections, Judge, newTally, partitionsOf } from './pruning/judge.ts'
 
 const PAIRS = 26_000
 const BUDGET_MS = 120_000
@@ -40,12 +48,17 @@ const EXCUSED: readonly (readonly [what: string, ddl: string, reason: RegExp])[]
   ],
 ]
 
+const EXCUSED_LINES = EXCUSED_SHAPES.map(
+  ({ shape, reason }) => `  excused: ${shape}: ${reason}`,
+).join('\n')
+
 let ground: PruningGround
 let connections: Connections
 
 beforeAll(async () => {
   ground = await startGround()
   connections = await ground.connect()
+  await connections.user.query(EXCUSED_OTHER_DDL)
 })
 
 afterAll(() => ground?.stop())
@@ -58,7 +71,9 @@ describe('a computed partition', () => {
 
     const tally = await campaign(ground, { firstSeed, pairs: PAIRS, budgetMs: BUDGET_MS })
 
-    console.log(summary(tally, performance.now() - begunMs))
+    console.log(
+      `${summary(tally, performance.now() - begunMs)}\n${shapesTable(tally)}\n${EXCUSED_LINES}`,
+    )
     expect(tally.disagreements.slice(0, SHOWN)).toEqual([])
     expect(tally.unknown.slice(0, SHOWN)).toEqual([])
     expect(tally.rows + tally.predicates).toBeGreaterThanOrEqual(20_000)
@@ -76,5 +91,24 @@ describe('a computed partition', () => {
     expect(partitions.reason).toMatch(reason)
     expect(partitions.leaves.length).toBeGreaterThan(0)
     expect(partitions.leafNamed('P0')).toBe(0)
+  })
+
+  test.each(EXCUSED_SHAPES)('is not known for $shape: $reason', async ({ shape, ddl, sql }) => {
+    const table = `excused_shape_${EXCUSED_SHAPES.findIndex(one => one.ddl === ddl)}`
+    await connections.user.query(`create table if not exists ${table} ${ddl}`)
+    const statement = sql.replace('T', table).replace('OTHER', EXCUSED_OTHER)
+    const tally = newTally()
+
+    await new Judge(connections, tally).judgeStatement(
+      ddl,
+      await partitionsOf(connections, table),
+      { sql: statement, shape },
+      LEXER_MODE.plain,
+    )
+
+    // The kernel does prune it: a shape that it does not prune needs no excuse.
+    expect(tally.prunable).toBe(1)
+    expect(tally.disagreements).toEqual([])
+    expect(tally.unknown).toHaveLength(1)
   })
 })

@@ -1,6 +1,12 @@
 /** Pruning against the kernel at length: tables and values that CI does not see. */
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { campaign, type PruningGround, startGround, summary } from '../kernel/pruning/campaign.ts'
+import {
+  campaign,
+  type PruningGround,
+  shapesTable,
+  startGround,
+  summary,
+} from '../kernel/pruning/campaign.ts'
 
 const BUDGET_MS = 30 * 60_000
 const PAIRS = 500_000
@@ -20,7 +26,7 @@ test('half a million pairs agree with the kernel', async () => {
 
   const tally = await campaign(ground, { firstSeed: FIRST_SEED, pairs: PAIRS, budgetMs: BUDGET_MS })
 
-  console.log(summary(tally, performance.now() - begunMs))
+  console.log(`${summary(tally, performance.now() - begunMs)}\n${shapesTable(tally)}`)
   expect(tally.disagreements.slice(0, 20)).toEqual([])
   expect(tally.unknown.slice(0, 20)).toEqual([])
 })

@@ -71,14 +71,25 @@ export async function keepProxyCluster(store: Store, cluster: ClusterRecord): Pr
   ])
 }
 
+/** What a document may have, of those fields that suites look into. */
+type Document = {
+  readonly Version?: string
+  readonly ObProxyDatabaseInfo?: object
+  readonly ObRootServiceInfoUrlTemplate?: string
+  readonly ObRootServiceInfoUrlList?: readonly {
+    readonly ObRegion: string
+    readonly ObRootServiceInfoUrl: string
+  }[]
+  readonly RsList?: readonly { readonly address: string }[]
+}
+
 /** What an answer has, with its envelope. */
-export type Said = {
+export type Said<Data = Document> = {
   readonly status: number
   readonly Code: number
   readonly Message: string
   readonly Success: boolean
-  // biome-ignore lint/suspicious/noExplicitAny: answers are looked into as they come
-  readonly Data: any
+  readonly Data: Data
 }
 
 export function askable(store: Store, clock: Clock, log: (line: object) => void = () => {}) {
@@ -89,9 +100,12 @@ export function askable(store: Store, clock: Clock, log: (line: object) => void 
     newTraceId: () => 'trace-1',
     log,
   })
-  const ask = async (query: string, init: RequestInit = {}): Promise<Said> => {
+  const ask = async <Data = Document>(
+    query: string,
+    init: RequestInit = {},
+  ): Promise<Said<Data>> => {
     const response = await app.request(`${BASE_URL}/services?${query}`, init)
-    return { status: response.status, ...((await response.json()) as Omit<Said, 'status'>) }
+    return { status: response.status, ...((await response.json()) as Omit<Said<Data>, 'status'>) }
   }
   return { app, ask }
 }

@@ -25,6 +25,8 @@ const MARKS: Readonly<Record<string, string>> = {
   shiftRight: '>>',
   bitNot: '~',
   unknown: '?',
+  otherColumn: '?',
+  concat: '||',
   unknownCondition: '??',
   nullValue: 'null',
   trueValue: 'true',

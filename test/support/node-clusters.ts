@@ -79,24 +79,25 @@ export async function startClusters(plan: ClustersPlan): Promise<ClustersUnderTe
       clock,
       settings,
       query: plan.query,
+      released: () => {},
       probe: plan.probe ?? (() => Promise.resolve(true)),
       tell: news => ofNode.send(news),
       isAtWork: plan.isAtWork ?? (() => false),
       say: () => {},
+      broke: () => {},
       random: plan.random ?? Math.random,
     }),
-    directory: new WorkerClusters(
-      ofWorker,
-      clock,
-      () => ({
+    directory: new WorkerClusters(ofWorker, clock, {
+      settings: () => ({
         maxEntries: plan.maxEntries ?? 10_000,
         ...settings().blacklist,
         tenantAgeMs: settings().locations.tenantAgeMs,
         staleAgeMs: 21_600_000,
         cleanIntervalMs: settings().cleanIntervalMs,
       }),
-      server => under.died(server),
-    ),
+      died: server => under.died(server),
+      broke: () => {},
+    }),
     died: () => {},
     stop: () => {
       under.node.stop()

@@ -162,6 +162,21 @@ export function routedContract(name: string, start: () => Promise<Routed>): void
       expect(reached).toEqual({ hits: 2 * IDS.length, misses: 0 })
     })
 
+    test('what enable_read_write_split sends to followers is read from them', async () => {
+      const client = await routed.connect()
+      await client.query("REPLACE INTO whole VALUES (1, 'read weakly')")
+      routed.set({ enableReadWriteSplit: true, proxyRoutePolicy: 'FOLLOWER_FIRST' })
+      const read = () => rowsOf(client, 'SELECT name FROM whole WHERE id = 1')
+      const before = routed.cluster.reached('whole')
+
+      // A follower may be behind.
+      await expect.poll(read, { timeout: 10_000 }).toEqual([['read weakly']])
+
+      const after = routed.cluster.reached('whole')
+      expect(after.weakFollower).toBeGreaterThan(before.weakFollower)
+      expect(after).toEqual({ ...before, weakFollower: after.weakFollower })
+    })
+
     test('what has no table stays where the session is', async () => {
       const client = await routed.connect()
       await client.query('DELETE FROM hashed WHERE id = 3')

@@ -190,7 +190,7 @@ export async function startRouted(
     rootservices: cluster.picture.servers,
     query: (server, sql) => {
       if (sql === SERVERS_STATEMENT[cluster.picture.flavour]) behind.listings += 1
-      return metadata.query(server, sql)
+      return metadata.query(server, sql, 'c1')
     },
     probe: (server, timeoutMs) => greets(nodeTransport, systemClock, server, timeoutMs),
     isAtWork: key => proxy.sessions.busy().servers.includes(key),

@@ -16,6 +16,7 @@ import {
   type Tablet,
   type Zone,
 } from '../../infra/local/front/picture.ts'
+import type { LowerCaseTableNames } from '../../infra/local/front/scripted/database.ts'
 import { scriptedEngine } from '../../infra/local/front/scripted/engine.ts'
 import type { KernelAccounts } from '../../infra/local/kernel.ts'
 import { type KernelUnderTest, startKernelEngine } from './kernel-engine.ts'
@@ -28,6 +29,8 @@ export type RoutingClusterSettings = {
   /** The first three numbers of the servers' addresses; each suite has its own: `127.31.4`. */
   readonly subnet: string
   readonly cluster?: string
+  /** Of a scripted engine; 1 by default. */
+  readonly lowerCaseTableNames?: LowerCaseTableNames
   /** Besides `sys`. */
   readonly tenants?: readonly string[]
   /** By name, `z1` and on: regions, IDCs, types. */
@@ -50,7 +53,13 @@ export async function startRoutingCluster(
   const kernel = kind === 'kernel' ? await startKernelEngine() : undefined
   const accounts = kernel?.accounts ?? scriptedAccounts()
   const engine =
-    kernel?.engine ?? scriptedEngine({ cluster, accounts, databases: [accounts.database] })
+    kernel?.engine ??
+    scriptedEngine({
+      cluster,
+      accounts,
+      databases: [accounts.database],
+      lowerCaseTableNames: settings.lowerCaseTableNames,
+    })
   const picture = new Picture({
     cluster,
     version: VERSIONS[flavour],

@@ -40,6 +40,8 @@ export async function startProxy(
     /** Tenant proxysys; absent: it lets nobody in. */
     admin?: Admin
     misrouted?: (line: string) => void
+    /** Hears of errors that nobody expected. */
+    broke?: (error: unknown) => void
     /** Whom it lets in and how; absent: no TLS is offered. */
     entry?: EntryRules
   } = {},
@@ -52,6 +54,7 @@ export async function startProxy(
     ...(limits.entry === undefined ? {} : { entry: limits.entry }),
     admin: limits.admin ?? NO_ADMIN,
     ...(limits.misrouted === undefined ? {} : { misrouted: limits.misrouted }),
+    ...(limits.broke === undefined ? {} : { broke: limits.broke }),
     serverVersion: () => '5.7.25',
     proxyVersion: '4.3.2.0',
     settings:
@@ -143,7 +146,7 @@ export async function startStack(
   const clusters = await startClusters({
     name: 'obcluster',
     rootservices: picture.servers,
-    query: (server, sql) => metadata.query(server, sql),
+    query: (server, sql) => metadata.query(server, sql, 'c1'),
   })
   const proxy = await startProxy(directoryOf(clusters), { settings, random })
   const stop = async () => {

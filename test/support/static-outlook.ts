@@ -23,7 +23,7 @@ export function staticDirectoryOf(cluster: StaticCluster, clock: Clock): Directo
   return { cluster: name => (name === undefined || name === view.name ? view : undefined) }
 }
 
-function staticOutlook(cluster: StaticCluster, clock: Clock): ClusterView {
+export function staticOutlook(cluster: StaticCluster, clock: Clock): ClusterView {
   const { name, servers, leaders } = cluster
   return {
     name,
@@ -51,6 +51,7 @@ function staticOutlook(cluster: StaticCluster, clock: Clock): ClusterView {
         routine: () => Promise.resolve(null),
         missed: () => {},
         maxEntries: () => 1_000,
+        broke: () => {},
       },
       clock,
     ),

@@ -59,6 +59,8 @@ export class CommandGate {
   isWaiting = false
   /** Of the frame that comes next, in OB 2.0. */
   requestId = 0
+  /** What the frame that brings the command says: its SELECTs read weakly. */
+  isWeak = false
 
   constructor(ports: GatePorts) {
     this.ports = ports

@@ -92,7 +92,7 @@ export class Foreseeing {
       this.passed(PASS, command, NOTHING)
       return PASS
     }
-    const isWeak = judged.word === 'select' && (found.isWeak || this.isWeak)
+    const isWeak = judged.word === 'select' && (found.isWeak || this.isWeak || this.gate.isWeak)
     const touched = { ...found, isWeak }
     const verdict = this.front.judge(this.party.tenant, touched)
     this.front.ledger.touch(entry, touched, verdict)

@@ -77,6 +77,7 @@ export function ob20Lane(gate: CommandGate, connectionId: number): Lane {
     isInside = !gate.scan.isComplete
     expected = (frame.packetSequence + 1) & 0xff
     gate.requestId = frame.requestId
+    gate.isWeak = (frame.flags & FLAG.weakRead) !== 0
     gate.forward(frame.bytes, framingOf(frame))
   }
   const left: Ob20Frame[] = []

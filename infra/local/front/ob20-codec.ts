@@ -22,7 +22,7 @@ export type Ob20Frame = Ob20Fields & {
   readonly bytes: Buffer
 }
 
-export const FLAG = { extra: 0x1, last: 0x2, newExtra: 0x8 } as const
+export const FLAG = { extra: 0x1, last: 0x2, newExtra: 0x8, weakRead: 0x10 } as const
 
 /** Bytes in front of the payload, the seven of the outer head included. */
 const HEADER_BYTES = 31

@@ -2,11 +2,12 @@
  * How the partition of a statement was computed, in words: for EXPLAIN ROUTE, never on the way of a
  * statement. Bounded in ranges, partitions and bytes of each value. Source: proxy-routing.md §12.1.
  */
-import type { Box, Interval } from './boxes.ts'
-import { pointOf } from './boxes.ts'
+
 import type { ColumnType } from './column-type.ts'
 import { textOf } from './decimals.ts'
 import type { Key } from './hash.ts'
+import type { Box, Interval } from './intervals.ts'
+import { pointOf } from './intervals.ts'
 import type { Method, Slot, TablePartitions } from './table-partitions.ts'
 
 export type LevelAccount = {

@@ -4,27 +4,24 @@
  * nothing. Source: proxy-routing.md §5.8, §6.2; proxy-routing-tried.md "Ranges".
  */
 import { type Expressions, NO_NODE, NODE } from '../../sql/expressions.ts'
-import type { ColumnType } from './column-type.ts'
 import type { Comparison } from './compare.ts'
-import { comparedKey, storedReal } from './convert.ts'
+import { comparedKey } from './convert.ts'
+import { Equated } from './equated.ts'
 import { evaluate } from './evaluate.ts'
 import type { Key } from './hash.ts'
+import {
+  type Box,
+  betweenWhole,
+  type Interval,
+  intervalOf,
+  isInner,
+  isNever,
+  type Operator,
+  point,
+} from './intervals.ts'
 import { sameExpression } from './same-expression.ts'
 import type { Slot, TablePartitions } from './table-partitions.ts'
-import { type PruneSession, textBytes, type Value } from './values.ts'
-
-/** Undefined ends are open to infinity. A point has its key at both ends, closed. */
-export type Interval = {
-  readonly low: Key | undefined
-  readonly isLowOpen: boolean
-  readonly high: Key | undefined
-  readonly isHighOpen: boolean
-  /** Of a column whose type is not known: its only value. */
-  readonly value: Value | undefined
-}
-
-/** By slot; undefined: not restricted. */
-export type Box = readonly (Interval | undefined)[]
+import type { PruneSession, Value } from './values.ts'
 
 /** A list of IN has so many values, and no more are intersected. */
 const MOST_BOXES = 4096
@@ -34,14 +31,20 @@ const FREE: Box = []
 const ALL: readonly Box[] = [FREE]
 const NOTHING: readonly Box[] = []
 
-type Operator = 'equal' | 'less' | 'lessOrEqual' | 'greater' | 'greaterOrEqual'
-
 const OPERATORS: Readonly<Partial<Record<number, Operator>>> = {
   [NODE.equal]: 'equal',
   [NODE.less]: 'less',
   [NODE.lessOrEqual]: 'lessOrEqual',
   [NODE.greater]: 'greater',
   [NODE.greaterOrEqual]: 'greaterOrEqual',
+}
+/** What NOT makes of a comparison. */
+const DENIED: Readonly<Partial<Record<number, Operator>>> = {
+  [NODE.notEqual]: 'equal',
+  [NODE.less]: 'greaterOrEqual',
+  [NODE.lessOrEqual]: 'greater',
+  [NODE.greater]: 'lessOrEqual',
+  [NODE.greaterOrEqual]: 'less',
 }
 const MIRRORED: Readonly<Record<Operator, Operator>> = {
   equal: 'equal',
@@ -54,37 +57,12 @@ const PERCENT = 0x25
 const UNDERSCORE = 0x5f
 const BACKSLASH = 0x5c
 
-export function point(key: Key): Interval {
-  return { low: key, isLowOpen: false, high: key, isHighOpen: false, value: undefined }
-}
-
-/** The key of a point; undefined for more or less than one value. */
-export function pointOf(interval: Interval | undefined): Key | undefined {
-  if (interval === undefined || interval.isLowOpen || interval.isHighOpen) return undefined
-  return interval.low === interval.high ? interval.low : undefined
-}
-
-/** Integers between two ends that are taken one by one. */
-const MOST_INTEGERS = 256n
-
-/** The first and the last integer of an interval; undefined when they are none, or too many. */
-export function integersWithin(
-  { kind }: ColumnType,
-  interval: Interval | undefined,
-): { readonly from: bigint; readonly to: bigint } | undefined {
-  if (interval === undefined || (kind !== 'int' && kind !== 'unsigned')) return undefined
-  const { low, high } = interval
-  if (typeof low !== 'bigint' || typeof high !== 'bigint') return undefined
-  const from = interval.isLowOpen ? low + 1n : low
-  const to = interval.isHighOpen ? high - 1n : high
-  return to - from < MOST_INTEGERS ? { from, to } : undefined
-}
-
 export class Boxes {
   private readonly table: TablePartitions
   private readonly expressions: Expressions
   private readonly session: PruneSession
   private readonly comparison: Comparison
+  private readonly equated: Equated
 
   constructor(
     table: TablePartitions,
@@ -96,18 +74,60 @@ export class Boxes {
     this.expressions = expressions
     this.session = session
     this.comparison = comparison
+    this.equated = new Equated(expressions)
   }
 
-  /** The boxes of a condition; none when it cannot be true. */
-  of(node: number, depth = 0): readonly Box[] {
+  /** The boxes of a statement's condition; none when it cannot be true. */
+  of(root: number): readonly Box[] {
+    this.equated.collect(root)
+    return this.at(root, 0)
+  }
+
+  private at(node: number, depth: number): readonly Box[] {
     const { expressions } = this
     if (node === NO_NODE || depth > MAX_DEPTH) return ALL
     const kind = expressions.kind(node)
+    if (kind === NODE.and) return this.every(node, depth, false)
+    if (kind === NODE.or) return this.some(node, depth, false)
+    const boxes =
+      kind === NODE.not ? this.denied(expressions.first(node), depth + 1) : this.leaf(node)
+    return boxes === ALL ? this.ofConstant(node) : boxes
+  }
+
+  /** Of the opposite of a condition. */
+  private denied(node: number, depth: number): readonly Box[] {
+    const { expressions } = this
+    if (depth > MAX_DEPTH) return ALL
+    const kind = expressions.kind(node)
+    const operator = DENIED[kind]
+    if (operator !== undefined) return this.compared(operator, node)
     switch (kind) {
+      case NODE.not:
+        return this.at(expressions.first(node), depth + 1)
       case NODE.and:
-        return this.every(node, depth)
+        return this.some(node, depth, true)
       case NODE.or:
-        return this.some(node, depth)
+        return this.every(node, depth, true)
+      case NODE.isNotNull:
+        return this.isNull(node)
+      case NODE.between:
+        return this.outside(node)
+      default:
+        return ALL
+    }
+  }
+
+  /** A condition that no column is in holds for all rows or for none. */
+  private ofConstant(node: number): readonly Box[] {
+    const value = this.known(node)
+    if (value === undefined) return ALL
+    const holds = value.kind === 'integer' && value.value !== 0n
+    return holds ? ALL : NOTHING
+  }
+
+  private leaf(node: number): readonly Box[] {
+    const kind = this.expressions.kind(node)
+    switch (kind) {
       case NODE.equal:
       case NODE.less:
       case NODE.lessOrEqual:
@@ -129,22 +149,33 @@ export class Boxes {
     }
   }
 
-  private every(node: number, depth: number): readonly Box[] {
+  private every(node: number, depth: number, isDenied: boolean): readonly Box[] {
     const { expressions } = this
     let boxes = ALL
     for (let child = expressions.first(node); child !== NO_NODE; child = expressions.next(child)) {
-      const next = this.of(child, depth + 1)
+      const next = isDenied ? this.opposite(child, depth) : this.at(child, depth + 1)
       if (boxes.length * next.length <= MOST_BOXES) boxes = this.intersected(boxes, next)
       else if (next.length < boxes.length) boxes = next
     }
     return boxes
   }
 
-  private some(node: number, depth: number): readonly Box[] {
+  private opposite(node: number, depth: number): readonly Box[] {
+    const boxes = this.denied(node, depth + 1)
+    if (boxes !== ALL) return boxes
+    const value = this.known(node)
+    return value?.kind === 'null' || (value?.kind === 'integer' && value.value !== 0n)
+      ? NOTHING
+      : ALL
+  }
+
+  private some(node: number, depth: number, isDenied: boolean): readonly Box[] {
     const { expressions } = this
     const boxes: Box[] = []
     for (let child = expressions.first(node); child !== NO_NODE; child = expressions.next(child)) {
-      boxes.push(...this.of(child, depth + 1))
+      const next = isDenied ? this.opposite(child, depth) : this.at(child, depth + 1)
+      if (next === ALL) return ALL
+      boxes.push(...next)
       if (boxes.length > MOST_BOXES) return ALL
     }
     return boxes.some(box => box.every(interval => interval === undefined)) ? ALL : boxes
@@ -216,7 +247,20 @@ export class Boxes {
     const slot = this.slotOf(left)
     if (slot >= 0) return this.restricted(slot, operator, right)
     const mirrored = this.slotOf(right)
-    return mirrored >= 0 ? this.restricted(mirrored, MIRRORED[operator], left) : ALL
+    if (mirrored >= 0) return this.restricted(mirrored, MIRRORED[operator], left)
+    const equal = this.equated.slotOf(left)
+    if (equal >= 0) return this.restrictedEqual(equal, operator, right)
+    const other = this.equated.slotOf(right)
+    return other >= 0 ? this.restrictedEqual(other, MIRRORED[operator], left) : ALL
+  }
+
+  /** By a column that is equal to a key. Of its type nothing is known, so that only integers count. */
+  private restrictedEqual(slot: number, operator: Operator, node: number): readonly Box[] {
+    const kind = this.table.slots[slot]?.type?.kind
+    const isWhole = kind === 'int' || kind === 'unsigned'
+    return isWhole && this.known(node)?.kind === 'integer'
+      ? this.restricted(slot, operator, node)
+      : ALL
   }
 
   private rows(left: number, right: number): readonly Box[] {
@@ -262,22 +306,9 @@ export class Boxes {
 
   private intervalOf(slot: Slot, operator: Operator, value: Value): Interval | undefined {
     if (slot.type === undefined) return operator === 'equal' ? { ...point(null), value } : undefined
-    const key =
-      comparedKey(slot.type, value, this.session.timeZone) ?? betweenWhole(slot, operator, value)
-    if (key === undefined) return undefined
-    const none = { low: undefined, isLowOpen: true, high: undefined, isHighOpen: true }
-    switch (operator) {
-      case 'equal':
-        return point(key)
-      case 'less':
-        return { ...none, high: key, value: undefined }
-      case 'lessOrEqual':
-        return { ...none, high: key, isHighOpen: false, value: undefined }
-      case 'greater':
-        return { ...none, low: key, value: undefined }
-      case 'greaterOrEqual':
-        return { ...none, low: key, isLowOpen: false, value: undefined }
-    }
+    const { timeZone } = this.session
+    const key = comparedKey(slot.type, value, timeZone) ?? betweenWhole(slot, operator, value)
+    return key === undefined ? undefined : intervalOf(operator, key)
   }
 
   private within(slot: number, interval: Interval | undefined): readonly Box[] {
@@ -329,44 +360,26 @@ export class Boxes {
     )
   }
 
+  private outside(node: number): readonly Box[] {
+    const { expressions } = this
+    const [sought, low, high] = [0, 1, 2].map(at => expressions.child(node, at))
+    if (sought === undefined || low === undefined || high === undefined) return ALL
+    const [below, above] = [this.pair('less', sought, low), this.pair('greater', sought, high)]
+    return below === ALL || above === ALL ? ALL : [...below, ...above]
+  }
+
   /** Without a wildcard it is an equality. */
   private like(node: number): readonly Box[] {
     const { expressions } = this
     const sought = expressions.first(node)
     const pattern = expressions.next(sought)
-    if (expressions.kind(pattern) !== NODE.text || this.session.charset === undefined) return ALL
-    const bytes = textBytes(expressions, pattern, this.session.charset)
-    const isPlain = !bytes.some(
+    const value = this.known(pattern)
+    if (value?.kind !== 'text') return ALL
+    const isPlain = !value.bytes.some(
       byte => byte === PERCENT || byte === UNDERSCORE || byte === BACKSLASH,
     )
     return isPlain && expressions.next(pattern) === NO_NODE
       ? this.pair('equal', sought, pattern)
       : ALL
   }
-}
-
-/** Whether one end is at least as far in as the other, which `compare` puts below it. */
-function isInner(
-  one: Key | undefined,
-  isOneOpen: boolean,
-  other: Key | undefined,
-  compare: (left: Key, right: Key) => number,
-): boolean {
-  if (other === undefined) return true
-  if (one === undefined) return false
-  const difference = compare(one, other)
-  return difference === 0 ? isOneOpen : difference > 0
-}
-
-/** A FLOAT column is compared as what it stores, which is no number with more digits. */
-function isNever({ type }: Slot, operator: Operator, interval: Interval | undefined): boolean {
-  if (type?.kind !== 'float' || operator !== 'equal') return false
-  const key = pointOf(interval)
-  return typeof key === 'number' && storedReal(type, key) !== key
-}
-
-/** Between two integers there are numbers that an integer column is above or below, but never equal to. */
-function betweenWhole({ type }: Slot, operator: Operator, value: Value): Key | undefined {
-  const isWhole = type?.kind === 'int' || type?.kind === 'unsigned'
-  return isWhole && operator !== 'equal' && value.kind === 'decimal' ? value.value : undefined
 }

@@ -93,7 +93,7 @@ function roundedWhole(value: Value): bigint | undefined {
 }
 
 /** 2.5e0 → 2. */
-function halfEven(value: number): bigint {
+export function halfEven(value: number): bigint {
   const floor = Math.floor(value)
   const rest = value - floor
   const isUp = rest > 0.5 || (rest === 0.5 && floor % 2 !== 0)
@@ -139,7 +139,7 @@ function numericDecimal(value: Value): Decimal | undefined {
   }
 }
 
-function bigEndian(bytes: Uint8Array): bigint {
+export function bigEndian(bytes: Uint8Array): bigint {
   let value = 0n
   for (const byte of bytes) value = (value << 8n) | BigInt(byte)
   return value
@@ -216,6 +216,10 @@ export function momentOfValue(value: Value): Moment | undefined {
       const [whole = '', fraction = ''] = textOf(value.value).split('.')
       return value.value.units < 0n ? undefined : momentOfNumber(BigInt(whole), fraction)
     }
+    case 'double': {
+      const isNumber = Number.isSafeInteger(value.value) && value.value >= 0
+      return isNumber ? momentOfNumber(BigInt(value.value)) : undefined
+    }
     default:
       return undefined
   }
@@ -275,6 +279,8 @@ function timeOfValue(value: Value): bigint | undefined {
 function textKey(type: ColumnType, value: Value, purpose: Purpose): Key | undefined {
   const collation = collationOf(type.collation)
   if (collation === undefined) return undefined
+  // BINARY x is compared byte by byte, by which the kernel misses rows of LIST and RANGE.
+  if (value.kind === 'text' && value.charset === 'binary') return undefined
   if (purpose === 'compare') {
     if (value.kind !== 'text' && value.kind !== 'bytes') return undefined
     const isOther = value.kind === 'text' && value.collation !== undefined

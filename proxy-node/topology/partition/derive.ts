@@ -4,10 +4,10 @@
  * Source: proxy-routing.md §6.4, §6.9.
  */
 import { NODE } from '../../sql/expressions.ts'
-import { type Box, type Interval, integersWithin, point, pointOf } from './boxes.ts'
 import { storedKey, valueOfKey } from './convert.ts'
 import { evaluate } from './evaluate.ts'
 import type { Key } from './hash.ts'
+import { type Box, type Interval, integersWithin, point, pointOf } from './intervals.ts'
 import type { Derived, Slot, TablePartitions } from './table-partitions.ts'
 import type { PruneSession, Value } from './values.ts'
 

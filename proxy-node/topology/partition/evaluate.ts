@@ -3,10 +3,13 @@
  * known has no value (undefined), which is not NULL.
  * Source: proxy-routing.md §5.9; proxy-routing-tried.md "Expressions, casts".
  */
-import { type Expressions, NODE } from '../../sql/expressions.ts'
+import { type Expressions, NO_NODE, NODE } from '../../sql/expressions.ts'
 import type { Decimal } from './cells.ts'
+import { judged, numberOf } from './conditions.ts'
+import { halfEven } from './convert.ts'
+import { shifted } from './date-functions.ts'
 import { toScale } from './decimals.ts'
-import { FUNCTIONS } from './functions.ts'
+import { concat, FUNCTIONS } from './functions.ts'
 import { literalValue, NULL_VALUE, type PruneSession, type Value } from './values.ts'
 
 export type Environment = {
@@ -35,7 +38,23 @@ export function evaluate(
   if (kind === NODE.call) return called(expressions, node, environment, depth)
   if (kind >= NODE.negate && kind <= NODE.bitNot)
     return computed(expressions, node, environment, depth)
+  if (kind >= NODE.and)
+    return judged(expressions, node, child => evaluate(expressions, child, environment, depth + 1))
+  if (kind === NODE.concat) return concatenated(expressions, node, environment, depth)
   return literalValue(expressions, node, environment.session)
+}
+
+function concatenated(
+  expressions: Expressions,
+  node: number,
+  environment: Environment,
+  depth: number,
+): Value | undefined {
+  const first = expressions.first(node)
+  const left = evaluate(expressions, first, environment, depth + 1)
+  const right = evaluate(expressions, expressions.next(first), environment, depth + 1)
+  if (left === undefined || right === undefined) return undefined
+  return concat([left, right])
 }
 
 function called(
@@ -49,12 +68,15 @@ function called(
   if (apply === undefined) return undefined
   const values: Value[] = []
   let word = ''
-  for (let child = expressions.first(node); child !== 0; child = expressions.next(child)) {
-    if (expressions.kind(child) === NODE.word) {
+  for (let child = expressions.first(node); child !== NO_NODE; child = expressions.next(child)) {
+    const kind = expressions.kind(child)
+    if (kind === NODE.word) {
       word = expressions.text(child).toLowerCase()
       continue
     }
-    const value = evaluate(expressions, child, environment, depth + 1)
+    if (kind === NODE.interval) word = unitOf(expressions, child)
+    const given = kind === NODE.interval ? expressions.first(child) : child
+    const value = evaluate(expressions, given, environment, depth + 1)
     if (value === undefined) return undefined
     values.push(value)
   }
@@ -69,17 +91,47 @@ function computed(
   depth: number,
 ): Value | undefined {
   const first = expressions.first(node)
+  const second = expressions.next(first)
+  if (expressions.kind(second) === NODE.interval)
+    return withInterval(expressions, node, environment, depth)
   const left = evaluate(expressions, first, environment, depth + 1)
   if (left === undefined) return undefined
   const kind = expressions.kind(node)
   if (kind === NODE.negate) return negated(left)
-  if (kind === NODE.bitNot) return undefined
-  const right = evaluate(expressions, expressions.next(first), environment, depth + 1)
+  if (kind === NODE.bitNot) return inverted(left)
+  const right = evaluate(expressions, second, environment, depth + 1)
   if (right === undefined) return undefined
   if (left.kind === 'null' || right.kind === 'null') return NULL_VALUE
-  if (left.kind === 'double' || right.kind === 'double') return realComputed(kind, left, right)
+  if (kind >= NODE.bitAnd) return bitsComputed(kind, bitsOf(left), bitsOf(right))
+  if (isReal(left) || isReal(right)) return realComputed(kind, left, right)
   const [one, other] = [exact(left), exact(right)]
   return one === undefined || other === undefined ? undefined : exactComputed(kind, one, other)
+}
+
+/** `x ± INTERVAL n unit` */
+function withInterval(
+  expressions: Expressions,
+  node: number,
+  environment: Environment,
+  depth: number,
+): Value | undefined {
+  const kind = expressions.kind(node)
+  if (kind !== NODE.add && kind !== NODE.subtract) return undefined
+  const first = expressions.first(node)
+  const interval = expressions.next(first)
+  const value = evaluate(expressions, first, environment, depth + 1)
+  const amount = evaluate(expressions, expressions.first(interval), environment, depth + 1)
+  const unit = unitOf(expressions, interval)
+  return shifted(value, amount, { unit, sign: kind === NODE.add ? 1 : -1 })
+}
+
+function unitOf(expressions: Expressions, interval: number): string {
+  return expressions.text(expressions.child(interval, 1)).toLowerCase()
+}
+
+/** A text is computed with as the real number that it begins with. */
+function isReal({ kind }: Value): boolean {
+  return kind === 'double' || kind === 'text'
 }
 
 function negated(value: Value): Value | undefined {
@@ -90,6 +142,10 @@ function negated(value: Value): Value | undefined {
       return bounded(-value.value) ?? { kind: 'decimal', value: { units: -value.value, scale: 0 } }
     case 'double':
       return { kind: 'double', value: -value.value }
+    case 'text': {
+      const number = numberOf(value)
+      return number === undefined ? undefined : { kind: 'double', value: -number }
+    }
     case 'decimal':
       return { kind: 'decimal', value: { ...value.value, units: -value.value.units } }
     default:
@@ -120,7 +176,7 @@ function exactComputed(kind: number, left: Decimal, right: Decimal): Value | und
     case NODE.modulo:
       return other === 0n ? NULL_VALUE : exactValue(one % other, scale)
     default:
-      return scale === 0 ? bitsComputed(kind, one, other) : undefined
+      return undefined
   }
 }
 
@@ -134,8 +190,30 @@ function divided(left: Decimal, right: Decimal): Value | undefined {
   return { kind: 'decimal', value }
 }
 
-function bitsComputed(kind: number, one: bigint, other: bigint): Value | undefined {
-  const [left, right] = [BigInt.asUintN(64, one), BigInt.asUintN(64, other)]
+/** 64 bits of a number, rounded when it is none of integers. */
+function bitsOf(value: Value): bigint | undefined {
+  if (value.kind === 'double')
+    return Number.isSafeInteger(Math.trunc(value.value)) ? bits(halfEven(value.value)) : undefined
+  const decimal = exact(value)
+  return decimal === undefined ? undefined : bits(toScale(decimal, 0).units)
+}
+
+function bits(value: bigint): bigint | undefined {
+  return value < LEAST_INT || value > MOST_INT ? undefined : BigInt.asUintN(64, value)
+}
+
+function inverted(value: Value): Value | undefined {
+  if (value.kind === 'null') return value
+  const all = bitsOf(value)
+  return all === undefined ? undefined : { kind: 'integer', value: BigInt.asUintN(64, ~all) }
+}
+
+function bitsComputed(
+  kind: number,
+  left: bigint | undefined,
+  right: bigint | undefined,
+): Value | undefined {
+  if (left === undefined || right === undefined) return undefined
   switch (kind) {
     case NODE.bitAnd:
       return { kind: 'integer', value: left & right }
@@ -153,7 +231,7 @@ function bitsComputed(kind: number, one: bigint, other: bigint): Value | undefin
 }
 
 function realComputed(kind: number, left: Value, right: Value): Value | undefined {
-  const [one, other] = [real(left), real(right)]
+  const [one, other] = [numberOf(left), numberOf(right)]
   if (one === undefined || other === undefined) return undefined
   switch (kind) {
     case NODE.add:
@@ -167,13 +245,6 @@ function realComputed(kind: number, left: Value, right: Value): Value | undefine
     default:
       return undefined
   }
-}
-
-function real(value: Value): number | undefined {
-  if (value.kind === 'double') return value.value
-  if (value.kind === 'integer') return Number(value.value)
-  if (value.kind !== 'decimal') return undefined
-  return Number(value.value.units) / 10 ** value.value.scale
 }
 
 function exactValue(units: bigint, scale: number): Value | undefined {

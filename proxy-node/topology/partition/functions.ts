@@ -3,10 +3,13 @@
  * Source: proxy-routing.md §5.9; MySQL manual, "Partitioning Limitations Relating to Functions".
  */
 import { CALL_FORM } from '../../sql/expressions.ts'
-import { bytesOfText, converted } from './charsets.ts'
+import { binary, cast } from './casts.ts'
+import { bytesOfText } from './charsets.ts'
 import type { Charset } from './collations.ts'
+import { compared, truthOf } from './conditions.ts'
 import { momentOfValue } from './convert.ts'
-import { toScale } from './decimals.ts'
+import { DATE_FUNCTIONS } from './date-functions.ts'
+import { textOf as textOfDecimal, toScale } from './decimals.ts'
 import {
   clockOf,
   DAY_MICROS,
@@ -149,6 +152,7 @@ type Text = { readonly text: string; readonly charset: Charset }
 
 function textOf(value: Value | undefined): Text | undefined {
   if (value?.kind === 'integer') return { text: String(value.value), charset: 'utf8mb4' }
+  if (value?.kind === 'decimal') return { text: textOfDecimal(value.value), charset: 'utf8mb4' }
   if (value?.kind !== 'text' || value.bytes.length > LONGEST_TEXT) return undefined
   const text = stringOf(value)
   return text === undefined ? undefined : { text, charset: value.charset }
@@ -193,8 +197,10 @@ function side(which: 'left' | 'right'): Apply {
   })
 }
 
-const concat = strict(values => {
+/** CONCAT, and `||` of texts. */
+export function concat(values: readonly Value[]): Value | undefined {
   let bytes: Uint8Array = new Uint8Array(0)
+  for (const value of values) if (value.kind === 'null') return NULL_VALUE
   for (const value of values) {
     const text = textOf(value)
     const next = text === undefined ? undefined : bytesOfText(text.text, 'utf8mb4')
@@ -203,7 +209,7 @@ const concat = strict(values => {
     if (bytes.length > LONGEST_TEXT) return undefined
   }
   return { kind: 'text', bytes, charset: 'utf8mb4', collation: undefined }
-})
+}
 
 const trim: Apply = strict(([value, taken], { form }) => {
   const text = textOf(value)
@@ -231,7 +237,8 @@ const length = strict(([value]) => {
 
 // --- others
 
-const firstKnown: Apply = values => values.find(({ kind }) => kind !== 'null') ?? NULL_VALUE
+const firstKnown: Apply = values =>
+  ofAll(values, values.find(({ kind }) => kind !== 'null') ?? NULL_VALUE)
 
 function now(part: 'date' | 'datetime'): Apply {
   return (values, { session }) => {
@@ -246,24 +253,37 @@ function now(part: 'date' | 'datetime'): Apply {
 
 const toDate = ofMoment(moment => ({ kind: 'date', moment: { ...moment, micros: 0 } }))
 
-const cast: Apply = (values, { word, form }) => {
-  const [value] = values
-  if (value === undefined || value.kind === 'null') return value
-  if (form === CALL_FORM.using || values.length > 1) return undefined
-  if (word === 'signed' && value.kind === 'integer') return integer(BigInt.asIntN(64, value.value))
-  if (word === 'unsigned' && value.kind === 'integer')
-    return integer(BigInt.asUintN(64, value.value))
-  if (word === 'date') {
-    const moment = momentOfValue(value)
-    return moment === undefined ? undefined : { kind: 'date', moment: { ...moment, micros: 0 } }
-  }
-  if (word === 'char' && value.kind === 'text') {
-    const bytes = converted(value.bytes, value.charset, 'utf8mb4')
-    return bytes === undefined
-      ? undefined
-      : { kind: 'text', bytes, charset: 'utf8mb4', collation: undefined }
-  }
-  return undefined
+/**
+ * One of several values, which all have its type then: undefined where a type of them all would make
+ * something else of it.
+ */
+function ofAll(values: readonly Value[], chosen: Value | undefined): Value | undefined {
+  if (chosen === undefined || chosen.kind === 'null') return chosen
+  const isAlike = values.every(value => value.kind === 'null' || isSameType(value, chosen))
+  return isAlike && chosen.kind !== 'bytes' ? chosen : undefined
+}
+
+function isSameType(one: Value, other: Value): boolean {
+  if (one.kind === 'decimal' && other.kind === 'decimal')
+    return one.value.scale === other.value.scale
+  if (one.kind === 'text' && other.kind === 'text')
+    return one.charset === other.charset && one.collation === other.collation
+  return one.kind === other.kind
+}
+
+const chosen: Apply = ([condition, then, otherwise]) => {
+  const truth = truthOf(condition)
+  if (truth === undefined || then === undefined || otherwise === undefined) return undefined
+  const holds = truth.kind === 'integer' && truth.value !== 0n
+  return ofAll([then, otherwise], holds ? then : otherwise)
+}
+
+const unlessEqual: Apply = ([value, other]) => {
+  if (value === undefined || other === undefined) return undefined
+  if (value.kind === 'null' || other.kind === 'null') return value
+  const difference = compared(value, other)
+  if (difference === undefined) return undefined
+  return difference === 0 ? NULL_VALUE : value
 }
 
 const nullable: Apply = ([value]) =>
@@ -338,4 +358,8 @@ export const FUNCTIONS: ReadonlyMap<string, Apply> = new Map<string, Apply>([
   ['current_date', now('date')],
   ['cast', cast],
   ['convert', cast],
+  ['binary', binary],
+  ['if', chosen],
+  ['nullif', unlessEqual],
+  ...DATE_FUNCTIONS,
 ])

@@ -2,10 +2,11 @@
  * Which partitions of one level a box reaches. Source: proxy-routing.md §6.4–6.7; the rule for tuples of
  * bounds is that of proxy-routing-tried.md "Ranges", which agreed with the kernel everywhere.
  */
-import { type Box, type Interval, integersWithin, pointOf } from './boxes.ts'
+
 import type { ColumnType } from './column-type.ts'
 import type { Comparison } from './compare.ts'
 import type { Key, KeyHash } from './hash.ts'
+import { type Box, type Interval, integersWithin, pointOf } from './intervals.ts'
 import type { Bound, Level, Siblings } from './table-partitions.ts'
 
 export class LevelReach {
@@ -109,16 +110,15 @@ export class LevelReach {
   private markList(level: Level, siblings: Siblings, box: Box, marks: Uint8Array): void {
     const intervals = level.slots.map(slot => box[slot])
     const isPoint = intervals.every(interval => pointOf(interval) !== undefined)
-    let found = false
+    let found = 0n
     for (const [at, rows] of siblings.rows.entries())
       for (const row of rows) {
         if (!this.isIn(level, row, intervals)) continue
         marks[at] = 1
-        found = true
-        break
+        found += 1n
       }
-    const isElsewhere = isPoint ? !found : true
-    if (isElsewhere && siblings.defaultAt >= 0) marks[siblings.defaultAt] = 1
+    const isAll = isPoint ? found > 0n : found === integersIn(level, intervals)
+    if (!isAll && siblings.defaultAt >= 0) marks[siblings.defaultAt] = 1
   }
 
   private isIn(
@@ -147,6 +147,14 @@ export class LevelReach {
     const difference = this.comparison.keys(type, key, high)
     return difference < 0 || (difference === 0 && !interval.isHighOpen)
   }
+}
+
+/** How many integers there are in the interval of the only column; -1 when they are not counted. */
+function integersIn({ types }: Level, intervals: readonly (Interval | undefined)[]): bigint {
+  const [type, ...others] = types
+  const range =
+    type === undefined || others.length > 0 ? undefined : integersWithin(type, intervals[0])
+  return range === undefined || range.to < range.from ? -1n : range.to - range.from + 1n
 }
 
 /** |v| mod n of the value as a signed 64-bit integer; NULL is 0. */

@@ -33,29 +33,43 @@ export function isZero({ year, month, day }: Moment): boolean {
 /** Whether there is such a day; month and day 0 are none. */
 function isDay(year: number, month: number, day: number): boolean {
   if (month < 1 || month > 12 || day < 1 || year > 9999) return false
-  if (month === 2 && day === 29) return isLeap(year)
-  return day <= (DAYS_IN_MONTH[month] ?? 0)
+  return day <= daysInMonth(year, month)
 }
 
-export function isLeap(year: number): boolean {
+export function daysInMonth(year: number, month: number): number {
+  return month === 2 && !isLeap(year) ? 28 : (DAYS_IN_MONTH[month] ?? 0)
+}
+
+function isLeap(year: number): boolean {
   return (year % 4 === 0 && year % 100 !== 0) || year % 400 === 0
 }
 
+/** Any sign parts the fields of a date, and those of a time when all three are there. */
 const DELIMITED =
-  /^\s*(\d{1,4})[-/.:^@](\d{1,2})[-/.:^@](\d{1,2})(?:(?:T|\s+)(\d{1,2})(?::(\d{1,2}))?(?::(\d{1,2}))?(?:\.(\d*))?)?\s*$/
-const PACKED = /^\s*(\d{4}|\d{2})(\d\d)(\d\d)(?:T?(\d\d)(\d\d)(\d\d)(?:\.(\d*))?)?\s*$/
+  /^\s*(\d{1,4})[!-/:-@[-`{-~]+(\d{1,2})[!-/:-@[-`{-~]+(\d{1,2})(?:(?:T|\s+)(\d{1,2})(?:[!-/:-@[-`{-~](\d{1,2})[!-/:-@[-`{-~](\d{1,2})|:(\d{1,2}))?(?:\.(\d*))?)?\s*$/
+const PACKED = /^\s*(\d{4}|\d{2})(\d\d)(\d\d)(?:(\d\d)(\d\d)(\d\d)(?:\.(\d*))?)?\s*$/
 
 /** What MySQL reads in a text; undefined when that is no date, or one that settings decide about. */
 export function momentOfText(text: string): Moment | undefined {
-  const match = DELIMITED.exec(text) ?? PACKED.exec(text)
+  const match = DELIMITED.exec(text)
+  if (match === null) return momentOfDigits(text)
+  const [, year, month, day, hour, minute, second, minuteAlone, fraction] = match
+  return momentOf(
+    { year: yearOf(year), month: Number(month), day: Number(day) },
+    timeOf(hour, minute ?? minuteAlone, second),
+    fraction,
+  )
+}
+
+function momentOfDigits(text: string): Moment | undefined {
+  const match = PACKED.exec(text)
   if (match === null) return undefined
-  const [, yearText = '', month, day, hour, minute, second, fraction] = match
-  const date = {
-    year: yearText.length === 2 ? fullYear(Number(yearText)) : Number(yearText),
-    month: Number(month),
-    day: Number(day),
-  }
-  return momentOf(date, timeOf(hour, minute, second), fraction)
+  const [, year, month, day, hour, minute, second, fraction] = match
+  return momentOf(
+    { year: yearOf(year), month: Number(month), day: Number(day) },
+    timeOf(hour, minute, second),
+    fraction,
+  )
 }
 
 /** What MySQL reads in a number such as 20240131 or 240131123000. */
@@ -66,7 +80,7 @@ export function momentOfNumber(number: bigint, fraction = ''): Moment | undefine
   const isLong = digits.length > 8
   const padded = digits.padStart(paddedLength(digits.length), '0')
   const match = PACKED.exec(padded)
-  if (match === null || digits.length < 5) return undefined
+  if (match === null) return undefined
   const text = isLong && fraction !== '' ? `${padded}.${fraction}` : padded
   return momentOfText(text)
 }
@@ -109,8 +123,10 @@ export function withMicros(moment: Moment, micros: number): Moment {
   return { ...momentOfDays(daysOf(moment) + days), micros: micros - days * DAY_MICROS }
 }
 
-function fullYear(twoDigits: number): number {
-  return twoDigits + (twoDigits < CENTURY_TURN ? 2000 : 1900)
+function yearOf(digits = ''): number {
+  const year = Number(digits)
+  if (digits.length > 2) return year
+  return year + (year < CENTURY_TURN ? 2000 : 1900)
 }
 
 /** Days since 1970-01-01, by the calendar that goes on backwards. */
@@ -140,6 +156,17 @@ export function momentOfMicros(micros: bigint): Moment {
   let days = micros / day
   if (days * day > micros) days -= 1n
   return { ...momentOfDays(Number(days)), micros: Number(micros - days * day) }
+}
+
+/** 20240131. */
+export function packedNumber({ year, month, day }: Moment): bigint {
+  return BigInt(year * 10_000 + month * 100 + day)
+}
+
+/** 2024-01-31. */
+export function textOfDate({ year, month, day }: Moment): string {
+  const two = (number: number) => String(number).padStart(2, '0')
+  return `${String(year).padStart(4, '0')}-${two(month)}-${two(day)}`
 }
 
 /** MySQL date as stored: year<<9 | month<<5 | day. */

@@ -60,8 +60,10 @@ function addName(names: Names, name: string): void {
 function sourcesOf(expressions: Expressions, node: number, text: string): readonly number[] {
   const sources = new Set<number>()
   const walk = (at: number): void => {
-    if (expressions.kind(at) === NODE.unknown) throw new Unprunable(`partitioned by ${text}`)
-    if (expressions.kind(at) === NODE.column) sources.add(expressions.extra(at))
+    const kind = expressions.kind(at)
+    if (kind === NODE.unknown || kind === NODE.otherColumn)
+      throw new Unprunable(`partitioned by ${text}`)
+    if (kind === NODE.column) sources.add(expressions.extra(at))
     for (let child = expressions.first(at); child !== NO_NODE; child = expressions.next(child))
       walk(child)
   }

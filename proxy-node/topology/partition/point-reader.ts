@@ -61,7 +61,7 @@ export class PointReader {
       return true
     }
     if (kind === NODE.equal && this.bindEquality(expressions, node)) return true
-    return !mentionsColumn(expressions, node, depth)
+    return isTrue(expressions, node) || isOpaque(expressions, node)
   }
 
   private bindEquality(expressions: Expressions, node: number): boolean {
@@ -85,7 +85,7 @@ export class PointReader {
     if (level.method === 'key') return this.keyIndex(level, siblings.count, expressions, session)
     if (level.slots.length !== 1 || !isInteger(level.types[0] as ColumnType)) return OTHER
     const value = integerAt(expressions, this.nodes[level.slots[0] as number] as number, session)
-    if (Number.isNaN(value)) return OTHER
+    if (!isWithin(level.types[0] as ColumnType, value)) return OTHER
     return numberIndex(level, siblings, value)
   }
 
@@ -102,16 +102,21 @@ export class PointReader {
       const type = level.types[at] as ColumnType
       if (node === NO_NODE) return OTHER
       const isAdded = isInteger(type)
-        ? this.addInteger(expressions, node, session)
+        ? this.addInteger(type, expressions, node, session)
         : level.textHash === 'murmur' && this.addText(type, expressions, node, session)
       if (!isAdded) return OTHER
     }
     return murmur.index(count)
   }
 
-  private addInteger(expressions: Expressions, node: number, session: PruneSession): boolean {
+  private addInteger(
+    type: ColumnType,
+    expressions: Expressions,
+    node: number,
+    session: PruneSession,
+  ): boolean {
     const value = integerAt(expressions, node, session)
-    if (Number.isNaN(value)) return false
+    if (!isWithin(type, value)) return false
     this.hash.murmur.integer(value)
     return true
   }
@@ -156,12 +161,44 @@ function isReadAlike({ charset }: Collation, session: PruneSession): boolean {
   return charset === session.charset || (charset === 'binary' && session.charset !== undefined)
 }
 
-function mentionsColumn(expressions: Expressions, node: number, depth: number): boolean {
-  if (depth > MAX_DEPTH || expressions.kind(node) === NODE.column) return true
+/** Whether an integer column can have the value, which NaN is none of. */
+function isWithin({ kind, bits }: ColumnType, value: number): boolean {
+  const most = kind === 'unsigned' ? 2 ** bits : 2 ** (bits - 1)
+  return value >= (kind === 'unsigned' ? 0 : -most) && value < most
+}
+
+/** `1 = 1`, `TRUE` and `1`, which frameworks write before the conditions that they add. */
+function isTrue(expressions: Expressions, node: number): boolean {
+  const kind = expressions.kind(node)
+  const first = expressions.first(node)
+  if (kind === NODE.truth)
+    return expressions.kind(first) === NODE.trueValue || digitsOf(expressions, first) > 0
+  const number = kind === NODE.equal ? digitsOf(expressions, first) : Number.NaN
+  return number === digitsOf(expressions, expressions.next(first))
+}
+
+function digitsOf(expressions: Expressions, node: number): number {
+  return expressions.kind(node) === NODE.integer ? digitsAt(expressions, node) : Number.NaN
+}
+
+/** About something that is not known, and about no column of the key. */
+function isOpaque(expressions: Expressions, root: number): boolean {
+  return opacityOf(expressions, root, 0) === OPACITY.unknown
+}
+
+/** What a condition is made of; the highest one found counts. */
+const OPACITY = { constant: 0, unknown: 1, column: 2 } as const
+
+function opacityOf(expressions: Expressions, node: number, depth: number): number {
+  const kind = expressions.kind(node)
+  if (depth > MAX_DEPTH || kind === NODE.column) return OPACITY.column
+  const isUnknown =
+    kind === NODE.unknown || kind === NODE.unknownCondition || kind === NODE.otherColumn
+  let most: number = isUnknown ? OPACITY.unknown : OPACITY.constant
   let child = expressions.first(node)
-  for (; child !== NO_NODE; child = expressions.next(child))
-    if (mentionsColumn(expressions, child, depth + 1)) return true
-  return false
+  for (; child !== NO_NODE && most < OPACITY.column; child = expressions.next(child))
+    most = Math.max(most, opacityOf(expressions, child, depth + 1))
+  return most
 }
 
 /** An integer literal or parameter; NaN for anything else, and for one that a double does not hold. */

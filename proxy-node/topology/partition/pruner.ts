@@ -4,7 +4,7 @@
  * Source: proxy-routing.md §6; proxy-routing-tried.md, which wins. Hot path: see the rules.
  */
 import { type Expressions, NO_NODE, NODE } from '../../sql/expressions.ts'
-import { type Box, Boxes, point } from './boxes.ts'
+import { Boxes } from './boxes.ts'
 import type { Cell } from './cells.ts'
 import { BINARY_COLLATION } from './column-type.ts'
 import { Comparison } from './compare.ts'
@@ -12,6 +12,7 @@ import { filled, storedKey, valueOfKey } from './convert.ts'
 import { derivedKey, sourceValue, withDerived } from './derive.ts'
 import { evaluate } from './evaluate.ts'
 import { type Key, KeyHash } from './hash.ts'
+import { type Box, point } from './intervals.ts'
 import { LevelReach } from './levels.ts'
 import { momentOfMicros } from './moments.ts'
 import { PointReader } from './point-reader.ts'

@@ -9,7 +9,7 @@ const MAX_DEPTH = 32
 export function sameExpression(one: Written, other: Written, depth = 0): boolean {
   const kind = one.expressions.kind(one.node)
   if (depth > MAX_DEPTH || kind !== other.expressions.kind(other.node)) return false
-  if (kind === NODE.unknown) return false
+  if (kind === NODE.unknown || kind === NODE.otherColumn) return false
   if (kind === NODE.column)
     return one.expressions.extra(one.node) === other.expressions.extra(other.node)
   const hasChildren = one.expressions.first(one.node) !== NO_NODE

@@ -2,7 +2,7 @@
  * Values as a statement has them: by kind, before any column makes something of them.
  * Source: proxy-routing.md §5.10.
  */
-import { type Expressions, NODE, TEXT_FORM } from '../../sql/expressions.ts'
+import { type Expressions, NO_NODE, NODE, TEXT_FORM } from '../../sql/expressions.ts'
 import { LEXER_MODE } from '../../sql/lexer.ts'
 import { unescaped } from '../../sql/texts.ts'
 import type { Decimal } from './cells.ts'
@@ -94,6 +94,8 @@ export function literalValue(
       return introducedValue(expressions, node, session)
     case NODE.collate:
       return collatedValue(expressions, node, session)
+    case NODE.joinedText:
+      return joinedValue(expressions, node, session)
     default:
       return undefined
   }
@@ -135,6 +137,22 @@ export function textBytes(expressions: Expressions, node: number, charset: Chars
   if ((form & TEXT_FORM.plainBackslash) !== 0) mode |= LEXER_MODE.noBackslashEscapes
   if (charset === 'gbk' || charset === 'gb18030') mode |= LEXER_MODE.doubleByte
   return unescaped(expressions.bytes, { start, end, quote }, mode)
+}
+
+/** In the character set of the first. */
+function joinedValue(
+  expressions: Expressions,
+  node: number,
+  session: PruneSession,
+): Value | undefined {
+  const parts: Uint8Array[] = []
+  for (let child = expressions.first(node); child !== NO_NODE; child = expressions.next(child)) {
+    const text = literalValue(expressions, child, session)
+    if (text?.kind !== 'text') return undefined
+    parts.push(text.bytes)
+  }
+  const first = literalValue(expressions, expressions.first(node), session)
+  return first?.kind === 'text' ? { ...first, bytes: Buffer.concat(parts) } : undefined
 }
 
 function hexValue(digits: string): Value | undefined {

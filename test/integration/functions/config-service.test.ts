@@ -84,7 +84,7 @@ const node = (name: string, token = 'token-1', workdir = mkdtempSync(join(folder
   const said: string[] = []
   const directory = new ConfigServerDirectory({
     url: `${SERVICE_URL}/services?Action=GetObProxyConfig&ObproxyClusterName=${name}&Token=${token}`,
-    get: httpGetter(1024 * 1024),
+    get: httpGetter(1024 * 1024, systemClock),
     copies: copyFiles(workdir),
     clock: systemClock,
     random: () => 0.5,

@@ -6,6 +6,7 @@ import { createConnection } from 'mysql2/promise'
 import { installKernel, type Kernel, startKernel } from '../../../infra/local/kernel.ts'
 import { Dice } from '../../differential/dice.ts'
 import { type Connections, Judge, newTally, type Tally, ZONE } from './judge.ts'
+import { OTHER_DDL } from './predicates.ts'
 import { generatedTable } from './tables.ts'
 
 const ROWS_A_TABLE = 160
@@ -62,6 +63,7 @@ export async function campaign(
   { firstSeed, pairs, budgetMs }: { firstSeed: number; pairs: number; budgetMs: number },
 ): Promise<Tally> {
   const tally = newTally()
+  await (await ground.connect()).user.query(OTHER_DDL)
   const untilMs = performance.now() + budgetMs
   let seed = firstSeed
   const lane = async () => {
@@ -89,4 +91,15 @@ export function summary(tally: Tally, tookMs: number): string {
     `${tally.disagreements.length} disagreements, ${tally.unknown.length} unknown, ` +
     `${(tookMs / 1000).toFixed(1)} s, ${rate}/s`
   )
+}
+
+/** How often each shape was judged, a line each. */
+export function shapesTable({ shapes }: Tally): string {
+  return [...shapes]
+    .sort(([one], [other]) => one.localeCompare(other))
+    .map(
+      ([shape, { statements, prunable }]) =>
+        `  ${shape}: ${prunable} of ${statements} pruned to one`,
+    )
+    .join('\n')
 }

@@ -3,17 +3,21 @@
  * the rows, and against the partitions that its EXPLAIN names.
  */
 import type { Connection, RowDataPacket } from 'mysql2/promise'
+import { classify } from '../../../proxy-node/sql/classify.ts'
 import { readExpression } from '../../../proxy-node/sql/expression-reader.ts'
-import { Expressions, NO_NODE } from '../../../proxy-node/sql/expressions.ts'
+import { Expressions } from '../../../proxy-node/sql/expressions.ts'
+import { LEXER_MODE } from '../../../proxy-node/sql/lexer.ts'
+import { Predicates } from '../../../proxy-node/sql/predicates.ts'
 import { decodePartitions, type Row } from '../../../proxy-node/topology/partition/decode.ts'
-import { PRUNED, Pruner } from '../../../proxy-node/topology/partition/pruner.ts'
+import { PRUNED, type Pruned, Pruner } from '../../../proxy-node/topology/partition/pruner.ts'
 import { partitionStatements4x } from '../../../proxy-node/topology/partition/statements.ts'
 import type { TablePartitions } from '../../../proxy-node/topology/partition/table-partitions.ts'
 import { TimeZone } from '../../../proxy-node/topology/partition/time-zones.ts'
 import type { PruneSession } from '../../../proxy-node/topology/partition/values.ts'
 import type { Dice } from '../../differential/dice.ts'
-import { generatedPredicate } from './predicates.ts'
-import type { GeneratedTable } from './tables.ts'
+import { type GeneratedStatement, generatedStatement, isSource } from './predicates.ts'
+import { writtenOtherwise } from './shapes.ts'
+import type { GeneratedTable, TableColumn } from './tables.ts'
 
 export type Tally = {
   tables: number
@@ -25,6 +29,8 @@ export type Tally = {
   narrower: number
   /** Rows that the kernel does not take. */
   refused: number
+  /** By shape: statements, and those for which the kernel names one partition. */
+  readonly shapes: Map<string, { statements: number; prunable: number }>
   readonly disagreements: string[]
   readonly unknown: string[]
 }
@@ -47,6 +53,7 @@ export function newTally(): Tally {
     prunable: 0,
     narrower: 0,
     refused: 0,
+    shapes: new Map(),
     disagreements: [],
     unknown: [],
   }
@@ -58,6 +65,10 @@ type Computed = number | 'none' | 'unknown'
 const NOWHERE = -1
 /** Rows of one table that have no partition, which go in alone. */
 const MOST_ONE_BY_ONE = 5
+/** Of values that are inserted. */
+const SHAPED_CHANCE = 0.03
+/** Of tables whose statements are read under PIPES_AS_CONCAT. */
+const CONCAT_CHANCE = 0.15
 
 export type Connections = {
   readonly user: Connection
@@ -97,6 +108,7 @@ export class Judge {
   private readonly connections: Connections
   private readonly pruner = new Pruner()
   private readonly expressions = new Expressions()
+  private readonly predicates = new Predicates()
   readonly tally: Tally
 
   constructor(connections: Connections, tally: Tally) {
@@ -114,8 +126,17 @@ export class Judge {
       return
     }
     await this.judgeRows(dice, table, partitions, sizes.rows)
+    const isConcat = dice.chance(CONCAT_CHANCE)
+    if (isConcat) await user.query(`set sql_mode = concat(@@sql_mode, ',PIPES_AS_CONCAT')`)
+    const mode = isConcat ? LEXER_MODE.pipesAsConcat : LEXER_MODE.plain
     for (let count = 0; count < sizes.predicates; count++)
-      await this.judgePredicate(table, partitions, generatedPredicate(dice, table))
+      await this.judgeStatement(
+        table.ddl,
+        partitions,
+        generatedStatement(dice, table, isConcat),
+        mode,
+      )
+    if (isConcat) await user.query(`set sql_mode = replace(@@sql_mode, 'PIPES_AS_CONCAT', '')`)
   }
 
   // --- rows
@@ -127,7 +148,12 @@ export class Judge {
     count: number,
   ): Promise<void> {
     const columns = table.columns.filter(({ isGenerated }) => !isGenerated)
-    const rows = Array.from({ length: count }, () => columns.map(({ kind }) => kind.literal(dice)))
+    const literal = (column: TableColumn) => {
+      const plain = column.kind.literal(dice)
+      const isShaped = dice.chance(SHAPED_CHANCE) && !isSource(table, column)
+      return isShaped ? writtenOtherwise(dice, column.kind.family, plain) : plain
+    }
+    const rows = Array.from({ length: count }, () => columns.map(literal))
     const expected = rows.map(literals => this.computed(columns, literals, partitions))
     const names = columns.map(({ name }) => name)
     const tried = await this.insert(table, names, rows, expected)
@@ -220,37 +246,30 @@ export class Judge {
 
   // --- predicates
 
-  async judgePredicate(
-    table: { readonly name: string; readonly ddl: string },
+  async judgeStatement(
+    ddl: string,
     partitions: TablePartitions,
-    predicate: string,
+    { sql, shape }: GeneratedStatement,
+    mode: number,
   ): Promise<void> {
-    const sql = `explain select rid from ${table.name} where ${predicate}`
-    const lines = await rowsOf(this.connections.user, sql).catch(() => undefined)
-    if (lines === undefined) {
+    const named = await explainedPartitions(this.connections.user, sql).catch(() => undefined)
+    if (named === undefined) {
       this.tally.refused += 1
       return
     }
-    const text = lines.map(line => Object.values(line)[0] ?? '').join('\n')
-    const named = /partitions\(([^)]*)\)/.exec(text)?.[1]
-    if (named === undefined) return
+    if (named === '') return
     const real = leavesNamed(named, partitions)
-    const bytes = Buffer.from(predicate)
-    this.expressions.clear(bytes)
-    const root = readExpression(this.expressions, { from: 0, to: bytes.length }, partitions.columns)
-    const own =
-      root === NO_NODE
-        ? PRUNED.unknown
-        : this.pruner.prune(partitions, this.expressions, root, SESSION)
+    const own = this.computedFor(partitions, sql, mode)
     this.tally.predicates += 1
-    this.judgeShortcut(partitions, root, own, predicate)
-    if (real.length === 1) this.tally.prunable += 1
-    const what = `${table.ddl}: ${predicate}: kernel p(${named})`
+    this.judgeShortcut(partitions, own, sql)
+    this.count(shape, real.length === 1)
+    const what = `${ddl}: ${sql}: kernel p(${named})`
     const isOne = own === PRUNED.one || own === PRUNED.none
     // Narrower than the kernel is no mistake: rows are where INSERT puts them, which is judged too.
     if (own === PRUNED.one && real.length > 1 && real.includes(this.pruner.leaf))
       this.tally.narrower += 1
-    else if (own === PRUNED.none && real.length > 1) this.tally.narrower += 1
+    else if (own === PRUNED.none && (real.length > 1 || this.isCrossed(partitions)))
+      this.tally.narrower += 1
     else if (isOne && real[0] !== this.pruner.leaf)
       this.tally.disagreements.push(
         `${what}, computed ${own} ${nameOf(partitions, this.pruner.leaf)} #${this.pruner.leaf}`,
@@ -258,20 +277,54 @@ export class Judge {
     if (!isOne && real.length === 1) this.tally.unknown.push(`${what}, computed ${own}`)
   }
 
+  /** As a proxy reads the statement, all of it. */
+  private computedFor(partitions: TablePartitions, sql: string, mode: number): Pruned {
+    const { predicates } = this
+    const bytes = Buffer.from(sql)
+    const text = { bytes, to: bytes.length, mode, isCut: false }
+    predicates.read(text, classify(bytes, 0, bytes.length, mode), partitions.columns)
+    return this.pruner.prune(partitions, predicates.expressions, predicates.condition, SESSION)
+  }
+
+  /** The kernel prunes the levels of an OR apart, and may name a partition that no part of it is in. */
+  private isCrossed(partitions: TablePartitions): boolean {
+    const { expressions, condition } = this.predicates
+    const boxes = this.pruner.boxesOf(partitions, expressions, condition, SESSION)
+    return partitions.scheme?.levels.length === 2 && boxes.length > 1
+  }
+
+  private count(shape: string, isPrunable: boolean): void {
+    const { tally } = this
+    const counted = tally.shapes.get(shape) ?? { statements: 0, prunable: 0 }
+    tally.shapes.set(shape, counted)
+    counted.statements += 1
+    if (!isPrunable) return
+    counted.prunable += 1
+    tally.prunable += 1
+  }
+
   /** Equalities are found by a shorter way, which has to come to the same. */
-  private judgeShortcut(
-    partitions: TablePartitions,
-    root: number,
-    own: number,
-    predicate: string,
-  ): void {
+  private judgeShortcut(partitions: TablePartitions, own: Pruned, sql: string): void {
     if (own !== PRUNED.one) return
-    const boxes = this.pruner.boxesOf(partitions, this.expressions, root, SESSION)
+    const { expressions, condition } = this.predicates
+    const boxes = this.pruner.boxesOf(partitions, expressions, condition, SESSION)
     const marks = this.pruner.marksOf(partitions, boxes)
     const leaves = [...marks.keys()].filter(at => marks[at] === 1)
     if (leaves.length !== 1 || leaves[0] !== this.pruner.leaf)
-      this.tally.disagreements.push(`${predicate}: by boxes ${leaves}, else ${this.pruner.leaf}`)
+      this.tally.disagreements.push(`${sql}: by boxes ${leaves}, else ${this.pruner.leaf}`)
   }
+}
+
+const ACCESS = /access\((?:nil|\[(\w+)\.[^\n]*)\), partitions\(([^)]*)\)/g
+/** What EXPLAIN calls the tables that are joined with the one that is judged. */
+const JOINED = new Set(['u', 'v'])
+
+/** The partitions that EXPLAIN names of the only table that is partitioned; empty for none. */
+export async function explainedPartitions(connection: Connection, sql: string): Promise<string> {
+  const lines = await rowsOf(connection, `explain ${sql}`)
+  const text = lines.map(line => Object.values(line)[0] ?? '').join('\n')
+  const all = [...text.matchAll(ACCESS)].filter(([, table = '']) => !JOINED.has(table))
+  return all.length === 1 ? (all[0]?.[2] ?? '') : ''
 }
 
 function nameOf(partitions: TablePartitions, leaf: number): string {

@@ -1,9 +1,84 @@
-/** Generated conditions over the key columns of a generated table. */
+/** Generated statements with conditions over the key columns of a generated table. */
 import type { Dice } from '../../differential/dice.ts'
+import { DERIVED, JOINS, OUTER_JOIN, SHAPES } from './shapes.ts'
 import type { GeneratedTable, TableColumn } from './tables.ts'
 
+export type GeneratedStatement = {
+  readonly sql: string
+  /** What it is counted as. */
+  readonly shape: string
+}
+
+/** A table that others are joined with, whose columns are integers. */
+export const OTHER_TABLE = 'pruning_other'
+export const OTHER_DDL = `create table if not exists ${OTHER_TABLE} (n bigint, m bigint)`
+
+const SHAPED_CHANCE = 0.4
+
+/** Mostly plain conditions; `isConcat`: `||` joins texts. */
+export function generatedStatement(
+  dice: Dice,
+  table: GeneratedTable,
+  isConcat: boolean,
+): GeneratedStatement {
+  const plain = () => `select rid from ${table.name} where ${generatedPredicate(dice, table)}`
+  const roll = dice.next()
+  if (roll > SHAPED_CHANCE) return { sql: plain(), shape: 'plain' }
+  if (roll < 0.03) return { sql: derived(dice, table), shape: 'derived tables' }
+  const found = roll < 0.07 ? joined(dice, table) : shaped(dice, table, isConcat)
+  return found ?? { sql: plain(), shape: 'plain' }
+}
+
+function derived(dice: Dice, table: GeneratedTable): string {
+  return dice
+    .pick(DERIVED)
+    .replaceAll('T', table.name)
+    .replaceAll('P', () => `(${generatedPredicate(dice, table)})`)
+}
+
+function joined(dice: Dice, table: GeneratedTable): GeneratedStatement | undefined {
+  const own = shapable(dice, table)
+  const target = own.find(one => one.kind.family === 'integer' && !isSource(table, one))
+  const literal = target === undefined ? '' : value(dice, target)
+  if (target === undefined || !/^-?\d+$/.test(literal)) return undefined
+  const forms = own.length === 1 ? [...JOINS, OUTER_JOIN] : JOINS
+  const from = dice
+    .pick(forms)
+    .replaceAll('T ', `${table.name} `)
+    .replaceAll('OTHER', OTHER_TABLE)
+    .replaceAll('K', target.name)
+    .replaceAll('V', literal)
+  const others = own.filter(one => one !== target).map(one => ` and ${equality(dice, one)}`)
+  return { sql: `select t.rid from ${from}${others.join('')}`, shape: 'equal columns of a join' }
+}
+
+/** One column in one of SHAPES, the others plain. */
+function shaped(
+  dice: Dice,
+  table: GeneratedTable,
+  isConcat: boolean,
+): GeneratedStatement | undefined {
+  const own = shapable(dice, table)
+  const targets = own.filter(column => !isSource(table, column))
+  if (targets.length === 0) return undefined
+  const target = dice.pick(targets)
+  const { name, kind } = target
+  const fitting = SHAPES.flatMap(({ name: shape, of }) => {
+    const text = of({ name, family: kind.family, literal: value(dice, target), isConcat }, dice)
+    return text === undefined ? [] : [{ shape, text }]
+  })
+  const { shape, text } = dice.pick(fitting)
+  const others = own.filter(one => one !== target).map(one => equality(dice, one))
+  const where = shuffle(dice, [text, ...others]).join(' and ')
+  return { sql: `select rid from ${table.name} where ${where}`, shape }
+}
+
+function shapable(dice: Dice, table: GeneratedTable): readonly TableColumn[] {
+  return chosen(dice, table).filter(({ kind }) => kind.isCompared)
+}
+
 /** Mostly the shapes for which a kernel names one partition. */
-export function generatedPredicate(dice: Dice, table: GeneratedTable): string {
+function generatedPredicate(dice: Dice, table: GeneratedTable): string {
   const own = chosen(dice, table).filter(({ kind }) => kind.isCompared)
   if (own.length === 0) return '1 = 1'
   if (table.expressions.length > 0 && dice.chance(0.15)) return ofExpressions(dice, table, own)
@@ -29,7 +104,7 @@ function chosen(dice: Dice, { columns }: GeneratedTable): readonly TableColumn[]
 }
 
 /** Its type is not in the metadata, so that nothing but its equalities is understood. */
-function isSource({ columns }: GeneratedTable, { name }: TableColumn): boolean {
+export function isSource({ columns }: GeneratedTable, { name }: TableColumn): boolean {
   return columns.some(other => other.isGenerated && other.name === `${name}g`)
 }
 

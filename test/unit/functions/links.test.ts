@@ -54,7 +54,7 @@ const served = async (back = 0) => {
   const token = encodeURIComponent(`/obfleet/clusters/pc/config-token-${number}#1`)
   const said = await ask(`Action=GetObProxyConfig&ObproxyClusterName=pc&Token=${token}`)
   if (!said.Success) return said.status
-  return said.Data.ObRootServiceInfoUrlList.map((each: { ObRegion: string }) => each.ObRegion)
+  return said.Data.ObRootServiceInfoUrlList?.map(({ ObRegion }) => ObRegion)
 }
 
 describe('a cluster of work mode CONFIG_URL', () => {

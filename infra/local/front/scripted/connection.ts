@@ -83,6 +83,7 @@ class Intake {
     if (info.length > 0 && !this.isInformed) this.conversation.inform(info)
     this.isInformed ||= info.length > 0
     this.isInside = (frame.flags & FLAG.last) === 0
+    this.conversation.readWeakly((frame.flags & FLAG.weakRead) !== 0)
     for (const packet of this.packets.push(frame.body)) {
       const to = {
         connectionId,

@@ -113,6 +113,11 @@ export class Conversation {
     this.info.apply(info)
   }
 
+  /** Whether the SELECTs of the command that comes read weakly, whatever they say. */
+  readWeakly(isWeak: boolean): void {
+    this.session.isToldWeak = isWeak
+  }
+
   /** Deals with one packet; the next may come when it resolves. */
   async packet({ sequence, payload }: Packet, reply: Reply): Promise<void> {
     const { phase } = this

@@ -46,7 +46,11 @@ type Written = {
   readonly tables: readonly (Omit<StoredTable, 'rows'> & { readonly rows: readonly [Key, Row][] })[]
 }
 
+/** What a tenant can be created with here: names that differ in case are different ones, or are kept in lower case. */
+export type LowerCaseTableNames = 0 | 1
+
 export class Database {
+  readonly lowerCaseTableNames: LowerCaseTableNames
   private readonly file: string | undefined
   private readonly databases = new Map<string, Map<string, StoredTable>>()
   private nextTableId = FIRST_TABLE_ID
@@ -58,8 +62,13 @@ export class Database {
   private isDirty = false
 
   /** Reads the file when it is there. @throws Error when it is no such file */
-  constructor(file: string | undefined, databases: readonly string[]) {
+  constructor(
+    file: string | undefined,
+    databases: readonly string[],
+    lowerCaseTableNames: LowerCaseTableNames = 1,
+  ) {
     this.file = file
+    this.lowerCaseTableNames = lowerCaseTableNames
     for (const name of ['oceanbase', 'information_schema', ...databases])
       this.databases.set(name, new Map())
     if (file === undefined || !existsSync(file)) return
@@ -82,12 +91,17 @@ export class Database {
     }
   }
 
+  /** As names of databases and tables are kept and compared. */
+  nameOf(name: string): string {
+    return this.lowerCaseTableNames === 0 ? name : name.toLowerCase()
+  }
+
   get names(): readonly string[] {
     return [...this.databases.keys()].sort()
   }
 
   has(name: string): boolean {
-    return this.databases.has(name.toLowerCase())
+    return this.databases.has(this.nameOf(name))
   }
 
   /** @throws SqlError 1049 */
@@ -100,23 +114,23 @@ export class Database {
       if (isLenient) return
       throw new SqlError(1007, 'HY000', `Can't create database '${name}'; database exists`)
     }
-    this.databases.set(name.toLowerCase(), new Map())
+    this.databases.set(this.nameOf(name), new Map())
     this.isDirty = true
   }
 
   drop(name: string, isLenient: boolean): void {
-    const tables = this.databases.get(name.toLowerCase())
+    const tables = this.databases.get(this.nameOf(name))
     if (tables === undefined) {
       if (isLenient) return
       throw new SqlError(1008, 'HY000', `Can't drop database '${name}'; database doesn't exist`)
     }
     for (const table of tables.values()) this.forget(table)
-    this.databases.delete(name.toLowerCase())
+    this.databases.delete(this.nameOf(name))
     this.isDirty = true
   }
 
   find(database: string, table: string): StoredTable | undefined {
-    return this.databases.get(database.toLowerCase())?.get(table.toLowerCase())
+    return this.databases.get(this.nameOf(database))?.get(this.nameOf(table))
   }
 
   /** A table that is in a database. */
@@ -126,7 +140,7 @@ export class Database {
 
   /** @throws SqlError 1049, 1146 */
   table(database: string, table: string): StoredTable {
-    const found = this.of(database).get(table.toLowerCase())
+    const found = this.of(database).get(this.nameOf(table))
     if (found === undefined)
       throw new SqlError(1146, '42S02', `Table '${database}.${table}' doesn't exist`)
     return found
@@ -158,8 +172,8 @@ export class Database {
         throw new SqlError(1488, 'HY000', `no whole-number column '${column}' to partition by`)
     return {
       id: this.nextTableId++,
-      database: database.toLowerCase(),
-      name: table.toLowerCase(),
+      database: this.nameOf(database),
+      name: this.nameOf(table),
       columns,
       keyIndex: keyIndex < 0 ? undefined : keyIndex,
       levels,
@@ -236,7 +250,7 @@ export class Database {
   }
 
   private of(database: string): Map<string, StoredTable> {
-    const tables = this.databases.get(database.toLowerCase())
+    const tables = this.databases.get(this.nameOf(database))
     if (tables === undefined) throw new SqlError(1049, '42000', `Unknown database '${database}'`)
     return tables
   }

@@ -56,8 +56,9 @@ export async function define(session: Session, statement: Definition): Promise<A
 }
 
 function dropDatabase(session: Session, { name, isLenient }: Of<'drop-database'>): void {
-  session.world.database.drop(name, isLenient)
-  if (session.database !== name.toLowerCase()) return
+  const { database } = session.world
+  database.drop(name, isLenient)
+  if (session.database !== database.nameOf(name)) return
   session.database = undefined
   session.isDatabaseChanged = true
 }

@@ -6,7 +6,7 @@ import type { Engine } from '../engine.ts'
 import type { RoutineEntry, TableEntry } from '../picture.ts'
 import type { Description } from '../schema-tables.ts'
 import { connectTo } from './connection.ts'
-import { Database } from './database.ts'
+import { Database, type LowerCaseTableNames } from './database.ts'
 import type { CreateProcedure } from './statement.ts'
 import { type ScriptedAccounts, World } from './world.ts'
 
@@ -14,6 +14,8 @@ export type ScriptedSettings = {
   readonly cluster: string
   readonly accounts: ScriptedAccounts
   readonly databases: readonly string[]
+  /** As the tenant was created with: 0 tells names apart that differ in case, 1 does not (default). */
+  readonly lowerCaseTableNames?: LowerCaseTableNames | undefined
   /** Where committed rows are kept over restarts; in memory only when undefined. */
   readonly file?: string | undefined
 }
@@ -28,7 +30,7 @@ const SYSTEM_DATABASES = ['oceanbase', 'information_schema']
 
 /** @throws Error when the file is there and cannot be read */
 export function scriptedEngine(settings: ScriptedSettings): Engine {
-  const database = new Database(settings.file, settings.databases)
+  const database = new Database(settings.file, settings.databases, settings.lowerCaseTableNames)
   const world = new World(settings.cluster, settings.accounts, database)
   return {
     kind: 'scripted',

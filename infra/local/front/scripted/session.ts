@@ -25,7 +25,7 @@ export class Session {
   user = ''
   database: string | undefined
   isDatabaseChanged = false
-  variables = new Variables()
+  variables: Variables
   /** The statement under way, for SHOW PROCESSLIST. */
   text: string | undefined
   rowCount = 0
@@ -50,6 +50,8 @@ export class Session {
   readonly seat: Seat | undefined
   /** Its proxy wants to know of the replicas of weak reads. */
   hearsWeakFeedback = false
+  /** Its proxy has sent the command under way as a weak read (OB 2.0). */
+  isToldWeak = false
   /** Made once: every statement has a scope. */
   private readonly functions: Scope['session']
   private killed: 'no' | 'statement' | 'session' = 'no'
@@ -61,6 +63,7 @@ export class Session {
     this.id = id
     this.world = world
     this.seat = seat
+    this.variables = new Variables(world.database.lowerCaseTableNames)
     this.ended = ended
     this.transacting = new Transacting(world, () => this.variables)
     this.functions = this.makeFunctions()
@@ -131,7 +134,7 @@ export class Session {
   reset(): void {
     this.clear()
     const features = this.variables.value('ob_capability_flag')
-    this.variables = new Variables()
+    this.variables = new Variables(this.world.database.lowerCaseTableNames)
     this.variables.agree(Number(features))
   }
 
@@ -151,7 +154,7 @@ export class Session {
   use(database: string): void {
     if (!this.world.database.has(database))
       throw new SqlError(1049, '42000', `Unknown database '${database}'`)
-    this.database = database.toLowerCase()
+    this.database = this.world.database.nameOf(database)
     this.isDatabaseChanged = true
   }
 
@@ -159,7 +162,8 @@ export class Session {
   qualified({ database, table }: TableName): TableName & { readonly database: string } {
     const named = database ?? this.database
     if (named === undefined) throw new SqlError(1046, '3D000', 'No database selected')
-    return { database: named.toLowerCase(), table: table.toLowerCase() }
+    const { database: stored } = this.world
+    return { database: stored.nameOf(named), table: stored.nameOf(table) }
   }
 
   /** A temporary table hides the other of its name. @throws SqlError 1046, 1049, 1142, 1146 */

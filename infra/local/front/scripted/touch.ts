@@ -45,6 +45,7 @@ function isWeak(
   { isForUpdate, hint }: Extract<Statement, { kind: 'select' }>,
 ): boolean {
   if (isForUpdate) return false
+  if (session.isToldWeak) return true
   if (hint !== undefined) return hint === 'weak'
   return String(session.variables.value('ob_read_consistency')).toUpperCase() === 'WEAK'
 }

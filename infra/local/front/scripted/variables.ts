@@ -1,5 +1,6 @@
 /** System and user variables of one scripted session, and what changed since the last OK. */
 import { type Cell, variableChanges } from '../codec.ts'
+import type { LowerCaseTableNames } from './database.ts'
 import { SqlError } from './sql-error.ts'
 
 export const VERSION = '5.7.25'
@@ -24,7 +25,6 @@ const DEFAULTS: Readonly<Record<string, string | number>> = {
   interactive_timeout: 28800,
   last_insert_id: 0,
   license: '',
-  lower_case_table_names: 1,
   max_allowed_packet: 16777216,
   net_buffer_length: 16384,
   net_read_timeout: 30,
@@ -99,6 +99,10 @@ export class Variables {
   private readonly told = new Map<string, string>()
   /** Grows with every change of a system variable. */
   revision = 0
+
+  constructor(lowerCaseTableNames: LowerCaseTableNames) {
+    this.system.set('lower_case_table_names', lowerCaseTableNames)
+  }
 
   /** What the server agreed to with a proxy; only known once it has logged in. */
   agree(capabilities: number): void {

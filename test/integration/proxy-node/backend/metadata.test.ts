@@ -41,11 +41,14 @@ async function held() {
   return { server, waiting, answer }
 }
 
-function connections(clock: Clock = systemClock, tls?: ServerTlsPort): MetadataConnections {
+function connections(
+  clock: Clock = systemClock,
+  more: { readonly tls?: ServerTlsPort; readonly maxConnections?: () => number } = {},
+): MetadataConnections {
   const made = new MetadataConnections(nodeTransport, clock, {
     passwords: () => [STAGE1],
     timeoutMs: 5_000,
-    ...(tls === undefined ? {} : { tls }),
+    ...more,
   })
   closers.push(() => made.stop())
   return made
@@ -57,7 +60,7 @@ describe('questions to one server', () => {
   test('go over one connection, one after the other', async () => {
     const { server, waiting, answer } = await held()
     const metadata = connections()
-    const all = ['a', 'b', 'c'].map(sql => metadata.query(server, sql))
+    const all = ['a', 'b', 'c'].map(sql => metadata.query(server, sql, 'c1'))
 
     for (const count of [1, 2, 3]) {
       await until('one is asked', () => waiting.length === 1 && server.statements.length === count)
@@ -71,28 +74,30 @@ describe('questions to one server', () => {
   test('are refused when a thousand wait already', async () => {
     const { server, waiting } = await held()
     const metadata = connections()
-    const first = reason(metadata.query(server, 'first'))
+    const first = reason(metadata.query(server, 'first', 'c1'))
     await until('it is asked', () => waiting.length === 1)
-    const queued = Array.from({ length: MOST }, () => reason(metadata.query(server, 'next')))
+    const queued = Array.from({ length: MOST }, () => reason(metadata.query(server, 'next', 'c1')))
 
-    await expect(metadata.query(server, 'one more')).rejects.toMatchObject({
+    await expect(metadata.query(server, 'one more', 'c1')).rejects.toMatchObject({
       code: 'metadata.busy',
     })
 
     metadata.stop()
     const ends = await Promise.all([first, ...queued])
-    expect(new Set(ends.slice(1))).toEqual(new Set(['QueryError: the proxy stops']))
+    expect(new Set(ends.slice(1))).toEqual(
+      new Set(['QueryError: nobody wants the answer any more']),
+    )
   })
 
   test('that waited until nobody wants the answer are not asked', async () => {
     let skew = 0
     const { server, waiting, answer } = await held()
     const metadata = connections({ ...systemClock, now: () => Date.now() + skew })
-    const first = metadata.query(server, 'first')
+    const first = metadata.query(server, 'first', 'c1')
     await until('it is asked', () => waiting.length === 1)
-    const late = reason(metadata.query(server, 'late'))
+    const late = reason(metadata.query(server, 'late', 'c1'))
     skew = 10_001
-    const fresh = metadata.query(server, 'fresh')
+    const fresh = metadata.query(server, 'fresh', 'c1')
 
     answer()
     await until('the fresh one is asked', () => server.statements.includes('fresh'))
@@ -105,16 +110,82 @@ describe('questions to one server', () => {
   })
 })
 
+describe('connections of one OB cluster', () => {
+  const answering = async () => {
+    const server = await startFakeServer({
+      onCommand: connection => {
+        connection.rows({ columns: ['n'], rows: [[1]] })
+        return true
+      },
+    })
+    closers.push(server.stop)
+    return server
+  }
+
+  test('are closed with it, those of another one stay; what waited is rejected', async () => {
+    const { server, waiting, answer } = await held()
+    const metadata = connections()
+    const gone = ['a', 'b'].map(sql => reason(metadata.query(server, sql, 'gone')))
+    const kept = metadata.query(server, 'c', 'kept')
+    await until('both are asked', () => waiting.length === 2)
+
+    metadata.release('gone')
+
+    expect(await Promise.all(gone)).toEqual([
+      expect.stringMatching(/^QueryError/),
+      'QueryError: nobody wants the answer any more',
+    ])
+    await until('its connection is closed', () => closedOf(server) === 1)
+    answer()
+    answer()
+    await kept
+    expect(server.statements.toSorted()).toEqual(['a', 'c'])
+  })
+
+  test('are no more than mysql_client_num: the one unused for longest makes room', async () => {
+    let now = 0
+    let most = 2
+    const [a, b, c] = [await answering(), await answering(), await answering()]
+    const clock = { ...systemClock, now: () => ++now }
+    const metadata = connections(clock, { maxConnections: () => most })
+    for (const server of [a, b, a, c]) await metadata.query(server, 'x', 'c1')
+    await metadata.query(b, 'x', 'c2')
+
+    await until('one is closed', () => closedOf(b) === 1)
+    expect([closedOf(a), closedOf(c)]).toEqual([0, 0])
+    most = 1
+    await metadata.query(b, 'x', 'c1')
+
+    await until('both are closed', () => closedOf(a) === 1 && closedOf(c) === 1)
+    // Of another cluster.
+    expect(closedOf(b)).toBe(1)
+  })
+
+  test('in use make no room', async () => {
+    const { server, waiting, answer } = await held()
+    const metadata = connections(systemClock, { maxConnections: () => 1 })
+    const first = metadata.query(server, 'a', 'c1')
+    await until('it is asked', () => waiting.length === 1)
+
+    await expect(metadata.query(await answering(), 'b', 'c1')).rejects.toMatchObject({
+      code: 'metadata.crowded',
+    })
+
+    answer()
+    await first
+  })
+})
+
 describe('after the end', () => {
   test('what waited is rejected, and no connection is opened again', async () => {
     const { server, waiting } = await held()
     const metadata = connections()
-    const all = ['a', 'b', 'c'].map(sql => reason(metadata.query(server, sql)))
+    const all = ['a', 'b', 'c'].map(sql => reason(metadata.query(server, sql, 'c1')))
     await until('one is asked', () => waiting.length === 1)
 
     metadata.stop()
     const ends = await Promise.all(all)
-    const after = await reason(metadata.query(server, 'd'))
+    const after = await reason(metadata.query(server, 'd', 'c1'))
 
     expect([...ends, after].every(end => end.startsWith('QueryError'))).toBe(true)
     await until('its connection is closed', () => closedOf(server) === 1)
@@ -130,13 +201,13 @@ describe('after the end', () => {
     })
     closers.push(server.stop)
     const metadata = connections()
-    const asked = reason(metadata.query(server, 'a'))
+    const asked = reason(metadata.query(server, 'a', 'c1'))
     await until('it logs in', () => (server.connections[0]?.login.length ?? 0) > 0)
 
     metadata.stop()
     logIn()
 
-    expect(await asked).toBe('QueryError: the proxy stops')
+    expect(await asked).toBe('QueryError: nobody wants the answer any more')
     await until('its connection is closed', () => closedOf(server) === 1)
     expect(server.statements).toEqual([])
   })
@@ -182,7 +253,11 @@ describe('questions to a server with TLS', () => {
   test('travel inside it, the login too: nothing of them can be read on the way', async () => {
     const { server, at, seen } = await tapped({ tls })
 
-    await connections(systemClock, wanted(true)).query(at, "SELECT 'a question of the proxy'")
+    await connections(systemClock, { tls: wanted(true) }).query(
+      at,
+      "SELECT 'a question of the proxy'",
+      'c1',
+    )
 
     expect(server.statements).toEqual(["SELECT 'a question of the proxy'"])
     expect(server.connections[0]?.loginSequence).toBe(2)
@@ -193,7 +268,7 @@ describe('questions to a server with TLS', () => {
   test('are read on the way where it is off, so that the tap is known to see', async () => {
     const { at, seen } = await tapped({ tls })
 
-    await connections().query(at, "SELECT 'a question of the proxy'")
+    await connections().query(at, "SELECT 'a question of the proxy'", 'c1')
 
     expect(seen().includes('proxyro')).toBe(true)
     expect(seen().includes('a question')).toBe(true)
@@ -204,7 +279,7 @@ describe('questions to a server with TLS', () => {
     const failures: string[] = []
 
     await expect(
-      connections(systemClock, wanted(true, failures)).query(at, 'SELECT 1'),
+      connections(systemClock, { tls: wanted(true, failures) }).query(at, 'SELECT 1', 'c1'),
     ).rejects.toThrow()
 
     expect(failures).toHaveLength(1)

@@ -1,9 +1,10 @@
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { systemClock } from '../../../../proxy-node/base/clock.ts'
 import { httpGetter } from '../../../../proxy-node/net/http-get.ts'
 
-const get = httpGetter(1_000)
+const get = httpGetter(1_000, systemClock)
 let server: Server
 let url = ''
 

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Connection, createConnection } from 'mysql2/promise'
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { AdminPorts } from '../../../../proxy-node/admin/answer.ts'
 import { runAdmin } from '../../../../proxy-node/admin/dispatch.ts'
 import { ConfigStore } from '../../../../proxy-node/config/store.ts'
@@ -39,7 +39,7 @@ function portsOf(clusters: ClustersUnderTest, sessions: () => Sessions): AdminPo
     },
     counters: async () => {
       traffic.take(0, sessions().traffic.snapshot(sessions().list()))
-      return nodeCounters(traffic, clusters.node, { error: 0, warn: 0 })
+      return nodeCounters(traffic, clusters.node, { error: 0, warn: 0, unexpected: 0 })
     },
     digests: async () => sessions().digests.snapshot(),
     stale: async () => staleReplicas(clusters.directory.staleReplicas(), clusters.node),
@@ -191,6 +191,41 @@ describe('counters', () => {
     await client.query("UPDATE hashed SET name = 'x' WHERE id = 15")
     expect(await grown(ask('SELECT * FROM whole'), 'routed_to_bound')).toBe(1)
     await client.query('ROLLBACK')
+  })
+
+  describe('of a long statement', () => {
+    const pad = 'x'.repeat(5_000)
+    const behind = `SELECT * FROM hashed WHERE name = '${pad}' AND id = 15`
+    const before = `SELECT * FROM hashed WHERE id = 15 AND name = '${pad}'`
+
+    afterEach(() => {
+      under.settings.analysedBytes = 4_096
+    })
+
+    test.each([
+      ['leader', 'key in the bytes that are analysed', before, 4_096],
+      ['cached', 'key behind them', behind, 4_096],
+      ['leader', 'key in more bytes that are analysed', behind, 16_384],
+    ])('went to %s: the %s', async (route, _where, sql, analysedBytes) => {
+      await client.query('SELECT 2')
+      under.settings.analysedBytes = analysedBytes
+
+      expect(await grown(ask(sql), `routed_to_${route}`)).toBe(1)
+    })
+
+    test.each([
+      ['leader', 'before', 'id = ? AND name = ?', [15, 'x'.repeat(1_000_000)]],
+      ['cached', 'behind', 'name = ? AND id = ?', ['x'.repeat(1_000_000), 15]],
+    ])(
+      'went to %s: executed with the key %s a long value',
+      async (route, _where, where, values) => {
+        const sql = `SELECT * FROM hashed WHERE ${where}`
+        await client.execute(sql, [1, 1])
+        await client.query('SELECT 2')
+
+        expect(await grown(() => client.execute(sql, values), `routed_to_${route}`)).toBe(1)
+      },
+    )
   })
 
   test('a moved leader is a miss, told in the log without a literal', async () => {

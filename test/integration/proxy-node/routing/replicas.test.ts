@@ -54,15 +54,24 @@ async function seenOf(tables: RegExp, act: () => Promise<unknown>) {
   const zones = new Set<string>()
   const roles = new Set<Role>()
   const fronts = new Set<string>()
+  const levels = new Set<'weak' | 'strong'>()
   let count = 0
   for (const { front, touched, text } of cluster.entries(marks)) {
     if (touched === undefined ? !/unplaced/.test(text) : !tables.test(touched.table)) continue
     roles.add(roleOf(touched, front))
     zones.add(cluster.picture.server(front).zone)
     fronts.add(front)
+    if (touched !== undefined) levels.add(touched.isWeak ? 'weak' : 'strong')
     count += 1
   }
-  return { zones: [...zones].sort(), roles: [...roles].sort(), fronts, count }
+  return {
+    zones: [...zones].sort(),
+    roles: [...roles].sort(),
+    /** As the servers read. */
+    levels: [...levels].sort(),
+    fronts,
+    count,
+  }
 }
 
 const each = (statement: (id: number) => string, on: Connection = client) =>
@@ -141,6 +150,30 @@ describe('the level of consistency', () => {
       }
     })
     expect(inside.roles).toEqual(['leader'])
+  })
+
+  test('the servers are told of what enable_read_write_split makes weak, and of nothing else', async () => {
+    routed.set({ enableReadWriteSplit: true })
+    const several = await routed.connect({ multipleStatements: true })
+
+    const text = await each(STRONG)
+    const prepared = await seen(async () => {
+      for (const id of IDS) await client.execute('SELECT name FROM hashed WHERE id = ?', [id])
+    })
+    const named = await seen(async () => {
+      await client.query("PREPARE s FROM 'SELECT name FROM hashed WHERE id = 3'")
+      await client.query('EXECUTE s')
+    })
+    const hinted = await each(
+      id => `SELECT /*+ READ_CONSISTENCY(STRONG) */ name FROM hashed WHERE id = ${id}`,
+    )
+    const twice = await each(id => `${STRONG(id)}; ${STRONG(id)}`, several)
+
+    expect(named.levels).toEqual(['weak'])
+    for (const { roles, levels } of [text, prepared])
+      expect({ roles, levels }).toEqual({ roles: ['follower'], levels: ['weak'] })
+    for (const { roles, levels } of [hinted, twice])
+      expect({ roles, levels }).toEqual({ roles: ['leader'], levels: ['strong'] })
   })
 
   test('without autocommit weak only by enable_transaction_split, too, and until the transaction begins', async () => {

@@ -173,6 +173,21 @@ describe('an error that says "not executed here"', () => {
     expect(errorOf(answer).errno).toBe(8001)
     expect(good.statements).toEqual([])
   })
+
+  test.each([
+    ['above', { wholeBytes: 2_000 }, 'the client’s'],
+    ['up to', { wholeBytes: 200_000 }, 'tried elsewhere'],
+  ])('of a statement %s tunnel_request_size_threshold is %s', async (_size, settings, whose) => {
+    const [bad, good] = [await fake(refuses(8001)), await fake()]
+    const client = await loggedIn(await planeOver([bad, good], { settings }))
+    const [answer] = await client.query(`SELECT '${'x'.repeat(3_000)}'`)
+    const [second] = await client.query(`SELECT '${'x'.repeat(100_000)}'`)
+
+    const isTriedElsewhere = whose === 'tried elsewhere'
+    for (const { payload } of [answer, second].flatMap(one => one ?? []))
+      expect(payload[0] !== 0xff).toBe(isTriedElsewhere)
+    expect(good.statements).toHaveLength(isTriedElsewhere ? 2 : 0)
+  })
 })
 
 describe('5727 names a better server', () => {
@@ -556,6 +571,46 @@ describe('state beside the statements', () => {
     for (const sql of [...begins, 'COMMIT']) await client.query(sql)
 
     expect(server.statements).toEqual(sent)
+  })
+
+  test('with enable_bad_route_reject a transaction begins with a table, or with nothing', async () => {
+    const server = await fake({ onCommand: when(/^/, connection => connection.ok(0x0023)) })
+    const settings = { rejectsUnroutable: true }
+    const client = await loggedIn(await planeOver([server], { settings }), 'u@app#c1', 'demo')
+    const behindBegin = async (sql: string) => {
+      await client.query('BEGIN')
+      return (await client.query(sql))[0]
+    }
+    const bad = await behindBegin('SET @a = 1')
+    client.command(0x0e)
+    const ping = await client.next()
+    client.command(0x16, 'SELECT 1')
+    await client.next()
+    const begun = [...server.statements]
+    await behindBegin('SELECT * FROM t1')
+    await client.query('SET @a = 1')
+
+    expect(errorOf(bad)).toMatchObject({
+      errno: 1235,
+      text: expect.stringMatching(/bad route request/),
+    })
+    // The BEGIN is thrown away: what follows is outside of a transaction.
+    expect(ping.payload.readUInt16LE(3) & 1).toBe(0)
+    expect(begun).toEqual([])
+    expect(server.statements).toEqual(['BEGIN', 'SELECT * FROM t1', 'SET @a = 1'])
+  })
+
+  test.each([
+    ['COMMIT', { rejectsUnroutable: true }],
+    ['ROLLBACK', { rejectsUnroutable: true }],
+    ['SET @a = 1', {}],
+  ])('a BEGIN goes along with %s', async (sql, settings) => {
+    const server = await fake({ onCommand: when(/^/, connection => connection.ok()) })
+    const client = await loggedIn(await planeOver([server], { settings }))
+    await client.query('BEGIN')
+    await client.query(sql)
+
+    expect(server.statements).toEqual(['BEGIN', sql])
   })
 
   test('a lock that the server tells of keeps the session, until it says that it is gone', async () => {

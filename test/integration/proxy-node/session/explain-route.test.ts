@@ -52,6 +52,8 @@ describe('tells where a statement goes', () => {
     ['an UPDATE', "UPDATE hashed SET name = 'x' WHERE id = 16", 4],
     ['an INSERT', "INSERT INTO hashed VALUES (29, 'x')", 5],
     ['a DELETE', 'DELETE FROM hashed WHERE id = 2', 2],
+    ['a SELECT behind WITH', 'WITH x AS (SELECT 1 AS n) SELECT * FROM hashed, x WHERE id = 15', 3],
+    ['an UPDATE behind WITH', "WITH x AS (SELECT 1) UPDATE hashed SET name = 'x' WHERE id = 16", 4],
   ])('%s of one partition: to its leader', async (_what, sql, partition) => {
     const leader = await under.cluster.leader('hashed', partition)
 
@@ -73,6 +75,25 @@ describe('tells where a statement goes', () => {
     expect(text).toContain('part_range:["id in (10, 15)"]')
     expect(text).toContain('result:"one"')
     expect(text).toContain('partitions:["p1"]')
+  })
+
+  test('a common table expression: by its table, whose partition is not computed', async () => {
+    const leader = await under.cluster.leader('whole')
+    const whole = await plan('WITH x AS (SELECT * FROM whole) SELECT * FROM x WHERE id = 1')
+    const hashed = await plan('WITH x AS (SELECT * FROM hashed WHERE id = 15) SELECT * FROM x')
+
+    expect(summary(whole)).toContain(`goes to ${leader}, the leader of demo.whole`)
+    expect(hashed).toContain('sql_cmd:"select", table:"demo.hashed"')
+    expect(hashed).toContain('[WARN] it does not say which partition it is about')
+  })
+
+  test('a weak read behind WITH: to a replica', async () => {
+    const text = await plan(
+      'WITH x AS (SELECT * FROM hashed) SELECT /*+ READ_CONSISTENCY(WEAK) */ * FROM x',
+    )
+
+    expect(text).toContain('consistency_because:"the hint READ_CONSISTENCY(WEAK)"')
+    expect(text).toContain('demo.hashed')
   })
 
   test('of several partitions, the first', async () => {

@@ -34,7 +34,7 @@ beforeAll(async () => {
   clusters = await startClusters({
     name: 'obcluster',
     rootservices: stack.picture.servers,
-    query: (server, sql) => metadata.query(server, sql),
+    query: (server, sql) => metadata.query(server, sql, 'c1'),
   })
 })
 

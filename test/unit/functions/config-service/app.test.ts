@@ -122,8 +122,8 @@ describe('the cluster list', () => {
   })
 
   test('leads to URLs from which the IDC list is derived', async () => {
-    const [first] = (await ask(LIST)).Data.ObRootServiceInfoUrlList
-    const url = first.ObRootServiceInfoUrl.replace('ObRootServiceInfo', 'ObIDCRegionInfo')
+    const [first] = (await ask(LIST)).Data.ObRootServiceInfoUrlList ?? []
+    const url = first?.ObRootServiceInfoUrl.replace('ObRootServiceInfo', 'ObIDCRegionInfo') ?? ''
     const body = await bodyOf(new URL(url).search.slice(1))
 
     expect(parseIdcLists(body, ['east'])).toEqual({
@@ -150,7 +150,7 @@ describe('a token', () => {
 
     for (const token of ['new', 'old']) {
       const said = await ask(`Action=GetObProxyConfig&ObproxyClusterName=two&Token=${token}`)
-      expect(said.Data.ObRootServiceInfoUrlList[0].ObRootServiceInfoUrl).toContain(
+      expect(said.Data.ObRootServiceInfoUrlList?.[0]?.ObRootServiceInfoUrl).toContain(
         `Token=${token}&`,
       )
     }
@@ -213,13 +213,13 @@ describe('root services', () => {
     await ask(REGISTER, registration(6, '10.0.0.6', { ObClusterId: 2, Type: 'STANDBY' }))
     clock.pass(1_000)
 
-    const all = await ask(`${ROOTS}&ObCluster=east&version=2`)
+    const all = await ask<readonly { ObClusterId: number; Type: string }[]>(
+      `${ROOTS}&ObCluster=east&version=2`,
+    )
     const one = await ask(`${ROOTS}&ObRegion=east&version=2&ObRegionId=2`)
     const primary = await ask(`${ROOTS}&ObCluster=east`)
 
-    expect(
-      all.Data.map((each: { ObClusterId: number; Type: string }) => [each.ObClusterId, each.Type]),
-    ).toEqual([
+    expect(all.Data.map(each => [each.ObClusterId, each.Type])).toEqual([
       [1, 'PRIMARY'],
       [2, 'STANDBY'],
     ])
@@ -248,7 +248,7 @@ describe('a registration', () => {
   const ips = async () => {
     clock.pass(1_000)
     const { Data } = await ask(`${ROOTS}&ObCluster=east`)
-    return Data.RsList.map((each: { address: string }) => each.address)
+    return Data.RsList?.map(({ address }) => address)
   }
 
   test('takes the place of an older one, never of a newer', async () => {

@@ -38,6 +38,16 @@ test('what takes effect is what the node reads, and nothing else', () => {
   expect(said.map(({ name }) => name)).toEqual(read)
 })
 
+test('parameters of routing that the README says to be without effect are', () => {
+  const readme = textOf('README.md')
+  const from = readme.indexOf('## Parameters of routing without effect')
+  const rows = readme.slice(from, readme.indexOf('\n## ', from + 1)).matchAll(/^\| (`.*?`) \|/gm)
+  const named = [...rows].flatMap(([, names = '']) => names.replaceAll('`', '').split(', '))
+
+  expect(named.length).toBeGreaterThan(0)
+  expect(named.filter(name => PARAMETERS.get(name)?.takesEffect !== false)).toEqual([])
+})
+
 test('the README counts them right', () => {
   const readme = readFileSync(join(ROOT, 'README.md'), 'utf8')
   const count = [...PARAMETERS.values()].filter(({ takesEffect }) => takesEffect).length

@@ -26,7 +26,7 @@ function counters(): ReadonlyMap<string, number> {
   return new Map(
     countersOf({
       tenants: node.totals(),
-      logLines: { error: 3, warn: 4 },
+      said: { error: 3, warn: 4, unexpected: 5 },
       clusters: 2,
       congestions: [0, CONGESTED.dead | CONGESTED.alive, CONGESTED.alive],
     }),
@@ -53,6 +53,7 @@ describe('counters of the node', () => {
     ['alive_congested', 2],
     ['current_cluster_resource_count', 2],
     ['total_warn_log_count', 4],
+    ['unexpected_error_count', 5],
   ])('%s is the sum over workers and tenants', (name, value) => {
     expect(counters().get(name)).toBe(value)
   })

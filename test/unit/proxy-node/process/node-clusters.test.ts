@@ -20,6 +20,9 @@ let servers: Record<string, MetadataCluster>
 let settings: NodeClustersSettings
 let news: ClusterNews[]
 let said: string[]
+/** For which clusters servers were asked, and of which nothing is asked any more. */
+let asked: Set<string>
+let released: string[]
 let node: NodeClusters
 
 const at = (host: string): ServerAddress => ({ host, port: PORT })
@@ -32,6 +35,8 @@ beforeEach(() => {
   settings = CLUSTER_DEFAULTS
   news = []
   said = []
+  asked = new Set()
+  released = []
   node = make()
 })
 
@@ -58,11 +63,16 @@ function make(): NodeClusters {
     directory: listed,
     clock,
     settings: () => settings,
-    query: async (server, sql) => serversOf(server.host).query(server, sql),
+    query: async (server, sql, cluster) => {
+      asked.add(cluster)
+      return serversOf(server.host).query(server, sql)
+    },
+    released: cluster => released.push(cluster),
     probe: ({ host }) => Promise.resolve(!serversOf(host).down.has(host)),
     tell: one => news.push(one),
     isAtWork: () => false,
     say: line => said.push(line),
+    broke: () => {},
     random: () => 1,
   })
 }
@@ -231,6 +241,8 @@ describe('what is heard of the list', () => {
 
     expect(names()).toEqual(['one'])
     expect(news.at(-1)).toEqual({ kind: 'clusterGone', cluster: 'two' })
+    expect([...asked].sort()).toEqual(['one', 'two'])
+    expect(released).toEqual(['two'])
   })
 
   test('another root service list is gone by at once', async () => {

@@ -36,6 +36,11 @@ test.each([
   ['enable_cluster_checkout', 'false', { checksCluster: false }],
   ['obproxy_read_only', '0', { isReadOnly: true }],
   ['obproxy_read_consistency', '1', { readsWeakly: true }],
+  ['tunnel_request_size_threshold', '1MB', { wholeBytes: 1_048_576 }],
+  // What is analysed has come.
+  ['tunnel_request_size_threshold', '1KB', { wholeBytes: 4096 }],
+  ['request_buffer_length', '16KB', { analysedBytes: 16_384, wholeBytes: 16_384 }],
+  ['enable_bad_route_reject', 'true', { rejectsUnroutable: true }],
   ['init_sql', 'SET a = 1; SET b = 2;', { initSql: ['SET a = 1', 'SET b = 2'] }],
 ])('%s = %s is in force at once, on each of four workers', (name, text, expected) => {
   const store = config()

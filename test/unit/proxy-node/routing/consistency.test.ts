@@ -40,6 +40,12 @@ describe('consistency of a request (§7.1)', () => {
       { settings: SPLIT, session: { isAutocommit: false } },
     ],
     [
+      'read-write split of several statements in one text',
+      6,
+      'strong',
+      { settings: SPLIT, statement: { isMultiple: true } },
+    ],
+    [
       'transaction split before the transaction',
       5,
       'weak',

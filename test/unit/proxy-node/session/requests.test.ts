@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { Requests, ROUTE_PREFIX_BYTES } from '../../../../proxy-node/session/requests.ts'
+import { Requests } from '../../../../proxy-node/session/requests.ts'
 import { packet } from '../../../../proxy-node/wire/writer.ts'
 
 /** Feeds the chunks and takes commands as a session does; what came out, command by command. */
@@ -26,7 +26,8 @@ function cut(chunks: readonly Uint8Array[]): number[][] {
   return commands
 }
 
-const PREFIX = { wanted: () => ROUTE_PREFIX_BYTES }
+const PREFIX_BYTES = 8192
+const PREFIX = { wanted: () => PREFIX_BYTES }
 
 describe('requests', () => {
   test('are cut the same wherever the chunks end', () => {

@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { classify, type Statement } from '../../../../proxy-node/sql/classify.ts'
-import { LEXER_MODE, lexerMode } from '../../../../proxy-node/sql/lexer.ts'
+import { LEXER_MODE } from '../../../../proxy-node/sql/lexer.ts'
+import { lexerMode, nameMode } from '../../../../proxy-node/sql/lexer-mode.ts'
 import { FLAG } from '../../../../proxy-node/sql/words.ts'
 
 function judge(sql: string | Uint8Array, mode = LEXER_MODE.plain as number): Statement {
@@ -52,6 +53,135 @@ describe('the first table', () => {
   })
 })
 
+/** The main query reads the table itself, and its conditions are about the table's rows. */
+const DIRECT = true
+
+/** Statements, their verb, their first table, and whether the main query reads that one. */
+const WITH: readonly (readonly [string, string, string | undefined, boolean?])[] = [
+  // The main query's table.
+  ['with x as (select 1) select * from t where k = 1', 'select', 't', DIRECT],
+  ['with x as (select * from u) select * from d.t', 'select', 't', DIRECT],
+  ['with x (a, b) as (select 1, 2), `y` as (select 3) select * from t', 'select', 't', DIRECT],
+  ['with x as (select 1) (select * from t)', 'select', 't', DIRECT],
+  ['(with x as (select * from u) select * from t)', 'select', 't', DIRECT],
+  ['with x as (select * from (u join v)) select * from (t join x)', 'select', 't', DIRECT],
+  ['with x as (select 1) update t set a = 1 where k = 1', 'update', 't', DIRECT],
+  ['with x as (select * from u) delete from t where k in (select k from x)', 'delete', 't', DIRECT],
+  ['with x as (select 1) insert into t select * from x', 'insert', 't', DIRECT],
+  ['with x as (select 1) replace into t select * from x', 'replace', 't', DIRECT],
+  ['with x as (values row(1)) select * from t', 'select', 't', DIRECT],
+  ['with x as (select 1) select * from d.x', 'select', 'x', DIRECT],
+  ['with x as (select 1 from dual) select * from t', 'select', 't', DIRECT],
+  ['with x as (select 1) select * from x union select * from t', 'select', 't', DIRECT],
+  ['explain extended with x as (select 1) select * from t', 'select', 't', DIRECT],
+  ['explain format = json with x as (select 1) delete from t', 'delete', 't', DIRECT],
+
+  // A table behind a query that has a name, or deeper in the main query.
+  ['with x as (select 1) select * from x join t on t.k = 1', 'select', 't'],
+  ['with x as (select 1) select * from x as a left join t using (k)', 'select', 't'],
+  ['with x as (select 1), y as (select 2) select * from x, y b, t where t.k = 1', 'select', 't'],
+  ['with x as (select 1) select * from x where a in (select k from t)', 'select', 't'],
+  ['with x as (select 1) select * from (select * from t where k = 1) d', 'select', 't'],
+  ['with x as (select 1) select (select 1 from t where k = 1) from u', 'select', 't'],
+  ['with x as (select 1) update x join t on t.k = 1 set t.a = 1', 'update', 't'],
+
+  // The first table of the queries that have names.
+  ['with x as (select * from t where k = 1) select * from x where k = 2', 'select', 't'],
+  ['with x as (select * from t) select * from X', 'select', 't'],
+  ['with x as (select * from t), y as (select * from u) select * from y join v', 'select', 't'],
+  [
+    'with x as (select 1), y as (select * from x), z as (select * from t) select * from z',
+    'select',
+    't',
+  ],
+  ['with x as (select * from t) select * from x where k = 1 for update', 'select', 't'],
+  ['with x as (select * from t) update x, u set u.a = 1', 'update', 't'],
+  ['with x as (select * from t) delete u from x join u', 'delete', 't'],
+  ['with x as (select * from t) values row(1)', 'query', 't'],
+  ['with a as (with b as (select * from t) select * from b) select * from a', 'select', 't'],
+  ['select * from (with b as (select * from t where k = 1) select * from b) d', 'select', 't'],
+  ['select * from u, (with t as (select 1) select * from t) d', 'select', 'u', DIRECT],
+  ['delete from t where k in (with u as (select 1) select * from u)', 'delete', 't', DIRECT],
+
+  // A name is a table as far as it does not reach.
+  ['with t as (select * from t where k = 1) select * from t where k = 2', 'select', 't'],
+  ['with a as (select * from b), b as (select 1) select * from a', 'select', 'b'],
+  ['with a as (with b as (select 1) select * from b) select * from b', 'select', 'b', DIRECT],
+  ['with recursive t as (select 1 union all select * from t) select * from t', 'select', undefined],
+  ['with recursive a as (select 1), t as (select * from t) select * from t', 'select', undefined],
+  [
+    'with recursive c as (select * from t union all select c.* from c join t) select * from c',
+    'select',
+    't',
+  ],
+  ['with t as (select 1) select * from t', 'select', undefined],
+  ['with t as (select 1) select 1', 'select', undefined],
+
+  // What is no statement is answered by a server.
+  ['with', 'query', undefined],
+  ['with x', 'query', undefined],
+  ['with x as (select * from t', 'query', 't'],
+  ['with x as (select 1), select * from t', 'query', 't'],
+]
+
+describe('a statement that begins with WITH', () => {
+  const cases = WITH.map(([sql, verb, table, isDirect = false]) => ({ sql, verb, table, isDirect }))
+
+  test.each(cases)('$sql', ({ sql, verb, table, isDirect }) => {
+    const shouted = sql.replaceAll(/\w{2,}/g, word => word.toUpperCase())
+    for (const text of [sql, shouted, `/* a */ ${sql}`]) {
+      const judged = judge(text)
+      expect([judged.verb, judged.table, judged.tableAt > 0]).toEqual([verb, table, isDirect])
+    }
+  })
+
+  test('reads as its main query does, with the hint of that', () => {
+    const read = judge(
+      'with x as (select /*+ read_consistency(strong) */ 1) select /*+ read_consistency(weak) */ * from t',
+    )
+    expect([read.kind, read.hints.consistency]).toEqual(['read', 'weak'])
+    expect(judge('with x as (select 1 from u) delete from t').kind).toBe('write')
+    expect(judge('with x as (select 1 from u) select 1').kind).toBe('read')
+  })
+
+  test.each([
+    ['with x as (select 1) select * from t for update', true],
+    ['with x as (select * from t for update) select * from x', true],
+    ['with x as (select * from t for update skip locked), y as (select 1) select * from y', true],
+    ['with x as (select * from t) select * from x', false],
+    ["with x as (select 'for update') select * from x", false],
+    ['with x as (select * from t use index for join (i)) select * from x', false],
+  ])('%s: locks %s', (sql, locks) => {
+    expect(has(sql, FLAG.locking)).toBe(locks)
+  })
+
+  test.each([
+    ['with x as (select found_rows()) select * from x', FLAG.foundRows],
+    ["with x as (select get_lock('a', 1)) select * from t", FLAG.locks],
+    ['with x as (select @a) select * from t', FLAG.variables],
+    ['with x as (select 1) select * from t@link', FLAG.link],
+    ['with x as (select 1) select * from t; select 2', FLAG.multiple],
+    ['explain route with x as (select 1) select * from t', FLAG.explainsRoute],
+  ])('%s: what ties it is seen', (sql, flag) => {
+    expect(has(sql, flag)).toBe(true)
+    expect(has('with x as (select 1) select * from t', flag)).toBe(false)
+  })
+
+  test('with more names than are kept has no table, and the next statement is read', () => {
+    const many = Array.from({ length: 65 }, (_, at) => `x${at} as (select 1)`).join()
+
+    expect(judge(`with ${many} select * from t`).table).toBeUndefined()
+    expect(judge('with x as (select 1) select * from t').table).toBe('t')
+  })
+
+  test('names of 100 queries one in another are passed over', () => {
+    const nested = `${'with x as ('.repeat(100)}select 1${') select * from x'.repeat(100)}`
+
+    expect(judge(nested)).toMatchObject({ verb: 'select', table: undefined })
+    expect(judge(nested.replace('select 1', 'select 1 from t')).verb).toBe('select')
+  })
+})
+
 describe('the verb', () => {
   test.each([
     ['begin', 'begin'],
@@ -81,7 +211,8 @@ describe('the verb', () => {
     ['call p(1)', 'call'],
     ['kill 5', 'kill'],
     ['lock tables t read', 'lock'],
-    ['with x as (select 1) select * from x', 'query'],
+    ['with x as (select 1) select * from x', 'select'],
+    ['with x as (select 1) values row(1)', 'query'],
     ['do 1', 'query'],
     ['`select` 1 from t', 'other'],
     ['', 'other'],
@@ -412,6 +543,18 @@ describe('modes of reading', () => {
     ['', 'gb18030_2022', LEXER_MODE.doubleByte],
   ])('sql_mode %j with %s', (sqlMode, charset, mode) => {
     expect(lexerMode(sqlMode, charset)).toBe(mode)
+  })
+
+  test.each([
+    // Of a server that does not say, as of 1 and 2.
+    ['', '', LEXER_MODE.plain],
+    ['0', 'MYSQL', LEXER_MODE.casedNames],
+    ['1', '0', LEXER_MODE.plain],
+    ['2', 'MYSQL', LEXER_MODE.plain],
+    ['0', 'ORACLE', LEXER_MODE.capitalNames],
+    ['2', '1', LEXER_MODE.capitalNames],
+  ])('lower_case_table_names %j in mode %j', (lowerCase, compatibility, mode) => {
+    expect(nameMode(lowerCase, compatibility)).toBe(mode)
   })
 
   test('the second byte of a gbk character is no backslash', () => {

@@ -64,8 +64,11 @@ describe('literals', () => {
     ['@`a``b`', '@`a``b`'],
     ['@@autocommit', '?'],
     ['@@session.autocommit', '?'],
-    ["'a' 'b'", '?'],
-    ["'a' \n \"b\" 'c'", '?'],
+    ["'a' 'b'", "(joinedText 'a' 'b')"],
+    ["'a' \n \"b\" 'c'", "(joinedText 'a' 'b'!4 'c')"],
+    ["N'a' /* c */ 'it''s'", "(joinedText 'a'!8 'it''s'!1)"],
+    ["_latin1'a' 'b'", "(introduced:_latin1 (joinedText 'a' 'b'))"],
+    ["'a' 'b", "(joinedText 'a' ?)"],
   ])('%s', (sql, tree) => {
     expect(read(sql)).toBe(tree)
   })
@@ -144,15 +147,18 @@ describe('calls', () => {
     ['mod(a, 3)', '(mod #0 3)'],
     ['left(a, 3)', '(left #0 3)'],
     ['replace(a, b, k)', '(replace #0 #1 #2)'],
-    ['f(a = 1)', '(f ?)'],
-    ['f((select 1), a)', '(f ? #0)'],
+    ['f(a = 1)', '(f (= #0 1))'],
+    ['if(1 > 2, 3, 4)', '(if (> 1 2) 3 4)'],
+    ['f((select 1), a)', '(f 1 #0)'],
+    ['f((select 1 from t), a)', '(f ? #0)'],
     ['f(select 1 from (t), 2)', '?'],
     ['count(distinct a)', '(count ?)'],
     ['count(*)', '(count (* ? ?))'],
     ['f(a b c, 2)', '(f ? 2)'],
     ['f(a', '?'],
     ['group_concat(a order by b)', '?'],
-    ['binary a', '?'],
+    ['binary a', '(binary #0)'],
+    ["binary 'x' = a", "(= (binary 'x') #0)"],
     ['case when a = 1 then (2) else case b when 1 then 2 end end', '?'],
     ['match (a) against (1)', '?'],
   ])('%s', (sql, tree) => {
@@ -189,17 +195,18 @@ describe('operators', () => {
     ['not a = 1', '(not (= #0 1))'],
     ['not not a = 1 and b = 2', '(and (not (not (= #0 1))) (= #1 2))'],
     ['!(a = 1)', '(not (= #0 1))'],
-    ['!a = 1', '(= ? 1)'],
-    ['(a = 1) = 1', '(= ? 1)'],
-    ['a = (b = 1)', '(= #0 ?)'],
-    ['a and 1', '(and ?? ??)'],
+    ['!a = 1', '(= (not (truth #0)) 1)'],
+    ['(a = 1) = 1', '(= (= #0 1) 1)'],
+    ['a = (b = 1)', '(= #0 (= #1 1))'],
+    ['a = (b is true)', '(= #0 ?)'],
+    ['a and 1', '(and (truth #0) (truth 1))'],
   ])('%s', (sql, tree) => {
     expect(read(sql)).toBe(tree)
   })
 
   test('`||` joins texts under PIPES_AS_CONCAT, and binds tighter than a comparison', () => {
     expect(read("a = 'x' || 'y' and b = 1", LEXER_MODE.pipesAsConcat)).toBe(
-      '(and (= #0 ?) (= #1 1))',
+      "(and (= #0 (|| 'x' 'y')) (= #1 1))",
     )
   })
 })
@@ -208,7 +215,13 @@ describe('predicates', () => {
   test.each([
     ['a in (1, 2, 3)', '(in #0 1 2 3)'],
     ['a not in (1)', '(not (in #0 1))'],
-    ['a in (select 1) and b = 1', '(and ?? (= #1 1))'],
+    ['a in (select 1) and b = 1', '(and (in #0 1) (= #1 1))'],
+    ['a in (select 1 from dual) and b = 1', '(and (in #0 1) (= #1 1))'],
+    ['a in (select 1 from (t), 2) and b = 1', '(and ?? (= #1 1))'],
+    ['a in (select 1 union select 2) and b = 1', '(and ?? (= #1 1))'],
+    ['a = (select 1 limit 0) and b = 1', '(and (= #0 ?) (= #1 1))'],
+    ['a = (select distinct 1) and b = 1', '(and (= #0 ?) (= #1 1))'],
+    ['a = (select 1 + 1) and b = 1', '(and (= #0 (+ 1 1)) (= #1 1))'],
     ['a in () and b = 1', '(and ?? (= #1 1))'],
     ['a in (1, (select (2) from t), 3)', '(in #0 1 ? 3)'],
     ['a in (1 2) and b = 1', '(and (in #0 ?) (= #1 1))'],
@@ -227,7 +240,7 @@ describe('predicates', () => {
     ["a not rlike concat('x', 'y') and b = 1", '(and (not ??) (= #1 1))'],
     ["a sounds like 'x' and b = 1", '(and ?? (= #1 1))'],
     ['a member of (b) or b = 1', '(or ?? (= #1 1))'],
-    ["a->'$.x' = 1 and b = 1", '(and (= ? 1) (= #1 1))'],
+    ["a->'$.x' = 1 and b = 1", "(and (= (> (- #0 ?) '$.x') 1) (= #1 1))"],
     ['exists (select 1 from t where (a = 1)) and b = 1', '(and ?? (= #1 1))'],
     ['a = any (select 1) and b = 1', '(and (= #0 ?) (= #1 1))'],
     ['a = (select max(x) from t) and b = 1', '(and (= #0 ?) (= #1 1))'],
@@ -239,7 +252,7 @@ describe('predicates', () => {
     ['(a, b) = (1, 2)', '(= (row #0 #1) (row 1 2))'],
     ['(a, b) in ((1, 2), (3, 4))', '(in (row #0 #1) (row 1 2) (row 3 4))'],
     ['row(a, b) = row(1, 2)', '(= (row #0 #1) (row 1 2))'],
-    ['a = 1 and $ % b or k = 2', '(or (and (= #0 1) ??) (= #2 2))'],
+    ['a = 1 and $ % b or k = 2', '(or (and (= #0 1) (truth (% ? #1))) (= #2 2))'],
     ['((((a))) = ((1)))', '(= #0 1)'],
     ['()', '?'],
     ['a = () and b = 1', '(and (= #0 ?) (= #1 1))'],

@@ -18,6 +18,8 @@ const SQL = [
   "update t set a = 'b' where id = ? and c >= -5 or (c < 3 and id between 1 and 2)",
   "select * from t partition (p1) join u using (x) where t.id = x'41' and year(c) = 2024",
   "insert into t (a, id, c) values (now(), ?, 'text'), (1, 2, 3)",
+  "select * from t join u on t.id = u.x where not (id <> 1) and 1 = 1 and c = 'a' 'b' and c in (select 2)",
+  "select * from t where (false or binary c = if(1 > 2, 2, 3)) and n.x = cast('5' as signed) || 'x'",
 ]
 
 /** The fewest bytes that READINGS calls of `read` took. */

@@ -127,7 +127,25 @@ const CONDITIONS: readonly (readonly [string, string | undefined])[] = [
   ['select (select 1 from t where k = 1) from u where k = 2', '(= #0 1)'],
   ['select * from t where exists (select 1 from u where k = 5) and k = 1', '(and ?? (= #0 1))'],
   ['insert into u select * from t where k = 1', undefined],
-  ['with x as (select 1) select * from t where k = 1', undefined],
+
+  // Behind WITH only the table that the main query reads itself.
+  ['with x as (select 1) select * from t where k = 1', '(= #0 1)'],
+  ['with x as (select ?) select ? from t where k = ?', '(= #0 $2)'],
+  ['with x as (select * from t where k = 2) select * from t join x on t.k = 1', '(= #0 1)'],
+  [
+    'with x as (select 1) (select * from (t join x on t.k = 1) where c = 2)',
+    '(and (= #0 1) (= #1 2))',
+  ],
+  ['with x as (select * from (u join v)) update t set a = 1 where k = 1', '(= #0 1)'],
+  ['with x as (select 1) delete from t where k = 1', '(= #0 1)'],
+  ['with x as (select 1) select * from t where k = 1 union select * from x', undefined],
+  ['with x as (select * from t where k = 1) select * from x', undefined],
+  ['with x as (select * from t partition (p0)) select * from x where k = 1', undefined],
+  ['with x as (select 1) select * from x join t on t.k = 1', undefined],
+  ['with x as (select 1) select * from x left join t on t.k = 1', undefined],
+  ['with x as (select 1) select * from x, t where t.k = 1', undefined],
+  ['with x as (select 1) select * from x where exists (select 1 from t where k = 1)', undefined],
+  ['with t as (select 1 as k) select * from t where k = 1', undefined],
 
   // UPDATE is about the rows that WHERE finds, not about the values it sets.
   ['update t set k = 5 where k = 1', '(= #0 1)'],
@@ -161,6 +179,22 @@ describe('conditions', () => {
   })
 })
 
+describe('qualifiers of another case', () => {
+  test.each([
+    [
+      'select * from t join T on t.k = T.k where T.k = 1',
+      '(and (= #0 #0) (= #0 1))',
+      '(and (= #0 ?) (= ? 1))',
+    ],
+    ['select * from T where T.k = 1', '(= #0 1)', '(= #0 1)'],
+    ['select * from t x, u X where X.K = 1', '(= #0 1)', '(= ? 1)'],
+    ['select * from D.t where d.t.k = 1', '(= #0 1)', '(= ? 1)'],
+  ])('%s', (sql, inAnyCase, cased) => {
+    expect(find(sql).condition).toBe(inAnyCase)
+    expect(find(sql, { mode: LEXER_MODE.casedNames }).condition).toBe(cased)
+  })
+})
+
 describe('values of a new row', () => {
   test.each<readonly [string, string[] | undefined]>([
     ['insert into t (k, c) values (1, 2)', ['1', '2']],
@@ -176,7 +210,7 @@ describe('values of a new row', () => {
     ['insert into t (k, c) values (default, default(c))', ['default', '(default ?)']],
     ['insert into t (k, c) values (1 + 1, concat("a", "b"))', ['(+ 1 1)', "(concat 'a'!4 'b'!4)"]],
     ['insert into t (k, c) values (1, k + 1)', ['1', '(+ ? 1)']],
-    ['insert into t (k, c) values ((select 1), 1 1)', ['?', '?']],
+    ['insert into t (k, c) values ((select 1), 1 1)', ['1', '?']],
     ['insert into t (a, k, b, c) values (?, ?, "?", ?)', ['$1', '$2']],
     ["insert into t (k, c) values (null, 'it''s')", ['null', "'it''s'!1"]],
     ['insert into t set k = 1, a = k + 5, t.c = 2', ['1', '2']],

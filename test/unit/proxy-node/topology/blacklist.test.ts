@@ -441,11 +441,46 @@ describe("a worker's copy", () => {
     expect(mirror.letsOneThrough(A, 1_000_000)).toBe(false)
   })
 
-  test('is empty before everything is told anew', () => {
+  test('is told of the last failure, however late it is told', () => {
+    const bench = new Bench({ detectMode: 0 })
+    bench.fails(5)
+    bench.after(3_000).fails(1)
+    const failedAt = bench.now
+    bench.after(10_000).reports('ACTIVE')
+
+    expect(bench.blacklist.avoided()).toEqual([{ key: A, flags: alive, atMs: failedAt }])
+    bench.after(60_000).reports('ACTIVE')
+    expect(bench.blacklist.avoided()).toEqual([])
+  })
+
+  test('knows what is told anew and nothing else', () => {
     const mirror = new BlacklistMirror(() => ({ detectMode: 1, retryIntervalMs: 20_000 }))
     mirror.apply({ key: A, flags: alive, atMs: 0 })
-    mirror.clear()
 
-    expect(mirror.size).toBe(0)
+    mirror.replace([{ key: 'b:2881', flags: dead, atMs: 0 }])
+
+    expect([A, 'b:2881'].map(key => mirror.congestionOf(key))).toEqual([0, dead])
+  })
+
+  test('waits no longer for what is told anew: a refresh is not a failure', () => {
+    const settings = { detectMode: 0, retryIntervalMs: 20_000 }
+    const mirror = new BlacklistMirror(() => settings)
+    const again = (atMs: number, flags: number = alive) => mirror.replace([{ key: A, flags, atMs }])
+    again(0)
+    for (let refresh = 0; refresh < 10; refresh++) again(0)
+    expect(mirror.letsOneThrough(A, 20_000)).toBe(true)
+
+    // Who was let through here is not known where it is told.
+    again(0)
+    expect(mirror.letsOneThrough(A, 39_999)).toBe(false)
+    expect(mirror.letsOneThrough(A, 40_000)).toBe(true)
+
+    // A failure since then.
+    again(55_000)
+    expect(mirror.letsOneThrough(A, 74_999)).toBe(false)
+    again(75_000, dead)
+    again(76_000)
+    expect(mirror.letsOneThrough(A, 95_999)).toBe(false)
+    expect(mirror.letsOneThrough(A, 96_000)).toBe(true)
   })
 })

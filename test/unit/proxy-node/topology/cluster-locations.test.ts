@@ -47,6 +47,7 @@ function made(shape: 'v3' | 'v4'): ClusterLocations {
       ask: sql => servers.query({ host: 'a', port: PORT }, sql),
       settings: () => settings,
       changed: change => changes.push(change),
+      broke: () => {},
       random: () => 0.5,
     },
     clock,
@@ -119,6 +120,7 @@ describe('tables', () => {
         },
         settings: () => settings,
         changed: () => {},
+        broke: () => {},
         random: () => 0.5,
       },
       clock,
@@ -184,7 +186,7 @@ describe('partitions', () => {
     )
     const port = { shape: () => 'v4' as const, ask: () => Promise.resolve(rows) }
     const other = new ClusterLocations(
-      { ...port, settings: () => settings, changed: () => {}, random: () => 0.5 },
+      { ...port, settings: () => settings, changed: () => {}, broke: () => {}, random: () => 0.5 },
       clock,
     )
 

@@ -81,6 +81,7 @@ function make(port: Partial<ClusterPort> = {}): Cluster {
       wrong: why => told.wrong.push(why),
       idcRegions: () => regions,
       maxBytes: () => 1_000_000,
+      broke: () => {},
       random: () => 1,
       ...port,
     },

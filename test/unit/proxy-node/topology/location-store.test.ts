@@ -8,16 +8,20 @@ import {
   nextEntryState,
   type StoreLimits,
 } from '../../../../proxy-node/topology/location-store.ts'
+import { SLICE } from '../../../../proxy-node/topology/sweeps.ts'
+import { Unanswered } from '../../../../proxy-node/topology/unanswered.ts'
 import { HandClock } from '../../../support/hand-clock.ts'
 
 let clock: HandClock
 let limits: StoreLimits
 let changes: [string, string | undefined][]
 let flow: FlowControl
+let broken: unknown[]
 beforeEach(() => {
   clock = new HandClock()
   limits = { refreshGapMs: 5_000, isAsync: true }
   changes = []
+  broken = []
   flow = new FlowControl(
     clock,
     () => ({ normal: 100, slow: 10 }),
@@ -34,6 +38,7 @@ function storeOf(fetch: (key: string, isFlushed: boolean) => Promise<string | un
       isSame: (before, after) => before === after,
       packing: { pack: value => value, unpack: text => text },
       changed: (key, value) => changes.push([key, value]),
+      broke: error => broken.push(error),
     },
     clock,
     flow,
@@ -50,7 +55,7 @@ function asking() {
   const store = storeOf(
     (_key, isFlushed) =>
       new Promise((resolve, reject) => {
-        questions.push({ resolve, reject: () => reject(new Error('down')), isFlushed })
+        questions.push({ resolve, reject: () => reject(new Unanswered('down')), isFlushed })
       }),
   )
   return { store, questions }
@@ -94,6 +99,20 @@ describe('the store of locations', () => {
     expect(await Promise.all([store.find('x'), store.find('x')])).toEqual(['one', 'one'])
     expect(store.find('x')).toBe('one')
     expect(fetches()).toBe(1)
+  })
+
+  test('tells of a fetch that failed by a bug, not of one that nobody answered', async () => {
+    const bug = new TypeError('a bug')
+    const { store } = giving('one', new Unanswered('down'), bug)
+    await store.find('x')
+    for (let turn = 0; turn < 2; turn++) {
+      await clock.pass(5_000)
+      store.missed('x', false)
+      await clock.pass(0)
+    }
+
+    expect(store.find('x')).toBe('one')
+    expect(broken).toEqual([bug])
   })
 
   test('serves a dirty entry on while one refresh runs, and says what it changed', async () => {
@@ -281,7 +300,8 @@ describe('the store of locations', () => {
     }
     void store.find('x0')
 
-    expect(store.shrink(100)).toBe(40)
+    store.shrink(100)
+
     expect([store.count, store.size]).toEqual([10, 100])
     expect(store.peek('x0')).toBe('one')
     expect(store.peek('x1')).toBeUndefined()
@@ -297,7 +317,7 @@ describe('the store of locations', () => {
     await clock.pass(5_000)
     store.missed('x', false)
     store.missed('y', false)
-    expect(store.forget(() => true)).toBe(2)
+    store.forget(() => true)
 
     questions[2]?.reject()
     questions[3]?.resolve('two')
@@ -320,6 +340,97 @@ describe('the store of locations', () => {
 
     expect(await first).toBeUndefined()
     expect(store.find('x')).toBe('two')
+  })
+})
+
+describe('many entries', () => {
+  const COUNT = 20 * SLICE
+
+  async function many() {
+    const { store, fetches } = giving('one')
+    for (let index = 0; index < COUNT; index++) await store.find(`${index % 2}.x${index}`)
+    await clock.pass(1)
+    return { store, fetches }
+  }
+
+  /** How many went in each turn, until none does any more. */
+  async function turnsOf(store: LocationStore<string>, before: number): Promise<number[]> {
+    const turns: number[] = []
+    for (let count = before; ; count = store.count) {
+      if (turns.length > 0) await clock.pass(0)
+      if (turns.length > 0 && clock.pending === 0 && store.count === count) return turns
+      turns.push(count - store.count)
+    }
+  }
+
+  test('are forgotten a slice a turn, and at once for who asks', async () => {
+    const { store, fetches } = await many()
+
+    store.forget(({ key }) => key.startsWith('0.'))
+    const last = `0.x${COUNT - 2}`
+    clock.time += 1
+    expect(store.has(last)).toBe(false)
+    await store.find(last)
+    expect(store.find(last)).toBe('one')
+    const turns = await turnsOf(store, COUNT)
+
+    expect(fetches()).toBe(COUNT + 1)
+    expect(Math.max(...turns)).toBeLessThanOrEqual(SLICE)
+    // What has been asked for since is new.
+    expect(store.count).toBe(COUNT / 2 + 1)
+    expect(store.size).toBe(10 * store.count)
+    expect(store.find(last)).toBe('one')
+    expect(changes).toEqual([])
+  })
+
+  test('are forgotten for several reasons at a time, whatever of them was passed already', async () => {
+    const { store } = await many()
+
+    store.forget(({ key }) => key.startsWith('0.'))
+    await clock.pass(0)
+    store.forget(({ key }) => key.endsWith('1'))
+    const turns = await turnsOf(store, store.count)
+
+    expect(Math.max(...turns)).toBeLessThanOrEqual(SLICE)
+    const left = [...store.keys()]
+    expect(left.filter(key => key.startsWith('0.') || key.endsWith('1'))).toEqual([])
+    expect(left.length).toBeGreaterThan(COUNT / 3)
+  })
+
+  test('expire a slice a turn, each told once, though it was asked for meanwhile', async () => {
+    const { store } = await many()
+
+    for (let again = 0; again < 3; again++) store.expire(() => true)
+    clock.time += 1
+    const late = `1.x${COUNT - 1}`
+    await store.find(late)
+    await turnsOf(store, COUNT)
+
+    expect(changes).toHaveLength(COUNT)
+    expect(new Set(changes.map(([key]) => key)).size).toBe(COUNT)
+    expect([...store.keys()]).toEqual([late])
+  })
+
+  test('make room a slice a turn', async () => {
+    const { store } = await many()
+
+    store.shrink(1_000)
+    const turns = await turnsOf(store, COUNT)
+
+    expect(store.count).toBe(100)
+    expect(Math.max(...turns)).toBeLessThanOrEqual(SLICE + 8)
+  })
+
+  test('are left alone when the store has been stopped', async () => {
+    const { store } = await many()
+    store.forget(() => true)
+    store.shrink(0)
+    store.stop()
+    const { count } = store
+    await clock.pass(0)
+
+    expect(store.count).toBe(count)
+    expect(clock.pending).toBe(0)
   })
 })
 

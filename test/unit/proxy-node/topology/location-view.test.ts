@@ -12,6 +12,7 @@ import {
   replicasOf,
   type TableEntry,
 } from '../../../../proxy-node/topology/table-entry.ts'
+import { Unanswered } from '../../../../proxy-node/topology/unanswered.ts'
 import { HandClock } from '../../../support/hand-clock.ts'
 import { MetadataCluster, PORT } from '../../../support/metadata-cluster.ts'
 
@@ -25,7 +26,9 @@ let clock: HandClock
 let tables: Map<string, TableEntry>
 let partitions: Map<string, PartitionEntry>
 let routines: Map<string, RoutineEntry>
-let isDown: boolean
+/** Of the next questions. */
+let failure: Error | undefined
+let broken: unknown[]
 let asked: string[]
 let told: string[]
 let maxEntries: number
@@ -61,7 +64,8 @@ beforeEach(async () => {
       { routineId: '1', routineType: 1, schemaVersion: '1', sql: 'SELECT 1' },
     ],
   ])
-  isDown = false
+  failure = undefined
+  broken = []
   asked = []
   told = []
   maxEntries = 1_000
@@ -94,7 +98,7 @@ async function describedBy(...ids: readonly string[]): Promise<PartitionDescript
 function made(): LocationView {
   const from = <T>(map: ReadonlyMap<string, T>, key: string, isRenewed: boolean) => {
     asked.push(`${key.replaceAll('\0', '.')}${isRenewed ? '!' : ''}`)
-    if (isDown) return Promise.reject(new Error('nobody answers'))
+    if (failure !== undefined) return Promise.reject(failure)
     return Promise.resolve(map.get(key) ?? null)
   }
   return new LocationView(
@@ -106,6 +110,7 @@ function made(): LocationView {
       missed: (kind, key, isLater) =>
         told.push(`${kind} ${key.replaceAll('\0', '.')}${isLater ? ' later' : ''}`),
       maxEntries: () => maxEntries,
+      broke: error => broken.push(error),
     },
     clock,
   )
@@ -148,12 +153,12 @@ describe('a table', () => {
     ['that is not there', false],
     ['of which nobody can say whether it is there', true],
   ])('%s is not asked for again within a second', async (_what, down) => {
-    isDown = down
+    failure = down ? new Unanswered('nobody answers') : undefined
     expect(await view.table('app', 'd', 'none')).toBeUndefined()
     expect(view.table('app', 'd', 'none')).toBeUndefined()
     expect(asked).toHaveLength(1)
 
-    isDown = false
+    failure = undefined
     tables.set(keyOf('app', 'd', 'none'), table())
     await clock.pass(1_000)
     expect(await view.table('app', 'd', 'none')).toBeDefined()
@@ -309,7 +314,7 @@ describe('what a statement found wrong', () => {
   test('stays as it was when nobody answers', async () => {
     const { place } = await known('t')
     const leaf = await leafOf(await known('parted'), 0)
-    isDown = true
+    failure = new Unanswered('nobody answers')
 
     await view.renewed(place)
     await view.renewed(leaf)
@@ -399,10 +404,31 @@ describe('the bound', () => {
 
     for (let leaf = 0; leaf < 50; leaf++) {
       expect(leader(await leafOf(parted, leaf))).toBe(`s${300 + leaf}`)
-      expect(view.count).toBeLessThanOrEqual(16)
+      // Itself, and 12 for what describes its leaves.
+      expect(view.count - 13).toBeLessThanOrEqual(16)
     }
 
     expect(view.table('app', 'd', 'parted')).toBe(parted)
+  })
+
+  test('counts what describes partitions: few tables with thousands fit where many small ones do', async () => {
+    const ids = Array.from({ length: 4_096 }, (_none, at) => String(10_000 + at))
+    description = await describedBy(...ids)
+    const large = table({ tableId: '7', partNum: 4_096, replicas: [], description })
+    for (let at = 0; at < 4; at++) tables.set(keyOf('app', 'd', `large${at}`), large)
+    maxEntries = 3_000
+
+    for (let at = 0; at < 4; at++) {
+      await known(`large${at}`)
+      expect(view.count).toBe(1_025 * Math.min(at + 1, 2))
+    }
+    for (let at = 0; at < 100; at++) {
+      tables.set(keyOf('app', 'd', `t${at}`), table())
+      await known(`t${at}`)
+    }
+    view.forget()
+
+    expect(view.count).toBe(0)
   })
 
   test('holds for routines', async () => {
@@ -413,5 +439,31 @@ describe('the bound', () => {
       await view.routine('app', 'd', '', `p${at}`)
       expect(view.count).toBeLessThanOrEqual(10)
     }
+  })
+})
+
+describe('a failure', () => {
+  const ask = async () => {
+    expect(await view.table('app', 'd', 't')).toBeUndefined()
+    expect(await view.routine('app', 'd', '', 'proc')).toBeUndefined()
+  }
+
+  test('to answer is nothing to tell of', async () => {
+    failure = new Unanswered('nobody answers')
+
+    await ask()
+
+    expect(broken).toEqual([])
+  })
+
+  test('that is a bug is told, and statements go on without the answer', async () => {
+    const { place } = await known('t')
+    view.forget()
+    failure = new TypeError('a bug')
+
+    await ask()
+    await view.renewed(place)
+
+    expect(broken).toEqual([failure, failure, failure])
   })
 })

@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest'
 import { KeyColumns } from '../../../../../proxy-node/sql/key-columns.ts'
 import { keyText, pruneAccount } from '../../../../../proxy-node/topology/partition/account.ts'
-import { type Box, point } from '../../../../../proxy-node/topology/partition/boxes.ts'
 import type {
   ColumnKind,
   ColumnType,
 } from '../../../../../proxy-node/topology/partition/column-type.ts'
+import { type Box, point } from '../../../../../proxy-node/topology/partition/intervals.ts'
 import { TablePartitions } from '../../../../../proxy-node/topology/partition/table-partitions.ts'
 
 const typeOf = (kind: ColumnKind): ColumnType => ({

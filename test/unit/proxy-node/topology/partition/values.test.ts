@@ -124,7 +124,7 @@ describe('a parameter', () => {
     [[2], Buffer.from([0xf4, 0xff]), 'p5'],
     [[1], Buffer.from([0xf4]), 'p5'],
     [[1 | UNSIGNED], Buffer.from([0xf4]), 'p6'],
-    [[8 | UNSIGNED], long(-1n), 'p1'],
+    [[8 | UNSIGNED], long(-1n), 'none, so p0'],
     [[253], Buffer.from('\x0212'), 'p5'],
     [[246], Buffer.from('\x0212'), 'p5'],
     [[5], Buffer.from('0000000000002840', 'hex'), 'p5'],

@@ -1,38 +1,8 @@
 /**
- * Two small trackers over a statement's tokens: which parentheses hold a query, and whether the
- * statement ends with a locking clause. Hot path: see the rules. Source: proxy-routing.md §5.2, §5.5.
+ * Whether a statement ends with a locking clause, told by its tokens. Hot path: see the rules.
+ * Source: proxy-routing.md §5.5.
  */
 import { keyword, type Lexer, SIGN, TOKEN, WordTable } from './lexer.ts'
-
-const MAX_DEPTH = 31
-
-/**
- * A FROM belongs to a query or to a function, as in `extract(year from born)`. One bit a level of
- * parentheses; levels beyond the 31st count as functions.
- */
-export class QueryLevels {
-  private depth = 0
-  /** Bit n: level n holds a query. Level 0 does from the start. */
-  private bits = 1
-
-  get isQuery(): boolean {
-    return this.depth < MAX_DEPTH && (this.bits & (1 << this.depth)) !== 0
-  }
-
-  opened(): void {
-    this.depth += 1
-    if (this.depth < MAX_DEPTH) this.bits &= ~(1 << this.depth)
-  }
-
-  closed(): void {
-    if (this.depth > 0) this.depth -= 1
-  }
-
-  /** SELECT was met at the current level. */
-  query(): void {
-    if (this.depth < MAX_DEPTH) this.bits |= 1 << this.depth
-  }
-}
 
 const FOR = keyword('for')
 const UPDATE = keyword('update')
