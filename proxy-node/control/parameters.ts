@@ -25,6 +25,16 @@ export function parameterChanges(
     .sort((left, right) => (left.name < right.name ? -1 : 1))
 }
 
+/** Assignments of those of `wanted` that differ. */
+export function differing(
+  running: ReadonlyMap<string, string>,
+  wanted: ReadonlyMap<string, string>,
+): readonly Change[] {
+  return [...wanted]
+    .filter(([name, value]) => !isSame(name, running.get(name), value))
+    .map(([name, value]) => ({ name, value }))
+}
+
 /** Spelling of values that checksums and comparisons use: booleans and blanks in one way. */
 export function canonicalValue(name: string, value: string): string {
   const text = value.trim()

@@ -82,6 +82,28 @@ export function proxyCommand(
   ]
 }
 
+/**
+ * What the command line says of its OB clusters and ids, by parameter: a successor in a hot restart
+ * is started without it and goes by what is stored, OBProxy's too (ob_hot_upgrade_processor.cpp).
+ * Where it listens is left out: that is where it is asked.
+ */
+export function identityParameters(
+  { link, proxyId }: DesiredNode,
+  configUrl: string,
+): ReadonlyMap<string, string> {
+  return new Map([
+    ...('configUrl' in link
+      ? []
+      : ([
+          ['rootservice_cluster_name', link.obCluster],
+          ['rootservice_list', link.rootserviceList],
+        ] as const)),
+    ['obproxy_config_server_url', configUrl],
+    ['client_session_id_version', '2'],
+    ['proxy_id', String(proxyId)],
+  ])
+}
+
 /** Parameters that take effect at a start only. Values with a comma cannot be given that way. */
 function startParameters(parameters: DesiredNode['parameters']): [string, string][] {
   return Object.entries(parameters).filter(
