@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ApiError } from '../../infra/local/stack/api-client.ts'
 import { sha256Of } from '../../proxy-node/control/home.ts'
 import { DevStack, type NodeJson, type OperationJson, until } from '../support/dev-stack.ts'
-import { type Built, dropPackage, nextVersion, scripted } from '../support/packages.ts'
+import { type Built, dropPackage, nextVersion, scripted } from '../support/verb-suite.ts'
 
 const VERSION = '4.3.2.0-1'
 /** Nothing is watched: what goes wrong is in other tests. */
