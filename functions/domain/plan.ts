@@ -84,6 +84,7 @@ export const CHILD_TYPES = {
   'detach-balancer': 'offline-node',
   offline: 'offline-node',
   online: 'online-node',
+  'rotate-sys-password': 'refresh-node',
 } as const satisfies Partial<Record<OperationType, OperationType>>
 
 export type ClusterOperationType = keyof typeof CHILD_TYPES
@@ -99,6 +100,7 @@ export const UNDO_TYPES: Readonly<Partial<Record<ClusterOperationType, NodeOpera
   'change-parameters': 'refresh-node',
   offline: 'online-node',
   online: 'offline-node',
+  'rotate-sys-password': 'refresh-node',
 }
 
 const PLANS: Readonly<Record<OperationType, readonly StepName[]>> = {
@@ -117,6 +119,7 @@ const PLANS: Readonly<Record<OperationType, readonly StepName[]>> = {
   'detach-balancer': ['children', 'run', 'finish'],
   offline: ['children', 'run', 'finish'],
   online: ['children', 'run', 'finish'],
+  'rotate-sys-password': ['prepare', 'children', 'run', 'finish'],
   'create-node': ['reserve', 'install', 'start', 'verify', 'finish'],
   'delete-node': ['stop', 'uninstall', 'forget'],
   'start-node': ['start', 'verify', 'finish'],
@@ -141,9 +144,7 @@ function barePlanOf(type: OperationType, task: NodeTask | undefined): readonly S
     return ['reserve', 'install', 'finish']
   if (type === 'restart-node' && task?.bakeMs !== undefined)
     return ['baseline', 'restart', 'verify', 'bake', 'gate', 'finish']
-  // A change that needs a restart: stored first, in force with the new process.
-  if (type === 'refresh-node' && task?.way !== undefined)
-    return ['refresh', 'restart', 'verify', 'finish']
+  if (type === 'refresh-node') return refreshPlan(task)
   return PLANS[type]
 }
 
@@ -168,6 +169,18 @@ function balanced(
     if (cuts(name)) return ['deregister', 'drain-balancer', name]
     return name === 'verify' && comesIn ? [name, 'register'] : [name]
   })
+}
+
+function refreshPlan(task: NodeTask | undefined): readonly StepName[] {
+  const isWatched = task?.bakeMs !== undefined
+  return [
+    ...(isWatched ? (['baseline'] as const) : []),
+    'refresh',
+    // A change that needs a restart: stored first, in force with the new process.
+    ...(task?.way === undefined ? [] : (['restart', 'verify'] as const)),
+    ...(isWatched ? (['bake', 'gate'] as const) : []),
+    'finish',
+  ]
 }
 
 export function isClusterOperation(type: OperationType): type is ClusterOperationType {

@@ -5,6 +5,7 @@
 import type { NodeReport } from '#contract/report'
 import type { BalancerSpec } from './load-balancer.ts'
 import type {
+  AuditEvent,
   Cluster,
   ClusterBalancer,
   Host,
@@ -14,10 +15,15 @@ import type {
   OperationPhase,
   OperationType,
   Package,
+  ParameterDefinition,
+  ParameterHistoryEntry,
+  ParameterValue,
   Principal,
   Step,
 } from './model.ts'
+import type { ParameterEdit } from './parameters.ts'
 import type { Rollout } from './rollout.ts'
+import type { Period } from './store.ts'
 
 export type Page<T> = { readonly items: readonly T[]; readonly nextCursor: string | null }
 
@@ -102,6 +108,26 @@ export type OfflineInput = {
   readonly confirm?: string
 }
 
+export type ParametersInput = ParameterEdit & {
+  /** `rolling`: nodes are restarted, hot and wave by wave, when what is changed needs it. */
+  readonly restartPolicy: 'manual' | 'rolling'
+  readonly rollout?: Partial<Rollout>
+  /** Of the cluster; strong revision of If-Match. */
+  readonly revision: number
+}
+
+export type ParametersPage = Page<ParameterValue> & {
+  readonly parameterVersion: number
+  /** Names of nodes that have not said that they have that version. */
+  readonly nodesBehind: readonly string[]
+}
+
+export type DefinitionsPage = Page<ParameterDefinition> & {
+  /** The version that was asked for, and the one that they are of. */
+  readonly version: string
+  readonly definedFor: string
+}
+
 export type DeleteInput = {
   /** Must equal the name. */
   readonly confirm?: string
@@ -146,8 +172,33 @@ export type Plane = {
     ): Promise<Outcome<Cluster>>
     /** One that is not there is gone already. The default goes last. */
     unlink(asked: Asked, ref: string, obCluster: string): Promise<Outcome<null>>
+    /** Nodes that run get the new password of root@proxysys now, the others at their next start. */
+    rotateSysPassword(
+      asked: Asked,
+      ref: string,
+      secret: string | undefined,
+    ): Promise<Outcome<Cluster>>
     /** The token before opens on; nodes take the new one at their next start. */
     rotateConfigToken(asked: Asked, ref: string): Promise<Done<Cluster>>
+  }
+  readonly parameters: {
+    list(
+      ref: string,
+      page: PageRequest,
+      filter: { readonly search?: string; readonly isSet?: boolean },
+    ): Promise<ParametersPage>
+    /** Nodes that run are told, one before all others; what one refuses is taken back from all. */
+    change(asked: Asked, ref: string, input: ParametersInput): Promise<Outcome<Cluster>>
+    /** The newest first. */
+    history(
+      ref: string,
+      page: PageRequest,
+      filter: Period & { readonly name?: string },
+    ): Promise<Page<ParameterHistoryEntry>>
+    definitions(
+      page: PageRequest,
+      filter: { readonly version?: string; readonly search?: string },
+    ): Promise<DefinitionsPage>
   }
   readonly nodes: {
     list(page: PageRequest): Promise<Page<Node>>
@@ -207,6 +258,19 @@ export type Plane = {
     remove(asked: Asked, name: string, revision: number): Promise<Outcome<null>>
     /** The first, or the next; the one before opens on. */
     rotateToken(asked: Asked, name: string): Promise<Done<ObCluster>>
+  }
+  readonly audit: {
+    /** The newest first, from `to` back to `from`, 31 days at most; the last seven without them. */
+    list(
+      page: PageRequest,
+      filter: {
+        readonly from?: number
+        readonly to?: number
+        readonly target?: string
+        readonly actor?: string
+        readonly action?: string
+      },
+    ): Promise<Page<AuditEvent>>
   }
   readonly hosts: {
     list(page: PageRequest): Promise<Page<Host>>

@@ -13,6 +13,8 @@ import type {
   OperationPhase,
   OperationType,
   Package,
+  ParameterChange,
+  ParameterHistoryEntry,
   ProblemView,
   Step,
 } from './model.ts'
@@ -121,6 +123,9 @@ export type RootServicesRecord = Stored & {
 /** `version` counts writes here as in every record. */
 export type PackageRecord = Stored & Omit<Package, 'version'> & { readonly packageVersion: string }
 
+/** Parameter Store name of a password; made by the plane, which takes it along, or the caller's. */
+export type SysSecret = { readonly name: string; readonly isOurs: boolean }
+
 /** How a proxy is replaced by its successor. */
 export type Way = {
   readonly mode: 'hot' | 'force'
@@ -182,8 +187,13 @@ export type OperationRecord = Stored & {
   readonly nodesDone: number
   /** Absent: all nodes at once, nothing is put back. */
   readonly rollout?: RolloutState
-  /** Parameters before a change of them, for who puts them back. */
-  readonly parametersBefore?: Readonly<Record<string, string>>
+  /**
+   * What a change of parameters changes, for who puts it back, or tries it again. Why not all of those
+   * before it: they would take back what others have changed since.
+   */
+  readonly parameterChanges?: readonly ParameterChange[]
+  /** Names of the password of root@proxysys that is given up, and of the one that takes its place. */
+  readonly sysSecrets?: { readonly before: SysSecret; readonly after: SysSecret }
   /** What it did was put back, or is being. */
   readonly isUndone?: boolean
 }
@@ -238,6 +248,9 @@ export type WaveRecord = Stored & {
   readonly intentAt: number
   readonly sentAt: number | null
 }
+
+/** Grows by one with each change of a cluster's parameters; bounded as the cluster's parameters are. */
+export type ParameterHistoryRecord = Stored & ParameterHistoryEntry
 
 /** Which operation a command belongs to, for status events. */
 export type CommandRecord = Stored & {

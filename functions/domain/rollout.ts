@@ -50,6 +50,13 @@ export const ONE_BY_ONE: Rollout = {
   maxUnavailable: 1,
 }
 
+/** Of what takes effect without a restart: one node shows whether it does, then all others at once. */
+export const LIVE_CHANGE: Rollout = {
+  ...ALL_AT_ONCE,
+  canary: 1,
+  onFailure: 'rollback',
+}
+
 export type RolloutState = {
   readonly rollout: Rollout
   /** Positions of tasks, wave by wave. */

@@ -1,6 +1,6 @@
 /** What is done to a cluster itself on the way of its operation. */
 import { configTokenSecretOf } from '../domain/names.ts'
-import type { ClusterRecord, OperationRecord } from '../domain/record.ts'
+import type { ClusterRecord, OperationRecord, SysSecret } from '../domain/record.ts'
 import { put, type Store } from '../domain/store.ts'
 import type { Ending } from './ending.ts'
 import type { EngineDeps } from './ports.ts'
@@ -14,6 +14,41 @@ export async function giveToken(
   const secret = configTokenSecretOf(cluster.name, 1)
   const live = [await secrets.generateToken(secret)]
   await store.commit([put('cluster', { ...cluster, configToken: { secret, number: 1, live } })])
+}
+
+/** The password that takes the place of another, made before anything names it; a name that is in place was made. */
+export async function giveSysPassword(
+  { store, secrets }: EngineDeps,
+  cluster: ClusterRecord,
+  { sysSecrets }: OperationRecord,
+): Promise<void> {
+  const after = sysSecrets?.after
+  if (after === undefined || cluster.spec.sysPasswordSecret === after.name) return
+  if (after.isOurs) await secrets.generatePassword(after.name)
+  await store.commit([put('cluster', withSysSecret(cluster, after))])
+}
+
+export function withSysSecret(cluster: ClusterRecord, { name, isOurs }: SysSecret): ClusterRecord {
+  return {
+    ...cluster,
+    spec: { ...cluster.spec, sysPasswordSecret: name },
+    isSysPasswordOurs: isOurs,
+  }
+}
+
+/**
+ * Forgets the password that no node has any more: the old one once all have the new, the new one once
+ * all are back at the old. While both may be in use, both are kept.
+ */
+export async function dropSysPassword(
+  { secrets }: EngineDeps,
+  { sysSecrets }: OperationRecord,
+  phase: 'SUCCEEDED' | 'FAILED' | 'CANCELLED' | 'ROLLED_BACK',
+): Promise<void> {
+  if (sysSecrets === undefined) return
+  const { before, after } = sysSecrets
+  if (phase === 'SUCCEEDED' && before.isOurs) await secrets.remove(before.name)
+  if (phase === 'ROLLED_BACK' && after.isOurs) await secrets.remove(after.name)
 }
 
 /** Of a token that counts, and of the one before. */

@@ -14,7 +14,14 @@ import type {
 } from '../domain/record.ts'
 import { type Change, Conflict, put, remove } from '../domain/store.ts'
 import { childrenOf, openChildren } from './children.ts'
-import { giveToken, tokenSecretsOf, withoutBalancer, withVersion } from './cluster-steps.ts'
+import {
+  dropSysPassword,
+  giveSysPassword,
+  giveToken,
+  tokenSecretsOf,
+  withoutBalancer,
+  withVersion,
+} from './cluster-steps.ts'
 import { beginStep, type Ending, endOf, endStep, releaseCluster, workDone } from './ending.ts'
 import { hasEnded, membersOf } from './member.ts'
 import { endMember } from './node-steps.ts'
@@ -206,7 +213,9 @@ export class Engine {
       const undo = toUndo(operation, children)
       if (undo.length > 0) {
         const cluster = await this.deps.store.get('cluster', { id: operation.clusterId })
-        await this.deps.store.commit(beginUndo(operation, cluster, undo, error))
+        await this.deps.store.commit(
+          beginUndo(operation, cluster, { undo, error, now: this.now() }),
+        )
         return AGAIN
       }
       return this.endCluster(operation, { phase: 'FAILED', error, now: this.now() })
@@ -223,7 +232,7 @@ export class Engine {
   }
 
   private async localStep(operation: OperationRecord, name: StepName): Promise<void> {
-    const { store, secrets } = this.deps
+    const { store } = this.deps
     const cluster = await store.get('cluster', { id: operation.clusterId })
     if (name === 'finish') return void (await this.endCluster(operation, succeeded(this.now())))
     if (name === 'forget') return this.forgetCluster(operation)
@@ -231,12 +240,16 @@ export class Engine {
       const error = { code: 'not-found', detail: 'the cluster is gone' }
       return void (await this.endCluster(operation, { phase: 'FAILED', error, now: this.now() }))
     }
-    if (name === 'prepare' && cluster.isSysPasswordOurs)
-      await secrets.generatePassword(cluster.spec.sysPasswordSecret)
-    if (name === 'prepare' && cluster.spec.workMode === 'CONFIG_URL')
-      await giveToken(this.deps, cluster)
+    if (name === 'prepare') await this.prepare(operation, cluster)
     if (name === 'children') await openChildren(store, operation, cluster.name, this.now())
     await this.pass(operation, null)
+  }
+
+  private async prepare(operation: OperationRecord, cluster: ClusterRecord): Promise<void> {
+    if (operation.sysSecrets !== undefined) return giveSysPassword(this.deps, cluster, operation)
+    if (cluster.isSysPasswordOurs)
+      await this.deps.secrets.generatePassword(cluster.spec.sysPasswordSecret)
+    if (cluster.spec.workMode === 'CONFIG_URL') await giveToken(this.deps, cluster)
   }
 
   private async pass(operation: OperationRecord, output: string | null): Promise<void> {
@@ -259,6 +272,7 @@ export class Engine {
 
   private async endCluster(operation: OperationRecord, ending: Ending): Promise<Turn> {
     const { store } = this.deps
+    await dropSysPassword(this.deps, operation, ending.phase)
     const [cluster, work] = await Promise.all([
       store.get('cluster', { id: operation.clusterId }),
       store.get('work', { operationId: operation.id }),

@@ -54,11 +54,6 @@ export function affected(
   })
 }
 
-/** It has not said that it has the cluster's parameters. */
-export function isBehind({ cluster, reports }: ClusterPicture, { id }: NodeRecord): boolean {
-  return reports.get(id)?.report.parameterVersion !== cluster.parameterVersion
-}
-
 /** The nodes that `refs` names, all without it. @throws Problem validation-failed */
 export function chosen(
   picture: ClusterPicture,
@@ -80,6 +75,11 @@ export function chosen(
   if (errors.length > 0)
     throw new Problem('validation-failed', 'some nodes are not of this cluster', { errors })
   return [...found.values()]
+}
+
+/** `orders-2` before `orders-10`. */
+export function byName({ name: left }: NodeRecord, { name: right }: NodeRecord): number {
+  return left.length - right.length || (left < right ? -1 : 1)
 }
 
 export function taskOf(node: NodeRecord, skipHostWork = false): NodeTask {

@@ -25,6 +25,7 @@ import { type Decision, mutate, type PlaneDeps } from './context.ts'
 import { packagesOf, refOf } from './packages.ts'
 import {
   affected,
+  byName,
   chosen,
   held,
   newOperation,
@@ -206,17 +207,7 @@ function onFleet(
   const now = deps.clock.now()
   const rollout = rolloutOf(mode, input)
   requireConfirmed(cluster.name, rollout, nodes.length, input.confirm)
-  const state: RolloutState = {
-    rollout,
-    waves: wavesOf(
-      nodes.map(({ id, idc }) => ({
-        idc,
-        clients: picture.reports.get(id)?.report.clientConnections ?? null,
-      })),
-      rollout,
-    ),
-    undo: null,
-  }
+  const state = rolloutState(picture, nodes, rollout)
   const tasks = nodes.map((node, at): NodeTask => {
     const wanted = packages?.get(node.id)
     return {
@@ -236,9 +227,17 @@ function onFleet(
   return { kind: 'accept', operation, changes: [put('cluster', held(cluster, operation, now))] }
 }
 
-/** `orders-2` before `orders-10`. */
-function byName({ name: left }: NodeRecord, { name: right }: NodeRecord): number {
-  return left.length - right.length || (left < right ? -1 : 1)
+/** How a fleet of `nodes` is gone through: by what the nodes have said of their clients. */
+export function rolloutState(
+  { reports }: ClusterPicture,
+  nodes: readonly NodeRecord[],
+  rollout: Rollout,
+): RolloutState {
+  const placed = nodes.map(({ id, idc }) => ({
+    idc,
+    clients: reports.get(id)?.report.clientConnections ?? null,
+  }))
+  return { rollout, waves: wavesOf(placed, rollout), undo: null }
 }
 
 /** Forced, nodes are taken one after the other and none is watched: whoever cuts clients is in a hurry. */

@@ -1,5 +1,6 @@
 /** What is done to the nodes of a proxy cluster: add, start, stop, restart, upgrade, refresh. */
 import { createRoute, z } from '@hono/zod-openapi'
+import { secretReferenceSchema } from '#contract/node-state'
 import type { Cluster } from '../domain/model.ts'
 import type { Outcome, Plane } from '../domain/plane.ts'
 import type { AppContext } from '../middleware/env.ts'
@@ -59,6 +60,21 @@ function action<T extends z.ZodType>(
 const restartNodesSchema = z.strictObject({ ...nodesSchema.shape, ...replaceSchema.shape })
 const upgradeNodesSchema = z.strictObject({ ...restartNodesSchema.shape, version: versionSchema })
 
+const rotateSysPassword = createRoute({
+  ...named('rotateSysPassword', 'Replace the password of root@proxysys'),
+  parameters: [KEY_REQUIRED],
+  method: 'post',
+  path: '/{ref}/rotate-sys-password',
+  description:
+    'Nodes that run get the new password now, one first; stopped ones at their next start. With `sysPasswordSecret` it is the one under that name, otherwise the plane makes one. No password is ever in a request or an answer.',
+  request: {
+    params: refParams,
+    query: nothingSchema,
+    ...body(z.strictObject({ sysPasswordSecret: secretReferenceSchema.optional() }), false),
+  },
+  responses: changed,
+})
+
 const start = action('start', nodesSchema, {
   description: 'Starts stopped nodes, all or those named.',
 })
@@ -105,6 +121,12 @@ export function clusterActions({ clusters }: Plane) {
       const { nodes: chosen, version, ...rest } = c.req.valid('json')
       const input = { ...chosenNodes({ nodes: chosen }), ...replaceInput(rest), version }
       return settled(c, await clusters.upgrade(askedOf(c, input), c.req.valid('param').ref, input))
+    })
+    .openapi(rotateSysPassword, async c => {
+      const input = c.req.valid('json') ?? {}
+      const { ref } = c.req.valid('param')
+      const { sysPasswordSecret } = input
+      return settled(c, await clusters.rotateSysPassword(askedOf(c, input), ref, sysPasswordSecret))
     })
     .openapi(refresh, async c => {
       const input = chosenNodes(nodesSchema.parse(c.req.valid('json')))

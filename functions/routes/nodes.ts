@@ -96,6 +96,10 @@ export const nodeSchema = z
       heldBy: holdSchema.nullable(),
       offline: offlineSchema.nullable(),
       conditions: z.array(conditionSchema),
+      isBehind: z.boolean().openapi({
+        description:
+          'It has not said that it has its cluster’s newest parameters. One that runs gets them by `refresh`, any other at its start.',
+      }),
       report: reportSchema.nullable(),
     }),
   })
@@ -142,6 +146,7 @@ export function nodeJson(node: Node): z.infer<typeof nodeSchema> {
       heldBy: node.heldBy,
       offline: node.offline === null ? null : offlineJson(node.offline),
       conditions: conditionsJson(node.conditions),
+      isBehind: node.isBehind,
       report: report === null ? null : reportJson(report),
     },
   }

@@ -4,7 +4,7 @@
  * (PL3, ssm-run-command.md §9). There is no "run this shell".
  */
 import { z } from 'zod'
-import { desiredNodeSchema } from './node-state.ts'
+import { desiredNodeSchema, secretReferenceSchema } from './node-state.ts'
 
 /** Version of the order's shape; a node reads this one and the one before it (PL6). */
 export const ORDER_SCHEMA = 1
@@ -43,6 +43,13 @@ export const packageRefSchema = z.object({
 
 export type PackageRef = z.infer<typeof packageRefSchema>
 
+const probeSchema = z.object({
+  /** `user@tenant`. */
+  user: z.string().regex(/^[^#\s]{1,128}$/, 'user@tenant, without the OB cluster'),
+  passwordSecret: secretReferenceSchema,
+  cluster: z.string().regex(/^[^#\s]{1,128}$/, 'name of an OB cluster'),
+})
+
 export const orderEntrySchema = z.object({
   /** The child operation of this node. */
   operationId: z.string().min(1).max(60),
@@ -66,6 +73,8 @@ export const orderEntrySchema = z.object({
   drainSec: z.int().min(0).max(86_400).optional(),
   /** For drain: done when no more clients than these are left. */
   maxClients: z.int().min(0).optional(),
+  /** For check: logins to try through the proxy, one for each OB cluster that is to be reached. */
+  probe: z.array(probeSchema).max(8).optional(),
 })
 
 export type OrderEntry = z.infer<typeof orderEntrySchema>

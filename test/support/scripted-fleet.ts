@@ -11,6 +11,7 @@ import {
   type VerbResult,
 } from '#contract/command'
 import type { DesiredNode } from '#contract/node-state'
+import { PARAMETERS } from '#contract/parameters'
 import type { Clock, Queue } from '../../functions/domain/clock.ts'
 import type { Plane } from '../../functions/domain/plane.ts'
 import type {
@@ -64,6 +65,13 @@ type ScriptedHost = {
   parameterVersion: number | null
   /** Clients that it reports. */
   clients: number | null
+  /** What it has stored, and what its process has started with. */
+  parameters: Readonly<Record<string, string>>
+  inForce: Readonly<Record<string, string>>
+  /** `name=value` that its proxy does not take. */
+  readonly refuses: Set<string>
+  /** Name of the password that it was told last. */
+  sysPasswordSecret: string | null
   /** Verbs that fail, whatever else works. */
   readonly failing: Set<Verb>
   /** What it answers to a check; the first as long as nothing was replaced, the second then. */
@@ -123,6 +131,10 @@ export class ScriptedFleet {
         backup: null,
         parameterVersion: null,
         clients: null,
+        parameters: {},
+        inForce: {},
+        refuses: new Set(),
+        sysPasswordSecret: null,
         failing: new Set(),
         checks: [{ ready: true }, { ready: true }],
         isReplaced: false,
@@ -258,6 +270,15 @@ export class ScriptedFleet {
       host.ledger.set(key, failure)
       return failure
     }
+    if (refusesAny(host, verb, entry)) {
+      const failure = line({
+        ok: false,
+        code: 'node.parameter-refused',
+        message: 'it takes it not',
+      })
+      host.ledger.set(key, failure)
+      return failure
+    }
     const facts = this.act(host, verb, entry)
     const result = line({ ok: true, facts: facts ?? { status: host.status } })
     host.ledger.set(key, result)
@@ -279,8 +300,11 @@ export class ScriptedFleet {
       host.backup = null
       host.isReplaced = false
     }
-    if (desired !== undefined) host.version = desired.version
-    if (WITH_PARAMETERS.includes(verb)) host.parameterVersion = desired?.parameterVersion ?? null
+    if (desired !== undefined) {
+      host.version = desired.version
+      host.sysPasswordSecret = desired.sysPasswordSecret
+    }
+    if (WITH_PARAMETERS.includes(verb)) takeParameters(host, verb, desired)
     return verb === 'check' ? host.checks[host.isReplaced ? 1 : 0] : null
   }
 
@@ -304,8 +328,29 @@ export class ScriptedFleet {
       parameterChecksum: null,
       linkChecksum: null,
       clientConnections: host.clients,
+      pendingRestart: pendingOn(host),
     })
   }
+}
+
+function takeParameters(host: ScriptedHost, verb: Verb, desired: DesiredNode | undefined): void {
+  host.parameterVersion = desired?.parameterVersion ?? null
+  host.parameters = desired?.parameters ?? {}
+  if (verb !== 'refresh') host.inForce = host.parameters
+}
+
+function refusesAny({ refuses }: ScriptedHost, verb: Verb, { desired }: OrderEntry): boolean {
+  if (!WITH_PARAMETERS.includes(verb)) return false
+  return Object.entries(desired?.parameters ?? {}).some(([name, value]) =>
+    refuses.has(`${name}=${value}`),
+  )
+}
+
+function pendingOn({ parameters, inForce }: ScriptedHost): string[] {
+  return [...new Set([...Object.keys(parameters), ...Object.keys(inForce)])]
+    .filter(name => parameters[name] !== inForce[name])
+    .filter(name => PARAMETERS.get(name)?.needsRestart === true)
+    .sort()
 }
 
 export function hostId(index: number): string {
