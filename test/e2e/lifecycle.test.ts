@@ -2,12 +2,11 @@
  * Restart and upgrade of a fleet as a user has them, over HTTP, the DynamoDB API and Run Command, on real
  * proxy processes: hot, wave by wave, with clients that hold transactions open meanwhile, and back.
  */
-import { copyFileSync, readFileSync, statSync } from 'node:fs'
-import { basename, join } from 'node:path'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import type { Connection, RowDataPacket } from 'mysql2/promise'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ApiError } from '../../infra/local/stack/api-client.ts'
-import { sha256Of } from '../../proxy-node/control/home.ts'
 import { DevStack, type NodeJson, type OperationJson, until } from '../support/dev-stack.ts'
 import { type Built, dropPackage, nextVersion, scripted } from '../support/verb-suite.ts'
 
@@ -31,14 +30,8 @@ afterAll(async () => {
 /** Hosts of the stack can fetch it, and the plane knows it. */
 async function offered(built: Built): Promise<string> {
   packages.push(built)
-  const fileName = basename(built.file)
-  copyFileSync(built.file, join(stack.home, 'packages', fileName))
-  await stack.api.post('/packages', {
-    fileName,
-    sha256: await sha256Of(built.file),
-    sizeBytes: statSync(built.file).size,
-    url: `spool:${fileName}`,
-  })
+  const { code, text } = await stack.command('package', built.file)
+  if (code !== 0) throw new Error(text)
   return built.version
 }
 
