@@ -8,6 +8,7 @@ import type { Connection, RowDataPacket } from 'mysql2/promise'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ApiError } from '../../infra/local/stack/api-client.ts'
 import { DevStack, type NodeJson, type OperationJson, until } from '../support/dev-stack.ts'
+import { PooledLoad } from '../support/pooled-load.ts'
 import { type Built, dropPackage, nextVersion, scripted } from '../support/verb-suite.ts'
 
 const VERSION = '4.3.2.0-1'
@@ -131,8 +132,9 @@ describe('a hot restart of all nodes', () => {
   })
 })
 
+let next = ''
+
 describe('an upgrade', () => {
-  let next = ''
   let upgrade = ''
 
   test('of all nodes is hot and rolling, and the clients inside transactions do not notice', async () => {
@@ -218,6 +220,44 @@ describe('the password of root@proxysys', () => {
     expect(await ended('/clusters/demo/restart', { mode: 'hot', rollout: QUICK })).toMatchObject({
       phase: 'SUCCEEDED',
     })
+  })
+})
+
+describe('an upgrade behind a load balancer', () => {
+  test('under 200 pooled clients loses and repeats nothing, and refuses no login', async () => {
+    const { address: place, targetGroupArn, targetBy } = stack.dev.loadBalancer
+    const [address = ''] = place.split(':')
+    next ||= await offered(nextVersion())
+    const attached = await stack.api.put(
+      '/clusters/demo/load-balancer',
+      { kind: 'target-group', targetGroupArn, targetBy },
+      { 'if-match': '*' },
+    )
+    expect(await stack.ended((attached.body as OperationJson).id)).toMatchObject({
+      phase: 'SUCCEEDED',
+    })
+    const first = await stack.login(address)
+    await first.query('create table pooled (id varchar(40) primary key)')
+    first.destroy()
+    const load = new PooledLoad(() => stack.login(address), 'pooled')
+    load.begin(200, 1_000)
+    await until('all clients are at work', () => load.committed.size > 200)
+
+    const operation = await ended('/clusters/demo/upgrade', { version: next, rollout: QUICK })
+    await load.end()
+
+    expect(operation).toMatchObject({ phase: 'SUCCEEDED', error: null })
+    expect(load.refusedLogins).toEqual([])
+    expect(load.cut).toEqual([])
+    expect(load.unknown).toEqual([])
+    const reader = await stack.login(address)
+    const [rows] = await reader.query<RowDataPacket[]>('select id from pooled')
+    reader.destroy()
+    expect(rows.map(row => String(row['id'])).sort()).toEqual([...load.committed].sort())
+    console.log(
+      `${load.committed.size} transactions of 200 clients; closed while idle: ${load.closedIdle}, told at their next statement: ${load.toldAtNext}`,
+    )
+    await reported(next)
   })
 })
 
