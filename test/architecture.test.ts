@@ -111,6 +111,9 @@ const MATRIX: Record<string, readonly string[]> = {
 /** The local init reads environment files as systemd does, and shares no code with the node. */
 const FORMS_OF_TWO: ReadonlySet<string> = new Set([String.raw`/^(["'])(.*)\1$/`])
 
+/** The reference that proxy-node is tried beside: one mistake must not be in both. */
+const STAND_IN = 'test/support/reference-obproxy'
+
 type Rule = {
   readonly rule: string
   readonly pattern: RegExp
@@ -193,7 +196,7 @@ function layerOf(path: string): string {
 }
 
 function importsOf(path: string): string[] {
-  return [...textOf(path).matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)].map(
+  return [...textOf(path).matchAll(/(?<![.\w])(?:from|import)\s*\(?\s*'([^']+)'/g)].map(
     match => match[1] ?? '',
   )
 }
@@ -257,6 +260,16 @@ describe('architecture', () => {
 
     expect(twice).toEqual([])
   })
+
+  test.each(sources(STAND_IN))(
+    '%s shares no code: it imports its own folder and what the platform brings',
+    path => {
+      const isOwn = (specifier: string) =>
+        /^(?:node|bun):/.test(specifier) || /^\.\/[\w-]+\.ts$/.test(specifier)
+
+      expect(importsOf(path).filter(specifier => !isOwn(specifier))).toEqual([])
+    },
+  )
 
   test('no file re-exports another', () => {
     const offenders = FILES.filter(path =>
