@@ -22,6 +22,7 @@ import { install } from './install.ts'
 import { storedResult, storeResult } from './ledger.ts'
 import { whileLocked } from './lock.ts'
 import { desiredOf, type NodeMemory, placeOf, readMemory, writeMemory } from './node-file.ts'
+import { probe } from './probe.ts'
 import { report } from './report.ts'
 import { restart } from './restart.ts'
 import { type Facts, failureOf } from './result.ts'
@@ -95,7 +96,9 @@ async function onceOnly(order: Order, entry: OrderEntry, host: Host): Promise<Ve
     return earlier
   }
   const memory = readMemory(paths)
-  admit(order, entry, memory.fence, host.clock.now())
+  // Who only looks gets in nobody's way, and has no lock that a fence would come from.
+  const fence = order.verb === 'probe' ? 0 : memory.fence
+  admit(order, entry, fence, host.clock.now())
   const result = await attempt(order.verb, entry, memory, host)
   // Nothing that the ledger should know: after the boot the same order is carried out.
   if (!result.ok && (await host.init.isGoingDown()))
@@ -195,6 +198,7 @@ async function perform(
 ): Promise<Facts> {
   if (verb === 'status') return status(before, host)
   if (verb === 'report') return report(host)
+  if (verb === 'probe') return probe(entry, host)
   const { leaves, act } = CHANGES[verb]
   const given = entry.desired ?? desiredOf(before, verb)
   // The verb is the state: a stopped node stays stopped at the next boot, whatever was planned.
