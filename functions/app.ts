@@ -14,6 +14,7 @@ import { linkRoutes } from './routes/links.ts'
 import { nodeRoutes } from './routes/nodes.ts'
 import { operationRoutes } from './routes/operations.ts'
 import { hostRoutes, obClusterRoutes, packageRoutes } from './routes/registry.ts'
+import { takeOverRoutes } from './routes/take-over.ts'
 
 export type AppDeps = {
   readonly plane: Plane
@@ -62,6 +63,7 @@ export function createApp({ plane, tokenSha256, newRequestId, log }: AppDeps) {
   app.use(jsonOnlyMiddleware)
   app.route('/v1/clusters', clusterRoutes(plane))
   app.route('/v1/clusters', clusterActions(plane))
+  app.route('/v1/clusters', takeOverRoutes(plane))
   app.route('/v1/clusters', linkRoutes(plane))
   app.route('/v1/nodes', nodeRoutes(plane))
   app.route('/v1/operations', operationRoutes(plane))

@@ -19,6 +19,8 @@ export type StepName =
   | 'bake'
   | 'gate'
   | 'uninstall'
+  | 'probe'
+  | 'judge'
   | 'verify'
   | 'forget'
   | 'finish'
@@ -54,6 +56,8 @@ export const STEP_RULES: Readonly<Record<StepName, StepRule>> = {
   bake: { kind: 'timer' },
   gate: { kind: 'remote', verb: 'check', deadlineMs: 4 * MINUTE_MS },
   uninstall: { kind: 'remote', verb: 'uninstall', deadlineMs: 6 * MINUTE_MS },
+  probe: { kind: 'remote', verb: 'probe', deadlineMs: 4 * MINUTE_MS },
+  judge: { kind: 'local', isLast: false },
   verify: { kind: 'watch', verb: 'status', deadlineMs: 4 * MINUTE_MS },
   forget: { kind: 'local', isLast: true },
   finish: { kind: 'local', isLast: true },
@@ -73,6 +77,7 @@ export const CHILD_TYPES = {
   'change-links': 'refresh-node',
   'change-parameters': 'refresh-node',
   'rotate-sys-password': 'refresh-node',
+  'precheck-take-over': 'probe-host',
 } as const satisfies Partial<Record<OperationType, OperationType>>
 
 export type ClusterOperationType = keyof typeof CHILD_TYPES
@@ -102,6 +107,7 @@ const PLANS: Readonly<Record<OperationType, readonly StepName[]>> = {
   'change-links': ['children', 'run', 'finish'],
   'change-parameters': ['children', 'run', 'finish'],
   'rotate-sys-password': ['prepare', 'children', 'run', 'finish'],
+  'precheck-take-over': ['children', 'run', 'finish'],
   'create-node': ['reserve', 'install', 'start', 'verify', 'finish'],
   'delete-node': ['stop', 'uninstall', 'forget'],
   'start-node': ['start', 'verify', 'finish'],
@@ -110,6 +116,7 @@ const PLANS: Readonly<Record<OperationType, readonly StepName[]>> = {
   'upgrade-node': ['baseline', 'upgrade', 'verify', 'bake', 'gate', 'finish'],
   'revert-node': ['revert', 'verify', 'finish'],
   'refresh-node': ['refresh', 'finish'],
+  'probe-host': ['probe', 'judge', 'finish'],
 }
 
 /** Steps of an operation; of a node's operation they depend on its task. */
@@ -134,8 +141,8 @@ export function wantedStatus(type: OperationType): 'RUNNING' | 'STOPPED' {
   return type === 'stop-node' || type === 'delete-node' ? 'STOPPED' : 'RUNNING'
 }
 
-/** Status that an operation gives a node while it holds it. */
-export const HELD_STATUS: Readonly<Record<NodeOperationType, NodeStatus>> = {
+/** Status that an operation gives a node while it holds it; one that looks only holds none. */
+export const HELD_STATUS: Readonly<Record<Exclude<NodeOperationType, 'probe-host'>, NodeStatus>> = {
   'create-node': 'CREATING',
   'delete-node': 'DELETING',
   'start-node': 'STARTING',

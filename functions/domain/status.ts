@@ -36,7 +36,8 @@ export function permission(request: NodeRequest, status: NodeStatus): Permission
 
 export function nodeStatus(node: NodeRecord, report: ReportRecord | null, now: number): NodeStatus {
   const type = node.hold?.type
-  if (type !== undefined && !isClusterOperation(type)) return HELD_STATUS[type]
+  if (type !== undefined && !isClusterOperation(type) && type !== 'probe-host')
+    return HELD_STATUS[type]
   if (report === null || isStale(report, now)) return 'UNAVAILABLE'
   return report.report.status
 }

@@ -17,6 +17,7 @@ import type {
   ProxyIdRecord,
   ReportRecord,
   RequestRecord,
+  ResultRecord,
   RootServicesRecord,
   StepRecord,
   WaveRecord,
@@ -37,6 +38,7 @@ export type Records = {
   readonly packageName: NameRecord
   readonly operation: OperationRecord
   readonly step: StepRecord
+  readonly result: ResultRecord
   readonly wave: WaveRecord
   readonly work: WorkRecord
   readonly command: CommandRecord
@@ -60,6 +62,7 @@ type KeyFields = {
   readonly packageName: 'name'
   readonly operation: 'id'
   readonly step: 'operationId' | 'n'
+  readonly result: 'operationId'
   readonly wave: 'operationId' | 'n'
   readonly work: 'operationId'
   readonly command: 'commandId'

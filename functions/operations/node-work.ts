@@ -13,7 +13,7 @@ import type { OperationRecord, StepRecord, WaveRecord } from '../domain/record.t
 import type { Invocation, SendOutcome } from '../domain/remote.ts'
 import { put } from '../domain/store.ts'
 import { beginStep } from './ending.ts'
-import { hasBegun, hasEnded, isInFlight, type Member, membersOf } from './member.ts'
+import { hasBegun, hasEnded, hostIdOf, isInFlight, type Member, membersOf } from './member.ts'
 import { endMember, passStep, runLocalStep } from './node-steps.ts'
 import type { EngineDeps } from './ports.ts'
 import { MOST_MS, soonest, type Turn } from './turn.ts'
@@ -95,7 +95,7 @@ export class NodeWork {
     if (drive.driver.phase === 'CANCELLING') await this.callOff(wave, invocations)
     let isChanged = false
     for (const member of carried) {
-      const hostId = member.node?.hostId ?? ''
+      const hostId = hostIdOf(member) ?? ''
       isChanged = (await this.settle(member, wave, invocations.get(hostId))) || isChanged
     }
     return isChanged ? AGAIN : { kind: 'wait', delayMs: this.pollAfter(wave) }
@@ -227,7 +227,7 @@ export class NodeWork {
       if (error !== null) await this.fail(member, error)
       return true
     }
-    if (member.node === null) {
+    if (hostIdOf(member) === null) {
       await this.fail(member, { code: 'not-found', detail: 'the node is gone' })
       return true
     }
@@ -291,10 +291,10 @@ export class NodeWork {
     const delays = later.map(({ step }) => Math.max(0, (step?.notBefore ?? 0) - now))
     const rest: Turn = { kind: 'wait', delayMs: Math.min(MOST_MS, ...delays) }
     if (ready.length === 0) return rest
-    const online = await this.deps.runCommand.online(ready.map(({ node }) => node?.hostId ?? ''))
+    const online = await this.deps.runCommand.online(ready.map(member => hostIdOf(member) ?? ''))
     const sendable = ready.flatMap((member): Sendable[] => {
       const verb = verbOf(member)
-      return verb !== null && online.has(member.node?.hostId ?? '') ? [{ member, verb }] : []
+      return verb !== null && online.has(hostIdOf(member) ?? '') ? [{ member, verb }] : []
     })
     if (drive.source === null || sendable.length === 0)
       return soonest([rest, { kind: 'wait', delayMs: OFFLINE_MS }])

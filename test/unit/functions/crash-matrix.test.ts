@@ -6,6 +6,7 @@
 import { describe, expect, test } from 'vitest'
 import type { OperationPhase } from '../../../functions/domain/model.ts'
 import { INTERRUPTIONS, interrupted, type Kind } from '../../support/interruption.ts'
+import { hostId } from '../../support/scripted-fleet.ts'
 import { ASKED, ScriptedPlane } from '../../support/scripted-plane.ts'
 
 const NEXT = '4.3.3.0-7'
@@ -111,6 +112,14 @@ const STORIES: Readonly<Record<string, Story>> = {
         await all.fleet.report(host, id, null)
       }
       return all.accepted(all.plane.clusters.refresh(ASKED, 'c', {}))
+    },
+  },
+  'look at hosts before a take-over': {
+    begin: async all => {
+      await all.running('c', [1])
+      const hosts = [1, 2].map(index => ({ host: hostId(index) }))
+      const input = { hosts, acceptParameterChanges: false }
+      return all.accepted(all.plane.clusters.precheckTakeOver(ASKED, 'c', input))
     },
   },
   'replace the password of root@proxysys': {
