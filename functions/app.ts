@@ -13,6 +13,7 @@ import { clusterRoutes } from './routes/clusters.ts'
 import { linkRoutes } from './routes/links.ts'
 import { nodeRoutes } from './routes/nodes.ts'
 import { operationRoutes } from './routes/operations.ts'
+import { definitionRoutes, parameterRoutes } from './routes/parameters.ts'
 import { hostRoutes, obClusterRoutes, packageRoutes } from './routes/registry.ts'
 import { takeOverRoutes } from './routes/take-over.ts'
 
@@ -65,6 +66,8 @@ export function createApp({ plane, tokenSha256, newRequestId, log }: AppDeps) {
   app.route('/v1/clusters', clusterActions(plane))
   app.route('/v1/clusters', takeOverRoutes(plane))
   app.route('/v1/clusters', linkRoutes(plane))
+  app.route('/v1/clusters', parameterRoutes(plane))
+  app.route('/v1/parameter-definitions', definitionRoutes(plane))
   app.route('/v1/nodes', nodeRoutes(plane))
   app.route('/v1/operations', operationRoutes(plane))
   app.route('/v1/ob-clusters', obClusterRoutes(plane))

@@ -4,6 +4,7 @@
  * Source: management.md §1, management-beyond.md §3-§4, decisions PL1-PL11.
  */
 import type { PackageRef } from '#contract/command'
+import type { Parameter } from '#contract/parameters'
 import type { NodeReport } from '#contract/report'
 
 /** Version of every stored item; N-1 is read (PL6). */
@@ -67,6 +68,10 @@ export type Cluster = {
   readonly heldBy: Hold | null
   /** Computed from nodes and holder, never stored. */
   readonly phase: ClusterPhase
+  /** Nodes that run without the cluster's newest parameters. */
+  readonly nodesToRefresh: number
+  /** Parameters that wait for a restart of some node, by name. */
+  readonly pendingRestart: readonly string[]
   readonly conditions: readonly Condition[]
   /** As the specification names them, by host. */
   readonly nodes: readonly {
@@ -113,8 +118,48 @@ export type Node = {
   readonly status: NodeStatus
   readonly heldBy: Hold | null
   readonly conditions: readonly Condition[]
+  /** It has not said that it has its cluster's newest parameters. */
+  readonly isBehind: boolean
   /** The newest report (PL9), null before the first. */
   readonly report: (NodeReport & { readonly receivedAt: number }) | null
+}
+
+/** One parameter of a change; null: not set, so that its default counts. */
+export type ParameterChange = {
+  readonly name: string
+  readonly before: string | null
+  readonly after: string | null
+}
+
+export type ParameterHistoryEntry = {
+  readonly id: string
+  readonly clusterId: string
+  readonly at: number
+  readonly actor: string
+  /** Null: no node ran, it was done at once. */
+  readonly operationId: string | null
+  /** An operation has put back what it had changed. */
+  readonly isReturn: boolean
+  readonly changes: readonly ParameterChange[]
+}
+
+/** What is known of a parameter, whatever its value. */
+export type ParameterDefinition = Pick<
+  Parameter,
+  'name' | 'type' | 'default' | 'range' | 'needsRestart' | 'takesEffect' | 'meaning'
+> & {
+  /** Of a text that is one of a few words; null: any of its type and range. */
+  readonly allowed: readonly string[] | null
+  /** No cluster's to set: each node's place says it, it is an order, or a secret. */
+  readonly readOnly: boolean
+}
+
+export type ParameterValue = ParameterDefinition & {
+  /** What is wanted, the default unless it is set; null: not a cluster's to say. */
+  readonly value: string | null
+  readonly isSet: boolean
+  /** Names of nodes that have it stored and work with another value until they are restarted. */
+  readonly pendingRestart: readonly string[]
 }
 
 export type Host = {

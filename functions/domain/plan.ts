@@ -126,10 +126,20 @@ export function planOf(type: OperationType, task?: NodeTask): readonly StepName[
     return ['reserve', 'install', 'finish']
   if (type === 'restart-node' && task?.bakeMs !== undefined)
     return ['baseline', 'restart', 'verify', 'bake', 'gate', 'finish']
-  // A change that needs a restart: stored first, in force with the new process.
-  if (type === 'refresh-node' && task?.way !== undefined)
-    return ['refresh', 'restart', 'verify', 'finish']
+  if (type === 'refresh-node') return refreshPlan(task)
   return PLANS[type]
+}
+
+function refreshPlan(task: NodeTask | undefined): readonly StepName[] {
+  const isWatched = task?.bakeMs !== undefined
+  return [
+    ...(isWatched ? (['baseline'] as const) : []),
+    'refresh',
+    // A change that needs a restart: stored first, in force with the new process.
+    ...(task?.way === undefined ? [] : (['restart', 'verify'] as const)),
+    ...(isWatched ? (['bake', 'gate'] as const) : []),
+    'finish',
+  ]
 }
 
 export function isClusterOperation(type: OperationType): type is ClusterOperationType {

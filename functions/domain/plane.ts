@@ -13,10 +13,15 @@ import type {
   OperationPhase,
   OperationType,
   Package,
+  ParameterDefinition,
+  ParameterHistoryEntry,
+  ParameterValue,
   Principal,
   Step,
 } from './model.ts'
+import type { ParameterEdit } from './parameters.ts'
 import type { Rollout } from './rollout.ts'
+import type { Period } from './store.ts'
 
 export type Page<T> = { readonly items: readonly T[]; readonly nextCursor: string | null }
 
@@ -105,6 +110,26 @@ export type TakeOverInput = {
 
 export type UpgradeInput = ReplaceInput & { readonly version: string }
 
+export type ParametersInput = ParameterEdit & {
+  /** `rolling`: nodes are restarted, hot and wave by wave, when what is changed needs it. */
+  readonly restartPolicy: 'manual' | 'rolling'
+  readonly rollout?: Partial<Rollout>
+  /** Of the cluster; strong revision of If-Match. */
+  readonly revision: number
+}
+
+export type ParametersPage = Page<ParameterValue> & {
+  readonly parameterVersion: number
+  /** Names of nodes that have not said that they have that version. */
+  readonly nodesBehind: readonly string[]
+}
+
+export type DefinitionsPage = Page<ParameterDefinition> & {
+  /** The version that was asked for, and the one that they are of. */
+  readonly version: string
+  readonly definedFor: string
+}
+
 export type DeleteInput = {
   /** Must equal the name. */
   readonly confirm?: string
@@ -149,6 +174,25 @@ export type Plane = {
     ): Promise<Outcome<Cluster>>
     /** The token before opens on; nodes take the new one at their next start. */
     rotateConfigToken(asked: Asked, ref: string): Promise<Done<Cluster>>
+  }
+  readonly parameters: {
+    list(
+      ref: string,
+      page: PageRequest,
+      filter: { readonly search?: string; readonly isSet?: boolean },
+    ): Promise<ParametersPage>
+    /** Nodes that run are told, one before all others; what one refuses is taken back from all. */
+    change(asked: Asked, ref: string, input: ParametersInput): Promise<Outcome<Cluster>>
+    /** The newest first. */
+    history(
+      ref: string,
+      page: PageRequest,
+      filter: Period & { readonly name?: string },
+    ): Promise<Page<ParameterHistoryEntry>>
+    definitions(
+      page: PageRequest,
+      filter: { readonly version?: string; readonly search?: string },
+    ): Promise<DefinitionsPage>
   }
   readonly nodes: {
     list(page: PageRequest): Promise<Page<Node>>

@@ -14,6 +14,8 @@ import type {
   OperationPhase,
   OperationType,
   Package,
+  ParameterChange,
+  ParameterHistoryEntry,
   ProblemView,
   Step,
 } from './model.ts'
@@ -190,8 +192,11 @@ export type OperationRecord = Stored & {
   readonly nodesDone: number
   /** Absent: all nodes at once, nothing is put back. */
   readonly rollout?: RolloutState
-  /** Parameters before a change of them, for who puts them back. */
-  readonly parametersBefore?: Readonly<Record<string, string>>
+  /**
+   * What a change of parameters changes, for who puts it back, or tries it again. Why not all of those
+   * before it: they would take back what others have changed since.
+   */
+  readonly parameterChanges?: readonly ParameterChange[]
   /** Names of the password of root@proxysys that is given up, and of the one that takes its place. */
   readonly sysSecrets?: { readonly before: SysSecret; readonly after: SysSecret }
   /** What it did was put back, or is being. */
@@ -251,6 +256,9 @@ export type WaveRecord = Stored & {
   readonly intentAt: number
   readonly sentAt: number | null
 }
+
+/** Grows by one with each change of a cluster's parameters; bounded as the cluster's parameters are. */
+export type ParameterHistoryRecord = Stored & ParameterHistoryEntry
 
 /** Which operation a command belongs to, for status events. */
 export type CommandRecord = Stored & {

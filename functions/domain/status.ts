@@ -46,8 +46,20 @@ function isStale(report: ReportRecord, now: number): boolean {
   return now - report.receivedAt > REPORT_STALE_MS
 }
 
+type Versioned = Pick<ClusterRecord, 'parameterVersion'>
+
+/** It has not said that it has the cluster's parameters. */
+export function isBehind({ parameterVersion }: Versioned, report: ReportRecord | null): boolean {
+  return report?.report.parameterVersion !== parameterVersion
+}
+
 /** A node as callers see it. */
-export function nodeView(record: NodeRecord, report: ReportRecord | null, now: number): Node {
+export function nodeView(
+  record: NodeRecord,
+  report: ReportRecord | null,
+  cluster: Versioned,
+  now: number,
+): Node {
   const { hold, version: _, conditions, desiredVersion, ...rest } = record
   const stale: Condition[] =
     report !== null && isStale(report, now)
@@ -67,6 +79,7 @@ export function nodeView(record: NodeRecord, report: ReportRecord | null, now: n
     status: nodeStatus(record, report, now),
     heldBy: hold,
     conditions: [...conditions, ...stale],
+    isBehind: isBehind(cluster, report),
     report: report === null ? null : { ...report.report, receivedAt: report.receivedAt },
   }
 }

@@ -13,6 +13,7 @@ import type {
   ObClusterRecord,
   OperationRecord,
   PackageRecord,
+  ParameterHistoryRecord,
   PlaceRecord,
   ProxyIdRecord,
   ReportRecord,
@@ -44,6 +45,7 @@ export type Records = {
   readonly command: CommandRecord
   readonly request: RequestRecord
   readonly audit: AuditRecord
+  readonly parameterHistory: ParameterHistoryRecord
 }
 
 export type Kind = keyof Records
@@ -68,6 +70,7 @@ type KeyFields = {
   readonly command: 'commandId'
   readonly request: 'id'
   readonly audit: 'at' | 'id'
+  readonly parameterHistory: 'clusterId' | 'at' | 'id'
 }
 
 export type KeyOf<K extends Kind> = Pick<Records[K], KeyFields[K] & keyof Records[K]>
@@ -108,6 +111,9 @@ export type Listed<T> = { readonly items: readonly T[]; readonly next: Position 
 
 export type ListRequest = { readonly limit: number; readonly after?: Position }
 
+/** Epoch milliseconds, both included. */
+export type Period = { readonly from?: number; readonly to?: number }
+
 /** All methods throw `Problem('store-unavailable')` when the table does not answer. */
 export type Store = {
   get<K extends Kind>(kind: K, key: KeyOf<K>): Promise<Records[K] | null>
@@ -125,6 +131,11 @@ export type Store = {
   nodes(request: ListRequest): Promise<Listed<NodeRecord>>
   /** May lag. The newest first. */
   operations(request: ListRequest): Promise<Listed<OperationRecord>>
+  /** Of one cluster, the newest first. */
+  parameterHistory(
+    clusterId: string,
+    request: ListRequest & Period,
+  ): Promise<Listed<ParameterHistoryRecord>>
   /** Of one day in UTC, the newest first. */
   audit(day: string, request: ListRequest): Promise<Listed<AuditRecord>>
   /** Ids of operations whose time has come; may lag (PL5). */

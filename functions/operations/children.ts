@@ -14,14 +14,18 @@ export function undoId(parent: OperationRecord, task: number): string {
   return childId(parent, parent.tasks.length * parent.round + task)
 }
 
+/** In the order of the tasks, which tells whose is whose. */
 export async function childrenOf(
   store: Store,
   parent: OperationRecord,
 ): Promise<readonly OperationRecord[]> {
-  return store.getMany(
+  const ids = parent.tasks.map((_task, index) => childId(parent, index))
+  const found = await store.getMany(
     'operation',
-    parent.tasks.map((_task, index) => ({ id: childId(parent, index) })),
+    ids.map(id => ({ id })),
   )
+  const byId = new Map(found.map(child => [child.id, child]))
+  return ids.flatMap(id => byId.get(id) ?? [])
 }
 
 /** Makes what is missing and opens what an earlier round left undone. Can run twice. */

@@ -212,7 +212,9 @@ export class Engine {
       const undo = toUndo(operation, children)
       if (undo.length > 0) {
         const cluster = await this.deps.store.get('cluster', { id: operation.clusterId })
-        await this.deps.store.commit(beginUndo(operation, cluster, undo, error))
+        await this.deps.store.commit(
+          beginUndo(operation, cluster, { undo, error, now: this.now() }),
+        )
         return AGAIN
       }
       return this.endCluster(operation, { phase: 'FAILED', error, now: this.now() })

@@ -4,8 +4,9 @@
  * operation's own record and its children's; nothing else is remembered. Source: management-beyond.md §6.
  */
 import type { ProblemView } from '../domain/model.ts'
-import { isClusterOperation, planOf, UNDO_TYPES } from '../domain/plan.ts'
-import type { ClusterRecord, OperationRecord } from '../domain/record.ts'
+import { historyEntry, withParameters } from '../domain/parameters.ts'
+import { isClusterOperation, type NodeOperationType, planOf, UNDO_TYPES } from '../domain/plan.ts'
+import type { ClusterRecord, NodeTask, OperationRecord } from '../domain/record.ts'
 import { mayBegin, type RolloutState, undoneWith } from '../domain/rollout.ts'
 import { type Change, decide, put, type Store } from '../domain/store.ts'
 import { lockNode, undoId } from './children.ts'
@@ -68,7 +69,27 @@ export function toUndo(
   if (state?.rollout.onFailure !== 'rollback' || state.undo !== null) return []
   if (phase === 'CANCELLING' || !isUndoable(operation)) return []
   const failed = children.flatMap(({ phase: each }, task) => (each === 'FAILED' ? [task] : []))
+  if (isOfCluster(operation) && failed.length > 0) return goingBack(operation, children)
   return undoneWith(state, failed).filter(task => isTouched(children[task]))
+}
+
+/** What it changes is the cluster's, and returns whole: its nodes are told of nothing else then. */
+function isOfCluster({ parameterChanges, sysSecrets }: OperationRecord): boolean {
+  return parameterChanges !== undefined || sysSecrets !== undefined
+}
+
+/**
+ * Tasks whose nodes go back when all is to be put back. Of what is the cluster's, all of them are told:
+ * those that were not reached yet would seem to be behind.
+ */
+export function goingBack(
+  operation: OperationRecord,
+  children: readonly OperationRecord[],
+): readonly number[] {
+  const isIn = isOfCluster(operation)
+    ? (child: OperationRecord) => child.isUndone !== true
+    : isTouched
+  return children.flatMap((child, task) => (isIn(child) ? [task] : []))
 }
 
 /** Its node may have been changed: a step of it is done, or has failed. */
@@ -81,34 +102,48 @@ export function isUndoable({ type }: OperationRecord): boolean {
   return isClusterOperation(type) && UNDO_TYPES[type] !== undefined
 }
 
+export type Return = {
+  /** Tasks whose nodes go back. */
+  readonly undo: readonly number[]
+  /** Why; null: somebody asked for it. */
+  readonly error: ProblemView | null
+  readonly now: number
+}
+
 /** From here on it goes back; what it is of is set back first, so that nodes are told the old. */
 export function beginUndo(
   operation: OperationRecord,
   cluster: ClusterRecord | null,
-  undo: readonly number[],
-  error: ProblemView | null,
+  { undo, error, now }: Return,
 ): readonly Change[] {
   const state: RolloutState | undefined = operation.rollout
   if (state === undefined) return []
+  const noted = cluster === null ? [] : noteReturn(operation, cluster.id, now)
   const before = cluster === null ? null : asBefore(cluster, operation)
   return [
     put('operation', { ...operation, phase: 'ROLLING_BACK', error, rollout: { ...state, undo } }),
     ...(before === null || before === cluster ? [] : [put('cluster', before)]),
+    ...noted,
   ]
 }
 
 /** The cluster as it was before the operation, as far as that is its own matter. */
 function asBefore(
   cluster: ClusterRecord,
-  { parametersBefore: parameters, sysSecrets }: OperationRecord,
+  { parameterChanges: changes, sysSecrets }: OperationRecord,
 ): ClusterRecord {
   const own = sysSecrets === undefined ? cluster : withSysSecret(cluster, sysSecrets.before)
-  if (parameters === undefined) return own
-  return {
-    ...own,
-    spec: { ...own.spec, parameters },
-    parameterVersion: own.parameterVersion + 1,
-  }
+  return changes === undefined ? own : withParameters(own, changes, 'before')
+}
+
+function noteReturn(
+  { id: operationId, actor, parameterChanges: changes }: OperationRecord,
+  clusterId: string,
+  at: number,
+): readonly Change[] {
+  if (changes === undefined) return []
+  const of = { clusterId, actor, operationId, at, isReturn: true }
+  return [put('parameterHistory', { ...historyEntry(changes, of), version: 0 })]
 }
 
 export async function undoOf(
@@ -144,7 +179,7 @@ async function openOne(
   const id = undoId(parent, task)
   const type = isClusterOperation(parent.type) ? UNDO_TYPES[parent.type] : undefined
   if (type === undefined || (await store.get('operation', { id })) !== null) return
-  const tasks = child.tasks.map(({ bakeMs: _watched, ...each }) => each)
+  const tasks = child.tasks.map(each => taskBack(type, child, each))
   const undo: OperationRecord = {
     ...child,
     id,
@@ -170,6 +205,16 @@ async function openOne(
     ? lockNode(undo, node, host)
     : [put('operation', heldByOther(undo, node?.name, now))]
   await store.commit([...open, ...done])
+}
+
+/** What goes back is not watched, and a process that has not been replaced for new parameters need not be. */
+function taskBack(
+  type: NodeOperationType,
+  { plan, stepsDone }: OperationRecord,
+  { bakeMs: _watched, ...task }: NodeTask,
+): NodeTask {
+  const { way: _way, ...without } = task
+  return type === 'refresh-node' && stepsDone < plan.indexOf('restart') ? without : task
 }
 
 function heldByOther(

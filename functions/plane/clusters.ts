@@ -4,7 +4,8 @@ import type { Cluster } from '../domain/model.ts'
 import type { ClusterOperationType } from '../domain/plan.ts'
 import type { Asked, NodeInput, NodesInput, Outcome, Plane } from '../domain/plane.ts'
 import { Problem } from '../domain/problem.ts'
-import type { ClusterRecord } from '../domain/record.ts'
+import type { ClusterRecord, NodeRecord } from '../domain/record.ts'
+import { isBehind } from '../domain/status.ts'
 import { type ClusterPicture, put } from '../domain/store.ts'
 import { clusterView, nodesOf, pictureOf, viewOf } from './cluster-view.ts'
 import { type Decision, mutate, type PlaneDeps } from './context.ts'
@@ -15,7 +16,6 @@ import {
   affected,
   chosen,
   held,
-  isBehind,
   type NewOperation,
   newOperation,
   requireFreeCluster,
@@ -148,7 +148,8 @@ async function decideAdd(
   const tasks = await newNodes(deps, nodes, { firstNumber, pointer: '/nodes' })
   const { package: wanted } = await specOf(deps, {
     name: cluster.name,
-    spec: { ...cluster.spec, nodes: [] },
+    // What it has is not judged again.
+    spec: { ...cluster.spec, parameters: {}, nodes: [] },
   })
   const numbered = {
     ...picture,
@@ -173,7 +174,9 @@ function onNodes(
     const picture = await pictureOf(store, ref)
     requireFreeCluster(picture.cluster)
     const all = chosen(picture, input.nodes)
-    const named = type === 'refresh' ? all.filter(node => isBehind(picture, node)) : all
+    const isLeft = ({ id }: NodeRecord) =>
+      isBehind(picture.cluster, picture.reports.get(id) ?? null)
+    const named = type === 'refresh' ? all.filter(isLeft) : all
     const nodes = affected(picture, named, type, clock.now())
     if (nodes.length === 0)
       return { kind: 'done', action: type, ref: picture.cluster.id, isCreated: false, changes: [] }

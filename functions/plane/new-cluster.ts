@@ -1,18 +1,16 @@
 /** Checks of what a new cluster or new nodes ask for, each wrong place by its pointer. */
 import type { PackageRef } from '#contract/command'
-import { isSecret, OBSOLETE_NAMES, PARAMETERS } from '#contract/parameters'
 import { newId } from '../domain/ids.ts'
 import type { ClusterSpec } from '../domain/model.ts'
 import { sysSecretOf } from '../domain/names.ts'
+import { wrongParameters } from '../domain/parameters.ts'
 import type { ClusterInput, NodeInput } from '../domain/plane.ts'
-import { Problem, type ProblemDetails, pointerOf } from '../domain/problem.ts'
+import { Problem, type Wrong } from '../domain/problem.ts'
 import type { NodeTask, ObClusterRecord } from '../domain/record.ts'
 import type { HostFacts, Hosts } from '../domain/remote.ts'
 import type { PlaneDeps } from './context.ts'
 import { requireFitting } from './links.ts'
 import { packagesOf, refOf } from './packages.ts'
-
-type Wrong = NonNullable<ProblemDetails['errors']>[number]
 
 export type CheckedSpec = {
   readonly spec: ClusterSpec
@@ -29,7 +27,10 @@ export async function specOf(
     throw new Problem('operation-not-allowed', 'there is no config service here', {
       errors: [{ pointer: '/spec/workMode', code: 'operation-not-allowed', detail: 'use RS_LIST' }],
     })
-  const wrong: Wrong[] = [...wrongParameters(spec.parameters), ...wrongLinks(spec)]
+  const wrong: Wrong[] = [
+    ...wrongParameters(spec.parameters, ['spec', 'parameters']),
+    ...wrongLinks(spec),
+  ]
   const obClusters = await store.getMany(
     'obCluster',
     [...new Set(spec.links.map(link => link.obCluster))].map(obCluster => ({ name: obCluster })),
@@ -79,17 +80,6 @@ function withOneDefault(links: ClusterSpec['links']): ClusterSpec['links'] {
     links.findIndex(link => link.default),
   )
   return links.map(({ obCluster }, index) => ({ obCluster, default: index === chosen }))
-}
-
-function wrongParameters(parameters: Readonly<Record<string, string>>): readonly Wrong[] {
-  return Object.keys(parameters).flatMap(name => {
-    const pointer = pointerOf(['spec', 'parameters', name])
-    if (!PARAMETERS.has(name) || OBSOLETE_NAMES.has(name))
-      return [at(pointer, 'unknown-parameter', `OBProxy has no parameter ${name}`)]
-    return isSecret(name)
-      ? [at(pointer, 'secret-parameter', 'passwords are given by reference, never as a parameter')]
-      : []
-  })
 }
 
 /** @throws Problem validation-failed, host-occupied, host-offline */

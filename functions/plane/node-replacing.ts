@@ -2,10 +2,10 @@
 import type { Node } from '../domain/model.ts'
 import type { Plane } from '../domain/plane.ts'
 import type { NodeTask } from '../domain/record.ts'
-import type { NodeRequest } from '../domain/status.ts'
+import { isBehind, type NodeRequest } from '../domain/status.ts'
 import { mutate, type PlaneDeps } from './context.ts'
 import { type Found, nothingToDo, onNode } from './on-node.ts'
-import { affected, isBehind, requireFreeCluster, taskOf } from './plans.ts'
+import { affected, requireFreeCluster, taskOf } from './plans.ts'
 import { restartMode, upgradeOf } from './replacing.ts'
 
 type Replacements = Pick<Plane['nodes'], 'restart' | 'upgrade' | 'refresh'>
@@ -60,7 +60,9 @@ export function replacements(
     refresh: (asked, ref) =>
       mutate(deps, asked, view, async () => {
         const found = await settledNode(ref, 'refresh')
-        if (!isBehind(found.picture, found.node)) return nothingToDo(found.node, 'refresh')
+        const { cluster, reports } = found.picture
+        if (!isBehind(cluster, reports.get(found.node.id) ?? null))
+          return nothingToDo(found.node, 'refresh')
         return onNode(deps, asked, found, { request: 'refresh', task: taskOf(found.node) })
       }),
   }

@@ -1,7 +1,7 @@
 /** Use cases on nodes, and their reports. */
 import type { NodeReport } from '#contract/report'
 import type { Node, Principal } from '../domain/model.ts'
-import type { Asked, Outcome, Plane } from '../domain/plane.ts'
+import type { Asked, Outcome, Page, PageRequest, Plane } from '../domain/plane.ts'
 import { Problem } from '../domain/problem.ts'
 import { type NodeRequest, nodeView } from '../domain/status.ts'
 import { put } from '../domain/store.ts'
@@ -22,7 +22,7 @@ export function nodeUseCases(deps: PlaneDeps, cursors: Cursors): Plane['nodes'] 
   }
   const view = async (ref: string): Promise<Node> => {
     const { picture, node } = await find(ref)
-    return nodeView(node, picture.reports.get(node.id) ?? null, clock.now())
+    return nodeView(node, picture.reports.get(node.id) ?? null, picture.cluster, clock.now())
   }
   const change = (asked: Asked, ref: string, request: NodeRequest): Promise<Outcome<Node>> =>
     mutate(deps, asked, view, async () => {
@@ -34,18 +34,7 @@ export function nodeUseCases(deps: PlaneDeps, cursors: Cursors): Plane['nodes'] 
         : nothingToDo(found.node, request)
     })
   return {
-    list: async ({ limit, cursor }) => {
-      const page = await store.nodes({ limit, ...cursors.read('nodes', cursor) })
-      const keys = page.items.map(({ clusterId, id: nodeId }) => ({ clusterId, nodeId }))
-      const reports = new Map(
-        (await store.getMany('report', keys)).map(report => [report.nodeId, report]),
-      )
-      const now = clock.now()
-      return {
-        items: page.items.map(node => nodeView(node, reports.get(node.id) ?? null, now)),
-        nextCursor: cursors.write('nodes', page.next),
-      }
-    },
+    list: page => listNodes(deps, cursors, page),
     get: view,
     remove: async (asked, ref, input) => {
       const outcome = await mutate(deps, asked, view, async () => {
@@ -70,6 +59,35 @@ export function nodeUseCases(deps: PlaneDeps, cursors: Cursors): Plane['nodes'] 
     report: (principal, nodeId, report) =>
       settled(() => takeReport(deps, principal, nodeId, report)),
   }
+}
+
+async function listNodes(
+  { store, clock }: PlaneDeps,
+  cursors: Cursors,
+  { limit, cursor }: PageRequest,
+): Promise<Page<Node>> {
+  const page = await store.nodes({ limit, ...cursors.read('nodes', cursor) })
+  const ids = [...new Set(page.items.map(({ clusterId }) => clusterId))]
+  const [said, found] = await Promise.all([
+    store.getMany(
+      'report',
+      page.items.map(({ clusterId, id: nodeId }) => ({ clusterId, nodeId })),
+    ),
+    store.getMany(
+      'cluster',
+      ids.map(id => ({ id })),
+    ),
+  ])
+  const reports = new Map(said.map(report => [report.nodeId, report]))
+  const clusters = new Map(found.map(cluster => [cluster.id, cluster]))
+  const now = clock.now()
+  const items = page.items.flatMap(node => {
+    const cluster = clusters.get(node.clusterId)
+    // The list lags: with its cluster the node is gone, too.
+    if (cluster === undefined) return []
+    return [nodeView(node, reports.get(node.id) ?? null, cluster, now)]
+  })
+  return { items, nextCursor: cursors.write('nodes', page.next) }
 }
 
 /** Reports come in any order; the newest counts (PL9). */

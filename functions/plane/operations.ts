@@ -1,8 +1,9 @@
 /** Use cases on operations: reading, waiting, cancelling, retrying. */
 import type { Operation } from '../domain/model.ts'
+import { historyEntry, isAt, withParameters } from '../domain/parameters.ts'
 import type { Asked, Plane } from '../domain/plane.ts'
 import { Problem } from '../domain/problem.ts'
-import type { OperationRecord } from '../domain/record.ts'
+import type { ClusterRecord, OperationRecord } from '../domain/record.ts'
 import { type Change, put, type Store } from '../domain/store.ts'
 import { childrenOf, lockNode, reopened } from '../operations/children.ts'
 import { hasEnded } from '../operations/member.ts'
@@ -10,7 +11,7 @@ import { actorOf, type Decision, mutate, type PlaneDeps } from './context.ts'
 import type { Cursors } from './cursor.ts'
 import { operationView, stepViews } from './operation-view.ts'
 import { held, requireFreeCluster, requireFreeNode } from './plans.ts'
-import { decidePause, decideResume, decideRollback } from './steering.ts'
+import { decidePause, decideResume, decideRollback, requireUnchanged } from './steering.ts'
 import { isLook, withResult } from './take-over.ts'
 
 /** What went back begins anew. */
@@ -120,7 +121,7 @@ async function decideRetry(deps: PlaneDeps, asked: Asked, id: string): Promise<D
     isSelfDriven: true,
     actor: actorOf(asked.principal),
     requestId: asked.requestId,
-    stepsDone: Math.min(record.stepsDone, childrenStepOf(record)),
+    stepsDone: Math.min(record.stepsDone, firstStepOf(record)),
   }
   return {
     kind: 'accept',
@@ -130,8 +131,9 @@ async function decideRetry(deps: PlaneDeps, asked: Asked, id: string): Promise<D
   }
 }
 
-/** Children are opened again by the step that opened them first. */
-function childrenStepOf({ plan }: OperationRecord): number {
+/** Children are opened again by the step that opened them first; a password that was given up is made again. */
+function firstStepOf({ plan, sysSecrets }: OperationRecord): number {
+  if (sysSecrets !== undefined) return 0
   const at = plan.indexOf('children')
   return at === -1 ? plan.length : at
 }
@@ -155,6 +157,22 @@ async function requireEndedChildren(store: Store, record: OperationRecord): Prom
     })
 }
 
+/** What was put back before is wanted again, if nobody has set it to something else since. */
+function changedAgain(
+  cluster: ClusterRecord,
+  operation: OperationRecord,
+  at: number,
+): readonly Change[] {
+  const { id: operationId, actor, parameterChanges: changes = [] } = operation
+  if (isAt(cluster.spec.parameters, changes, 'after')) return [put('cluster', cluster)]
+  requireUnchanged(cluster, operation, 'before')
+  const of = { clusterId: cluster.id, actor, operationId, at, isReturn: false }
+  return [
+    put('cluster', withParameters(cluster, changes, 'after')),
+    put('parameterHistory', { ...historyEntry(changes, of), version: 0 }),
+  ]
+}
+
 async function locksOf({ store, clock }: PlaneDeps, again: OperationRecord): Promise<Change[]> {
   const picture = await store.cluster(again.clusterId)
   if (picture === null) throw new Problem('not-found', 'the cluster is gone')
@@ -162,7 +180,13 @@ async function locksOf({ store, clock }: PlaneDeps, again: OperationRecord): Pro
   requireFreeCluster(cluster)
   if (again.target.kind === 'cluster') {
     for (const node of nodes) requireFreeNode(node)
-    return [put('operation', again), put('cluster', held(cluster, again, clock.now()))]
+    const taken = held(cluster, again, clock.now())
+    return [
+      put('operation', again),
+      ...(again.parameterChanges === undefined
+        ? [put('cluster', taken)]
+        : changedAgain(taken, again, clock.now())),
+    ]
   }
   const node = nodes.find(({ id }) => id === again.target.id)
   // A node that was never made is locked when it is.

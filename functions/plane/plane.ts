@@ -7,6 +7,7 @@ import { cursors } from './cursor.ts'
 import { linkUseCases } from './links.ts'
 import { nodeUseCases } from './nodes.ts'
 import { operationUseCases } from './operations.ts'
+import { parameterUseCases } from './parameters.ts'
 import { hostUseCases, obClusterUseCases, packageUseCases } from './registry.ts'
 import { rotateConfigToken, rotateRegistrar } from './tokens.ts'
 
@@ -18,6 +19,7 @@ export function makePlane(deps: PlaneDeps): Plane {
       ...linkUseCases(deps),
       rotateConfigToken: rotateConfigToken(deps),
     },
+    parameters: parameterUseCases(deps, signed),
     nodes: nodeUseCases(deps, signed),
     operations: operationUseCases(deps, signed),
     obClusters: { ...obClusterUseCases(deps, signed), rotateToken: rotateRegistrar(deps) },

@@ -54,11 +54,6 @@ export function affected(
   })
 }
 
-/** It has not said that it has the cluster's parameters. */
-export function isBehind({ cluster, reports }: ClusterPicture, { id }: NodeRecord): boolean {
-  return reports.get(id)?.report.parameterVersion !== cluster.parameterVersion
-}
-
 /** The nodes that `refs` names, all without it. @throws Problem validation-failed */
 export function chosen(
   picture: ClusterPicture,

@@ -19,7 +19,7 @@ import {
 } from '../domain/rollout.ts'
 import { nodeStatus } from '../domain/status.ts'
 import { type ClusterPicture, put } from '../domain/store.ts'
-import { compareVersions, mayRestartHot, mayUpgradeHot } from '../domain/version.ts'
+import { compareVersions, familyOf, mayRestartHot, mayUpgradeHot } from '../domain/version.ts'
 import { pictureOf, viewOf } from './cluster-view.ts'
 import { type Decision, mutate, type PlaneDeps } from './context.ts'
 import { packagesOf, refOf } from './packages.ts'
@@ -126,6 +126,7 @@ export async function upgradeOf(
 ): Promise<Upgrade> {
   const candidates = nodes.filter(node => versionOf(picture, node) !== version)
   for (const node of candidates) requireUpgradable(deps, picture, node, version)
+  requireOneFamily(picture, candidates, version)
   const known = await packagesOf(deps.store, version)
   if (known.length === 0)
     throw new Problem('validation-failed', `there is no package of version ${version}`, {
@@ -162,6 +163,26 @@ export async function upgradeOf(
       },
     )
   return { nodes: candidates, mode: mode === 'force' || !isHot ? 'force' : 'hot', packages }
+}
+
+/** A cluster is of one family: it crosses from 3 to 4 as a whole (management.md §1.1). */
+function requireOneFamily(
+  picture: ClusterPicture,
+  candidates: readonly NodeRecord[],
+  version: string,
+): void {
+  const left = picture.nodes.filter(
+    node =>
+      !candidates.includes(node) &&
+      familyOf(versionOf(picture, node) ?? picture.cluster.spec.version) !== familyOf(version),
+  )
+  const [first] = left
+  if (first === undefined) return
+  throw new Problem(
+    'operation-not-allowed',
+    `${first.name} would stay of another family than ${version}; all nodes of a cluster are of one`,
+    { remedy: 'upgrade all nodes in one request' },
+  )
 }
 
 function requireUpgradable(
@@ -207,17 +228,7 @@ function onFleet(
   const now = deps.clock.now()
   const rollout = rolloutOf(mode, input)
   requireConfirmed(cluster.name, rollout, nodes.length, input.confirm)
-  const state: RolloutState = {
-    rollout,
-    waves: wavesOf(
-      nodes.map(({ id, idc }) => ({
-        idc,
-        clients: picture.reports.get(id)?.report.clientConnections ?? null,
-      })),
-      rollout,
-    ),
-    undo: null,
-  }
+  const state = rolloutState(picture, nodes, rollout)
   const tasks = nodes.map((node, at): NodeTask => {
     const wanted = packages?.get(node.id)
     return {
@@ -235,6 +246,19 @@ function onFleet(
     rollout: state,
   }
   return { kind: 'accept', operation, changes: [put('cluster', held(cluster, operation, now))] }
+}
+
+/** How a fleet of `nodes` is gone through: by what the nodes have said of their clients. */
+export function rolloutState(
+  { reports }: ClusterPicture,
+  nodes: readonly NodeRecord[],
+  rollout: Rollout,
+): RolloutState {
+  const placed = nodes.map(({ id, idc }) => ({
+    idc,
+    clients: reports.get(id)?.report.clientConnections ?? null,
+  }))
+  return { rollout, waves: wavesOf(placed, rollout), undo: null }
 }
 
 /** Forced, nodes are taken one after the other and none is watched: whoever cuts clients is in a hurry. */

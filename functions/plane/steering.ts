@@ -1,13 +1,14 @@
 /** What may be asked of a fleet's operation on its way: to wait, to go on, to go back. Source: management-beyond.md §4. */
+import { isAt } from '../domain/parameters.ts'
 import type { STEP_RULES } from '../domain/plan.ts'
 import type { Asked } from '../domain/plane.ts'
 import { Problem } from '../domain/problem.ts'
-import type { OperationRecord } from '../domain/record.ts'
+import type { ClusterRecord, OperationRecord } from '../domain/record.ts'
 import { ALL_AT_ONCE, type RolloutState } from '../domain/rollout.ts'
 import { type Change, put, type Store } from '../domain/store.ts'
 import { childrenOf } from '../operations/children.ts'
 import { hasEnded, membersOf } from '../operations/member.ts'
-import { beginUndo, hasFailed, isAnyAtWork, isTouched, isUndoable } from '../operations/rollouts.ts'
+import { beginUndo, goingBack, hasFailed, isAnyAtWork, isUndoable } from '../operations/rollouts.ts'
 import { actorOf, type Decision, type PlaneDeps } from './context.ts'
 import { held, requireFreeCluster, requireFreeNode } from './plans.ts'
 
@@ -54,15 +55,20 @@ export async function decideRollback(
   requireFleet(record)
   if (!isUndoable(record))
     throw new Problem('operation-not-allowed', `what ${record.type} does cannot be put back`)
+  if (record.phase === 'SUCCEEDED' && record.sysSecrets?.before.isOurs)
+    throw new Problem('operation-not-allowed', 'the password before is not kept', {
+      remedy: 'replace the password once more',
+    })
   const children = await childrenOf(store, record)
-  const undo = children.flatMap((child, task) => (isTouched(child) ? [task] : []))
+  const undo = goingBack(record, children)
   if (undo.length === 0) throw conflict(`${record.id} has changed no node`)
-  const begun = goingBack(record, actorOf(asked.principal))
+  const begun = rollingBack(record, actorOf(asked.principal))
+  const back = { undo, error: record.error, now: clock.now() }
   if (!hasEnded(record)) {
     if (record.phase !== 'PAUSED' || isAnyAtWork(await membersOf(store, children)))
       throw conflict(`${record.id} is ${record.phase}; pause it, and wait until no node is at work`)
     const cluster = await store.get('cluster', { id: record.clusterId })
-    return steered(begun, 'rollback', beginUndo(begun, cluster, undo, record.error))
+    return steered(begun, 'rollback', beginUndo(begun, cluster, back))
   }
   if (clock.now() - (record.endedAt ?? 0) > UNDO_WINDOW_MS)
     throw new Problem('operation-not-allowed', `${record.id} ended more than a day ago`)
@@ -70,8 +76,9 @@ export async function decideRollback(
   if (picture === null) throw new Problem('not-found', 'the cluster is gone')
   requireFreeCluster(picture.cluster)
   for (const node of picture.nodes) requireFreeNode(node)
+  requireUnchanged(picture.cluster, record, 'after')
   const taken = held(picture.cluster, begun, clock.now())
-  const changes = beginUndo(begun, taken, undo, record.error)
+  const changes = beginUndo(begun, taken, back)
   const isClusterIn = changes.some(({ kind }) => kind === 'cluster')
   return {
     kind: 'accept',
@@ -81,7 +88,7 @@ export async function decideRollback(
   }
 }
 
-function goingBack(record: OperationRecord, actor: string): OperationRecord {
+function rollingBack(record: OperationRecord, actor: string): OperationRecord {
   const all: RolloutState = {
     rollout: ALL_AT_ONCE,
     waves: [record.tasks.map((_task, at) => at)],
@@ -95,6 +102,21 @@ function goingBack(record: OperationRecord, actor: string): OperationRecord {
     rollout: record.rollout ?? all,
     stepsDone: stepOf(record, 'run'),
   }
+}
+
+/** @throws Problem operation-not-allowed: another change of the same parameters would be lost with this one. */
+export function requireUnchanged(
+  { name, spec }: ClusterRecord,
+  { id, parameterChanges = [] }: OperationRecord,
+  side: 'before' | 'after',
+): void {
+  if (isAt(spec.parameters, parameterChanges, side)) return
+  const names = parameterChanges.map(({ name: each }) => each).join(', ')
+  throw new Problem(
+    'operation-not-allowed',
+    `parameters of ${name} have been changed since ${id}: ${names.slice(0, 300)}`,
+    { remedy: `set them by PATCH /v1/clusters/${name}/parameters` },
+  )
 }
 
 function stepOf({ plan }: OperationRecord, name: keyof typeof STEP_RULES): number {

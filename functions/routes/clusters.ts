@@ -8,6 +8,7 @@ import {
 } from '#contract/node-state'
 import { beginsLikeId } from '../domain/ids.ts'
 import { CLUSTER_PHASES, type Cluster } from '../domain/model.ts'
+import { fitsOrder, MAX_PARAMETERS_CHARS } from '../domain/parameters.ts'
 import type { ClusterInput, NodeInput, Plane } from '../domain/plane.ts'
 import { askedOf, entityTag, isKnown, replayHeaders } from '../middleware/requests.ts'
 import {
@@ -41,8 +42,6 @@ import {
   timeText,
 } from './schemas.ts'
 
-/** All parameters of a cluster go into each order, which is bounded. */
-const MAX_PARAMETERS_CHARS = 6_000
 export const MAX_NODES = 100
 const DEFAULT_PORTS = { sql: 2883, exporter: 2884 }
 const DEFAULT_INSTALL = { path: '/home/admin/obproxy' }
@@ -66,12 +65,9 @@ const linkSchema = z.strictObject({
   default: z.boolean().default(true),
 })
 
-const parametersSchema = z
+export const parametersSchema = z
   .record(z.string().min(1).max(100), z.string().max(4_000))
-  .refine(
-    parameters => JSON.stringify(parameters).length <= MAX_PARAMETERS_CHARS,
-    `at most ${MAX_PARAMETERS_CHARS} characters in all`,
-  )
+  .refine(fitsOrder, `at most ${MAX_PARAMETERS_CHARS} characters in all`)
 
 const portsSchema = z.strictObject({
   sql: portSchema.default(DEFAULT_PORTS.sql),
@@ -133,6 +129,14 @@ export const clusterSchema = z
         description: 'What its nodes ask for their OB clusters; null in work mode RS_LIST.',
       }),
       nodeCount: z.int(),
+      nodesToRefresh: z.int().openapi({
+        description:
+          'Nodes that run without the newest parameters; `refresh` brings them up to date.',
+      }),
+      pendingRestart: z.array(z.string()).openapi({
+        description:
+          'Parameters that some node has stored and works without until it is restarted.',
+      }),
       heldBy: holdSchema.nullable(),
       conditions: z.array(conditionSchema),
     }),
@@ -161,6 +165,8 @@ export function clusterJson(cluster: Cluster): z.infer<typeof clusterSchema> {
       parameterVersion: cluster.parameterVersion,
       config: cluster.config,
       nodeCount: cluster.nodes.length,
+      nodesToRefresh: cluster.nodesToRefresh,
+      pendingRestart: [...cluster.pendingRestart],
       heldBy: cluster.heldBy,
       conditions: conditionsJson(cluster.conditions),
     },

@@ -84,6 +84,10 @@ export const nodeSchema = z
       proxyId: z.int(),
       heldBy: holdSchema.nullable(),
       conditions: z.array(conditionSchema),
+      isBehind: z.boolean().openapi({
+        description:
+          'It has not said that it has its cluster’s newest parameters. One that runs gets them by `refresh`, any other at its start.',
+      }),
       report: reportSchema.nullable(),
     }),
   })
@@ -129,6 +133,7 @@ export function nodeJson(node: Node): z.infer<typeof nodeSchema> {
       proxyId: node.proxyId,
       heldBy: node.heldBy,
       conditions: conditionsJson(node.conditions),
+      isBehind: node.isBehind,
       report: report === null ? null : reportJson(report),
     },
   }

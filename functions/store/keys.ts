@@ -1,6 +1,6 @@
 /** Where each kind of record lives in the one table, and in its two indexes. Source: PL5. */
 import { createHash } from 'node:crypto'
-import type { KeyOf, Kind, Records } from '../domain/store.ts'
+import type { KeyOf, Kind, Period, Records } from '../domain/store.ts'
 
 /** Index of all nodes and all operations, by id. */
 export const LIST_INDEX = 'list'
@@ -9,6 +9,7 @@ export const DUE_INDEX = 'due'
 export const DUE_SHARDS = 8
 
 export type Key = { readonly pk: string; readonly sk: string }
+export type Span = readonly [least: string, greatest: string]
 
 type KeyMakers = { readonly [K in Kind]: (key: KeyOf<K>) => Key }
 
@@ -42,6 +43,10 @@ const KEYS: KeyMakers = {
     pk: auditPartition(dayOf(at)),
     sk: id,
   }),
+  parameterHistory: ({ clusterId, at, id }) => ({
+    pk: historyPartition(clusterId),
+    sk: `${numbered(at)}#${id}`,
+  }),
 }
 
 /** Kinds that are listed from a partition of their own. */
@@ -59,6 +64,16 @@ export function clusterPartition(id: string): string {
 
 export function rootServicesPartition(obCluster: string): string {
   return `ROOTSERVICES#${obCluster}`
+}
+
+/** Beside the cluster's own, which is read whole. */
+export function historyPartition(clusterId: string): string {
+  return `PARAMETERHISTORY#${clusterId}`
+}
+
+/** Least and greatest sort key of a history's part, both included. */
+export function historyPeriod({ from = 0, to = Number.MAX_SAFE_INTEGER }: Period): Span {
+  return [numbered(Math.max(0, from)), `${numbered(Math.max(0, to))}~`]
 }
 
 export function operationPartition(id: string): string {

@@ -44,6 +44,13 @@ export const packageRefSchema = z.object({
 
 export type PackageRef = z.infer<typeof packageRefSchema>
 
+const probeSchema = z.object({
+  /** `user@tenant`. */
+  user: z.string().regex(/^[^#\s]{1,128}$/, 'user@tenant, without the OB cluster'),
+  passwordSecret: secretReferenceSchema,
+  cluster: z.string().regex(/^[^#\s]{1,128}$/, 'name of an OB cluster'),
+})
+
 export const orderEntrySchema = z.object({
   /** The child operation of this node. */
   operationId: z.string().min(1).max(60),
@@ -67,6 +74,8 @@ export const orderEntrySchema = z.object({
   drainSec: z.int().min(0).max(86_400).optional(),
   /** For drain: done when no more clients than these are left. */
   maxClients: z.int().min(0).optional(),
+  /** For check: logins to try through the proxy, one for each OB cluster that is to be reached. */
+  probe: z.array(probeSchema).max(8).optional(),
   /** For probe: where the proxy that is looked at takes clients. */
   sqlPort: portSchema.optional(),
   /** For probe: of the password that root@proxysys has now; absent: none. */

@@ -1,10 +1,9 @@
 /** What a look at a proxy comes to, within the bound of a result line: how its parameters differ, and what gives way. Pure. */
 import type { DesiredNode } from '#contract/node-state'
-import { isSecret } from '#contract/parameters'
+import { FIXED_AT_START, isSecret } from '#contract/parameters'
 import type { ProbeFacts } from '#contract/probe'
 import { withoutSecrets } from './foreign-processes.ts'
 import { isSame } from './parameters.ts'
-import { FIXED_AT_START } from './units.ts'
 
 /** With the rest of a result below the 2,000 bytes of a line (N7). */
 const MAX_FACTS_BYTES = 1_800

@@ -11,6 +11,7 @@ import {
   type VerbResult,
 } from '#contract/command'
 import type { DesiredNode } from '#contract/node-state'
+import { PARAMETERS } from '#contract/parameters'
 import type { ProbeFacts } from '#contract/probe'
 import type { Clock, Queue } from '../../functions/domain/clock.ts'
 import type { Plane } from '../../functions/domain/plane.ts'
@@ -63,6 +64,11 @@ type ScriptedHost = {
   version: string | null
   backup: string | null
   parameterVersion: number | null
+  /** What it has stored, and what its process has started with. */
+  parameters: Readonly<Record<string, string>>
+  inForce: Readonly<Record<string, string>>
+  /** `name=value` that its proxy does not take. */
+  readonly refuses: Set<string>
   /** Name of the password that it was told last. */
   sysPasswordSecret: string | null
   /** Verbs that fail, whatever else works. */
@@ -156,6 +162,9 @@ export class ScriptedFleet {
         version: null,
         backup: null,
         parameterVersion: null,
+        parameters: {},
+        inForce: {},
+        refuses: new Set(),
         sysPasswordSecret: null,
         failing: new Set(),
         checks: [{ ready: true }, { ready: true }],
@@ -294,6 +303,15 @@ export class ScriptedFleet {
       host.ledger.set(key, failure)
       return failure
     }
+    if (refusesAny(host, verb, entry)) {
+      const failure = line({
+        ok: false,
+        code: 'node.parameter-refused',
+        message: 'it takes it not',
+      })
+      host.ledger.set(key, failure)
+      return failure
+    }
     const facts = this.act(host, verb, entry)
     const result = line({ ok: true, facts: facts ?? { status: host.status } })
     host.ledger.set(key, result)
@@ -327,7 +345,7 @@ export class ScriptedFleet {
       host.version = desired.version
       host.sysPasswordSecret = desired.sysPasswordSecret
     }
-    if (WITH_PARAMETERS.includes(verb)) host.parameterVersion = desired?.parameterVersion ?? null
+    if (WITH_PARAMETERS.includes(verb)) takeParameters(host, verb, desired)
     return verb === 'check' ? host.checks[host.isReplaced ? 1 : 0] : null
   }
 
@@ -351,8 +369,29 @@ export class ScriptedFleet {
       parameterChecksum: null,
       linkChecksum: null,
       clientConnections: null,
+      pendingRestart: pendingOn(host),
     })
   }
+}
+
+function takeParameters(host: ScriptedHost, verb: Verb, desired: DesiredNode | undefined): void {
+  host.parameterVersion = desired?.parameterVersion ?? null
+  host.parameters = desired?.parameters ?? {}
+  if (verb !== 'refresh') host.inForce = host.parameters
+}
+
+function refusesAny({ refuses }: ScriptedHost, verb: Verb, { desired }: OrderEntry): boolean {
+  if (!WITH_PARAMETERS.includes(verb)) return false
+  return Object.entries(desired?.parameters ?? {}).some(([name, value]) =>
+    refuses.has(`${name}=${value}`),
+  )
+}
+
+function pendingOn({ parameters, inForce }: ScriptedHost): string[] {
+  return [...new Set([...Object.keys(parameters), ...Object.keys(inForce)])]
+    .filter(name => parameters[name] !== inForce[name])
+    .filter(name => PARAMETERS.get(name)?.needsRestart === true)
+    .sort()
 }
 
 export function hostId(index: number): string {

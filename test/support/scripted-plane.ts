@@ -1,5 +1,6 @@
 /** A whole plane over memory and a scripted fleet, driven by its sweeper alone. */
 import type { ClusterInput } from '../../functions/domain/plane.ts'
+import type { Store } from '../../functions/domain/store.ts'
 import { Engine } from '../../functions/operations/engine.ts'
 import type { EngineDeps } from '../../functions/operations/ports.ts'
 import { makePlane } from '../../functions/plane/plane.ts'
@@ -13,14 +14,17 @@ export const VERSION = '4.3.2.0-1'
 export class ScriptedPlane {
   readonly clock = new HandClock()
   readonly store = new MemoryStore()
+  /** The one it works on: `store`, unless it was given another. */
+  readonly used: Store
   readonly fleet: ScriptedFleet
   readonly plane
   engine: Engine
 
-  constructor(hosts: number) {
+  constructor(hosts: number, store?: Store) {
+    this.used = store ?? this.store
     this.fleet = new ScriptedFleet(this.clock, hosts)
     this.plane = makePlane({
-      store: this.store,
+      store: this.used,
       hosts: this.fleet.inventory,
       runCommand: this.fleet.runCommand,
       secrets: this.fleet.secrets,
@@ -36,7 +40,7 @@ export class ScriptedPlane {
   /** @param over takes the place of a part, to make it fail. */
   newEngine(owner: string, over: Partial<EngineDeps> = {}): Engine {
     return new Engine({
-      store: this.store,
+      store: this.used,
       runCommand: this.fleet.runCommand,
       secrets: this.fleet.secrets,
       clock: this.clock,
@@ -50,7 +54,7 @@ export class ScriptedPlane {
 
   /** An OB cluster `ob` and a package, as every cluster needs them. */
   async prepare(): Promise<void> {
-    if (this.store.all('obCluster').some(({ name }) => name === 'ob')) return
+    if ((await this.used.get('obCluster', { name: 'ob' })) !== null) return
     await this.plane.obClusters.put(ASKED, 'ob', {
       rootservice: ['127.0.2.1:2881'],
       obClusterId: 1,
@@ -93,7 +97,7 @@ export class ScriptedPlane {
   /** Sweeps every `tickMs` of the hand clock until nothing is open. @throws when something stays. */
   async settle(tickMs = 1_000, limitMs = 3_600_000): Promise<void> {
     const until = this.clock.now() + limitMs
-    while (this.store.all('work').length > 0) {
+    while ((await this.used.due(Number.MAX_SAFE_INTEGER, 1)).length > 0) {
       if (this.clock.now() > until) throw new Error('some operation does not end')
       this.clock.pass(tickMs)
       await this.engine.sweep(100)

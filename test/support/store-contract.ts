@@ -227,6 +227,39 @@ export function storeContract(make: () => Promise<Store>): void {
     expect(await store.rootServices('none')).toEqual([])
   })
 
+  test('changes of parameters are listed the newest first, by cluster and time', async () => {
+    const store = await make()
+    const entry = (clusterId: string, id: string, at: number) =>
+      put('parameterHistory', {
+        clusterId,
+        id,
+        at,
+        actor: 'user:test',
+        operationId: null,
+        isReturn: false,
+        changes: [{ name: 'a', before: null, after: '1' }],
+        version: 0,
+      })
+    await store.commit([
+      ...[9, 1_795_535_859_154, 10].map(at => entry('clu_a', `his_${at}`, at)),
+      entry('clu_a', 'his_other', 10),
+      entry('clu_b', 'his_b', 10),
+    ])
+    const ids = async (request: Parameters<Store['parameterHistory']>[1]) =>
+      (await store.parameterHistory('clu_a', request)).items.map(({ id }) => id)
+    const all = ['his_1795535859154', 'his_other', 'his_10', 'his_9']
+    expect(await ids({ limit: 10 })).toEqual(all)
+    expect(await ids({ limit: 10, from: 10 })).toEqual(all.slice(0, 3))
+    expect(await ids({ limit: 10, from: 10, to: 10 })).toEqual(['his_other', 'his_10'])
+    expect(await ids({ limit: 10, to: 9 })).toEqual(['his_9'])
+    expect(await ids({ limit: 10, from: 11, to: 10 })).toEqual([])
+    const first = await store.parameterHistory('clu_a', { limit: 2, from: 10 })
+    expect(first.items.map(({ id }) => id)).toEqual(all.slice(0, 2))
+    expect(first.items[0]?.changes).toEqual([{ name: 'a', before: null, after: '1' }])
+    expect(await ids({ limit: 2, from: 10, after: first.next ?? '' })).toEqual(['his_10'])
+    expect((await store.parameterHistory('clu_none', { limit: 2 })).items).toEqual([])
+  })
+
   test('steps and waves are listed in the order of their numbers', async () => {
     const store = await make()
     const wave = (n: number) =>

@@ -362,7 +362,7 @@ export function instanceRoot(home: string, instanceId: string): string {
   return join(home, 'instances', instanceId)
 }
 
-function instanceIds(): readonly string[] {
+export function instanceIds(): readonly string[] {
   return Array.from(
     { length: INSTANCES },
     (_none, index) => `i-${String(index + 1).padStart(17, '0')}`,

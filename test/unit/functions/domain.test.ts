@@ -67,7 +67,12 @@ describe('status of a node', () => {
     expect(nodeStatus(free, report('RUNNING'), NOW + REPORT_STALE_MS)).toBe('RUNNING')
     expect(nodeStatus(free, report('RUNNING'), NOW + REPORT_STALE_MS + 1)).toBe('UNAVAILABLE')
     expect(nodeStatus(free, null, NOW)).toBe('UNAVAILABLE')
-    const stale = nodeView(free, report('RUNNING'), NOW + REPORT_STALE_MS + 1)
+    const stale = nodeView(
+      free,
+      report('RUNNING'),
+      { parameterVersion: 1 },
+      NOW + REPORT_STALE_MS + 1,
+    )
     expect(stale.conditions).toMatchObject([{ type: 'ReportStale', since: NOW + REPORT_STALE_MS }])
   })
 

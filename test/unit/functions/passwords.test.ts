@@ -55,6 +55,23 @@ describe('the password of root@proxysys', () => {
     expect(all.held()).toEqual([])
   })
 
+  test('that a later node refuses is given up by the first one, too', async () => {
+    const all = await withCluster(3)
+    const before = await secretOf(all)
+    const id = await rotate(all)
+    const isReached = () => all.fleet.sends.length > 1
+    for (let left = 60; left > 0 && !isReached(); left--) {
+      // The first has it by now.
+      if (all.fleet.ran.length === 1) all.fleet.host(3).failing.add('refresh')
+      all.clock.pass(1_000)
+      await all.engine.sweep(10)
+    }
+    all.fleet.host(3).failing.clear()
+    expect(await all.ended(id)).toMatchObject({ phase: 'ROLLED_BACK' })
+    expect(secretsTold(all)).toEqual([before, before, before])
+    expect(await secretOf(all)).toBe(before)
+  })
+
   test('of the caller is used by its name, and kept afterwards as the caller has it', async () => {
     const all = await withCluster(2)
     all.fleet.passwords.set('/mine/first', 1)
@@ -75,6 +92,26 @@ describe('the password of root@proxysys', () => {
     expect(secretsTold(all)[1]).not.toBe(after)
     await all.ended(await all.accepted(all.plane.nodes.start(ASKED, 'orders-2')))
     expect(secretsTold(all)).toEqual([after, after])
+  })
+
+  test('that was given up is made again by a retry; one that is given out is not taken back', async () => {
+    const all = await withCluster(2)
+    all.fleet.host(1).failing.add('refresh')
+    const id = await rotate(all)
+    for (let left = 30; left > 0 && all.fleet.ran.length === 0; left--) {
+      all.clock.pass(1_000)
+      await all.engine.sweep(10)
+    }
+    all.fleet.host(1).failing.clear()
+    expect(await all.ended(id)).toMatchObject({ phase: 'ROLLED_BACK' })
+    await all.plane.operations.retry(ASKED, id)
+    expect(await all.ended(id)).toMatchObject({ phase: 'SUCCEEDED' })
+    const after = await secretOf(all)
+    expect([...all.fleet.passwords.keys()]).toEqual([after])
+    expect(secretsTold(all)).toEqual([after, after])
+    await expect(all.plane.operations.rollback(ASKED, id)).rejects.toMatchObject({
+      code: 'operation-not-allowed',
+    })
   })
 
   test('is replaced by one request at a time', async () => {

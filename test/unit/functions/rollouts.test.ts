@@ -223,6 +223,24 @@ describe('an upgrade of a fleet', () => {
     expect(all.fleet.sends).toEqual([])
   })
 
+  test('of some nodes to another family is refused: a cluster crosses as a whole', async () => {
+    const all = await withCluster(2)
+    for (const [at, version] of ['3.2.5.0-1', '3.2.5.0-1'].entries()) {
+      const host = all.fleet.host(at + 1)
+      host.version = version
+      const { items } = await all.plane.clusters.nodes('orders', { limit: 9 })
+      const node = items.find(({ hostId: id }) => id === host.facts.id)
+      await all.fleet.report(host, node?.id ?? '', null)
+    }
+    await expect(upgrade(all, { nodes: ['orders-1'] })).rejects.toMatchObject({
+      code: 'operation-not-allowed',
+    })
+    // Over a major version it is no hot one.
+    await all.ended(await upgrade(all))
+    expect(new Set(all.fleet.modes)).toEqual(new Set(['force']))
+    expect(versions(all)).toEqual([NEXT, NEXT])
+  })
+
   test('needs nodes that run', async () => {
     const all = await withCluster(2)
     await all.ended(await all.accepted(all.plane.nodes.stop(ASKED, 'orders-2')))

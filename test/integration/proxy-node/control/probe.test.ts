@@ -20,6 +20,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import type { OrderEntry, VerbResult } from '#contract/command'
 import type { DesiredNode } from '#contract/node-state'
 import { type ProbeFacts, probeFactsSchema } from '#contract/probe'
+import { findingsOf, type Surroundings } from '../../../../functions/domain/take-over.ts'
 import { envelope, listBody, member, versionBody } from '../../../support/config-documents.ts'
 import { EXECUTABLE, NodeInstance, TestPlane } from '../../../support/node-instance.ts'
 import { CURRENT, executableOf, NEXT } from '../../../support/reference-obproxy/executable.ts'
@@ -33,6 +34,7 @@ const RS_HOST = '127.15.9.61'
 const URL_HOST = '127.15.9.62'
 const OURS_HOST = '127.15.9.63'
 const BARE_HOST = '127.15.9.64'
+const OLD_HOST = '127.15.9.66'
 const CONFIG_HOST = '127.15.9.65'
 const SECRET = '/old/manager/proxysys'
 const PASSWORD = 'of the suite, sys'
@@ -139,6 +141,35 @@ async function probed(
   return probeFactsSchema.parse(result.facts)
 }
 
+const AROUND: Surroundings = {
+  cluster: {
+    name: 'orders',
+    hasNodes: true,
+    spec: {
+      workMode: 'RS_LIST',
+      version: '4.3.2.0-1',
+      ports: { sql: 2883, exporter: 2884 },
+      install: { path: OURS },
+      links: [{ obCluster: 'obcluster', default: true }],
+      parameters: {},
+      sysPasswordSecret: '/obfleet/clusters/orders/proxysys',
+      deletionProtection: false,
+    },
+  },
+  obClusters: new Set(['obcluster']),
+  nodeId: null,
+  mayChangeParameters: true,
+}
+
+/** What would keep such a proxy out of a cluster. */
+function against(facts: ProbeFacts, around: Partial<Surroundings> = {}): readonly string[] {
+  return findingsOf(facts, { ...AROUND, ...around })
+    .filter(({ ok }) => !ok)
+    .map(({ id, code }) => `${id} ${code}`)
+}
+
+const NOT_ASKED = ['T1', 'T8', 'T9', 'T10', 'T11', 'T12', 'T13'].map(id => `${id} not-known`)
+
 describe('a host without a proxy', () => {
   let host: NodeInstance
 
@@ -147,7 +178,8 @@ describe('a host without a proxy', () => {
   })
 
   test('has no process, no package, and nobody who answers', async () => {
-    expect(await probed(host)).toMatchObject({
+    const facts = await probed(host)
+    expect(facts).toMatchObject({
       processes: 0,
       pid: null,
       rpms: null,
@@ -158,6 +190,13 @@ describe('a host without a proxy', () => {
       version: null,
       differing: null,
     })
+    expect(new Set(against(facts))).toEqual(
+      new Set([
+        ...NOT_ASKED,
+        ...['T2 no-process', 'T3 no-process', 'T4 no-rpm', 'T5 no-process'],
+        'T6 proxy-unreachable',
+      ]),
+    )
   })
 
   test('says that an order without a port is not whole', async () => {
@@ -178,13 +217,15 @@ describe("OceanBase's proxy with a list of root services", () => {
     const args = ['-n', 'shop', '-p', '2883', '-r', '-t', '127.0.0.1:2881', '-s', 'obcluster']
     await proxy.obproxyd('start', args, {
       OBPROXY_LOCAL_IP: RS_HOST,
-      OBPROXY_EXTRA_OPT: options(RS_HOST, ',prometheus_listen_port=2894'),
+      OBPROXY_EXTRA_OPT: options(RS_HOST, ',prometheus_listen_port=2884'),
     })
     await serving(RS_HOST, 2883, PASSWORD)
   })
 
-  test('is seen from outside and asked from inside', async () => {
-    expect(await probed(host)).toMatchObject({
+  test('is seen from outside and asked from inside, and may be taken over', async () => {
+    const facts = await probed(host)
+    expect(against(facts)).toEqual([])
+    expect(facts).toMatchObject({
       processes: 1,
       pid: proxy.proxies()[0],
       user: 'admin',
@@ -203,7 +244,7 @@ describe("OceanBase's proxy with a list of root services", () => {
       configUrl: '',
       appName: 'shop',
       sqlPort: 2883,
-      exporterPort: 2894,
+      exporterPort: 2884,
       obClusters: 'obcluster',
       obClusterCount: 1,
       parameterChecksum: expect.stringMatching(/^[0-9a-f]{64}$/),
@@ -211,7 +252,7 @@ describe("OceanBase's proxy with a list of root services", () => {
   })
 
   test('tells which parameters are not as the cluster wants them', async () => {
-    const { differing, differences } = await probed(host, {
+    const facts = await probed(host, {
       desired: desired({
         proxy_mem_limited: '4G',
         enable_qos: 'TRUE',
@@ -220,7 +261,7 @@ describe("OceanBase's proxy with a list of root services", () => {
         app_name: 'orders',
       }),
     })
-    expect(differences.split('\n')).toEqual([
+    expect(facts.differences.split('\n')).toEqual([
       'enable_proxy_scramble=True',
       'log_dir_size_threshold=10G',
       'monitor_cost_ms_unit=True',
@@ -231,7 +272,8 @@ describe("OceanBase's proxy with a list of root services", () => {
       'server_detect_mode=0',
       'server_routing_mode=mock',
     ])
-    expect(differing).toBe(9)
+    expect(facts.differing).toBe(9)
+    expect(against(facts, { mayChangeParameters: false })).toEqual(['T12 parameters-differ'])
   })
 
   test('keeps its line short, however much differs', async () => {
@@ -244,13 +286,13 @@ describe("OceanBase's proxy with a list of root services", () => {
   })
 
   test.each([
-    { what: 'wrong password', secret: '/wrong', login: 'refused', says: /denied/ },
-    { what: 'missing password', secret: null, login: 'refused', says: /denied/ },
-    { what: 'secret that is not there', secret: '/none', login: 'no-secret', says: /\/none/ },
-    { what: 'wrong port', secret: SECRET, sqlPort: 2890, login: 'unreachable', says: /2890/ },
-  ])('is not asked with a $what, and it is said why', async ({ secret, login, says, ...rest }) => {
+    { what: 'wrong password', secret: '/wrong', code: 'password-refused', says: /denied/ },
+    { what: 'missing password', secret: null, code: 'password-refused', says: /denied/ },
+    { what: 'secret that is not there', secret: '/none', code: 'secret-unreadable', says: /none/ },
+    { what: 'wrong port', secret: SECRET, sqlPort: 2890, code: 'proxy-unreachable', says: /2890/ },
+  ])('is not asked with a $what, and it is said why', async ({ secret, code, says, ...rest }) => {
     const facts = await probed(host, { sqlPort: rest.sqlPort ?? 2883 }, secret)
-    expect(facts).toMatchObject({ processes: 1, login, version: null, obClusters: null })
+    expect(new Set(against(facts))).toEqual(new Set([...NOT_ASKED, `T6 ${code}`]))
     expect(facts.loginError).toMatch(says)
   })
 
@@ -272,6 +314,22 @@ describe("OceanBase's proxy with a list of root services", () => {
     expect(filesOf(host.root)).toEqual(before)
     expect(readFileSync(memory, 'utf8')).toBe(written)
     rmSync(memory)
+  })
+
+  test('of another user, with other ports or another OB cluster than the cluster is kept out', async () => {
+    const users = readFileSync(host.file('etc/passwd'), 'utf8')
+    writeFileSync(host.file('etc/passwd'), users.replace('admin', 'mysql'))
+    const facts = await probed(host)
+    writeFileSync(host.file('etc/passwd'), users)
+    const spec = {
+      ...AROUND.cluster.spec,
+      ports: { sql: 3306, exporter: 2884 },
+      links: [{ obCluster: 'another', default: true }],
+    }
+
+    const found = against(facts, { cluster: { ...AROUND.cluster, spec } })
+
+    expect(found).toEqual(['T3 wrong-user', 'T11 ob-cluster-differs', 'T13 ports-differ'])
   })
 
   test('answers an order that comes twice from its ledger', async () => {
@@ -309,6 +367,7 @@ describe("OceanBase's proxy with a list of root services", () => {
     try {
       const facts = await probed(host)
       expect(facts.processes).toBe(2)
+      expect(against(facts).slice(0, 2)).toEqual(['T2 several-processes', 'T4 several-packages'])
       expect(`${facts.executable}\n${facts.others}`).toContain(other.path)
       expect(facts.rpms?.split('\n')).toHaveLength(2)
     } finally {
@@ -320,7 +379,9 @@ describe("OceanBase's proxy with a list of root services", () => {
   test('has been replaced on the disk since it was started', async () => {
     proxy.replaceExecutable(executableOf(NEXT))
 
-    expect(await probed(host)).toMatchObject({
+    const facts = await probed(host)
+    expect(against(facts)).toContain('T5 executable-replaced')
+    expect(facts).toMatchObject({
       isReplaced: true,
       executable: `${proxy.path}/bin/obproxy`,
       version: '4.3.1.0-4',
@@ -370,8 +431,38 @@ describe("OceanBase's proxy with a config URL, from no package", () => {
       exporterPort: 3307,
       obClusterCount: 2,
     })
+    expect(against(facts)).toEqual([
+      'T4 no-package',
+      'T5 not-from-package',
+      'T8 work-mode-differs',
+      'T10 ob-cluster-unknown',
+      'T11 ob-cluster-differs',
+      'T13 ports-differ',
+    ])
     expect(facts.obClusters?.split('\n').sort()).toEqual(['ob1', 'ob2'])
     expect(ran.out + ran.err).not.toContain('very-secret')
+  })
+})
+
+describe('a proxy of an old version that knows no OB cluster', () => {
+  let host: NodeInstance
+
+  beforeAll(async () => {
+    host = await bootedHost(OLD_HOST)
+    const old = installed(host, { version: '3.2.11.0', build: '7' })
+    await old.obproxy(['-p', '2883', '-l', '2884', '-n', 'old', '-o', options(OLD_HOST)])
+    await serving(OLD_HOST, 2883, PASSWORD)
+  })
+
+  test('is of another family, and has neither a work mode nor an OB cluster', async () => {
+    const facts = await probed(host)
+    expect(facts).toMatchObject({ version: '3.2.11.0-7', workMode: 'NONE', obClusterCount: 0 })
+    expect(against(facts)).toEqual([
+      'T1 version-incompatible',
+      'T8 work-mode-differs',
+      'T9 no-ob-cluster',
+      'T11 ob-cluster-differs',
+    ])
   })
 })
 
