@@ -11,6 +11,7 @@ import { auditRoutes } from './routes/audit.ts'
 import { clusterActions } from './routes/cluster-actions.ts'
 import { clusterRoutes } from './routes/clusters.ts'
 import { linkRoutes } from './routes/links.ts'
+import { loadBalancerRoutes, nodeMembershipRoutes } from './routes/load-balancer.ts'
 import { nodeRoutes } from './routes/nodes.ts'
 import { operationRoutes } from './routes/operations.ts'
 import { definitionRoutes, parameterRoutes } from './routes/parameters.ts'
@@ -66,9 +67,11 @@ export function createApp({ plane, tokenSha256, newRequestId, log }: AppDeps) {
   app.route('/v1/clusters', clusterActions(plane))
   app.route('/v1/clusters', takeOverRoutes(plane))
   app.route('/v1/clusters', linkRoutes(plane))
+  app.route('/v1/clusters', loadBalancerRoutes(plane))
   app.route('/v1/clusters', parameterRoutes(plane))
   app.route('/v1/parameter-definitions', definitionRoutes(plane))
   app.route('/v1/nodes', nodeRoutes(plane))
+  app.route('/v1/nodes', nodeMembershipRoutes(plane))
   app.route('/v1/operations', operationRoutes(plane))
   app.route('/v1/ob-clusters', obClusterRoutes(plane))
   app.route('/v1/audit-events', auditRoutes(plane))

@@ -6,6 +6,7 @@
 import type { PackageRef } from '#contract/command'
 import type { Parameter } from '#contract/parameters'
 import type { NodeReport } from '#contract/report'
+import type { BalancerMember, BalancerSpec } from './load-balancer.ts'
 
 /** Version of every stored item; N-1 is read (PL6). */
 export const ITEM_SCHEMA = 1
@@ -32,6 +33,8 @@ export type ClusterSpec = {
   /** Parameter Store name of root@proxysys' password; made by the plane when not given. */
   readonly sysPasswordSecret: string
   readonly deletionProtection: boolean
+  /** Absent: clients come as they please. */
+  readonly loadBalancer?: BalancerSpec
 }
 
 /** A URL of the config service, and the Parameter Store name of the token that opens it (PL12). */
@@ -81,6 +84,30 @@ export type Cluster = {
   }[]
 }
 
+/** Out of its balancer on purpose: no operation but an `online` takes it back in. */
+export type Offline = {
+  readonly operationId: string
+  readonly reason: string | null
+  readonly since: number
+}
+
+/** A cluster's balancer with its members as they are now. */
+export type ClusterBalancer = {
+  readonly spec: BalancerSpec
+  readonly members: readonly (BalancerMember & {
+    /** Null: none of the cluster's. */
+    readonly node: { readonly id: string; readonly name: string } | null
+    /** Clients of that node, as it has reported; null: not known. */
+    readonly clientConnections: number | null
+  })[]
+  /** Nodes that are no members. */
+  readonly absent: readonly {
+    readonly id: string
+    readonly name: string
+    readonly offline: Offline | null
+  }[]
+}
+
 export const NODE_STATUSES = [
   'CREATING',
   'RUNNING',
@@ -117,6 +144,8 @@ export type Node = {
   /** Computed from report and holder (PL2), never stored. */
   readonly status: NodeStatus
   readonly heldBy: Hold | null
+  /** Null unless it was taken out of its balancer on purpose. */
+  readonly offline: Offline | null
   readonly conditions: readonly Condition[]
   /** It has not said that it has its cluster's newest parameters. */
   readonly isBehind: boolean
@@ -210,6 +239,11 @@ export const OPERATION_TYPES = [
   'refresh',
   'change-links',
   'change-parameters',
+  'attach-balancer',
+  'detach-balancer',
+  /** Traffic alone: no process is touched. */
+  'offline',
+  'online',
   'rotate-sys-password',
   /** Looks at proxies of other installers; changes nothing and holds nothing. */
   'precheck-take-over',
@@ -223,6 +257,8 @@ export const OPERATION_TYPES = [
   /** Puts back what an upgrade of the node has replaced. */
   'revert-node',
   'refresh-node',
+  'offline-node',
+  'online-node',
   'probe-host',
 ] as const
 

@@ -3,9 +3,11 @@
  * operations engine are behind it. Every method may throw `Problem`.
  */
 import type { NodeReport } from '#contract/report'
+import type { BalancerSpec } from './load-balancer.ts'
 import type {
   AuditEvent,
   Cluster,
+  ClusterBalancer,
   Host,
   Node,
   ObCluster,
@@ -73,6 +75,7 @@ export type ClusterInput = {
     readonly parameters: Readonly<Record<string, string>>
     readonly sysPasswordSecret?: string
     readonly deletionProtection: boolean
+    readonly loadBalancer?: BalancerSpec
   }
 }
 
@@ -109,6 +112,13 @@ export type TakeOverInput = {
 }
 
 export type UpgradeInput = ReplaceInput & { readonly version: string }
+
+export type OfflineInput = {
+  /** Kept on the node, for whoever finds it out. */
+  readonly reason?: string
+  /** Must equal the name when no node of the cluster is left in the balancer. */
+  readonly confirm?: string
+}
 
 export type ParametersInput = ParameterEdit & {
   /** `rolling`: nodes are restarted, hot and wave by wave, when what is changed needs it. */
@@ -157,6 +167,16 @@ export type Plane = {
     /** Looks whether proxies of other installers could be taken over; its operation has the result. */
     precheckTakeOver(asked: Asked, ref: string, input: TakeOverInput): Promise<Outcome<Cluster>>
     nodes(ref: string, page: PageRequest): Promise<Page<Node>>
+    /** Asks the balancer for its members. */
+    loadBalancer(ref: string): Promise<ClusterBalancer>
+    /** Nodes that should run become members. One at a time: another is attached when this one is gone. */
+    attachBalancer(asked: Asked, ref: string, spec: BalancerSpec): Promise<Outcome<Cluster>>
+    /** Its nodes leave the balancer; one that is not there is gone already. */
+    detachBalancer(asked: Asked, ref: string): Promise<Outcome<null>>
+    /** Out of the balancer, the process runs on; no operation but `online` takes a node back in. */
+    offline(asked: Asked, ref: string, input: NodesInput & OfflineInput): Promise<Outcome<Cluster>>
+    /** One that is stopped comes in when it is started. */
+    online(asked: Asked, ref: string, input: NodesInput): Promise<Outcome<Cluster>>
     /** Adds a link, or makes it the default; CONFIG_URL only. Takes effect without a restart. */
     link(
       asked: Asked,
@@ -211,6 +231,8 @@ export type Plane = {
       input: Pick<UpgradeInput, 'mode' | 'rollout' | 'version'>,
     ): Promise<Outcome<Node>>
     refresh(asked: Asked, ref: string): Promise<Outcome<Node>>
+    offline(asked: Asked, ref: string, input: OfflineInput): Promise<Outcome<Node>>
+    online(asked: Asked, ref: string): Promise<Outcome<Node>>
     /** The principal must be the instance that carries the node (PL9); an older sequence changes nothing. */
     report(principal: Principal, nodeId: string, report: NodeReport): Promise<void>
   }

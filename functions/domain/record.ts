@@ -10,6 +10,7 @@ import type {
   Hold,
   HostCheck,
   ObCluster,
+  Offline,
   Operation,
   OperationPhase,
   OperationType,
@@ -73,6 +74,8 @@ export type NodeRecord = Stored & {
   readonly desiredState: 'RUNNING' | 'STOPPED'
   /** Absent: its cluster's. */
   readonly desiredVersion?: string
+  /** Taken out of its balancer on purpose; absent: it follows what its process does. */
+  readonly offline?: Offline
   readonly hold: Hold | null
   readonly conditions: readonly Condition[]
 }
@@ -160,6 +163,10 @@ export type NodeTask = {
   readonly package?: PackageRef
   /** What it ran before, for who puts it back. */
   readonly versionBefore?: string
+  /** Its cluster has a balancer whose members are ours to change. */
+  readonly isBalanced?: boolean
+  /** It is taken out because somebody asked for just that, and why. */
+  readonly offline?: { readonly reason: string | null }
   /** A proxy of another installer, that is looked at. */
   readonly foreign?: ForeignProxy
 }

@@ -10,7 +10,15 @@ import type { ClusterRecord, NodeRecord, ReportRecord } from './record.ts'
 /** Reports come once a minute; after three missed ones nobody knows. */
 export const REPORT_STALE_MS = 180_000
 
-export type NodeRequest = 'start' | 'stop' | 'restart' | 'upgrade' | 'refresh' | 'delete'
+export type NodeRequest =
+  | 'start'
+  | 'stop'
+  | 'restart'
+  | 'upgrade'
+  | 'refresh'
+  | 'delete'
+  | 'offline'
+  | 'online'
 
 /** `act`: begins. `nothing`: already there. `refuse`: node-state-conflict. */
 export type Permission = 'act' | 'nothing' | 'refuse'
@@ -26,6 +34,9 @@ const PERMISSIONS: Readonly<
   upgrade: { RUNNING: 'act', STOPPED: 'refuse', UNAVAILABLE: 'refuse' },
   refresh: { RUNNING: 'act', STOPPED: 'refuse', UNAVAILABLE: 'refuse' },
   delete: { RUNNING: 'act', STOPPED: 'act', UNAVAILABLE: 'act' },
+  // Which side it is on already is the balancer's to say.
+  offline: { RUNNING: 'act', STOPPED: 'act', UNAVAILABLE: 'act' },
+  online: { RUNNING: 'act', STOPPED: 'act', UNAVAILABLE: 'act' },
 }
 
 /** Every busy status refuses everything. */
@@ -36,8 +47,8 @@ export function permission(request: NodeRequest, status: NodeStatus): Permission
 
 export function nodeStatus(node: NodeRecord, report: ReportRecord | null, now: number): NodeStatus {
   const type = node.hold?.type
-  if (type !== undefined && !isClusterOperation(type) && type !== 'probe-host')
-    return HELD_STATUS[type]
+  const held = type === undefined || isClusterOperation(type) ? null : HELD_STATUS[type]
+  if (held !== null) return held
   if (report === null || isStale(report, now)) return 'UNAVAILABLE'
   return report.report.status
 }
@@ -60,7 +71,7 @@ export function nodeView(
   cluster: Versioned,
   now: number,
 ): Node {
-  const { hold, version: _, conditions, desiredVersion, ...rest } = record
+  const { hold, version: _, conditions, desiredVersion, offline, ...rest } = record
   const stale: Condition[] =
     report !== null && isStale(report, now)
       ? [
@@ -78,6 +89,7 @@ export function nodeView(
     desiredVersion: desiredVersion ?? null,
     status: nodeStatus(record, report, now),
     heldBy: hold,
+    offline: offline ?? null,
     conditions: [...conditions, ...stale],
     isBehind: isBehind(cluster, report),
     report: report === null ? null : { ...report.report, receivedAt: report.receivedAt },

@@ -113,6 +113,7 @@ export function reopened(operation: OperationRecord, round: number): OperationRe
   const { rollout } = operation
   const again = {
     ...operation,
+    stepsDone: resumedAt(operation),
     phase: 'PENDING' as const,
     round,
     error: null,
@@ -120,6 +121,12 @@ export function reopened(operation: OperationRecord, round: number): OperationRe
     ...(rollout === undefined ? {} : { rollout: { ...rollout, undo: null } }),
   }
   return operation.isUndone === true ? { ...again, stepsDone: 0, isUndone: false } : again
+}
+
+/** Who was to be out of its balancer is taken out again: somebody may have taken it in meanwhile. */
+function resumedAt({ plan, stepsDone }: OperationRecord): number {
+  const isOut = plan[stepsDone - 1] === 'drain-balancer' || plan[stepsDone] === 'drain-balancer'
+  return isOut ? plan.indexOf('deregister') : stepsDone
 }
 
 function newChild({ parent, index, task, clusterName, now }: Opening): OperationRecord {

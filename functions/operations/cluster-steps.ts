@@ -2,6 +2,7 @@
 import { configTokenSecretOf } from '../domain/names.ts'
 import type { ClusterRecord, OperationRecord, SysSecret } from '../domain/record.ts'
 import { put, type Store } from '../domain/store.ts'
+import type { Ending } from './ending.ts'
 import type { EngineDeps } from './ports.ts'
 
 /** The first token of a cluster's nodes: kept under its name before the table counts it. */
@@ -57,6 +58,17 @@ export function tokenSecretsOf({ name, configToken }: ClusterRecord): readonly s
   return Array.from({ length: number }, (_none, index) =>
     configTokenSecretOf(name, index + 1),
   ).slice(-2)
+}
+
+/** A cluster has its balancer until all its nodes are out of it. */
+export function withoutBalancer(
+  cluster: ClusterRecord | null,
+  { type }: OperationRecord,
+  { phase }: Ending,
+): ClusterRecord | null {
+  if (cluster === null || type !== 'detach-balancer' || phase !== 'SUCCEEDED') return cluster
+  const { loadBalancer: _gone, ...spec } = cluster.spec
+  return { ...cluster, spec, generation: cluster.generation + 1 }
 }
 
 /** A cluster is of the version that all its nodes are of, once an upgrade, or its way back, is over. */

@@ -19,6 +19,7 @@ import {
   giveSysPassword,
   giveToken,
   tokenSecretsOf,
+  withoutBalancer,
   withVersion,
 } from './cluster-steps.ts'
 import { beginStep, type Ending, endOf, endStep, releaseCluster, workDone } from './ending.ts'
@@ -276,10 +277,11 @@ export class Engine {
       store.get('cluster', { id: operation.clusterId }),
       store.get('work', { operationId: operation.id }),
     ])
+    const left = withoutBalancer(await withVersion(store, cluster, operation), operation, ending)
     await store.commit([
       ...(await this.lastStep(operation, ending)),
       put('operation', endOf(operation, ending)),
-      ...releaseCluster(await withVersion(store, cluster, operation), operation, ending),
+      ...releaseCluster(left, operation, ending),
       ...workDone(work),
     ])
     this.deps.log({ event: 'ended', operationId: operation.id, phase: ending.phase })

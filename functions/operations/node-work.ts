@@ -9,12 +9,21 @@ import type { ProblemView } from '../domain/model.ts'
 import { ledgerStep, type OrderSource } from '../domain/order.ts'
 import { outcomeOf, type StepOutcome } from '../domain/outcome.ts'
 import { STEP_RULES, type StepRule, wantedStatus } from '../domain/plan.ts'
-import type { OperationRecord, StepRecord, WaveRecord } from '../domain/record.ts'
+import type { StepRecord, WaveRecord } from '../domain/record.ts'
 import type { Invocation, SendOutcome } from '../domain/remote.ts'
 import { put } from '../domain/store.ts'
-import { beginStep } from './ending.ts'
-import { hasBegun, hasEnded, hostIdOf, isInFlight, type Member, membersOf } from './member.ts'
+import {
+  balancerDeadlineMs,
+  lookAfterMs,
+  lookAtBalancer,
+  putBackIn,
+  withIntent,
+} from './balancer-steps.ts'
+import { beginStep, type Ending } from './ending.ts'
+import { hasEnded, hostIdOf, isInFlight, type Member, membersOf } from './member.ts'
 import { endMember, passStep, runLocalStep } from './node-steps.ts'
+import { mayBegin, mustStop, type Pacing } from './pacing.ts'
+import { isLate, pollAfterMs, RESEND_MS, resendAfterMs, timedOut } from './polling.ts'
 import type { EngineDeps } from './ports.ts'
 import { MOST_MS, soonest, type Turn } from './turn.ts'
 import { baselineOf, isReported, reportedFailure } from './watching.ts'
@@ -30,30 +39,14 @@ import {
 
 const AGAIN: Turn = { kind: 'again' }
 
-/** How often a command is asked for by its age, when no event says that it changed. */
-const POLLS: readonly (readonly [ageMs: number, delayMs: number])[] = [
-  [10_000, 1_000],
-  [60_000, 3_000],
-]
 const OFFLINE_MS = 3_000
 const ASK_AGAIN_MS = 2_000
-const RESEND_MS = 1_000
-const MAX_RESEND_MS = 30_000
 /** What a node gets to answer after the deadline, before its silence counts. */
 const LOOK_MS = 60_000
 /** Delivery has not begun: cancelling it interrupts nothing. */
 const UNDELIVERED = ['Pending', 'Delayed']
 
-export type Drive = {
-  readonly driver: OperationRecord
-  readonly members: readonly Member[]
-  readonly source: OrderSource | null
-  /** Most nodes that are worked on at once, and whether a failure keeps the others untouched. */
-  readonly maxInFlight: number
-  readonly isFailFast: boolean
-  /** Operations that may begin now; undefined: any. */
-  readonly mayBegin?: ReadonlySet<string>
-}
+export type Drive = Pacing & { readonly source: OrderSource | null }
 
 export class NodeWork {
   private readonly deps: EngineDeps
@@ -98,7 +91,7 @@ export class NodeWork {
       const hostId = hostIdOf(member) ?? ''
       isChanged = (await this.settle(member, wave, invocations.get(hostId))) || isChanged
     }
-    return isChanged ? AGAIN : { kind: 'wait', delayMs: this.pollAfter(wave) }
+    return isChanged ? AGAIN : { kind: 'wait', delayMs: pollAfterMs(wave, this.deps.clock.now()) }
   }
 
   /** What no node has begun need not begin. */
@@ -189,15 +182,26 @@ export class NodeWork {
       return true
     }
     const error = { code: 'remote-unavailable', detail }
-    const notBefore = isLate(step, now) ? null : now + resendAfter(step)
+    const notBefore = isLate(step, now) ? null : now + resendAfterMs(step)
     await this.deps.store.commit([put('step', { ...step, wave: null, notBefore, error })])
     return true
   }
 
   private async fail(member: Member, error: ProblemView, output: string | null = null) {
     const now = this.deps.clock.now()
-    await endMember(this.deps.store, member, { phase: 'FAILED', error, now }, output)
+    await this.end(member, { phase: 'FAILED', error, now }, output)
     this.deps.log({ event: 'failed', operationId: member.operation.id, ...error })
+  }
+
+  /** A node that was taken out of its balancer for nothing is not left out. */
+  private async end(member: Member, ending: Ending, output: string | null = null): Promise<void> {
+    const left = await putBackIn(this.deps, member)
+    const { code = 'remote-unavailable', detail } = ending.error ?? {}
+    const error =
+      left === null
+        ? ending.error
+        : { code, detail: [detail, left].filter(Boolean).join('; ').slice(0, 600) }
+    await endMember(this.deps.store, member, { ...ending, error }, output)
   }
 
   /** Moves members on that need no command now. True when one moved. */
@@ -216,11 +220,13 @@ export class NodeWork {
     const { store, clock } = this.deps
     const now = clock.now()
     if (mustStop(drive, member)) {
-      await endMember(store, member, { phase: 'CANCELLED', error: null, now })
+      await this.end(member, { phase: 'CANCELLED', error: null, now })
       return true
     }
     if (!mayBegin(drive, member)) return false
-    if (ruleOf(member)?.kind === 'timer') return this.bake(member, now)
+    const rule = ruleOf(member)
+    if (rule?.kind === 'timer') return this.bake(member, now)
+    if (rule?.kind === 'balancer') return this.balance(member, now)
     const verb = verbOf(member)
     if (verb === null) {
       const error = await runLocalStep(store, member, now)
@@ -255,10 +261,37 @@ export class NodeWork {
     return true
   }
 
+  /** Looks at the balancer; what it led to is written down each time. */
+  private async balance(member: Member, now: number): Promise<boolean> {
+    const { step } = member
+    if (step?.phase !== 'RUNNING') {
+      await this.begin(member, now)
+      return true
+    }
+    if (now < (step.notBefore ?? now)) return false
+    const { store } = this.deps
+    const look = await lookAtBalancer(this.deps, member, now)
+    if (look.kind === 'done') await passStep(store, member, now, look.output)
+    if (look.kind === 'failed') await this.fail(member, look.error)
+    if (look.kind === 'intend') await store.commit([put('step', { ...step, sends: 1 })])
+    if (look.kind === 'wait')
+      await store.commit([
+        put('step', {
+          ...step,
+          sends: step.sends + (look.isSent ? 1 : 0),
+          notBefore: now + lookAfterMs(step, now),
+          error: look.error,
+        }),
+      ])
+    return true
+  }
+
   private async begin(member: Member, now: number, notBefore: number | null = null): Promise<void> {
     const { operation, step } = member
     const rule = ruleOf(member)
-    const deadlineAt = rule !== undefined && 'deadlineMs' in rule ? now + rule.deadlineMs : null
+    const node = withIntent(member, now)
+    const isTimed = rule !== undefined && 'deadlineMs' in rule
+    const deadlineAt = isTimed ? now + deadlineMsOf(member, rule) : null
     await this.deps.store.commit([
       put('operation', {
         ...operation,
@@ -266,6 +299,7 @@ export class NodeWork {
         startedAt: operation.startedAt ?? now,
       }),
       put('step', { ...beginStep(operation, step, now, deadlineAt), notBefore }),
+      ...(node === null ? [] : [put('node', node)]),
     ])
   }
 
@@ -312,7 +346,8 @@ export class NodeWork {
     wave: WaveRecord,
     outcome: SendOutcome & { readonly wave?: WaveRecord },
   ): Promise<Turn> {
-    if (outcome.kind === 'sent') return { kind: 'wait', delayMs: this.pollAfter(wave) }
+    if (outcome.kind === 'sent')
+      return { kind: 'wait', delayMs: pollAfterMs(wave, this.deps.clock.now()) }
     if (outcome.kind === 'unknown') return { kind: 'wait', delayMs: RESEND_MS }
     await this.giveBack(wave, outcome)
     return AGAIN
@@ -336,15 +371,10 @@ export class NodeWork {
       if (!isRetryable) await this.fail(member, error)
       else
         await store.commit([
-          put('step', { ...step, wave: null, notBefore: now + resendAfter(step), error }),
+          put('step', { ...step, wave: null, notBefore: now + resendAfterMs(step), error }),
         ])
     }
     await dropWave(this.deps, wave)
-  }
-
-  private pollAfter({ sentAt }: WaveRecord): number {
-    const age = this.deps.clock.now() - (sentAt ?? this.deps.clock.now())
-    return POLLS.find(([limit]) => age < limit)?.[1] ?? MOST_MS
   }
 }
 
@@ -353,43 +383,13 @@ function ruleOf({ operation }: Member): StepRule | undefined {
   return name === undefined ? undefined : STEP_RULES[name]
 }
 
+function deadlineMsOf(member: Member, rule: Extract<StepRule, { deadlineMs: number }>): number {
+  return rule.kind === 'balancer' ? balancerDeadlineMs(member) : rule.deadlineMs
+}
+
 /** Dropped waves leave no number behind: the clock makes a comment unlike any before it. */
 function nextNumber(waves: readonly WaveRecord[], now: number): number {
   return Math.max(now, ...waves.map(({ n }) => n + 1))
-}
-
-function isLate({ deadlineAt }: StepRecord, now: number): boolean {
-  return deadlineAt !== null && now >= deadlineAt
-}
-
-function resendAfter({ sends }: StepRecord): number {
-  const most = Math.min(MAX_RESEND_MS, RESEND_MS * 2 ** Math.max(0, sends - 1))
-  return Math.round(most * (0.5 + Math.random() / 2))
-}
-
-function timedOut({ name }: StepRecord, detail: string): ProblemView {
-  return { code: 'node-timeout', detail: `${name} did not end in time: ${detail}`.slice(0, 600) }
-}
-
-/** No new step on a node begins once the operation is being cancelled, or another node failed. */
-function mustStop({ driver, members, isFailFast }: Drive, member: Member): boolean {
-  if (driver.phase === 'CANCELLING') return !isAlmostDone(member)
-  if (!isFailFast || hasBegun(member)) return false
-  return members.some(({ operation }) => operation.phase === 'FAILED')
-}
-
-/** The node is as it should be, only our books are not. */
-function isAlmostDone({ operation: { plan, stepsDone } }: Member): boolean {
-  const left = plan.slice(stepsDone)
-  return stepsDone > 0 && left.every(name => STEP_RULES[name].kind === 'local')
-}
-
-function mayBegin(drive: Drive, member: Member): boolean {
-  const { members, maxInFlight } = drive
-  if (hasBegun(member)) return true
-  if (drive.mayBegin?.has(member.operation.id) === false) return false
-  const atWork = members.filter(each => hasBegun(each) && !hasEnded(each.operation))
-  return atWork.length < maxInFlight
 }
 
 function split<T>(all: readonly T[], isFirst: (one: T) => boolean): readonly [T[], T[]] {

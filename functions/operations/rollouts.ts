@@ -9,6 +9,7 @@ import { isClusterOperation, type NodeOperationType, planOf, UNDO_TYPES } from '
 import type { ClusterRecord, NodeTask, OperationRecord } from '../domain/record.ts'
 import { mayBegin, type RolloutState, undoneWith } from '../domain/rollout.ts'
 import { type Change, decide, put, type Store } from '../domain/store.ts'
+import { hasActed } from './balancer-steps.ts'
 import { lockNode, undoId } from './children.ts'
 import { withSysSecret } from './cluster-steps.ts'
 import type { Ending } from './ending.ts'
@@ -94,8 +95,7 @@ export function goingBack(
 
 /** Its node may have been changed: a step of it is done, or has failed. */
 export function isTouched(child: OperationRecord | undefined): boolean {
-  if (child === undefined || child.isUndone === true) return false
-  return child.stepsDone > 0 || child.phase === 'FAILED'
+  return child !== undefined && child.isUndone !== true && hasActed(child)
 }
 
 export function isUndoable({ type }: OperationRecord): boolean {

@@ -7,6 +7,7 @@ import { Problem } from '../domain/problem.ts'
 import type { ClusterRecord, NodeRecord } from '../domain/record.ts'
 import { isBehind } from '../domain/status.ts'
 import { type ClusterPicture, put } from '../domain/store.ts'
+import type { BalancerUseCases } from './balancing.ts'
 import { clusterView, nodesOf, pictureOf, viewOf } from './cluster-view.ts'
 import { type Decision, mutate, type PlaneDeps } from './context.ts'
 import type { Cursors } from './cursor.ts'
@@ -31,7 +32,7 @@ const READ_AT_ONCE = 10
 export function clusterUseCases(
   deps: PlaneDeps,
   cursors: Cursors,
-): Omit<Plane['clusters'], 'link' | 'unlink' | 'rotateConfigToken'> {
+): Omit<Plane['clusters'], 'link' | 'unlink' | 'rotateConfigToken' | keyof BalancerUseCases> {
   const { store, clock } = deps
   const view = viewOf(deps)
   return {

@@ -8,6 +8,7 @@ import type { ClusterInput, NodeInput } from '../domain/plane.ts'
 import { Problem, type Wrong } from '../domain/problem.ts'
 import type { NodeTask, ObClusterRecord } from '../domain/record.ts'
 import type { HostFacts, Hosts } from '../domain/remote.ts'
+import { requireGroup } from './balancing.ts'
 import type { PlaneDeps } from './context.ts'
 import { requireFitting } from './links.ts'
 import { packagesOf, refOf } from './packages.ts'
@@ -20,9 +21,10 @@ export type CheckedSpec = {
 
 /** @throws Problem validation-failed, operation-not-allowed */
 export async function specOf(
-  { store, configServiceUrl }: PlaneDeps,
+  deps: PlaneDeps,
   { name, spec }: Pick<ClusterInput, 'name' | 'spec'>,
 ): Promise<CheckedSpec> {
+  const { store, configServiceUrl } = deps
   if (spec.workMode === 'CONFIG_URL' && configServiceUrl === null)
     throw new Problem('operation-not-allowed', 'there is no config service here', {
       errors: [{ pointer: '/spec/workMode', code: 'operation-not-allowed', detail: 'use RS_LIST' }],
@@ -46,6 +48,8 @@ export async function specOf(
   if (wrong.length > 0 || found === undefined)
     throw new Problem('validation-failed', 'the specification is not valid', { errors: wrong })
   await requireFitting(store, spec.links)
+  if (spec.loadBalancer !== undefined)
+    await requireGroup(deps, spec.loadBalancer, '/spec/loadBalancer')
   return {
     spec: {
       workMode: spec.workMode,
@@ -56,6 +60,7 @@ export async function specOf(
       parameters: spec.parameters,
       sysPasswordSecret: spec.sysPasswordSecret ?? sysSecretOf(name),
       deletionProtection: spec.deletionProtection,
+      ...(spec.loadBalancer === undefined ? {} : { loadBalancer: spec.loadBalancer }),
     },
     obClusters,
     package: refOf(found),

@@ -5,6 +5,7 @@ import type { Asked, Outcome, Page, PageRequest, Plane } from '../domain/plane.t
 import { Problem } from '../domain/problem.ts'
 import { type NodeRequest, nodeView } from '../domain/status.ts'
 import { put } from '../domain/store.ts'
+import { nodeMembership } from './balancing.ts'
 import { nodeIn } from './cluster-view.ts'
 import { mutate, type PlaneDeps, settled } from './context.ts'
 import type { Cursors } from './cursor.ts'
@@ -56,6 +57,7 @@ export function nodeUseCases(deps: PlaneDeps, cursors: Cursors): Plane['nodes'] 
     start: (asked, ref) => change(asked, ref, 'start'),
     stop: (asked, ref) => change(asked, ref, 'stop'),
     ...replacements(deps, find, view),
+    ...nodeMembership(deps, find, view),
     report: (principal, nodeId, report) =>
       settled(() => takeReport(deps, principal, nodeId, report)),
   }

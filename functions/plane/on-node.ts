@@ -15,6 +15,8 @@ const TYPES: Readonly<Record<NodeRequest, NodeOperationType>> = {
   upgrade: 'upgrade-node',
   refresh: 'refresh-node',
   delete: 'delete-node',
+  offline: 'offline-node',
+  online: 'online-node',
 }
 
 export type Found = { readonly picture: ClusterPicture; readonly node: NodeRecord }

@@ -1,6 +1,7 @@
 /** The plane: all use cases behind the port that the HTTP layer knows. */
 import type { Plane } from '../domain/plane.ts'
 import { auditUseCases } from './audit.ts'
+import { balancerUseCases } from './balancing.ts'
 import { clusterUseCases } from './clusters.ts'
 import type { PlaneDeps } from './context.ts'
 import { cursors } from './cursor.ts'
@@ -17,6 +18,7 @@ export function makePlane(deps: PlaneDeps): Plane {
     clusters: {
       ...clusterUseCases(deps, signed),
       ...linkUseCases(deps),
+      ...balancerUseCases(deps),
       rotateConfigToken: rotateConfigToken(deps),
     },
     parameters: parameterUseCases(deps, signed),

@@ -98,8 +98,10 @@ export type NewOperation = {
 export function newOperation(
   asked: Asked,
   now: number,
-  { type, cluster, target, tasks, package: wanted }: NewOperation,
+  { type, cluster, target, tasks: bare, package: wanted }: NewOperation,
 ): OperationRecord {
+  const isBalanced = cluster.spec.loadBalancer?.kind === 'target-group'
+  const tasks = isBalanced ? bare.map(task => ({ ...task, isBalanced })) : bare
   return {
     id: newId('operation', now),
     type,

@@ -2,18 +2,22 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import { secretReferenceSchema } from '#contract/node-state'
 import type { Cluster } from '../domain/model.ts'
-import type { NodesInput, Outcome, Plane } from '../domain/plane.ts'
+import type { Outcome, Plane } from '../domain/plane.ts'
 import type { AppContext } from '../middleware/env.ts'
 import { askedOf, replayHeaders } from '../middleware/requests.ts'
 import { clusterJson, clusterSchema, MAX_NODES, nodeInput, nodeInputSchema } from './clusters.ts'
 import { KEY_REQUIRED, named, REPLAYABLE } from './headers.ts'
 import { accepted, acceptedResponse, router } from './operations.ts'
 import { replaceInput, replaceSchema, versionSchema } from './rollout.ts'
-import { body, json, nothingSchema, problemResponse, refParams } from './schemas.ts'
-
-const nodesSchema = z.strictObject({
-  nodes: z.array(z.string().min(1).max(128)).min(1).max(1000).optional(),
-})
+import {
+  body,
+  chosenNodes,
+  json,
+  nodesSchema,
+  nothingSchema,
+  problemResponse,
+  refParams,
+} from './schemas.ts'
 
 const changed = {
   200: { ...json(clusterSchema, 'It is so already'), ...REPLAYABLE },
@@ -133,8 +137,4 @@ export function clusterActions({ clusters }: Plane) {
 function settled(c: AppContext, outcome: Outcome<Cluster>) {
   if (outcome.kind === 'accepted') return accepted(c, outcome)
   return c.json(clusterJson(outcome.value), 200, replayHeaders(outcome.isReplayed))
-}
-
-function chosenNodes({ nodes: chosen }: { nodes?: string[] | undefined }): NodesInput {
-  return chosen === undefined ? {} : { nodes: chosen }
 }

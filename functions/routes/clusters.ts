@@ -7,6 +7,7 @@ import {
   secretReferenceSchema,
 } from '#contract/node-state'
 import { beginsLikeId } from '../domain/ids.ts'
+import { TARGET_GROUP_FORM } from '../domain/load-balancer.ts'
 import { CLUSTER_PHASES, type Cluster } from '../domain/model.ts'
 import { fitsOrder, MAX_PARAMETERS_CHARS } from '../domain/parameters.ts'
 import type { ClusterInput, NodeInput, Plane } from '../domain/plane.ts'
@@ -74,6 +75,20 @@ const portsSchema = z.strictObject({
   exporter: portSchema.default(DEFAULT_PORTS.exporter),
 })
 
+export const balancerSchema = z
+  .discriminatedUnion('kind', [
+    z.strictObject({
+      kind: z.literal('target-group'),
+      targetGroupArn: z.string().max(256).regex(TARGET_GROUP_FORM, 'the ARN of a target group'),
+      targetBy: z.enum(['instance', 'ip']),
+    }),
+    z.strictObject({ kind: z.literal('external') }),
+  ])
+  .openapi('LoadBalancer', {
+    description:
+      'A target group whose members follow the nodes, named by instance or by address; or one that somebody else manages.',
+  })
+
 const clusterInputSchema = z
   .strictObject({
     name: nameSchema,
@@ -88,6 +103,7 @@ const clusterInputSchema = z
       parameters: parametersSchema.default({}),
       sysPasswordSecret: secretReferenceSchema.optional(),
       deletionProtection: z.boolean().default(false),
+      loadBalancer: balancerSchema.nullable().default(null),
     }),
   })
   .openapi('ClusterInput')
@@ -117,6 +133,7 @@ export const clusterSchema = z
       parameters: z.record(z.string(), z.string()),
       sysPasswordSecret: z.string(),
       deletionProtection: z.boolean(),
+      loadBalancer: balancerSchema.nullable(),
     }),
     status: z.object({
       phase: z.enum(CLUSTER_PHASES).openapi({
@@ -158,6 +175,7 @@ export function clusterJson(cluster: Cluster): z.infer<typeof clusterSchema> {
       nodes: cluster.nodes.map(({ idc, ...node }) => (idc === null ? node : { ...node, idc })),
       links: [...spec.links],
       parameters: { ...spec.parameters },
+      loadBalancer: spec.loadBalancer ?? null,
     },
     status: {
       phase: cluster.phase,
@@ -274,7 +292,7 @@ export function nodeInput({ host, idc, desiredState }: z.infer<typeof nodeInputS
 }
 
 function clusterInput({ name, tags, spec }: z.infer<typeof clusterInputSchema>): ClusterInput {
-  const { sysPasswordSecret, ...rest } = spec
+  const { sysPasswordSecret, loadBalancer, ...rest } = spec
   return {
     name,
     tags,
@@ -282,6 +300,7 @@ function clusterInput({ name, tags, spec }: z.infer<typeof clusterInputSchema>):
       ...rest,
       nodes: spec.nodes.map(nodeInput),
       ...(sysPasswordSecret === undefined ? {} : { sysPasswordSecret }),
+      ...(loadBalancer === null ? {} : { loadBalancer }),
     },
   }
 }

@@ -1,7 +1,7 @@
 /** Nodes: fleet-wide view, lifecycle of one, and the reports they send. */
 import { createRoute, z } from '@hono/zod-openapi'
 import { nodeReportSchema } from '#contract/report'
-import { NODE_STATUSES, type Node } from '../domain/model.ts'
+import { NODE_STATUSES, type Node, type Offline } from '../domain/model.ts'
 import type { DeleteInput, Outcome, Plane } from '../domain/plane.ts'
 import type { AppContext } from '../middleware/env.ts'
 import {
@@ -61,6 +61,17 @@ const reportSchema = z
   })
   .openapi('Report', { description: 'What the node said last.' })
 
+/** Why a node is out of its balancer on purpose. */
+export const offlineSchema = z
+  .object({ operationId: z.string(), reason: z.string().nullable(), since: timeSchema })
+  .openapi('Offline', {
+    description: 'It was taken out of its balancer on purpose, and stays out until `online`.',
+  })
+
+export function offlineJson({ operationId, reason, since }: Offline) {
+  return { operationId, reason, since: timeText(since) }
+}
+
 export const nodeSchema = z
   .object({
     id: z.string(),
@@ -83,6 +94,7 @@ export const nodeSchema = z
       address: z.string(),
       proxyId: z.int(),
       heldBy: holdSchema.nullable(),
+      offline: offlineSchema.nullable(),
       conditions: z.array(conditionSchema),
       isBehind: z.boolean().openapi({
         description:
@@ -132,6 +144,7 @@ export function nodeJson(node: Node): z.infer<typeof nodeSchema> {
       address: node.host,
       proxyId: node.proxyId,
       heldBy: node.heldBy,
+      offline: node.offline === null ? null : offlineJson(node.offline),
       conditions: conditionsJson(node.conditions),
       isBehind: node.isBehind,
       report: report === null ? null : reportJson(report),

@@ -49,6 +49,7 @@ export function interrupted(all: ScriptedPlane, at: number, how: Kind) {
   const engine = all.newEngine('interrupted', {
     store: interruption.wrap<Store>(all.store, ['commit']),
     runCommand: interruption.wrap(all.fleet.runCommand, ['send', 'find', 'results', 'online']),
+    loadBalancer: interruption.wrap(all.balancer, ['members', 'register', 'deregister']),
     secrets: interruption.wrap(all.fleet.secrets, ['generatePassword', 'generateToken', 'remove']),
   })
   return { engine, interruption }

@@ -1,6 +1,7 @@
 /** One story an operation, for suites that disturb it in every way, and what must hold at its end. */
 import { expect } from 'vitest'
 import type { OperationPhase } from '../../functions/domain/model.ts'
+import { GROUP_ARN } from './scripted-balancer.ts'
 import { hostId } from './scripted-fleet.ts'
 import { ASKED, type ScriptedPlane } from './scripted-plane.ts'
 
@@ -27,6 +28,13 @@ async function upgradable(all: ScriptedPlane): Promise<void> {
 
 const upgrade = (all: ScriptedPlane) =>
   all.accepted(all.plane.clusters.upgrade(ASKED, 'c', { mode: 'auto', version: NEXT, ...WATCHED }))
+
+const BALANCED = { kind: 'target-group', targetGroupArn: GROUP_ARN, targetBy: 'instance' } as const
+
+/** Behind a balancer, that its nodes go out of and come into. */
+async function balanced(all: ScriptedPlane): Promise<void> {
+  await all.running('c', [1, 2], { loadBalancer: BALANCED })
+}
 
 async function changeParameters(
   all: ScriptedPlane,
@@ -199,6 +207,61 @@ export const STORIES: Readonly<Record<string, Story>> = {
       return all.accepted(all.plane.clusters.remove(ASKED, 'c', asked))
     },
   },
+  'create behind a balancer': {
+    begin: async all => {
+      await all.prepare()
+      const input = all.input('c', [1, 2], { loadBalancer: BALANCED })
+      return all.accepted(all.plane.clusters.create(ASKED, input))
+    },
+  },
+  'restart behind a balancer, forced': {
+    begin: async all => {
+      await balanced(all)
+      return all.accepted(all.plane.clusters.restart(ASKED, 'c', { mode: 'force' }))
+    },
+    tickSec: 5,
+  },
+  'stop behind a balancer': {
+    begin: async all => {
+      await balanced(all)
+      return all.accepted(all.plane.clusters.stop(ASKED, 'c', {}))
+    },
+    tickSec: 5,
+  },
+  'delete behind a balancer': {
+    begin: async all => {
+      await balanced(all)
+      const { revision } = await all.plane.nodes.get('c-1')
+      return all.accepted(all.plane.nodes.remove(ASKED, 'c-1', { revision, skipHostWork: false }))
+    },
+    tickSec: 5,
+  },
+  offline: {
+    begin: async all => {
+      await balanced(all)
+      return all.accepted(all.plane.clusters.offline(ASKED, 'c', { confirm: 'c' }))
+    },
+  },
+  online: {
+    begin: async all => {
+      await balanced(all)
+      const out = all.plane.clusters.offline(ASKED, 'c', { confirm: 'c' })
+      await all.ended(await all.accepted(out))
+      return all.accepted(all.plane.clusters.online(ASKED, 'c', {}))
+    },
+  },
+  'attach a balancer': {
+    begin: async all => {
+      await all.running('c', [1, 2])
+      return all.accepted(all.plane.clusters.attachBalancer(ASKED, 'c', BALANCED))
+    },
+  },
+  'detach a balancer': {
+    begin: async all => {
+      await balanced(all)
+      return all.accepted(all.plane.clusters.detachBalancer(ASKED, 'c'))
+    },
+  },
 }
 
 /** It has ended as it should, holds nothing, has done nothing twice, and left nothing behind. */
@@ -215,6 +278,7 @@ export async function expectEnded(
   expect(phase, `${place}: ${error?.detail ?? ''}`).toBe(ends)
   expect(all.held(), place).toEqual([])
   expect(new Set(all.fleet.ran).size, place).toBe(all.fleet.ran.length)
+  expect(all.outOfStep(), place).toEqual([])
   // A password that nothing names is left behind, or one that nodes were told is gone.
   const named = all.store.all('cluster').map(({ spec }) => spec.sysPasswordSecret)
   expect([...all.fleet.passwords.keys()], place).toEqual(named)

@@ -64,6 +64,8 @@ type ScriptedHost = {
   version: string | null
   backup: string | null
   parameterVersion: number | null
+  /** Clients that it reports. */
+  clients: number | null
   /** What it has stored, and what its process has started with. */
   parameters: Readonly<Record<string, string>>
   inForce: Readonly<Record<string, string>>
@@ -162,6 +164,7 @@ export class ScriptedFleet {
         version: null,
         backup: null,
         parameterVersion: null,
+        clients: null,
         parameters: {},
         inForce: {},
         refuses: new Set(),
@@ -264,7 +267,8 @@ export class ScriptedFleet {
       const state = 'failed' as const
       return { ...common, state, details: 'Failed', output: 'document process failed unexpectedly' }
     }
-    const output = await this.obey(host, verb, entry, expiresAt)
+    const output =
+      verb === 'probe' ? this.look(host, entry) : await this.obey(host, verb, entry, expiresAt)
     if (behaviour === 'silent')
       return { ...common, doneAt: Number.POSITIVE_INFINITY, state: 'waiting' as const, details: '' }
     const ok = (JSON.parse(output) as { ok: boolean }).ok
@@ -291,7 +295,6 @@ export class ScriptedFleet {
     const line = (more: object) => JSON.stringify({ verb, operationId, step, attempt, ...more })
     if (expiresAt < this.clock.now())
       return line({ ok: false, code: 'order.expired', message: 'late' })
-    if (verb === 'probe') return this.look(host, entry, line)
     if (fence < host.fence) return line({ ok: false, code: 'order.fenced', message: 'old' })
     host.fence = fence
     if (desired !== undefined) this.told.push(desired.link)
@@ -321,11 +324,13 @@ export class ScriptedFleet {
   }
 
   /** Whatever was here before: who looks has no fence, and leaves nothing. */
-  private look(host: ScriptedHost, entry: OrderEntry, line: (more: object) => string): string {
+  private look(host: ScriptedHost, entry: OrderEntry): string {
+    const { operationId, step, attempt } = entry
+    const key = { verb: 'probe', operationId, step, attempt }
     this.probes.push(entry)
     const isFailing = host.behaviour === 'fails' || host.failing.has('probe')
-    if (isFailing) return line({ ok: false, code: 'node.internal', message: 'it cannot look' })
-    return line({ ok: true, facts: host.probe })
+    if (isFailing) return JSON.stringify({ ...key, ok: false, message: 'it cannot look' })
+    return JSON.stringify({ ...key, ok: true, facts: host.probe })
   }
 
   private act(host: ScriptedHost, verb: Verb, { desired }: OrderEntry): Facts | null {
@@ -368,7 +373,7 @@ export class ScriptedFleet {
       parameterVersion: host.parameterVersion,
       parameterChecksum: null,
       linkChecksum: null,
-      clientConnections: null,
+      clientConnections: host.clients,
       pendingRestart: pendingOn(host),
     })
   }

@@ -5,6 +5,7 @@ import { Engine } from '../../functions/operations/engine.ts'
 import type { EngineDeps } from '../../functions/operations/ports.ts'
 import { makePlane } from '../../functions/plane/plane.ts'
 import { MemoryStore } from './memory-store.ts'
+import { ScriptedBalancer } from './scripted-balancer.ts'
 import { HandClock, hostId, noQueue, ScriptedFleet } from './scripted-fleet.ts'
 
 export const ASKED = { principal: { kind: 'user', name: 'test' }, requestId: 'r-1' } as const
@@ -17,6 +18,7 @@ export class ScriptedPlane {
   /** The one it works on: `store`, unless it was given another. */
   readonly used: Store
   readonly fleet: ScriptedFleet
+  readonly balancer = new ScriptedBalancer(this.clock.now)
   readonly plane
   engine: Engine
 
@@ -28,6 +30,7 @@ export class ScriptedPlane {
       hosts: this.fleet.inventory,
       runCommand: this.fleet.runCommand,
       secrets: this.fleet.secrets,
+      loadBalancer: this.balancer,
       clock: this.clock,
       queue: noQueue,
       configServiceUrl: CONFIG_SERVICE,
@@ -43,6 +46,7 @@ export class ScriptedPlane {
       store: this.used,
       runCommand: this.fleet.runCommand,
       secrets: this.fleet.secrets,
+      loadBalancer: this.balancer,
       clock: this.clock,
       queue: noQueue,
       log: () => {},
@@ -70,7 +74,11 @@ export class ScriptedPlane {
     })
   }
 
-  input(name: string, hosts: readonly number[]): ClusterInput {
+  input(
+    name: string,
+    hosts: readonly number[],
+    more: Partial<ClusterInput['spec']> = {},
+  ): ClusterInput {
     return {
       name,
       tags: {},
@@ -83,6 +91,7 @@ export class ScriptedPlane {
         links: [{ obCluster: 'ob', default: true }],
         parameters: {},
         deletionProtection: false,
+        ...more,
       },
     }
   }
@@ -110,12 +119,40 @@ export class ScriptedPlane {
   }
 
   /** A cluster that is up. */
-  async running(name: string, hosts: readonly number[]): Promise<string> {
+  async running(
+    name: string,
+    hosts: readonly number[],
+    more: Partial<ClusterInput['spec']> = {},
+  ): Promise<string> {
     await this.prepare()
-    const id = await this.accepted(this.plane.clusters.create(ASKED, this.input(name, hosts)))
+    const input = this.input(name, hosts, more)
+    const id = await this.accepted(this.plane.clusters.create(ASKED, input))
     const { phase, target } = await this.ended(id)
     if (phase !== 'SUCCEEDED') throw new Error(`${id} is ${phase}`)
     return target.id
+  }
+
+  /** Nodes of balanced clusters that are not on the side of the balancer that their process asks for. */
+  outOfStep(): readonly string[] {
+    const balanced = this.store
+      .all('cluster')
+      .filter(({ spec }) => spec.loadBalancer?.kind === 'target-group')
+      .map(({ id }) => id)
+    const inside = new Set(
+      this.balancer
+        .states()
+        .filter(line => !line.endsWith('draining'))
+        .map(line => line.split(' ')[0]),
+    )
+    const wanted = this.store
+      .all('node')
+      .filter(({ clusterId }) => balanced.includes(clusterId))
+      .filter(({ desiredState, offline }) => desiredState === 'RUNNING' && offline === undefined)
+      .map(({ hostId: id }) => id)
+    return [
+      ...wanted.filter(id => !inside.has(id)).map(id => `${id} is out`),
+      ...[...inside].filter(id => !wanted.includes(id ?? '')).map(id => `${id} is in`),
+    ]
   }
 
   /** Locks that somebody holds now. */

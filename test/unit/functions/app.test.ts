@@ -2,7 +2,9 @@
 import { createHash } from 'node:crypto'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { createApp } from '../../../functions/app.ts'
+import type { BalancerSpec } from '../../../functions/domain/load-balancer.ts'
 import type { Principal } from '../../../functions/domain/model.ts'
+import { GROUP_ARN } from '../../support/scripted-balancer.ts'
 import { hostId } from '../../support/scripted-fleet.ts'
 import { ScriptedPlane, VERSION } from '../../support/scripted-plane.ts'
 
@@ -872,6 +874,7 @@ describe('the document', () => {
       upgradeCluster: { version: '4.3.2.0-1' },
       upgradeNode: { version: '4.3.2.0-1' },
       putObCluster: { rootservice: ['127.0.0.1:2881'], proxyroSecret: '/secret' },
+      putLoadBalancer: { kind: 'external' },
     }
     for (const route of await documented()) {
       const { method, path, operationId: name = '' } = route
@@ -988,6 +991,103 @@ describe('links over HTTP', () => {
       url: 'http://config.test:8789/services?Action=ObRootServiceInfo&ObRegion=ob',
       tokenSecret: '/obfleet/ob-clusters/ob/rootservice-token-1',
     })
+  })
+})
+
+describe('a load balancer over HTTP', () => {
+  const group: BalancerSpec = {
+    kind: 'target-group',
+    targetGroupArn: GROUP_ARN,
+    targetBy: 'instance',
+  }
+  const at = '/clusters/orders/load-balancer'
+
+  const done = async ({ body }: Awaited<ReturnType<typeof ask>>) =>
+    all.ended((body as { id: string }).id)
+
+  test('is given, shown with its members, and taken away', async () => {
+    await all.running('orders', [1])
+    expect((await ask('GET', at)).status).toBe(404)
+    const given = await ask('PUT', at, { body: group })
+    expect(given).toMatchObject({ status: 202, body: { type: 'attach-balancer' } })
+    await done(given)
+    expect((await ask('PUT', at, { body: group })).status).toBe(200)
+    const shown = await ask('GET', at)
+    expect(shown.body).toMatchObject({
+      spec: group,
+      members: [{ id: hostId(1), port: 2883, state: 'healthy', node: { name: 'orders-1' } }],
+      absent: [],
+      operatorSteps: [],
+    })
+    const { body } = await ask('GET', '/clusters/orders')
+    expect(body.spec.loadBalancer).toEqual(group)
+    await done(await ask('DELETE', at))
+    expect((await ask('DELETE', at)).status).toBe(204)
+    expect((await ask('GET', '/clusters/orders')).body.spec.loadBalancer).toBeNull()
+  })
+
+  test('comes with a new cluster', async () => {
+    await all.prepare()
+    const made = await ask('POST', '/clusters', { body: input({}, { loadBalancer: group }) })
+    await done(made)
+    expect((await ask('GET', at)).body.members).toHaveLength(1)
+  })
+
+  test('of somebody else says what is left to do by hand', async () => {
+    await all.running('orders', [1])
+    expect((await ask('PUT', at, { body: { kind: 'external' } })).status).toBe(200)
+    const { body } = await ask('GET', at)
+    expect(body.operatorSteps).toHaveLength(2)
+    const out = await ask('POST', '/nodes/orders-1/offline', { body: {} })
+    expect(out).toMatchObject({ status: 422, body: { code: 'operation-not-allowed' } })
+  })
+
+  test.each([
+    ['no kind', {}],
+    ['a classic load balancer', { ...group, targetGroupArn: 'arn:aws:elb:a' }],
+    ['another way to name targets', { ...group, targetBy: 'lambda' }],
+    ['a field that nobody knows', { ...group, weight: 1 }],
+    ['an external one with a group', { ...group, kind: 'external' }],
+  ])('with %s is refused', async (_name, body) => {
+    await all.running('orders', [1])
+    expect(await ask('PUT', at, { body })).toMatchObject({
+      status: 422,
+      body: { code: 'validation-failed' },
+    })
+  })
+
+  test('that does not answer is no fault of the caller', async () => {
+    await all.running('orders', [1], { loadBalancer: group })
+    all.balancer.isAway = true
+    expect(await ask('GET', at)).toMatchObject({
+      status: 503,
+      body: { code: 'remote-unavailable', retryable: true },
+    })
+  })
+
+  test('nodes go out with a reason, and in again, one and several', async () => {
+    await all.running('orders', [1, 2], { loadBalancer: group })
+    const out = await ask('POST', '/nodes/orders-1/offline', { body: { reason: 'disk' } })
+    expect(out).toMatchObject({ status: 202, body: { type: 'offline-node' } })
+    await done(out)
+    const { body: node } = await ask('GET', '/nodes/orders-1')
+    expect(node.status).toMatchObject({
+      status: 'RUNNING',
+      offline: { operationId: out.body.id, reason: 'disk' },
+    })
+    expect((await ask('POST', '/nodes/orders-1/offline')).status).toBe(200)
+    const last = await ask('POST', '/clusters/orders/offline', { body: {} })
+    expect(last).toMatchObject({ status: 422, body: { code: 'confirmation-required' } })
+    await done(await ask('POST', '/clusters/orders/offline', { body: { confirm: 'orders' } }))
+    const some = await ask('POST', '/clusters/orders/online', { body: { nodes: ['orders-2'] } })
+    await done(some)
+    await done(await ask('POST', '/nodes/orders-1/online'))
+    expect((await ask('POST', '/clusters/orders/online')).status).toBe(200)
+    expect((await ask('GET', '/nodes/orders-1')).body.status.offline).toBeNull()
+    const audited = all.store.all('audit').map(({ action }) => action)
+    expect(audited).toEqual(
+      expect.arrayContaining(['offline-node', 'offline', 'online', 'online-node']),
+    )
   })
 })
 
