@@ -27,12 +27,15 @@ function notReady({ ready, exporter, reason }: Facts): string | null {
   return exporter === false ? 'the exporter does not answer' : null
 }
 
-/** Synthetic logins through the proxy: `probesFailed` of `probes`. */
+/** Synthetic logins through the proxy, one a link: `probe1Error` and so on, null for one that succeeded. */
 function failedLogin(after: Facts): string | null {
-  const failed = numberOf(after, 'probesFailed')
-  if (failed === null || failed === 0) return null
-  const why = String(after['probeError'] ?? 'no reason given')
-  return `${failed} of ${numberOf(after, 'probes') ?? failed} logins through the proxy failed: ${why}`
+  const errors = Object.entries(after).flatMap(([name, value]) =>
+    /^probe\d+Error$/.test(name) ? [value] : [],
+  )
+  const failed = errors.filter(error => error !== null)
+  if (failed.length === 0) return null
+  const why = failed[0] === 0 ? 'no answer' : `error ${failed[0]}`
+  return `${failed.length} of ${errors.length} logins through the proxy failed: ${why}`
 }
 
 function manyErrors(before: Facts | null, after: Facts): string | null {
@@ -60,7 +63,7 @@ function slower(before: Facts | null, after: Facts): string | null {
 
 function meanLatencyUs(facts: Facts | null): number | null {
   const requests = numberOf(facts, 'requests')
-  const total = numberOf(facts, 'latencyUs')
+  const total = numberOf(facts, 'latencySumUs')
   return requests === null || total === null || requests < MIN_REQUESTS ? null : total / requests
 }
 

@@ -86,7 +86,7 @@ describe('going on', () => {
 })
 
 describe('a gate', () => {
-  const well = { ready: true, exporter: true, requests: 1000, errors: 5, latencyUs: 3_000_000 }
+  const well = { ready: true, exporter: true, requests: 1000, errors: 5, latencySumUs: 3_000_000 }
   test.each([
     ['is passed by a node that is as it was', well, well, null],
     ['is passed without a past', null, well, null],
@@ -107,17 +107,17 @@ describe('a gate', () => {
     ],
     ['but no more', { ...well, errors: 40 }, { ...well, errors: 81 }, '8.1 %'],
     ['does not count a handful of requests', well, { ...well, requests: 10, errors: 9 }, null],
-    ['is failed by half as slow again', well, { ...well, latencyUs: 4_600_000 }, '4600 µs'],
+    ['is failed by half as slow again', well, { ...well, latencySumUs: 4_600_000 }, '4600 µs'],
     [
       'leaves what is fast anyhow',
-      { ...well, latencyUs: 100_000 },
-      { ...well, latencyUs: 1_900_000 },
+      { ...well, latencySumUs: 100_000 },
+      { ...well, latencySumUs: 1_900_000 },
       null,
     ],
     [
       'is failed by a login that fails',
       well,
-      { ...well, probes: 2, probesFailed: 1, probeError: '1045' },
+      { ...well, probe1Ms: 3, probe1Error: null, probe2Ms: 4, probe2Error: 1045 },
       '1 of 2 logins',
     ],
   ])('%s', (_name, before, after, says) => {
