@@ -16,6 +16,7 @@ import { nodeRoutes } from './routes/nodes.ts'
 import { operationRoutes } from './routes/operations.ts'
 import { definitionRoutes, parameterRoutes } from './routes/parameters.ts'
 import { hostRoutes, obClusterRoutes, packageRoutes } from './routes/registry.ts'
+import { takeOverRoutes } from './routes/take-over.ts'
 
 export type AppDeps = {
   readonly plane: Plane
@@ -64,6 +65,7 @@ export function createApp({ plane, tokenSha256, newRequestId, log }: AppDeps) {
   app.use(jsonOnlyMiddleware)
   app.route('/v1/clusters', clusterRoutes(plane))
   app.route('/v1/clusters', clusterActions(plane))
+  app.route('/v1/clusters', takeOverRoutes(plane))
   app.route('/v1/clusters', linkRoutes(plane))
   app.route('/v1/clusters', loadBalancerRoutes(plane))
   app.route('/v1/clusters', parameterRoutes(plane))

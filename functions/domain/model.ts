@@ -245,6 +245,8 @@ export const OPERATION_TYPES = [
   'offline',
   'online',
   'rotate-sys-password',
+  /** Looks at proxies of other installers; changes nothing and holds nothing. */
+  'precheck-take-over',
   /** Children, one a node (PL3). */
   'create-node',
   'delete-node',
@@ -257,6 +259,7 @@ export const OPERATION_TYPES = [
   'refresh-node',
   'offline-node',
   'online-node',
+  'probe-host',
 ] as const
 
 export type OperationType = (typeof OPERATION_TYPES)[number]
@@ -297,7 +300,7 @@ export type Operation = {
   readonly id: string
   readonly type: OperationType
   readonly target: {
-    readonly kind: 'cluster' | 'node'
+    readonly kind: 'cluster' | 'node' | 'host'
     readonly id: string
     readonly name: string
   }
@@ -319,6 +322,50 @@ export type Operation = {
     readonly wave: number
   }
   readonly error: ProblemView | null
+  /** What it found out, of one that looks only; not in lists. */
+  readonly result?: TakeOverCheck | null
+}
+
+/** What a proxy that is to be taken over has to satisfy (management.md §3.3). */
+export type FindingId = `T${1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 10 | 11 | 12 | 13}`
+
+export type Finding = {
+  readonly id: FindingId
+  readonly ok: boolean
+  /** `ok`, or why not. */
+  readonly code: string
+  readonly detail: string
+  readonly remedy: string | null
+}
+
+/** A parameter that a take-over would change. */
+export type ParameterDifference = {
+  readonly name: string
+  /** As it is, cut; empty where this version does not have it. */
+  readonly value: string
+  /** Of the cluster; null: it leaves it at the default. */
+  readonly wanted: string | null
+}
+
+export type HostCheck = {
+  readonly hostId: string
+  readonly operationId: string
+  readonly mayTakeOver: boolean
+  readonly findings: readonly Finding[]
+  /** Null when the proxy could not be asked. */
+  readonly differing: number | null
+  /** Of them as many as a node can tell. */
+  readonly differences: readonly ParameterDifference[]
+  /** What a take-over does that nobody should be surprised by. */
+  readonly notices: readonly string[]
+  /** Why the host was not looked at. */
+  readonly error: ProblemView | null
+}
+
+/** Whether proxies can be taken over, host by host. */
+export type TakeOverCheck = {
+  readonly mayTakeOver: boolean
+  readonly hosts: readonly HostCheck[]
 }
 
 /** Who asked for what; written with the change itself. */

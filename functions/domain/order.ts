@@ -26,7 +26,13 @@ export const MAX_PROXYRO_SECRETS = 2
 /** Most nodes of one SendCommand by id. */
 export const MAX_WAVE = 50
 
-export function desiredNode(source: OrderSource, node: NodeRecord): DesiredNode {
+/** Its place in the cluster. */
+type Place = Pick<
+  NodeRecord,
+  'id' | 'desiredState' | 'desiredVersion' | 'sqlPort' | 'exporterPort' | 'proxyId'
+>
+
+export function desiredNode(source: OrderSource, node: Place): DesiredNode {
   const { cluster } = source
   const { spec } = cluster
   return {
@@ -85,18 +91,43 @@ export function orderEntry(
   verb: Verb,
   { step, attempt }: { readonly step: string; readonly attempt: number },
   operation: OperationRecord,
-  of: { readonly source: OrderSource; readonly node: NodeRecord },
+  { source, node }: { readonly source: OrderSource; readonly node: NodeRecord | null },
 ): OrderEntry {
   return {
     operationId: operation.id,
     step,
     attempt,
     fence: operation.fence ?? 1,
-    ...(WITH_DESIRED.includes(verb) ? { desired: desiredBy(verb, operation, of) } : {}),
+    ...(node === null ? foreignParts(operation, source) : {}),
+    ...(node !== null && WITH_DESIRED.includes(verb)
+      ? { desired: desiredBy(verb, operation, { source, node }) }
+      : {}),
     ...(WITH_PACKAGE.includes(verb) && operation.package !== null
       ? { package: operation.package }
       : {}),
     ...(WITH_WAY.includes(verb) ? wayOf(operation) : {}),
+  }
+}
+
+/** For a proxy that is no node yet: where it is, and what this cluster would make of it. */
+function foreignParts(
+  { id, tasks: [task] }: OperationRecord,
+  source: OrderSource,
+): Pick<OrderEntry, 'desired' | 'sqlPort' | 'sysPasswordSecret'> {
+  if (task?.foreign === undefined) throw new RangeError(`${id} has no node`)
+  const { sqlPort, sysPasswordSecret } = task.foreign
+  const { sql, exporter } = source.cluster.spec.ports
+  const place: Place = {
+    id: task.nodeId,
+    desiredState: 'RUNNING',
+    sqlPort: sql,
+    exporterPort: exporter,
+    proxyId: 0,
+  }
+  return {
+    sqlPort,
+    ...(sysPasswordSecret === undefined ? {} : { sysPasswordSecret }),
+    desired: desiredNode(source, place),
   }
 }
 

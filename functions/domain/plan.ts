@@ -22,6 +22,8 @@ export type StepName =
   | 'bake'
   | 'gate'
   | 'uninstall'
+  | 'probe'
+  | 'judge'
   | 'verify'
   | 'forget'
   | 'finish'
@@ -62,6 +64,8 @@ export const STEP_RULES: Readonly<Record<StepName, StepRule>> = {
   bake: { kind: 'timer' },
   gate: { kind: 'remote', verb: 'check', deadlineMs: 4 * MINUTE_MS },
   uninstall: { kind: 'remote', verb: 'uninstall', deadlineMs: 6 * MINUTE_MS },
+  probe: { kind: 'remote', verb: 'probe', deadlineMs: 4 * MINUTE_MS },
+  judge: { kind: 'local', isLast: false },
   verify: { kind: 'watch', verb: 'status', deadlineMs: 4 * MINUTE_MS },
   forget: { kind: 'local', isLast: true },
   finish: { kind: 'local', isLast: true },
@@ -85,6 +89,7 @@ export const CHILD_TYPES = {
   offline: 'offline-node',
   online: 'online-node',
   'rotate-sys-password': 'refresh-node',
+  'precheck-take-over': 'probe-host',
 } as const satisfies Partial<Record<OperationType, OperationType>>
 
 export type ClusterOperationType = keyof typeof CHILD_TYPES
@@ -120,6 +125,7 @@ const PLANS: Readonly<Record<OperationType, readonly StepName[]>> = {
   offline: ['children', 'run', 'finish'],
   online: ['children', 'run', 'finish'],
   'rotate-sys-password': ['prepare', 'children', 'run', 'finish'],
+  'precheck-take-over': ['children', 'run', 'finish'],
   'create-node': ['reserve', 'install', 'start', 'verify', 'finish'],
   'delete-node': ['stop', 'uninstall', 'forget'],
   'start-node': ['start', 'verify', 'finish'],
@@ -130,6 +136,7 @@ const PLANS: Readonly<Record<OperationType, readonly StepName[]>> = {
   'refresh-node': ['refresh', 'finish'],
   'offline-node': ['deregister', 'finish'],
   'online-node': ['register', 'finish'],
+  'probe-host': ['probe', 'judge', 'finish'],
 }
 
 /** Steps of an operation; of a node's operation they depend on its task. */
@@ -202,6 +209,7 @@ export const HELD_STATUS: Readonly<Record<NodeOperationType, NodeStatus | null>>
   'upgrade-node': 'UPGRADING',
   'revert-node': 'UPGRADING',
   'refresh-node': 'REFRESHING',
+  'probe-host': null,
   'offline-node': null,
   'online-node': null,
 }

@@ -99,6 +99,18 @@ export type ReplaceInput = NodesInput & {
   readonly confirm?: string
 }
 
+export type TakeOverInput = {
+  readonly hosts: readonly {
+    readonly host: string
+    /** Where its proxy takes clients; absent: as the cluster's. */
+    readonly sqlPort?: number
+    /** Of the password that its root@proxysys has; absent: none. */
+    readonly sysPasswordSecret?: string
+  }[]
+  /** Parameters that differ from the cluster's may be overwritten. */
+  readonly acceptParameterChanges: boolean
+}
+
 export type UpgradeInput = ReplaceInput & { readonly version: string }
 
 export type OfflineInput = {
@@ -152,6 +164,8 @@ export type Plane = {
     upgrade(asked: Asked, ref: string, input: UpgradeInput): Promise<Outcome<Cluster>>
     /** Parameters of nodes that run are what the cluster's are; none is restarted. */
     refresh(asked: Asked, ref: string, input: NodesInput): Promise<Outcome<Cluster>>
+    /** Looks whether proxies of other installers could be taken over; its operation has the result. */
+    precheckTakeOver(asked: Asked, ref: string, input: TakeOverInput): Promise<Outcome<Cluster>>
     nodes(ref: string, page: PageRequest): Promise<Page<Node>>
     /** Asks the balancer for its members. */
     loadBalancer(ref: string): Promise<ClusterBalancer>

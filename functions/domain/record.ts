@@ -8,8 +8,10 @@ import type {
   ClusterSpec,
   Condition,
   Hold,
+  HostCheck,
   ObCluster,
   Offline,
+  Operation,
   OperationPhase,
   OperationType,
   Package,
@@ -133,6 +135,14 @@ export type Way = {
   readonly drainSec: number | null
 }
 
+/** Where it takes clients now, and the Parameter Store name of its password; absent: it has none. */
+export type ForeignProxy = {
+  readonly sqlPort: number
+  readonly sysPasswordSecret?: string
+  /** Parameters that differ are no hindrance: a take-over may change them. */
+  readonly mayChangeParameters: boolean
+}
+
 /** What an operation does on one node. */
 export type NodeTask = {
   readonly nodeId: string
@@ -157,12 +167,14 @@ export type NodeTask = {
   readonly isBalanced?: boolean
   /** It is taken out because somebody asked for just that, and why. */
   readonly offline?: { readonly reason: string | null }
+  /** A proxy of another installer, that is looked at. */
+  readonly foreign?: ForeignProxy
 }
 
 export type OperationRecord = Stored & {
   readonly id: string
   readonly type: OperationType
-  readonly target: { readonly kind: 'cluster' | 'node'; readonly id: string; readonly name: string }
+  readonly target: Operation['target']
   readonly clusterId: string
   readonly parentId: string | null
   /** False for a child that its parent drives; true for a child that was retried alone. */
@@ -227,6 +239,9 @@ export type StepRecord = Stored & {
   readonly output: string | null
   readonly error: ProblemView | null
 }
+
+/** What an operation that looks at a host has found there. */
+export type ResultRecord = Stored & HostCheck
 
 export type WaveEntry = {
   readonly operationId: string

@@ -18,6 +18,7 @@ import type {
   ProxyIdRecord,
   ReportRecord,
   RequestRecord,
+  ResultRecord,
   RootServicesRecord,
   StepRecord,
   WaveRecord,
@@ -38,6 +39,7 @@ export type Records = {
   readonly packageName: NameRecord
   readonly operation: OperationRecord
   readonly step: StepRecord
+  readonly result: ResultRecord
   readonly wave: WaveRecord
   readonly work: WorkRecord
   readonly command: CommandRecord
@@ -62,6 +64,7 @@ type KeyFields = {
   readonly packageName: 'name'
   readonly operation: 'id'
   readonly step: 'operationId' | 'n'
+  readonly result: 'operationId'
   readonly wave: 'operationId' | 'n'
   readonly work: 'operationId'
   readonly command: 'commandId'

@@ -132,10 +132,13 @@ function resumedAt({ plan, stepsDone }: OperationRecord): number {
 function newChild({ parent, index, task, clusterName, now }: Opening): OperationRecord {
   const type = CHILD_TYPES[parent.type as ClusterOperationType]
   const name = task.name ?? `${clusterName}-${task.number}`
+  const isNode = task.foreign === undefined
   return {
     id: childId(parent, index),
     type,
-    target: { kind: 'node', id: task.nodeId, name },
+    target: isNode
+      ? { kind: 'node', id: task.nodeId, name }
+      : { kind: 'host', id: task.hostId, name },
     clusterId: parent.clusterId,
     parentId: parent.id,
     isSelfDriven: false,

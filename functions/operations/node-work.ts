@@ -20,7 +20,7 @@ import {
   withIntent,
 } from './balancer-steps.ts'
 import { beginStep, type Ending } from './ending.ts'
-import { hasEnded, isInFlight, type Member, membersOf } from './member.ts'
+import { hasEnded, hostIdOf, isInFlight, type Member, membersOf } from './member.ts'
 import { endMember, passStep, runLocalStep } from './node-steps.ts'
 import { mayBegin, mustStop, type Pacing } from './pacing.ts'
 import { isLate, pollAfterMs, RESEND_MS, resendAfterMs, timedOut } from './polling.ts'
@@ -88,7 +88,7 @@ export class NodeWork {
     if (drive.driver.phase === 'CANCELLING') await this.callOff(wave, invocations)
     let isChanged = false
     for (const member of carried) {
-      const hostId = member.node?.hostId ?? ''
+      const hostId = hostIdOf(member) ?? ''
       isChanged = (await this.settle(member, wave, invocations.get(hostId))) || isChanged
     }
     return isChanged ? AGAIN : { kind: 'wait', delayMs: pollAfterMs(wave, this.deps.clock.now()) }
@@ -233,7 +233,7 @@ export class NodeWork {
       if (error !== null) await this.fail(member, error)
       return true
     }
-    if (member.node === null) {
+    if (hostIdOf(member) === null) {
       await this.fail(member, { code: 'not-found', detail: 'the node is gone' })
       return true
     }
@@ -325,10 +325,10 @@ export class NodeWork {
     const delays = later.map(({ step }) => Math.max(0, (step?.notBefore ?? 0) - now))
     const rest: Turn = { kind: 'wait', delayMs: Math.min(MOST_MS, ...delays) }
     if (ready.length === 0) return rest
-    const online = await this.deps.runCommand.online(ready.map(({ node }) => node?.hostId ?? ''))
+    const online = await this.deps.runCommand.online(ready.map(member => hostIdOf(member) ?? ''))
     const sendable = ready.flatMap((member): Sendable[] => {
       const verb = verbOf(member)
-      return verb !== null && online.has(member.node?.hostId ?? '') ? [{ member, verb }] : []
+      return verb !== null && online.has(hostIdOf(member) ?? '') ? [{ member, verb }] : []
     })
     if (drive.source === null || sendable.length === 0)
       return soonest([rest, { kind: 'wait', delayMs: OFFLINE_MS }])

@@ -24,6 +24,7 @@ import {
   taskOf,
 } from './plans.ts'
 import { restartCluster, upgradeCluster } from './replacing.ts'
+import { precheckTakeOver } from './take-over.ts'
 
 /** Clusters of one page that are read at a time. */
 const READ_AT_ONCE = 10
@@ -72,6 +73,7 @@ export function clusterUseCases(
     stop: (asked, ref, input) => onNodes(deps, asked, { ref, input, type: 'stop' }),
     restart: (asked, ref, input) => restartCluster(deps, asked, ref, input),
     upgrade: (asked, ref, input) => upgradeCluster(deps, asked, ref, input),
+    precheckTakeOver: (asked, ref, input) => precheckTakeOver(deps, asked, ref, input),
     rotateSysPassword: (asked, ref, secret) => rotateSysPassword(deps, asked, ref, secret),
     refresh: (asked, ref, input) => onNodes(deps, asked, { ref, input, type: 'refresh' }),
   }

@@ -7,6 +7,7 @@ import { wrongParameters } from '../domain/parameters.ts'
 import type { ClusterInput, NodeInput } from '../domain/plane.ts'
 import { Problem, type Wrong } from '../domain/problem.ts'
 import type { NodeTask, ObClusterRecord } from '../domain/record.ts'
+import type { HostFacts, Hosts } from '../domain/remote.ts'
 import { requireGroup } from './balancing.ts'
 import type { PlaneDeps } from './context.ts'
 import { requireFitting } from './links.ts'
@@ -92,32 +93,19 @@ export async function newNodes(
   nodes: readonly NodeInput[],
   { firstNumber, pointer }: { readonly firstNumber: number; readonly pointer: string },
 ): Promise<readonly NodeTask[]> {
-  const ids = nodes.map(({ host }) => host)
   const [facts, records] = await Promise.all([
-    hosts.some([...new Set(ids)]),
+    knownHosts(hosts, nodes, pointer),
     store.getMany(
       'host',
-      [...new Set(ids)].map(id => ({ id })),
+      [...new Set(nodes.map(({ host }) => host))].map(id => ({ id })),
     ),
   ])
-  const wrong = nodes.flatMap(({ host }, index) => {
-    const place = `${pointer}/${index}/host`
-    if (ids.indexOf(host) !== index) return [at(place, 'duplicate-host', `${host} is named twice`)]
-    return facts.some(({ id }) => id === host) ? [] : [at(place, 'not-found', `no host ${host}`)]
-  })
-  if (wrong.length > 0)
-    throw new Problem('validation-failed', 'some hosts are not valid', { errors: wrong })
   const occupied = errorsAt(nodes, pointer, 'host-occupied', host => {
     const nodeId = records.find(({ id }) => id === host)?.nodeId ?? null
     return nodeId === null ? null : `${host} carries ${nodeId}`
   })
   refuse('host-occupied', occupied)
-  const offline = errorsAt(nodes, pointer, 'host-offline', host =>
-    facts.some(({ id, pingStatus }) => id === host && pingStatus === 'Online')
-      ? null
-      : `${host} is not online`,
-  )
-  refuse('host-offline', offline)
+  requireOnline(facts, nodes, pointer)
   return nodes.map(({ host, idc, desiredState }, index) => ({
     nodeId: newId('node', clock.now()),
     hostId: host,
@@ -130,8 +118,42 @@ export async function newNodes(
   }))
 }
 
+type Named = { readonly host: string }
+
+/** Each once, and known to Systems Manager. @throws Problem validation-failed */
+export async function knownHosts(
+  hosts: Hosts,
+  named: readonly Named[],
+  pointer: string,
+): Promise<readonly HostFacts[]> {
+  const ids = named.map(({ host }) => host)
+  const facts = await hosts.some([...new Set(ids)])
+  const wrong = ids.flatMap((host, index) => {
+    const place = `${pointer}/${index}/host`
+    if (ids.indexOf(host) !== index) return [at(place, 'duplicate-host', `${host} is named twice`)]
+    return facts.some(({ id }) => id === host) ? [] : [at(place, 'not-found', `no host ${host}`)]
+  })
+  if (wrong.length > 0)
+    throw new Problem('validation-failed', 'some hosts are not valid', { errors: wrong })
+  return facts
+}
+
+/** @throws Problem host-offline */
+export function requireOnline(
+  facts: readonly HostFacts[],
+  named: readonly Named[],
+  pointer: string,
+): void {
+  const offline = errorsAt(named, pointer, 'host-offline', host =>
+    facts.some(({ id, pingStatus }) => id === host && pingStatus === 'Online')
+      ? null
+      : `${host} is not online`,
+  )
+  refuse('host-offline', offline)
+}
+
 function errorsAt(
-  nodes: readonly NodeInput[],
+  nodes: readonly Named[],
   pointer: string,
   code: string,
   detailOf: (host: string) => string | null,

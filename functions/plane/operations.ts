@@ -12,6 +12,7 @@ import type { Cursors } from './cursor.ts'
 import { operationView, stepViews } from './operation-view.ts'
 import { held, requireFreeCluster, requireFreeNode } from './plans.ts'
 import { decidePause, decideResume, decideRollback, requireUnchanged } from './steering.ts'
+import { isLook, withResult } from './take-over.ts'
 
 /** What went back begins anew. */
 const RETRIED: readonly OperationRecord['phase'][] = ['FAILED', 'CANCELLED', 'ROLLED_BACK']
@@ -41,13 +42,13 @@ export function operationUseCases(deps: PlaneDeps, cursors: Cursors): Plane['ope
       }
       return { items, nextCursor: cursors.write('operations', after ?? null) }
     },
-    get: view,
+    get: async id => withResult(store, await recordOf(store, id)),
     wait: async (id, waitMs, revision) => {
       const until = clock.now() + waitMs
       for (;;) {
         const record = await recordOf(store, id)
         const isNews = revision !== undefined && record.version !== revision
-        if (hasEnded(record) || isNews || clock.now() >= until) return operationView(record)
+        if (hasEnded(record) || isNews || clock.now() >= until) return withResult(store, record)
         await clock.sleep(WAIT_POLL_MS)
       }
     },
@@ -126,7 +127,7 @@ async function decideRetry(deps: PlaneDeps, asked: Asked, id: string): Promise<D
     kind: 'accept',
     action: 'retry',
     operation: again,
-    changes: await locksOf(deps, again),
+    changes: isLook(again) ? [put('operation', again)] : await locksOf(deps, again),
   }
 }
 

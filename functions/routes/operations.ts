@@ -25,17 +25,20 @@ import {
   timeSchema,
   timeText,
 } from './schemas.ts'
+import { problemViewSchema, takeOverCheckSchema, takeOverJson } from './take-over-result.ts'
 
 const MAX_WAIT_SEC = 25
 const MS_PER_SEC = 1000
-
-const problemViewSchema = z.object({ code: z.string(), detail: z.string() })
 
 export const operationSchema = z
   .object({
     id: z.string(),
     type: z.enum(OPERATION_TYPES),
-    target: z.object({ kind: z.enum(['cluster', 'node']), id: z.string(), name: z.string() }),
+    target: z.object({
+      kind: z.enum(['cluster', 'node', 'host']),
+      id: z.string(),
+      name: z.string(),
+    }),
     parentId: z.string().nullable(),
     childIds: z.array(z.string()),
     actor: z.string(),
@@ -53,6 +56,7 @@ export const operationSchema = z
       wave: z.int(),
     }),
     error: problemViewSchema.nullable(),
+    result: takeOverCheckSchema.nullable().optional(),
   })
   .openapi('Operation')
 
@@ -84,9 +88,10 @@ const waitSchema = z
   .refine(text => Number.parseInt(text, 10) <= MAX_WAIT_SEC, `at most ${MAX_WAIT_SEC}s`)
 
 export function operationJson(operation: Operation): z.infer<typeof operationSchema> {
-  const { createdAt, startedAt, endedAt, childIds, ...rest } = operation
+  const { createdAt, startedAt, endedAt, childIds, result, ...rest } = operation
   return {
     ...rest,
+    ...(result === undefined ? {} : { result: result === null ? null : takeOverJson(result) }),
     childIds: [...childIds],
     createdAt: timeText(createdAt),
     startedAt: timeOrNull(startedAt),

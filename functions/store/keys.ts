@@ -34,6 +34,7 @@ const KEYS: KeyMakers = {
   packageName: ({ name }) => ({ pk: 'PACKAGENAMES', sk: name }),
   operation: ({ id }) => ({ pk: operationPartition(id), sk: META }),
   step: ({ operationId, n }) => ({ pk: operationPartition(operationId), sk: STEPS + numbered(n) }),
+  result: ({ operationId }) => ({ pk: operationPartition(operationId), sk: 'RESULT' }),
   wave: ({ operationId, n }) => ({ pk: operationPartition(operationId), sk: WAVES + numbered(n) }),
   work: ({ operationId }) => ({ pk: operationPartition(operationId), sk: 'WORK' }),
   command: ({ commandId }) => ({ pk: `COMMAND#${commandId}`, sk: META }),

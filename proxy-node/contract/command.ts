@@ -4,7 +4,7 @@
  * (PL3, ssm-run-command.md §9). There is no "run this shell".
  */
 import { z } from 'zod'
-import { desiredNodeSchema, secretReferenceSchema } from './node-state.ts'
+import { desiredNodeSchema, portSchema, secretReferenceSchema } from './node-state.ts'
 
 /** Version of the order's shape; a node reads this one and the one before it (PL6). */
 export const ORDER_SCHEMA = 1
@@ -26,6 +26,7 @@ export const VERBS = [
   'status',
   'report',
   'uninstall',
+  'probe',
 ] as const
 
 export type Verb = (typeof VERBS)[number]
@@ -60,7 +61,7 @@ export const orderEntrySchema = z.object({
   fence: z.int().min(1),
   /** Epoch milliseconds after which this node may not begin, where that is before the order's own time. */
   expiresAt: z.int().optional(),
-  /** What the node should be afterwards; absent for status and report. */
+  /** What the node should be afterwards; for probe, what it would be; absent for status and report. */
   desired: desiredNodeSchema.optional(),
   /** For install and upgrade. */
   package: packageRefSchema.optional(),
@@ -75,6 +76,10 @@ export const orderEntrySchema = z.object({
   maxClients: z.int().min(0).optional(),
   /** For check: logins to try through the proxy, one for each OB cluster that is to be reached. */
   probe: z.array(probeSchema).max(8).optional(),
+  /** For probe: where the proxy that is looked at takes clients. */
+  sqlPort: portSchema.optional(),
+  /** For probe: of the password that root@proxysys has now; absent: none. */
+  sysPasswordSecret: secretReferenceSchema.optional(),
 })
 
 export type OrderEntry = z.infer<typeof orderEntrySchema>

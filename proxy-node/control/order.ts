@@ -25,6 +25,7 @@ import { install } from './install.ts'
 import { storedResult, storeResult } from './ledger.ts'
 import { whileLocked } from './lock.ts'
 import { desiredOf, type NodeMemory, placeOf, readMemory, writeMemory } from './node-file.ts'
+import { probe } from './probe.ts'
 import { refresh } from './refresh.ts'
 import { report } from './report.ts'
 import { restart } from './restart.ts'
@@ -115,7 +116,9 @@ async function onceOnly(order: Order, task: Task, host: Host): Promise<VerbResul
     return earlier
   }
   const memory = readMemory(paths)
-  admit(order, entry, memory.fence, host.clock.now())
+  // Who only looks gets in nobody's way, and has no lock that a fence would come from.
+  const fence = order.verb === 'probe' ? 0 : memory.fence
+  admit(order, entry, fence, host.clock.now())
   const result = await attempt(order.verb, task, memory, host)
   // Nothing that the ledger should know: after the boot the same order is carried out.
   if (!result.ok && (await host.init.isGoingDown()))
@@ -180,7 +183,7 @@ type Change = Task & {
 /** Verbs that change the node: what they do, and the state they leave it in. */
 const CHANGES: Readonly<
   Record<
-    Exclude<Verb, 'status' | 'report' | 'check'>,
+    Exclude<Verb, 'status' | 'report' | 'check' | 'probe'>,
     {
       readonly leaves: DesiredNode['state'] | undefined
       readonly act: (change: Change) => Promise<Facts>
@@ -223,6 +226,7 @@ async function perform(
 ): Promise<Facts> {
   if (verb === 'status') return status(before, host)
   if (verb === 'report') return report(host)
+  if (verb === 'probe') return probe(entry, host)
   if (verb === 'check') return check(before, entry, host)
   const { leaves, act } = CHANGES[verb]
   const { paths } = host.settings

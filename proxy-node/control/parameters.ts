@@ -42,6 +42,7 @@ export function canonicalValue(name: string, value: string): string {
   return ['true', '1', 'on', 'yes', 't'].includes(text.toLowerCase()) ? 'true' : 'false'
 }
 
-function isSame(name: string, running: string | undefined, wanted: string): boolean {
+/** A parameter that is not there is never the same. */
+export function isSame(name: string, running: string | undefined, wanted: string): boolean {
   return running !== undefined && canonicalValue(name, running) === canonicalValue(name, wanted)
 }

@@ -10,6 +10,8 @@ import { reasonOf } from './durable-file.ts'
 
 const TIMEOUT_MS = 5_000
 const ACCESS_DENIED = 1045
+/** Which the config service may name beside those of clients. */
+const META_CLUSTER = 'MetaDataBase'
 
 const AVAILABILITY = ['ACTIVE', 'BE_INACTIVE', 'INACTIVE'] as const
 
@@ -108,6 +110,23 @@ export class ProxyAdmin {
     const { columns, rows } = await this.client.query('SHOW PROCESSLIST')
     const tenant = columns.findIndex(name => name.toLowerCase() === 'tenant')
     return rows.filter(row => row[tenant] !== 'proxysys').length
+  }
+
+  /** Parameters that are not at this proxy's defaults, memory-only ones left out. */
+  async changedParameters(): Promise<ReadonlyMap<string, string>> {
+    const { columns, rows } = await this.client.query('SHOW PROXYCONFIG DIFF')
+    const level = columns.indexOf('visible_level')
+    return new Map(
+      rows
+        .filter(row => !['virtual', 'MEMORY'].includes(row[level] ?? ''))
+        .map(([name, value]) => [String(name), value ?? '']),
+    )
+  }
+
+  /** Names of the OB clusters that it knows, its metadata cluster left out. */
+  async obClusters(): Promise<readonly string[]> {
+    const { rows } = await this.client.query('SHOW PROXYCLUSTER')
+    return [...new Set(rows.map(([name]) => String(name)))].filter(name => name !== META_CLUSTER)
   }
 
   close(): void {

@@ -2,6 +2,7 @@
 import { expect } from 'vitest'
 import type { OperationPhase } from '../../functions/domain/model.ts'
 import { GROUP_ARN } from './scripted-balancer.ts'
+import { hostId } from './scripted-fleet.ts'
 import { ASKED, type ScriptedPlane } from './scripted-plane.ts'
 
 const NEXT = '4.3.3.0-7'
@@ -124,6 +125,14 @@ export const STORIES: Readonly<Record<string, Story>> = {
         await all.fleet.report(host, id, null)
       }
       return all.accepted(all.plane.clusters.refresh(ASKED, 'c', {}))
+    },
+  },
+  'look at hosts before a take-over': {
+    begin: async all => {
+      await all.running('c', [1])
+      const hosts = [1, 2].map(index => ({ host: hostId(index) }))
+      const input = { hosts, acceptParameterChanges: false }
+      return all.accepted(all.plane.clusters.precheckTakeOver(ASKED, 'c', input))
     },
   },
   'replace the password of root@proxysys': {

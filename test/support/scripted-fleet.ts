@@ -12,6 +12,7 @@ import {
 } from '#contract/command'
 import type { DesiredNode } from '#contract/node-state'
 import { PARAMETERS } from '#contract/parameters'
+import type { ProbeFacts } from '#contract/probe'
 import type { Clock, Queue } from '../../functions/domain/clock.ts'
 import type { Plane } from '../../functions/domain/plane.ts'
 import type {
@@ -77,6 +78,8 @@ type ScriptedHost = {
   /** What it answers to a check; the first as long as nothing was replaced, the second then. */
   checks: readonly [Facts, Facts]
   isReplaced: boolean
+  /** What a look at its proxy shows. */
+  probe: Facts
   readonly ledger: Map<string, string>
 }
 
@@ -90,6 +93,35 @@ type Command = {
 export type SendFault = 'refuse' | 'refuse-for-good' | 'lose-answer' | 'never-arrives'
 
 const SLOW_MS = 20_000
+/** A proxy that another tool has installed as it should, with the OB cluster `ob`. */
+const FOREIGN: ProbeFacts = {
+  processes: 1,
+  pid: 4711,
+  user: 'admin',
+  executable: '/opt/taobao/install/obproxy-4.3.1.0/bin/obproxy',
+  isReplaced: false,
+  workDir: '/opt/taobao/install/obproxy-4.3.1.0',
+  command: './bin/obproxy',
+  others: '',
+  watchdogs: 1,
+  rpms: 'obproxy-4.3.1.0-4.el7.x86_64',
+  ownedBy: 'obproxy-4.3.1.0-4.el7.x86_64',
+  isListening: true,
+  login: 'done',
+  loginError: '',
+  version: '4.3.1.0-4',
+  workMode: 'RS_LIST',
+  configUrl: '',
+  appName: 'shop',
+  sqlPort: 2883,
+  exporterPort: 2884,
+  obClusters: 'ob',
+  obClusterCount: 1,
+  parameterChecksum: 'f'.repeat(64),
+  differing: 0,
+  differences: '',
+}
+
 const WITH_PARAMETERS: readonly Verb[] = ['start', 'restart', 'refresh', 'upgrade', 'revert']
 
 export class ScriptedFleet {
@@ -101,6 +133,8 @@ export class ScriptedFleet {
   readonly modes: string[] = []
   /** How nodes were told to find their OB clusters, in order. */
   readonly told: DesiredNode['link'][] = []
+  /** Looks at hosts, as they were ordered. */
+  readonly probes: OrderEntry[] = []
   /** Secrets that are there, with how often each was written. */
   readonly passwords = new Map<string, number>()
   readonly sendFaults: SendFault[] = []
@@ -138,6 +172,7 @@ export class ScriptedFleet {
         failing: new Set(),
         checks: [{ ready: true }, { ready: true }],
         isReplaced: false,
+        probe: { ...FOREIGN },
         ledger: new Map(),
       })
     }
@@ -232,7 +267,8 @@ export class ScriptedFleet {
       const state = 'failed' as const
       return { ...common, state, details: 'Failed', output: 'document process failed unexpectedly' }
     }
-    const output = await this.obey(host, verb, entry, expiresAt)
+    const output =
+      verb === 'probe' ? this.look(host, entry) : await this.obey(host, verb, entry, expiresAt)
     if (behaviour === 'silent')
       return { ...common, doneAt: Number.POSITIVE_INFINITY, state: 'waiting' as const, details: '' }
     const ok = (JSON.parse(output) as { ok: boolean }).ok
@@ -285,6 +321,16 @@ export class ScriptedFleet {
     if (desired !== undefined && verb !== 'uninstall')
       await this.report(host, desired.nodeId, operationId)
     return result
+  }
+
+  /** Whatever was here before: who looks has no fence, and leaves nothing. */
+  private look(host: ScriptedHost, entry: OrderEntry): string {
+    const { operationId, step, attempt } = entry
+    const key = { verb: 'probe', operationId, step, attempt }
+    this.probes.push(entry)
+    const isFailing = host.behaviour === 'fails' || host.failing.has('probe')
+    if (isFailing) return JSON.stringify({ ...key, ok: false, message: 'it cannot look' })
+    return JSON.stringify({ ...key, ok: true, facts: host.probe })
   }
 
   private act(host: ScriptedHost, verb: Verb, { desired }: OrderEntry): Facts | null {

@@ -723,6 +723,73 @@ describe('the registry over HTTP', () => {
   })
 })
 
+describe('a take-over', () => {
+  const path = '/clusters/orders/take-over'
+  const body = { hosts: [{ host: hostId(2), sqlPort: 2883, sysPasswordSecret: '/old/proxysys' }] }
+
+  test('is checked with dryRun=true; its operation has the findings, its steps no secret', async () => {
+    await all.running('orders', [1])
+    const { status, body: begun, headers } = await ask('POST', `${path}?dryRun=true`, { body })
+    expect(status).toBe(202)
+    expect(begun).toMatchObject({ type: 'precheck-take-over', phase: 'PENDING' })
+    expect(headers.get('location')).toBe(`/v1/operations/${begun.id}`)
+    expect(begun).not.toHaveProperty('result')
+    await all.settle()
+
+    const { body: ended } = await ask('GET', `/operations/${begun.id}`)
+    expect(ended).toMatchObject({ phase: 'SUCCEEDED', result: { mayTakeOver: true } })
+    expect(ended.result.hosts[0].findings).toHaveLength(13)
+    expect(ended.result.hosts[0].findings[0]).toEqual({
+      id: 'T1',
+      ok: true,
+      code: 'ok',
+      detail: 'it runs 4.3.1.0-4',
+      remedy: null,
+    })
+    const { body: child } = await ask('GET', `/operations/${ended.childIds[0]}`)
+    expect(child.result).toEqual(ended.result)
+    const { body: steps } = await ask('GET', `/operations/${child.id}/steps`)
+    expect(steps.items.map(({ name }: { name: string }) => name)).toEqual([
+      'probe',
+      'judge',
+      'finish',
+    ])
+    const { body: listed } = await ask('GET', '/operations')
+    expect(listed.items[0]).not.toHaveProperty('result')
+  })
+
+  test.each(['', '?dryRun=false'])('itself (%j) is refused', async query => {
+    await all.running('orders', [1])
+    const { status, body: problem } = await ask('POST', `${path}${query}`, { body })
+    expect(status).toBe(422)
+    expect(problem).toMatchObject({
+      code: 'operation-not-allowed',
+      detail: 'take-over itself does not exist yet',
+    })
+    expect(all.fleet.probes).toEqual([])
+  })
+
+  test.each([
+    ['no host', { hosts: [] }, '/hosts'],
+    ['an unknown field', { ...body, confirm: 'orders' }, '/confirm'],
+    [
+      'a password that is no reference',
+      { hosts: [{ host: 'i', sysPasswordSecret: 'secret' }] },
+      '/hosts/0/sysPasswordSecret',
+    ],
+    ['a port that needs a privilege', { hosts: [{ host: 'i', sqlPort: 80 }] }, '/hosts/0/sqlPort'],
+  ])('with %s is not valid', async (_name, wrong, pointer) => {
+    await all.running('orders', [1])
+    const { status, body: problem } = await ask('POST', `${path}?dryRun=true`, { body: wrong })
+    expect(status).toBe(422)
+    expect(problem.errors[0].pointer).toBe(pointer)
+  })
+
+  test('into a cluster that is not there is not found', async () => {
+    expect((await ask('POST', '/clusters/other/take-over?dryRun=true', { body })).status).toBe(404)
+  })
+})
+
 describe('the document', () => {
   test('is OpenAPI 3.1 and names every route and its answers', async () => {
     const document = (await (await app.request('/v1/openapi.json')).json()) as {
@@ -803,6 +870,7 @@ describe('the document', () => {
         url: 'spool:x',
       },
       changeParameters: { set: { client_max_connections: '100' } },
+      takeOver: { hosts: [{ host: hostId(2) }] },
       upgradeCluster: { version: '4.3.2.0-1' },
       upgradeNode: { version: '4.3.2.0-1' },
       putObCluster: { rootservice: ['127.0.0.1:2881'], proxyroSecret: '/secret' },
