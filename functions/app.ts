@@ -7,11 +7,16 @@ import type { AppContext, AppEnv } from './middleware/env.ts'
 import { principalMiddleware } from './middleware/principal.ts'
 import { knownProblem, problemResponse } from './middleware/problems.ts'
 import { jsonOnlyMiddleware, MAX_BODY_BYTES, requestIdMiddleware } from './middleware/requests.ts'
+import { auditRoutes } from './routes/audit.ts'
+import { clusterActions } from './routes/cluster-actions.ts'
 import { clusterRoutes } from './routes/clusters.ts'
 import { linkRoutes } from './routes/links.ts'
+import { loadBalancerRoutes, nodeMembershipRoutes } from './routes/load-balancer.ts'
 import { nodeRoutes } from './routes/nodes.ts'
 import { operationRoutes } from './routes/operations.ts'
+import { definitionRoutes, parameterRoutes } from './routes/parameters.ts'
 import { hostRoutes, obClusterRoutes, packageRoutes } from './routes/registry.ts'
+import { takeOverRoutes } from './routes/take-over.ts'
 
 export type AppDeps = {
   readonly plane: Plane
@@ -59,10 +64,17 @@ export function createApp({ plane, tokenSha256, newRequestId, log }: AppDeps) {
   )
   app.use(jsonOnlyMiddleware)
   app.route('/v1/clusters', clusterRoutes(plane))
+  app.route('/v1/clusters', clusterActions(plane))
+  app.route('/v1/clusters', takeOverRoutes(plane))
   app.route('/v1/clusters', linkRoutes(plane))
+  app.route('/v1/clusters', loadBalancerRoutes(plane))
+  app.route('/v1/clusters', parameterRoutes(plane))
+  app.route('/v1/parameter-definitions', definitionRoutes(plane))
   app.route('/v1/nodes', nodeRoutes(plane))
+  app.route('/v1/nodes', nodeMembershipRoutes(plane))
   app.route('/v1/operations', operationRoutes(plane))
   app.route('/v1/ob-clusters', obClusterRoutes(plane))
+  app.route('/v1/audit-events', auditRoutes(plane))
   app.route('/v1/hosts', hostRoutes(plane))
   app.route('/v1/packages', packageRoutes(plane))
   const known = routesOf(app)

@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
+import { ElasticLoadBalancingV2Client } from '@aws-sdk/client-elastic-load-balancing-v2'
 import { SSMClient } from '@aws-sdk/client-ssm'
 import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb'
 import type { ConfigServiceDeps } from './config-service/app.ts'
@@ -14,6 +15,7 @@ import { makePlane } from './plane/plane.ts'
 import { ssmHosts } from './remote/hosts.ts'
 import { ssmRunCommand } from './remote/run-command.ts'
 import { parameterStoreSecrets } from './remote/secrets.ts'
+import { targetGroupMembers } from './remote/target-group.ts'
 import { DynamoStore } from './store/dynamodb.ts'
 
 export type DepsSettings = {
@@ -32,6 +34,7 @@ export type DepsSettings = {
   /** Elsewhere than AWS, with keys of one's own. */
   readonly dynamodbEndpoint?: string
   readonly ssmEndpoint?: string
+  readonly elbEndpoint?: string
   readonly credentials?: { readonly accessKeyId: string; readonly secretAccessKey: string }
   /** How long one request may stay without an answer. */
   readonly requestMs?: number
@@ -39,7 +42,7 @@ export type DepsSettings = {
 
 export type ClientSettings = Pick<
   DepsSettings,
-  'region' | 'dynamodbEndpoint' | 'ssmEndpoint' | 'credentials' | 'requestMs'
+  'region' | 'dynamodbEndpoint' | 'ssmEndpoint' | 'elbEndpoint' | 'credentials' | 'requestMs'
 > & { readonly attempts?: number }
 
 /** Three attempts of it stay within an operation's lease. */
@@ -108,17 +111,19 @@ export function makeDeps(settings: DepsSettings): Deps {
   const { table, document, cursorKey, queue, log } = settings
   const configServiceUrl = settings.configServiceUrl ?? null
   const clock = systemClock
-  const { dynamodb, patient, once } = makeClients(settings)
+  const { dynamodb, patient, once, elb } = makeClients(settings)
   const documents = DynamoDBDocumentClient.from(dynamodb, {
     marshallOptions: { removeUndefinedValues: true },
   })
   const store = new DynamoStore(documents, table, clock.sleep)
   const runCommand = ssmRunCommand(once, patient, document)
   const secrets = parameterStoreSecrets(patient)
+  const loadBalancer = targetGroupMembers(elb)
   const engine = new Engine({
     store,
     runCommand,
     secrets,
+    loadBalancer,
     clock,
     queue,
     log,
@@ -131,6 +136,7 @@ export function makeDeps(settings: DepsSettings): Deps {
     hosts,
     runCommand,
     secrets,
+    loadBalancer,
     clock,
     queue,
     configServiceUrl,
@@ -164,6 +170,7 @@ export function makeClients(settings: ClientSettings) {
       ...(attempts === undefined ? {} : { maxAttempts: attempts }),
     }),
     patient: new SSMClient(ssm),
+    elb: new ElasticLoadBalancingV2Client({ ...common, ...endpointOf(settings.elbEndpoint) }),
     // A SendCommand that the SDK repeats by itself would run twice without anybody knowing (PL3).
     once: new SSMClient({ ...ssm, maxAttempts: 1 }),
   }

@@ -84,6 +84,8 @@ const MATRIX: Record<string, readonly string[]> = {
   'infra/local/sigv4': [],
   'infra/local/front': [],
   'infra/local/kernel': ['infra/local/front'],
+  'infra/local/elb': ['infra/local/files', 'infra/local/sigv4'],
+  'infra/local/balancer': ['infra/local/elb'],
   'infra/local/ssm': ['infra/local/files', 'infra/local/sigv4'],
   'infra/local/instance': ['infra/local/files', 'infra/local/ssm'],
   'infra/local/stack': [

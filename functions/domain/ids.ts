@@ -11,6 +11,7 @@ const ID_PREFIXES = {
   operation: 'op_',
   package: 'pkg_',
   audit: 'aud_',
+  history: 'his_',
 } as const
 
 export type IdKind = keyof typeof ID_PREFIXES

@@ -4,7 +4,9 @@
  * Source: management.md §1, management-beyond.md §3-§4, decisions PL1-PL11.
  */
 import type { PackageRef } from '#contract/command'
+import type { Parameter } from '#contract/parameters'
 import type { NodeReport } from '#contract/report'
+import type { BalancerMember, BalancerSpec } from './load-balancer.ts'
 
 /** Version of every stored item; N-1 is read (PL6). */
 export const ITEM_SCHEMA = 1
@@ -31,6 +33,8 @@ export type ClusterSpec = {
   /** Parameter Store name of root@proxysys' password; made by the plane when not given. */
   readonly sysPasswordSecret: string
   readonly deletionProtection: boolean
+  /** Absent: clients come as they please. */
+  readonly loadBalancer?: BalancerSpec
 }
 
 /** A URL of the config service, and the Parameter Store name of the token that opens it (PL12). */
@@ -67,12 +71,40 @@ export type Cluster = {
   readonly heldBy: Hold | null
   /** Computed from nodes and holder, never stored. */
   readonly phase: ClusterPhase
+  /** Nodes that run without the cluster's newest parameters. */
+  readonly nodesToRefresh: number
+  /** Parameters that wait for a restart of some node, by name. */
+  readonly pendingRestart: readonly string[]
   readonly conditions: readonly Condition[]
   /** As the specification names them, by host. */
   readonly nodes: readonly {
     readonly host: string
     readonly idc: string | null
     readonly desiredState: 'RUNNING' | 'STOPPED'
+  }[]
+}
+
+/** Out of its balancer on purpose: no operation but an `online` takes it back in. */
+export type Offline = {
+  readonly operationId: string
+  readonly reason: string | null
+  readonly since: number
+}
+
+/** A cluster's balancer with its members as they are now. */
+export type ClusterBalancer = {
+  readonly spec: BalancerSpec
+  readonly members: readonly (BalancerMember & {
+    /** Null: none of the cluster's. */
+    readonly node: { readonly id: string; readonly name: string } | null
+    /** Clients of that node, as it has reported; null: not known. */
+    readonly clientConnections: number | null
+  })[]
+  /** Nodes that are no members. */
+  readonly absent: readonly {
+    readonly id: string
+    readonly name: string
+    readonly offline: Offline | null
   }[]
 }
 
@@ -84,6 +116,7 @@ export const NODE_STATUSES = [
   'STARTING',
   'STOPPING',
   'RESTARTING',
+  'UPGRADING',
   'REFRESHING',
   'DELETING',
 ] as const
@@ -106,12 +139,56 @@ export type Node = {
   readonly createdAt: number
   readonly updatedAt: number
   readonly desiredState: 'RUNNING' | 'STOPPED'
+  /** What it should run, where that is not its cluster's version. */
+  readonly desiredVersion: string | null
   /** Computed from report and holder (PL2), never stored. */
   readonly status: NodeStatus
   readonly heldBy: Hold | null
+  /** Null unless it was taken out of its balancer on purpose. */
+  readonly offline: Offline | null
   readonly conditions: readonly Condition[]
+  /** It has not said that it has its cluster's newest parameters. */
+  readonly isBehind: boolean
   /** The newest report (PL9), null before the first. */
   readonly report: (NodeReport & { readonly receivedAt: number }) | null
+}
+
+/** One parameter of a change; null: not set, so that its default counts. */
+export type ParameterChange = {
+  readonly name: string
+  readonly before: string | null
+  readonly after: string | null
+}
+
+export type ParameterHistoryEntry = {
+  readonly id: string
+  readonly clusterId: string
+  readonly at: number
+  readonly actor: string
+  /** Null: no node ran, it was done at once. */
+  readonly operationId: string | null
+  /** An operation has put back what it had changed. */
+  readonly isReturn: boolean
+  readonly changes: readonly ParameterChange[]
+}
+
+/** What is known of a parameter, whatever its value. */
+export type ParameterDefinition = Pick<
+  Parameter,
+  'name' | 'type' | 'default' | 'range' | 'needsRestart' | 'takesEffect' | 'meaning'
+> & {
+  /** Of a text that is one of a few words; null: any of its type and range. */
+  readonly allowed: readonly string[] | null
+  /** No cluster's to set: each node's place says it, it is an order, or a secret. */
+  readonly readOnly: boolean
+}
+
+export type ParameterValue = ParameterDefinition & {
+  /** What is wanted, the default unless it is set; null: not a cluster's to say. */
+  readonly value: string | null
+  readonly isSet: boolean
+  /** Names of nodes that have it stored and work with another value until they are restarted. */
+  readonly pendingRestart: readonly string[]
 }
 
 export type Host = {
@@ -158,14 +235,31 @@ export const OPERATION_TYPES = [
   'start',
   'stop',
   'restart',
+  'upgrade',
+  'refresh',
   'change-links',
+  'change-parameters',
+  'attach-balancer',
+  'detach-balancer',
+  /** Traffic alone: no process is touched. */
+  'offline',
+  'online',
+  'rotate-sys-password',
+  /** Looks at proxies of other installers; changes nothing and holds nothing. */
+  'precheck-take-over',
   /** Children, one a node (PL3). */
   'create-node',
   'delete-node',
   'start-node',
   'stop-node',
   'restart-node',
+  'upgrade-node',
+  /** Puts back what an upgrade of the node has replaced. */
+  'revert-node',
   'refresh-node',
+  'offline-node',
+  'online-node',
+  'probe-host',
 ] as const
 
 export type OperationType = (typeof OPERATION_TYPES)[number]
@@ -173,10 +267,15 @@ export type OperationType = (typeof OPERATION_TYPES)[number]
 export const OPERATION_PHASES = [
   'PENDING',
   'RUNNING',
+  /** No other node is begun until it is resumed. */
+  'PAUSED',
   'CANCELLING',
+  'ROLLING_BACK',
   'SUCCEEDED',
   'FAILED',
   'CANCELLED',
+  /** It failed or was called off, and all that it had changed is as it was. */
+  'ROLLED_BACK',
 ] as const
 
 export type OperationPhase = (typeof OPERATION_PHASES)[number]
@@ -201,7 +300,7 @@ export type Operation = {
   readonly id: string
   readonly type: OperationType
   readonly target: {
-    readonly kind: 'cluster' | 'node'
+    readonly kind: 'cluster' | 'node' | 'host'
     readonly id: string
     readonly name: string
   }
@@ -218,8 +317,68 @@ export type Operation = {
     readonly stepsTotal: number
     readonly nodesDone: number
     readonly nodesTotal: number
+    /** Waves of a rollout, 1 for what is done at once, and the one that is worked on. */
+    readonly waves: number
+    readonly wave: number
   }
   readonly error: ProblemView | null
+  /** What it found out, of one that looks only; not in lists. */
+  readonly result?: TakeOverCheck | null
+}
+
+/** What a proxy that is to be taken over has to satisfy (management.md §3.3). */
+export type FindingId = `T${1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 10 | 11 | 12 | 13}`
+
+export type Finding = {
+  readonly id: FindingId
+  readonly ok: boolean
+  /** `ok`, or why not. */
+  readonly code: string
+  readonly detail: string
+  readonly remedy: string | null
+}
+
+/** A parameter that a take-over would change. */
+export type ParameterDifference = {
+  readonly name: string
+  /** As it is, cut; empty where this version does not have it. */
+  readonly value: string
+  /** Of the cluster; null: it leaves it at the default. */
+  readonly wanted: string | null
+}
+
+export type HostCheck = {
+  readonly hostId: string
+  readonly operationId: string
+  readonly mayTakeOver: boolean
+  readonly findings: readonly Finding[]
+  /** Null when the proxy could not be asked. */
+  readonly differing: number | null
+  /** Of them as many as a node can tell. */
+  readonly differences: readonly ParameterDifference[]
+  /** What a take-over does that nobody should be surprised by. */
+  readonly notices: readonly string[]
+  /** Why the host was not looked at. */
+  readonly error: ProblemView | null
+}
+
+/** Whether proxies can be taken over, host by host. */
+export type TakeOverCheck = {
+  readonly mayTakeOver: boolean
+  readonly hosts: readonly HostCheck[]
+}
+
+/** Who asked for what; written with the change itself. */
+export type AuditEvent = {
+  readonly id: string
+  readonly at: number
+  readonly actor: string
+  /** Type of the operation, or what was done at once. */
+  readonly action: string
+  /** Id of what it was done to. */
+  readonly target: string
+  readonly requestId: string
+  readonly operationId: string | null
 }
 
 /** The caller, proven by the bearer token or a signature. */

@@ -5,6 +5,11 @@ export function sysSecretOf(clusterName: string): string {
   return `/obfleet/clusters/${clusterName}/proxysys`
 }
 
+/** The same of one that takes the place of another; `id` is of the operation that makes it. */
+export function nextSysSecretOf(clusterName: string, id: string): string {
+  return `${sysSecretOf(clusterName)}/${id}`
+}
+
 /** Parameter Store name of the `number`-th token that opens the config service for a cluster's nodes. */
 export function configTokenSecretOf(clusterName: string, number: number): string {
   return `/obfleet/clusters/${clusterName}/config-token-${number}`

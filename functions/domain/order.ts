@@ -26,7 +26,13 @@ export const MAX_PROXYRO_SECRETS = 2
 /** Most nodes of one SendCommand by id. */
 export const MAX_WAVE = 50
 
-export function desiredNode(source: OrderSource, node: NodeRecord): DesiredNode {
+/** Its place in the cluster. */
+type Place = Pick<
+  NodeRecord,
+  'id' | 'desiredState' | 'desiredVersion' | 'sqlPort' | 'exporterPort' | 'proxyId'
+>
+
+export function desiredNode(source: OrderSource, node: Place): DesiredNode {
   const { cluster } = source
   const { spec } = cluster
   return {
@@ -35,7 +41,7 @@ export function desiredNode(source: OrderSource, node: NodeRecord): DesiredNode 
     clusterName: cluster.name,
     nodeId: node.id,
     state: node.desiredState,
-    version: spec.version,
+    version: node.desiredVersion ?? spec.version,
     ports: { sql: node.sqlPort, exporter: node.exporterPort },
     home: spec.install.path,
     proxyId: node.proxyId,
@@ -67,24 +73,79 @@ function linkOf({ cluster, obClusters, configServiceUrl }: OrderSource): Desired
   }
 }
 
-const WITH_DESIRED: readonly Verb[] = ['install', 'start', 'stop', 'restart', 'uninstall']
+const WITH_DESIRED: readonly Verb[] = [
+  'install',
+  'start',
+  'stop',
+  'restart',
+  'upgrade',
+  'revert',
+  'refresh',
+  'uninstall',
+]
+const WITH_PACKAGE: readonly Verb[] = ['install', 'upgrade']
+const WITH_WAY: readonly Verb[] = ['restart', 'upgrade', 'revert']
 
 /** @param step key of the node's ledger: the step's name, for a repeated question with its number. */
 export function orderEntry(
   verb: Verb,
   { step, attempt }: { readonly step: string; readonly attempt: number },
   operation: OperationRecord,
-  of: { readonly source: OrderSource; readonly node: NodeRecord },
+  { source, node }: { readonly source: OrderSource; readonly node: NodeRecord | null },
 ): OrderEntry {
   return {
     operationId: operation.id,
     step,
     attempt,
     fence: operation.fence ?? 1,
-    ...(WITH_DESIRED.includes(verb) ? { desired: desiredNode(of.source, of.node) } : {}),
-    ...(verb === 'install' && operation.package !== null ? { package: operation.package } : {}),
-    ...(verb === 'restart' ? { mode: 'force' as const } : {}),
+    ...(node === null ? foreignParts(operation, source) : {}),
+    ...(node !== null && WITH_DESIRED.includes(verb)
+      ? { desired: desiredBy(verb, operation, { source, node }) }
+      : {}),
+    ...(WITH_PACKAGE.includes(verb) && operation.package !== null
+      ? { package: operation.package }
+      : {}),
+    ...(WITH_WAY.includes(verb) ? wayOf(operation) : {}),
   }
+}
+
+/** For a proxy that is no node yet: where it is, and what this cluster would make of it. */
+function foreignParts(
+  { id, tasks: [task] }: OperationRecord,
+  source: OrderSource,
+): Pick<OrderEntry, 'desired' | 'sqlPort' | 'sysPasswordSecret'> {
+  if (task?.foreign === undefined) throw new RangeError(`${id} has no node`)
+  const { sqlPort, sysPasswordSecret } = task.foreign
+  const { sql, exporter } = source.cluster.spec.ports
+  const place: Place = {
+    id: task.nodeId,
+    desiredState: 'RUNNING',
+    sqlPort: sql,
+    exporterPort: exporter,
+    proxyId: 0,
+  }
+  return {
+    sqlPort,
+    ...(sysPasswordSecret === undefined ? {} : { sysPasswordSecret }),
+    desired: desiredNode(source, place),
+  }
+}
+
+/** A node is told the version that it gets; it is written down when the node has it. */
+function desiredBy(
+  verb: Verb,
+  { package: wanted, tasks: [task] }: OperationRecord,
+  { source, node }: { readonly source: OrderSource; readonly node: NodeRecord },
+): DesiredNode {
+  const desired = desiredNode(source, node)
+  if (verb === 'upgrade' && wanted !== null) return { ...desired, version: wanted.version }
+  const before = task?.versionBefore
+  return verb === 'revert' && before !== undefined ? { ...desired, version: before } : desired
+}
+
+function wayOf({ tasks: [task] }: OperationRecord): Pick<OrderEntry, 'mode' | 'drainSec'> {
+  const { mode, drainSec } = task?.way ?? { mode: 'force', drainSec: null }
+  return drainSec === null ? { mode } : { mode, drainSec }
 }
 
 export type Addressed = {

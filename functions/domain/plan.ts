@@ -12,21 +12,34 @@ export type StepName =
   | 'start'
   | 'stop'
   | 'restart'
+  | 'baseline'
+  | 'upgrade'
+  | 'revert'
   | 'refresh'
+  | 'deregister'
+  | 'drain-balancer'
+  | 'register'
+  | 'bake'
+  | 'gate'
   | 'uninstall'
+  | 'probe'
+  | 'judge'
   | 'verify'
   | 'forget'
   | 'finish'
 
 /**
  * `local`: one transaction of ours. `remote`: a verb on the node. `watch`: waits for the node to
- * say what is wanted. `children`: ends when all children have.
+ * say what is wanted. `children`: ends when all children have. `timer`: the node is watched for as long
+ * as its task says. `balancer`: asks the balancer until the node is on the side that is wanted.
  */
 export type StepRule =
   | { readonly kind: 'local'; readonly isLast: boolean }
   | { readonly kind: 'remote'; readonly verb: Verb; readonly deadlineMs: number }
   | { readonly kind: 'watch'; readonly verb: 'status'; readonly deadlineMs: number }
   | { readonly kind: 'children' }
+  | { readonly kind: 'timer' }
+  | { readonly kind: 'balancer'; readonly deadlineMs: number }
 
 const MINUTE_MS = 60_000
 
@@ -40,9 +53,19 @@ export const STEP_RULES: Readonly<Record<StepName, StepRule>> = {
   start: { kind: 'remote', verb: 'start', deadlineMs: 6 * MINUTE_MS },
   stop: { kind: 'remote', verb: 'stop', deadlineMs: 6 * MINUTE_MS },
   restart: { kind: 'remote', verb: 'restart', deadlineMs: 8 * MINUTE_MS },
-  // A start of what runs brings it up to date and lets it go on running.
-  refresh: { kind: 'remote', verb: 'start', deadlineMs: 6 * MINUTE_MS },
+  baseline: { kind: 'remote', verb: 'check', deadlineMs: 4 * MINUTE_MS },
+  upgrade: { kind: 'remote', verb: 'upgrade', deadlineMs: 20 * MINUTE_MS },
+  revert: { kind: 'remote', verb: 'revert', deadlineMs: 10 * MINUTE_MS },
+  refresh: { kind: 'remote', verb: 'refresh', deadlineMs: 6 * MINUTE_MS },
+  deregister: { kind: 'balancer', deadlineMs: 4 * MINUTE_MS },
+  'drain-balancer': { kind: 'balancer', deadlineMs: 10 * MINUTE_MS },
+  // Health checks of a balancer take their time.
+  register: { kind: 'balancer', deadlineMs: 6 * MINUTE_MS },
+  bake: { kind: 'timer' },
+  gate: { kind: 'remote', verb: 'check', deadlineMs: 4 * MINUTE_MS },
   uninstall: { kind: 'remote', verb: 'uninstall', deadlineMs: 6 * MINUTE_MS },
+  probe: { kind: 'remote', verb: 'probe', deadlineMs: 4 * MINUTE_MS },
+  judge: { kind: 'local', isLast: false },
   verify: { kind: 'watch', verb: 'status', deadlineMs: 4 * MINUTE_MS },
   forget: { kind: 'local', isLast: true },
   finish: { kind: 'local', isLast: true },
@@ -57,11 +80,33 @@ export const CHILD_TYPES = {
   start: 'start-node',
   stop: 'stop-node',
   restart: 'restart-node',
+  upgrade: 'upgrade-node',
+  refresh: 'refresh-node',
   'change-links': 'refresh-node',
+  'change-parameters': 'refresh-node',
+  'attach-balancer': 'online-node',
+  'detach-balancer': 'offline-node',
+  offline: 'offline-node',
+  online: 'online-node',
+  'rotate-sys-password': 'refresh-node',
+  'precheck-take-over': 'probe-host',
 } as const satisfies Partial<Record<OperationType, OperationType>>
 
 export type ClusterOperationType = keyof typeof CHILD_TYPES
-export type NodeOperationType = (typeof CHILD_TYPES)[ClusterOperationType]
+export type NodeOperationType = (typeof CHILD_TYPES)[ClusterOperationType] | 'revert-node'
+
+/** Operation of a cluster → what puts back what it did on one node; absent: nothing can. */
+export const UNDO_TYPES: Readonly<Partial<Record<ClusterOperationType, NodeOperationType>>> = {
+  'create-cluster': 'delete-node',
+  'add-nodes': 'delete-node',
+  start: 'stop-node',
+  stop: 'start-node',
+  upgrade: 'revert-node',
+  'change-parameters': 'refresh-node',
+  offline: 'online-node',
+  online: 'offline-node',
+  'rotate-sys-password': 'refresh-node',
+}
 
 const PLANS: Readonly<Record<OperationType, readonly StepName[]>> = {
   'create-cluster': ['prepare', 'children', 'run', 'finish'],
@@ -71,21 +116,78 @@ const PLANS: Readonly<Record<OperationType, readonly StepName[]>> = {
   start: ['children', 'run', 'finish'],
   stop: ['children', 'run', 'finish'],
   restart: ['children', 'run', 'finish'],
+  upgrade: ['children', 'run', 'finish'],
+  refresh: ['children', 'run', 'finish'],
   'change-links': ['children', 'run', 'finish'],
+  'change-parameters': ['children', 'run', 'finish'],
+  'attach-balancer': ['children', 'run', 'finish'],
+  'detach-balancer': ['children', 'run', 'finish'],
+  offline: ['children', 'run', 'finish'],
+  online: ['children', 'run', 'finish'],
+  'rotate-sys-password': ['prepare', 'children', 'run', 'finish'],
+  'precheck-take-over': ['children', 'run', 'finish'],
   'create-node': ['reserve', 'install', 'start', 'verify', 'finish'],
   'delete-node': ['stop', 'uninstall', 'forget'],
   'start-node': ['start', 'verify', 'finish'],
   'stop-node': ['stop', 'verify', 'finish'],
   'restart-node': ['restart', 'verify', 'finish'],
+  'upgrade-node': ['baseline', 'upgrade', 'verify', 'bake', 'gate', 'finish'],
+  'revert-node': ['revert', 'verify', 'finish'],
   'refresh-node': ['refresh', 'finish'],
+  'offline-node': ['deregister', 'finish'],
+  'online-node': ['register', 'finish'],
+  'probe-host': ['probe', 'judge', 'finish'],
 }
 
 /** Steps of an operation; of a node's operation they depend on its task. */
 export function planOf(type: OperationType, task?: NodeTask): readonly StepName[] {
+  const plan = barePlanOf(type, task)
+  return task?.isBalanced === true ? balanced(plan, type, task) : plan
+}
+
+function barePlanOf(type: OperationType, task: NodeTask | undefined): readonly StepName[] {
   if (type === 'delete-node' && task?.skipHostWork) return ['forget']
   if (type === 'create-node' && task?.desiredState === 'STOPPED')
     return ['reserve', 'install', 'finish']
+  if (type === 'restart-node' && task?.bakeMs !== undefined)
+    return ['baseline', 'restart', 'verify', 'bake', 'gate', 'finish']
+  if (type === 'refresh-node') return refreshPlan(task)
   return PLANS[type]
+}
+
+/** Steps that end connections of clients, unless they are hot. */
+const CUTTING: readonly StepName[] = ['stop', 'restart', 'upgrade', 'revert']
+
+/**
+ * Out of the balancer before clients are cut, and in again when the node serves. What is hot leaves it
+ * where it is: its port never closes.
+ */
+function balanced(
+  plan: readonly StepName[],
+  type: OperationType,
+  task: NodeTask,
+): readonly StepName[] {
+  // Nobody can be asked how many clients are left.
+  if (task.skipHostWork) return ['deregister', ...plan]
+  const isHot = task.way?.mode === 'hot'
+  const cuts = (name: StepName) => CUTTING.includes(name) && (name === 'stop' || !isHot)
+  const comesIn = !isHot && wantedStatus(type) === 'RUNNING'
+  return plan.flatMap((name): readonly StepName[] => {
+    if (cuts(name)) return ['deregister', 'drain-balancer', name]
+    return name === 'verify' && comesIn ? [name, 'register'] : [name]
+  })
+}
+
+function refreshPlan(task: NodeTask | undefined): readonly StepName[] {
+  const isWatched = task?.bakeMs !== undefined
+  return [
+    ...(isWatched ? (['baseline'] as const) : []),
+    'refresh',
+    // A change that needs a restart: stored first, in force with the new process.
+    ...(task?.way === undefined ? [] : (['restart', 'verify'] as const)),
+    ...(isWatched ? (['bake', 'gate'] as const) : []),
+    'finish',
+  ]
 }
 
 export function isClusterOperation(type: OperationType): type is ClusterOperationType {
@@ -97,12 +199,17 @@ export function wantedStatus(type: OperationType): 'RUNNING' | 'STOPPED' {
   return type === 'stop-node' || type === 'delete-node' ? 'STOPPED' : 'RUNNING'
 }
 
-/** Status that an operation gives a node while it holds it. */
-export const HELD_STATUS: Readonly<Record<NodeOperationType, NodeStatus>> = {
+/** Status that an operation gives a node while it holds it; null: none of its own. */
+export const HELD_STATUS: Readonly<Record<NodeOperationType, NodeStatus | null>> = {
   'create-node': 'CREATING',
   'delete-node': 'DELETING',
   'start-node': 'STARTING',
   'stop-node': 'STOPPING',
   'restart-node': 'RESTARTING',
+  'upgrade-node': 'UPGRADING',
+  'revert-node': 'UPGRADING',
   'refresh-node': 'REFRESHING',
+  'probe-host': null,
+  'offline-node': null,
+  'online-node': null,
 }

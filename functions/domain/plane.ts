@@ -3,8 +3,11 @@
  * operations engine are behind it. Every method may throw `Problem`.
  */
 import type { NodeReport } from '#contract/report'
+import type { BalancerSpec } from './load-balancer.ts'
 import type {
+  AuditEvent,
   Cluster,
+  ClusterBalancer,
   Host,
   Node,
   ObCluster,
@@ -12,9 +15,15 @@ import type {
   OperationPhase,
   OperationType,
   Package,
+  ParameterDefinition,
+  ParameterHistoryEntry,
+  ParameterValue,
   Principal,
   Step,
 } from './model.ts'
+import type { ParameterEdit } from './parameters.ts'
+import type { Rollout } from './rollout.ts'
+import type { Period } from './store.ts'
 
 export type Page<T> = { readonly items: readonly T[]; readonly nextCursor: string | null }
 
@@ -66,6 +75,7 @@ export type ClusterInput = {
     readonly parameters: Readonly<Record<string, string>>
     readonly sysPasswordSecret?: string
     readonly deletionProtection: boolean
+    readonly loadBalancer?: BalancerSpec
   }
 }
 
@@ -76,6 +86,59 @@ export type ObClusterInput = Pick<
 
 /** Which nodes of a cluster; absent: all. */
 export type NodesInput = { readonly nodes?: readonly string[] }
+
+/** `auto`: hot where every node can, else force. */
+export type ReplaceMode = 'hot' | 'force' | 'auto'
+
+export type ReplaceInput = NodesInput & {
+  readonly mode: ReplaceMode
+  readonly strategy?: 'rolling' | 'all-at-once'
+  /** What differs from the strategy's own. */
+  readonly rollout?: Partial<Rollout>
+  /** Must equal the name when all nodes are to go at once. */
+  readonly confirm?: string
+}
+
+export type TakeOverInput = {
+  readonly hosts: readonly {
+    readonly host: string
+    /** Where its proxy takes clients; absent: as the cluster's. */
+    readonly sqlPort?: number
+    /** Of the password that its root@proxysys has; absent: none. */
+    readonly sysPasswordSecret?: string
+  }[]
+  /** Parameters that differ from the cluster's may be overwritten. */
+  readonly acceptParameterChanges: boolean
+}
+
+export type UpgradeInput = ReplaceInput & { readonly version: string }
+
+export type OfflineInput = {
+  /** Kept on the node, for whoever finds it out. */
+  readonly reason?: string
+  /** Must equal the name when no node of the cluster is left in the balancer. */
+  readonly confirm?: string
+}
+
+export type ParametersInput = ParameterEdit & {
+  /** `rolling`: nodes are restarted, hot and wave by wave, when what is changed needs it. */
+  readonly restartPolicy: 'manual' | 'rolling'
+  readonly rollout?: Partial<Rollout>
+  /** Of the cluster; strong revision of If-Match. */
+  readonly revision: number
+}
+
+export type ParametersPage = Page<ParameterValue> & {
+  readonly parameterVersion: number
+  /** Names of nodes that have not said that they have that version. */
+  readonly nodesBehind: readonly string[]
+}
+
+export type DefinitionsPage = Page<ParameterDefinition> & {
+  /** The version that was asked for, and the one that they are of. */
+  readonly version: string
+  readonly definedFor: string
+}
 
 export type DeleteInput = {
   /** Must equal the name. */
@@ -96,13 +159,24 @@ export type Plane = {
     addNodes(asked: Asked, ref: string, nodes: readonly NodeInput[]): Promise<Outcome<Cluster>>
     start(asked: Asked, ref: string, input: NodesInput): Promise<Outcome<Cluster>>
     stop(asked: Asked, ref: string, input: NodesInput): Promise<Outcome<Cluster>>
-    /** Only `force` so far; `hot` is `operation-not-allowed`. */
-    restart(
-      asked: Asked,
-      ref: string,
-      input: NodesInput & { readonly mode: 'hot' | 'force' | 'auto' },
-    ): Promise<Outcome<Cluster>>
+    restart(asked: Asked, ref: string, input: ReplaceInput): Promise<Outcome<Cluster>>
+    /** Nodes of that version already are left alone. */
+    upgrade(asked: Asked, ref: string, input: UpgradeInput): Promise<Outcome<Cluster>>
+    /** Parameters of nodes that run are what the cluster's are; none is restarted. */
+    refresh(asked: Asked, ref: string, input: NodesInput): Promise<Outcome<Cluster>>
+    /** Looks whether proxies of other installers could be taken over; its operation has the result. */
+    precheckTakeOver(asked: Asked, ref: string, input: TakeOverInput): Promise<Outcome<Cluster>>
     nodes(ref: string, page: PageRequest): Promise<Page<Node>>
+    /** Asks the balancer for its members. */
+    loadBalancer(ref: string): Promise<ClusterBalancer>
+    /** Nodes that should run become members. One at a time: another is attached when this one is gone. */
+    attachBalancer(asked: Asked, ref: string, spec: BalancerSpec): Promise<Outcome<Cluster>>
+    /** Its nodes leave the balancer; one that is not there is gone already. */
+    detachBalancer(asked: Asked, ref: string): Promise<Outcome<null>>
+    /** Out of the balancer, the process runs on; no operation but `online` takes a node back in. */
+    offline(asked: Asked, ref: string, input: NodesInput & OfflineInput): Promise<Outcome<Cluster>>
+    /** One that is stopped comes in when it is started. */
+    online(asked: Asked, ref: string, input: NodesInput): Promise<Outcome<Cluster>>
     /** Adds a link, or makes it the default; CONFIG_URL only. Takes effect without a restart. */
     link(
       asked: Asked,
@@ -112,8 +186,33 @@ export type Plane = {
     ): Promise<Outcome<Cluster>>
     /** One that is not there is gone already. The default goes last. */
     unlink(asked: Asked, ref: string, obCluster: string): Promise<Outcome<null>>
+    /** Nodes that run get the new password of root@proxysys now, the others at their next start. */
+    rotateSysPassword(
+      asked: Asked,
+      ref: string,
+      secret: string | undefined,
+    ): Promise<Outcome<Cluster>>
     /** The token before opens on; nodes take the new one at their next start. */
     rotateConfigToken(asked: Asked, ref: string): Promise<Done<Cluster>>
+  }
+  readonly parameters: {
+    list(
+      ref: string,
+      page: PageRequest,
+      filter: { readonly search?: string; readonly isSet?: boolean },
+    ): Promise<ParametersPage>
+    /** Nodes that run are told, one before all others; what one refuses is taken back from all. */
+    change(asked: Asked, ref: string, input: ParametersInput): Promise<Outcome<Cluster>>
+    /** The newest first. */
+    history(
+      ref: string,
+      page: PageRequest,
+      filter: Period & { readonly name?: string },
+    ): Promise<Page<ParameterHistoryEntry>>
+    definitions(
+      page: PageRequest,
+      filter: { readonly version?: string; readonly search?: string },
+    ): Promise<DefinitionsPage>
   }
   readonly nodes: {
     list(page: PageRequest): Promise<Page<Node>>
@@ -124,8 +223,16 @@ export type Plane = {
     restart(
       asked: Asked,
       ref: string,
-      input: { readonly mode: 'hot' | 'force' | 'auto' },
+      input: Pick<ReplaceInput, 'mode' | 'rollout'>,
     ): Promise<Outcome<Node>>
+    upgrade(
+      asked: Asked,
+      ref: string,
+      input: Pick<UpgradeInput, 'mode' | 'rollout' | 'version'>,
+    ): Promise<Outcome<Node>>
+    refresh(asked: Asked, ref: string): Promise<Outcome<Node>>
+    offline(asked: Asked, ref: string, input: OfflineInput): Promise<Outcome<Node>>
+    online(asked: Asked, ref: string): Promise<Outcome<Node>>
     /** The principal must be the instance that carries the node (PL9); an older sequence changes nothing. */
     report(principal: Principal, nodeId: string, report: NodeReport): Promise<void>
   }
@@ -145,6 +252,12 @@ export type Plane = {
     /** Done once it is written down; the operation ends when what runs on its nodes has. */
     cancel(asked: Asked, id: string): Promise<Outcome<Operation>>
     retry(asked: Asked, id: string): Promise<Outcome<Operation>>
+    /** No other node is begun; what runs on one is let run to its end. */
+    pause(asked: Asked, id: string): Promise<Outcome<Operation>>
+    /** Goes on; nodes that failed are tried again. */
+    resume(asked: Asked, id: string): Promise<Outcome<Operation>>
+    /** Puts back what it has done, as far as that can be. */
+    rollback(asked: Asked, id: string): Promise<Outcome<Operation>>
   }
   readonly obClusters: {
     list(page: PageRequest): Promise<Page<ObCluster>>
@@ -159,6 +272,19 @@ export type Plane = {
     remove(asked: Asked, name: string, revision: number): Promise<Outcome<null>>
     /** The first, or the next; the one before opens on. */
     rotateToken(asked: Asked, name: string): Promise<Done<ObCluster>>
+  }
+  readonly audit: {
+    /** The newest first, from `to` back to `from`, 31 days at most; the last seven without them. */
+    list(
+      page: PageRequest,
+      filter: {
+        readonly from?: number
+        readonly to?: number
+        readonly target?: string
+        readonly actor?: string
+        readonly action?: string
+      },
+    ): Promise<Page<AuditEvent>>
   }
   readonly hosts: {
     list(page: PageRequest): Promise<Page<Host>>

@@ -36,14 +36,16 @@ export const PROBLEMS = {
 
 export type ProblemCode = keyof typeof PROBLEMS
 
+/** A wrong place of a body. */
+export type Wrong = {
+  /** RFC 6901, `/spec/nodes/2/hostId`. */
+  readonly pointer: string
+  readonly code: string
+  readonly detail: string
+}
+
 export type ProblemDetails = {
-  /** Wrong places of the body. */
-  readonly errors?: readonly {
-    /** RFC 6901, `/spec/nodes/2/hostId`. */
-    readonly pointer: string
-    readonly code: string
-    readonly detail: string
-  }[]
+  readonly errors?: readonly Wrong[]
   /** Who holds the target. */
   readonly conflict?: { readonly operationId: string; readonly holder: string }
   readonly remedy?: string

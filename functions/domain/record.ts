@@ -8,14 +8,20 @@ import type {
   ClusterSpec,
   Condition,
   Hold,
+  HostCheck,
   ObCluster,
+  Offline,
+  Operation,
   OperationPhase,
   OperationType,
   Package,
+  ParameterChange,
+  ParameterHistoryEntry,
   ProblemView,
   Step,
 } from './model.ts'
 import type { StepName } from './plan.ts'
+import type { RolloutState } from './rollout.ts'
 
 type Stored = { readonly version: number }
 
@@ -66,6 +72,10 @@ export type NodeRecord = Stored & {
   readonly createdAt: number
   readonly updatedAt: number
   readonly desiredState: 'RUNNING' | 'STOPPED'
+  /** Absent: its cluster's. */
+  readonly desiredVersion?: string
+  /** Taken out of its balancer on purpose; absent: it follows what its process does. */
+  readonly offline?: Offline
   readonly hold: Hold | null
   readonly conditions: readonly Condition[]
 }
@@ -115,6 +125,24 @@ export type RootServicesRecord = Stored & {
 /** `version` counts writes here as in every record. */
 export type PackageRecord = Stored & Omit<Package, 'version'> & { readonly packageVersion: string }
 
+/** Parameter Store name of a password; made by the plane, which takes it along, or the caller's. */
+export type SysSecret = { readonly name: string; readonly isOurs: boolean }
+
+/** How a proxy is replaced by its successor. */
+export type Way = {
+  readonly mode: 'hot' | 'force'
+  /** How long clients may stay with the old process, seconds; null: as the proxy is set. */
+  readonly drainSec: number | null
+}
+
+/** Where it takes clients now, and the Parameter Store name of its password; absent: it has none. */
+export type ForeignProxy = {
+  readonly sqlPort: number
+  readonly sysPasswordSecret?: string
+  /** Parameters that differ are no hindrance: a take-over may change them. */
+  readonly mayChangeParameters: boolean
+}
+
 /** What an operation does on one node. */
 export type NodeTask = {
   readonly nodeId: string
@@ -127,12 +155,26 @@ export type NodeTask = {
   readonly name: string | null
   readonly number: number
   readonly skipHostWork: boolean
+  /** For restart and upgrade; absent: force, as before there was another. */
+  readonly way?: Way
+  /** How long the node is watched before it counts as done; absent: not at all. */
+  readonly bakeMs?: number
+  /** What it gets, by its host's architecture. */
+  readonly package?: PackageRef
+  /** What it ran before, for who puts it back. */
+  readonly versionBefore?: string
+  /** Its cluster has a balancer whose members are ours to change. */
+  readonly isBalanced?: boolean
+  /** It is taken out because somebody asked for just that, and why. */
+  readonly offline?: { readonly reason: string | null }
+  /** A proxy of another installer, that is looked at. */
+  readonly foreign?: ForeignProxy
 }
 
 export type OperationRecord = Stored & {
   readonly id: string
   readonly type: OperationType
-  readonly target: { readonly kind: 'cluster' | 'node'; readonly id: string; readonly name: string }
+  readonly target: Operation['target']
   readonly clusterId: string
   readonly parentId: string | null
   /** False for a child that its parent drives; true for a child that was retried alone. */
@@ -155,6 +197,17 @@ export type OperationRecord = Stored & {
   /** Place in the plan: steps before it are done. */
   readonly stepsDone: number
   readonly nodesDone: number
+  /** Absent: all nodes at once, nothing is put back. */
+  readonly rollout?: RolloutState
+  /**
+   * What a change of parameters changes, for who puts it back, or tries it again. Why not all of those
+   * before it: they would take back what others have changed since.
+   */
+  readonly parameterChanges?: readonly ParameterChange[]
+  /** Names of the password of root@proxysys that is given up, and of the one that takes its place. */
+  readonly sysSecrets?: { readonly before: SysSecret; readonly after: SysSecret }
+  /** What it did was put back, or is being. */
+  readonly isUndone?: boolean
 }
 
 /** Exists while an operation is open: who drives it now, and when the sweeper looks at the latest. */
@@ -187,6 +240,9 @@ export type StepRecord = Stored & {
   readonly error: ProblemView | null
 }
 
+/** What an operation that looks at a host has found there. */
+export type ResultRecord = Stored & HostCheck
+
 export type WaveEntry = {
   readonly operationId: string
   readonly n: number
@@ -207,6 +263,9 @@ export type WaveRecord = Stored & {
   readonly intentAt: number
   readonly sentAt: number | null
 }
+
+/** Grows by one with each change of a cluster's parameters; bounded as the cluster's parameters are. */
+export type ParameterHistoryRecord = Stored & ParameterHistoryEntry
 
 /** Which operation a command belongs to, for status events. */
 export type CommandRecord = Stored & {

@@ -10,7 +10,15 @@ import type { ClusterRecord, NodeRecord, ReportRecord } from './record.ts'
 /** Reports come once a minute; after three missed ones nobody knows. */
 export const REPORT_STALE_MS = 180_000
 
-export type NodeRequest = 'start' | 'stop' | 'restart' | 'delete'
+export type NodeRequest =
+  | 'start'
+  | 'stop'
+  | 'restart'
+  | 'upgrade'
+  | 'refresh'
+  | 'delete'
+  | 'offline'
+  | 'online'
 
 /** `act`: begins. `nothing`: already there. `refuse`: node-state-conflict. */
 export type Permission = 'act' | 'nothing' | 'refuse'
@@ -23,7 +31,12 @@ const PERMISSIONS: Readonly<
   start: { RUNNING: 'nothing', STOPPED: 'act', UNAVAILABLE: 'refuse' },
   stop: { RUNNING: 'act', STOPPED: 'nothing', UNAVAILABLE: 'act' },
   restart: { RUNNING: 'act', STOPPED: 'act', UNAVAILABLE: 'act' },
+  upgrade: { RUNNING: 'act', STOPPED: 'refuse', UNAVAILABLE: 'refuse' },
+  refresh: { RUNNING: 'act', STOPPED: 'refuse', UNAVAILABLE: 'refuse' },
   delete: { RUNNING: 'act', STOPPED: 'act', UNAVAILABLE: 'act' },
+  // Which side it is on already is the balancer's to say.
+  offline: { RUNNING: 'act', STOPPED: 'act', UNAVAILABLE: 'act' },
+  online: { RUNNING: 'act', STOPPED: 'act', UNAVAILABLE: 'act' },
 }
 
 /** Every busy status refuses everything. */
@@ -34,7 +47,8 @@ export function permission(request: NodeRequest, status: NodeStatus): Permission
 
 export function nodeStatus(node: NodeRecord, report: ReportRecord | null, now: number): NodeStatus {
   const type = node.hold?.type
-  if (type !== undefined && !isClusterOperation(type)) return HELD_STATUS[type]
+  const held = type === undefined || isClusterOperation(type) ? null : HELD_STATUS[type]
+  if (held !== null) return held
   if (report === null || isStale(report, now)) return 'UNAVAILABLE'
   return report.report.status
 }
@@ -43,9 +57,21 @@ function isStale(report: ReportRecord, now: number): boolean {
   return now - report.receivedAt > REPORT_STALE_MS
 }
 
+type Versioned = Pick<ClusterRecord, 'parameterVersion'>
+
+/** It has not said that it has the cluster's parameters. */
+export function isBehind({ parameterVersion }: Versioned, report: ReportRecord | null): boolean {
+  return report?.report.parameterVersion !== parameterVersion
+}
+
 /** A node as callers see it. */
-export function nodeView(record: NodeRecord, report: ReportRecord | null, now: number): Node {
-  const { hold, version: _, conditions, ...rest } = record
+export function nodeView(
+  record: NodeRecord,
+  report: ReportRecord | null,
+  cluster: Versioned,
+  now: number,
+): Node {
+  const { hold, version: _, conditions, desiredVersion, offline, ...rest } = record
   const stale: Condition[] =
     report !== null && isStale(report, now)
       ? [
@@ -60,9 +86,12 @@ export function nodeView(record: NodeRecord, report: ReportRecord | null, now: n
       : []
   return {
     ...rest,
+    desiredVersion: desiredVersion ?? null,
     status: nodeStatus(record, report, now),
     heldBy: hold,
+    offline: offline ?? null,
     conditions: [...conditions, ...stale],
+    isBehind: isBehind(cluster, report),
     report: report === null ? null : { ...report.report, receivedAt: report.receivedAt },
   }
 }
@@ -95,7 +124,7 @@ export function conditionsAfter(
   ended: {
     readonly operationId: string
     readonly type: OperationType
-    readonly phase: 'SUCCEEDED' | 'FAILED' | 'CANCELLED'
+    readonly phase: 'SUCCEEDED' | 'FAILED' | 'CANCELLED' | 'ROLLED_BACK'
     readonly detail: string
     readonly at: number
   },

@@ -13,10 +13,12 @@ import type {
   ObClusterRecord,
   OperationRecord,
   PackageRecord,
+  ParameterHistoryRecord,
   PlaceRecord,
   ProxyIdRecord,
   ReportRecord,
   RequestRecord,
+  ResultRecord,
   RootServicesRecord,
   StepRecord,
   WaveRecord,
@@ -37,11 +39,13 @@ export type Records = {
   readonly packageName: NameRecord
   readonly operation: OperationRecord
   readonly step: StepRecord
+  readonly result: ResultRecord
   readonly wave: WaveRecord
   readonly work: WorkRecord
   readonly command: CommandRecord
   readonly request: RequestRecord
   readonly audit: AuditRecord
+  readonly parameterHistory: ParameterHistoryRecord
 }
 
 export type Kind = keyof Records
@@ -60,11 +64,13 @@ type KeyFields = {
   readonly packageName: 'name'
   readonly operation: 'id'
   readonly step: 'operationId' | 'n'
+  readonly result: 'operationId'
   readonly wave: 'operationId' | 'n'
   readonly work: 'operationId'
   readonly command: 'commandId'
   readonly request: 'id'
   readonly audit: 'at' | 'id'
+  readonly parameterHistory: 'clusterId' | 'at' | 'id'
 }
 
 export type KeyOf<K extends Kind> = Pick<Records[K], KeyFields[K] & keyof Records[K]>
@@ -105,6 +111,9 @@ export type Listed<T> = { readonly items: readonly T[]; readonly next: Position 
 
 export type ListRequest = { readonly limit: number; readonly after?: Position }
 
+/** Epoch milliseconds, both included. */
+export type Period = { readonly from?: number; readonly to?: number }
+
 /** All methods throw `Problem('store-unavailable')` when the table does not answer. */
 export type Store = {
   get<K extends Kind>(kind: K, key: KeyOf<K>): Promise<Records[K] | null>
@@ -122,6 +131,13 @@ export type Store = {
   nodes(request: ListRequest): Promise<Listed<NodeRecord>>
   /** May lag. The newest first. */
   operations(request: ListRequest): Promise<Listed<OperationRecord>>
+  /** Of one cluster, the newest first. */
+  parameterHistory(
+    clusterId: string,
+    request: ListRequest & Period,
+  ): Promise<Listed<ParameterHistoryRecord>>
+  /** Of one day in UTC, the newest first. */
+  audit(day: string, request: ListRequest): Promise<Listed<AuditRecord>>
   /** Ids of operations whose time has come; may lag (PL5). */
   due(now: number, limit: number): Promise<readonly string[]>
   /** @throws Conflict */

@@ -2,9 +2,7 @@
 
 import type { z } from '@hono/zod-openapi'
 import { HTTPException } from 'hono/http-exception'
-import { PROBLEMS, Problem, type ProblemDetails, pointerOf } from '../domain/problem.ts'
-
-type Wrong = NonNullable<ProblemDetails['errors']>[number]
+import { PROBLEMS, Problem, pointerOf, type Wrong } from '../domain/problem.ts'
 
 /** Errors listed in one answer. */
 const MAX_ERRORS = 50

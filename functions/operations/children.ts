@@ -9,14 +9,23 @@ export function childId(parent: OperationRecord, index: number): string {
   return derivedId('operation', parent.id, index)
 }
 
+/** Of the operation that puts a task's node back; each round has its own. */
+export function undoId(parent: OperationRecord, task: number): string {
+  return childId(parent, parent.tasks.length * parent.round + task)
+}
+
+/** In the order of the tasks, which tells whose is whose. */
 export async function childrenOf(
   store: Store,
   parent: OperationRecord,
 ): Promise<readonly OperationRecord[]> {
-  return store.getMany(
+  const ids = parent.tasks.map((_task, index) => childId(parent, index))
+  const found = await store.getMany(
     'operation',
-    parent.tasks.map((_task, index) => ({ id: childId(parent, index) })),
+    ids.map(id => ({ id })),
   )
+  const byId = new Map(found.map(child => [child.id, child]))
+  return ids.flatMap(id => byId.get(id) ?? [])
 }
 
 /** Makes what is missing and opens what an earlier round left undone. Can run twice. */
@@ -41,8 +50,7 @@ type Opening = {
 async function openChild(store: Store, opening: Opening): Promise<void> {
   const { parent, index, task } = opening
   const existing = await store.get('operation', { id: childId(parent, index) })
-  if (existing !== null && (existing.round >= parent.round || existing.phase === 'SUCCEEDED'))
-    return
+  if (existing !== null && (existing.round >= parent.round || isDone(existing))) return
   const child =
     existing === null
       ? newChild(opening)
@@ -96,18 +104,41 @@ function desiredAfter(
   return type === 'stop-node' ? 'STOPPED' : before
 }
 
-/** As it was when it failed, to go on from there. */
+function isDone({ phase, isUndone }: OperationRecord): boolean {
+  return phase === 'SUCCEEDED' && isUndone !== true
+}
+
+/** As it was when it failed, to go on from there; from the beginning if it was put back. */
 export function reopened(operation: OperationRecord, round: number): OperationRecord {
-  return { ...operation, phase: 'PENDING', round, error: null, endedAt: null }
+  const { rollout } = operation
+  const again = {
+    ...operation,
+    stepsDone: resumedAt(operation),
+    phase: 'PENDING' as const,
+    round,
+    error: null,
+    endedAt: null,
+    ...(rollout === undefined ? {} : { rollout: { ...rollout, undo: null } }),
+  }
+  return operation.isUndone === true ? { ...again, stepsDone: 0, isUndone: false } : again
+}
+
+/** Who was to be out of its balancer is taken out again: somebody may have taken it in meanwhile. */
+function resumedAt({ plan, stepsDone }: OperationRecord): number {
+  const isOut = plan[stepsDone - 1] === 'drain-balancer' || plan[stepsDone] === 'drain-balancer'
+  return isOut ? plan.indexOf('deregister') : stepsDone
 }
 
 function newChild({ parent, index, task, clusterName, now }: Opening): OperationRecord {
   const type = CHILD_TYPES[parent.type as ClusterOperationType]
   const name = task.name ?? `${clusterName}-${task.number}`
+  const isNode = task.foreign === undefined
   return {
     id: childId(parent, index),
     type,
-    target: { kind: 'node', id: task.nodeId, name },
+    target: isNode
+      ? { kind: 'node', id: task.nodeId, name }
+      : { kind: 'host', id: task.hostId, name },
     clusterId: parent.clusterId,
     parentId: parent.id,
     isSelfDriven: false,
@@ -120,7 +151,7 @@ function newChild({ parent, index, task, clusterName, now }: Opening): Operation
     error: null,
     plan: planOf(type, task),
     tasks: [task],
-    package: parent.package,
+    package: task.package ?? parent.package,
     round: parent.round,
     fence: null,
     stepsDone: 0,

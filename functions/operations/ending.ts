@@ -13,7 +13,7 @@ import type {
 import { conditionsAfter } from '../domain/status.ts'
 import { type Change, put, remove } from '../domain/store.ts'
 
-type Ended = Extract<OperationPhase, 'SUCCEEDED' | 'FAILED' | 'CANCELLED'>
+type Ended = Extract<OperationPhase, 'SUCCEEDED' | 'FAILED' | 'CANCELLED' | 'ROLLED_BACK'>
 
 export type Ending = {
   readonly phase: Ended
@@ -105,10 +105,12 @@ export function beginStep(
 
 export function endStep(
   step: StepRecord,
-  phase: 'SUCCEEDED' | 'FAILED' | 'CANCELLED',
+  phase: Ended,
   now: number,
   said: { readonly output?: string | null; readonly error?: ProblemView | null } = {},
 ): StepRecord {
   const { output = null, error = null } = said
-  return { ...step, phase, endedAt: now, wave: null, output, error }
+  // A step is not undone: what undoes it is a step of its own.
+  const ended = phase === 'ROLLED_BACK' ? 'SUCCEEDED' : phase
+  return { ...step, phase: ended, endedAt: now, wave: null, output, error }
 }

@@ -3,7 +3,6 @@
  * takes the operation's lease and works from what is stored until nothing can be done now; an
  * executor may die between any two writes. Source: management-beyond.md §4, PL1-PL5.
  */
-import { configTokenSecretOf } from '../domain/names.ts'
 import type { OrderSource } from '../domain/order.ts'
 import { isClusterOperation, type StepName } from '../domain/plan.ts'
 import type {
@@ -15,10 +14,31 @@ import type {
 } from '../domain/record.ts'
 import { type Change, Conflict, put, remove } from '../domain/store.ts'
 import { childrenOf, openChildren } from './children.ts'
+import {
+  dropSysPassword,
+  giveSysPassword,
+  giveToken,
+  tokenSecretsOf,
+  withoutBalancer,
+  withVersion,
+} from './cluster-steps.ts'
 import { beginStep, type Ending, endOf, endStep, releaseCluster, workDone } from './ending.ts'
 import { hasEnded, membersOf } from './member.ts'
-import { NodeWork, type Turn } from './node-work.ts'
+import { endMember } from './node-steps.ts'
+import { NodeWork } from './node-work.ts'
 import type { EngineDeps } from './ports.ts'
+import {
+  beginUndo,
+  hasFailed,
+  isAnyAtWork,
+  isToPause,
+  openUndo,
+  paceOf,
+  toUndo,
+  undoOf,
+  wentBack,
+} from './rollouts.ts'
+import type { Turn } from './turn.ts'
 
 /** Whoever finds it older takes over (PL1). */
 const LEASE_MS = 30_000
@@ -29,9 +49,6 @@ const TROUBLE_MS = 5_000
 /** The sweeper looks at an open operation this often, whatever else happens (PL4). */
 const SWEEP_MS = 60_000
 const AGAIN: Turn = { kind: 'again' }
-
-/** Nodes of one cluster that an operation works on at once, where not all. */
-const MAX_IN_FLIGHT: Partial<Record<OperationRecord['type'], number>> = { restart: 1 }
 
 export class Engine {
   private readonly deps: EngineDeps
@@ -131,22 +148,49 @@ export class Engine {
 
   private async driveAll(operation: OperationRecord): Promise<Turn> {
     const { store } = this.deps
-    const members = await membersOf(store, await childrenOf(store, operation))
-    if (members.every(member => hasEnded(member.operation)))
-      return this.childrenEnded(
-        operation,
-        members.map(member => member.operation),
-      )
-    const maxInFlight = MAX_IN_FLIGHT[operation.type] ?? Number.POSITIVE_INFINITY
+    const children = await childrenOf(store, operation)
+    if ((operation.rollout?.undo ?? null) !== null) return this.driveBack(operation, children)
+    const members = await membersOf(store, children)
+    if (isToPause(operation, members)) {
+      await store.commit([put('operation', { ...operation, phase: 'PAUSED' })])
+      return AGAIN
+    }
+    const isAwaited = operation.phase === 'PAUSED' && hasFailed(members)
+    if (!isAwaited && members.every(member => hasEnded(member.operation)))
+      return this.childrenEnded(operation, children)
     const turn = await this.nodeWork.turn({
       driver: operation,
       members,
       source: await this.sourceOf(operation),
-      maxInFlight,
-      isFailFast: Number.isFinite(maxInFlight),
+      ...paceOf(operation, members),
     })
     await this.noteProgress(operation)
-    return turn
+    const isIdle = operation.phase === 'PAUSED' && !isAnyAtWork(members)
+    return isIdle && turn.kind === 'wait' ? { kind: 'wait', delayMs: SWEEP_MS } : turn
+  }
+
+  /** Puts back what is to be put back, then ends. */
+  private async driveBack(
+    operation: OperationRecord,
+    children: readonly OperationRecord[],
+  ): Promise<Turn> {
+    const { store } = this.deps
+    // Those that were not begun have nothing to be put back, and hold their nodes.
+    for (const member of await membersOf(store, children))
+      if (!hasEnded(member.operation))
+        await endMember(store, member, { phase: 'CANCELLED', error: null, now: this.now() })
+    await openUndo(store, operation, children, this.now())
+    const undo = await undoOf(store, operation)
+    const members = await membersOf(store, undo)
+    if (!members.every(member => hasEnded(member.operation)))
+      return this.nodeWork.turn({
+        driver: operation,
+        members,
+        source: await this.sourceOf(operation),
+        maxInFlight: operation.rollout?.rollout.maxUnavailable ?? 1,
+        isFailFast: false,
+      })
+    return this.endCluster(operation, wentBack(operation, { children, undo, now: this.now() }))
   }
 
   private async noteProgress(operation: OperationRecord): Promise<void> {
@@ -166,6 +210,14 @@ export class Engine {
       const { code = 'internal-error', detail = '' } = first.error ?? {}
       const text = `${failed.length} of ${operation.tasks.length} nodes failed; ${first.target.name}: ${detail}`
       const error = { code, detail: text.slice(0, 600) }
+      const undo = toUndo(operation, children)
+      if (undo.length > 0) {
+        const cluster = await this.deps.store.get('cluster', { id: operation.clusterId })
+        await this.deps.store.commit(
+          beginUndo(operation, cluster, { undo, error, now: this.now() }),
+        )
+        return AGAIN
+      }
       return this.endCluster(operation, { phase: 'FAILED', error, now: this.now() })
     }
     const areAllDone =
@@ -180,7 +232,7 @@ export class Engine {
   }
 
   private async localStep(operation: OperationRecord, name: StepName): Promise<void> {
-    const { store, secrets } = this.deps
+    const { store } = this.deps
     const cluster = await store.get('cluster', { id: operation.clusterId })
     if (name === 'finish') return void (await this.endCluster(operation, succeeded(this.now())))
     if (name === 'forget') return this.forgetCluster(operation)
@@ -188,21 +240,16 @@ export class Engine {
       const error = { code: 'not-found', detail: 'the cluster is gone' }
       return void (await this.endCluster(operation, { phase: 'FAILED', error, now: this.now() }))
     }
-    if (name === 'prepare' && cluster.isSysPasswordOurs)
-      await secrets.generatePassword(cluster.spec.sysPasswordSecret)
-    if (name === 'prepare' && cluster.spec.workMode === 'CONFIG_URL') await this.giveToken(cluster)
+    if (name === 'prepare') await this.prepare(operation, cluster)
     if (name === 'children') await openChildren(store, operation, cluster.name, this.now())
     await this.pass(operation, null)
   }
 
-  /** The first token of a cluster's nodes: kept under its name before the table counts it. */
-  private async giveToken(cluster: ClusterRecord): Promise<void> {
-    if (cluster.configToken !== undefined) return
-    const secret = configTokenSecretOf(cluster.name, 1)
-    const live = [await this.deps.secrets.generateToken(secret)]
-    await this.deps.store.commit([
-      put('cluster', { ...cluster, configToken: { secret, number: 1, live } }),
-    ])
+  private async prepare(operation: OperationRecord, cluster: ClusterRecord): Promise<void> {
+    if (operation.sysSecrets !== undefined) return giveSysPassword(this.deps, cluster, operation)
+    if (cluster.isSysPasswordOurs)
+      await this.deps.secrets.generatePassword(cluster.spec.sysPasswordSecret)
+    if (cluster.spec.workMode === 'CONFIG_URL') await giveToken(this.deps, cluster)
   }
 
   private async pass(operation: OperationRecord, output: string | null): Promise<void> {
@@ -225,14 +272,16 @@ export class Engine {
 
   private async endCluster(operation: OperationRecord, ending: Ending): Promise<Turn> {
     const { store } = this.deps
+    await dropSysPassword(this.deps, operation, ending.phase)
     const [cluster, work] = await Promise.all([
       store.get('cluster', { id: operation.clusterId }),
       store.get('work', { operationId: operation.id }),
     ])
+    const left = withoutBalancer(await withVersion(store, cluster, operation), operation, ending)
     await store.commit([
       ...(await this.lastStep(operation, ending)),
       put('operation', endOf(operation, ending)),
-      ...releaseCluster(cluster, operation, ending),
+      ...releaseCluster(left, operation, ending),
       ...workDone(work),
     ])
     this.deps.log({ event: 'ended', operationId: operation.id, phase: ending.phase })
@@ -331,15 +380,6 @@ export class Engine {
   private now(): number {
     return this.deps.clock.now()
   }
-}
-
-/** Of a token that counts, and of the one before. */
-function tokenSecretsOf({ name, configToken }: ClusterRecord): readonly string[] {
-  if (configToken === undefined) return []
-  const { number } = configToken
-  return Array.from({ length: number }, (_none, index) =>
-    configTokenSecretOf(name, index + 1),
-  ).slice(-2)
 }
 
 function succeeded(now: number): Ending {

@@ -9,7 +9,13 @@ export type Member = {
   readonly node: NodeRecord | null
 }
 
-const ENDED = ['SUCCEEDED', 'FAILED', 'CANCELLED']
+const ENDED = ['SUCCEEDED', 'FAILED', 'CANCELLED', 'ROLLED_BACK']
+
+/** Where it works: its node's host, or one that has no node of ours; null when the node is gone. */
+export function hostIdOf({ operation, node }: Member): string | null {
+  if (node !== null) return node.hostId
+  return operation.target.kind === 'host' ? operation.target.id : null
+}
 
 export function hasEnded({ phase }: OperationRecord): boolean {
   return ENDED.includes(phase)

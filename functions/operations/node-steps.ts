@@ -4,6 +4,7 @@ import type { ProblemView } from '../domain/model.ts'
 import type { HostRecord, NodeRecord, OperationRecord } from '../domain/record.ts'
 import { type Change, Conflict, put, remove, type Store } from '../domain/store.ts'
 import { beginStep, type Ending, endOf, endStep, releaseNode, workDone } from './ending.ts'
+import { judge } from './judging.ts'
 import type { Member } from './member.ts'
 
 const MAX_PROXY_ID = 8191
@@ -54,6 +55,7 @@ export async function runLocalStep(
 ): Promise<ProblemView | null> {
   const name = member.operation.plan[member.operation.stepsDone]
   if (name === 'reserve') return reserve(store, member, now)
+  if (name === 'judge') return judge(store, member, now)
   await (name === 'forget' ? forget(store, member, now) : finish(store, member, now))
   return null
 }
@@ -61,9 +63,18 @@ export async function runLocalStep(
 async function finish(store: Store, member: Member, now: number): Promise<void> {
   await store.commit([
     ...lastStep(member, now),
-    ...releaseNode(member.node, member.operation, succeeded(now)),
+    ...releaseNode(withVersion(member), member.operation, succeeded(now)),
     ...workDone(await workOf(store, member.operation)),
   ])
+}
+
+/** What the node was given is what it should run from now on. */
+function withVersion({ node, operation }: Member): NodeRecord | null {
+  const { type, package: wanted, tasks } = operation
+  const before = tasks[0]?.versionBefore
+  if (node === null) return null
+  if (type === 'upgrade-node' && wanted !== null) return { ...node, desiredVersion: wanted.version }
+  return type === 'revert-node' && before !== undefined ? { ...node, desiredVersion: before } : node
 }
 
 function succeeded(now: number): Ending {

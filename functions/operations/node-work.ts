@@ -3,17 +3,30 @@
  * sends what can be sent. A pure function of what is stored: it can run twice, or stop anywhere.
  * Source: management-beyond.md §4, PL1-PL3.
  */
+
+import { gateFailure } from '../domain/gates.ts'
 import type { ProblemView } from '../domain/model.ts'
 import { ledgerStep, type OrderSource } from '../domain/order.ts'
 import { outcomeOf, type StepOutcome } from '../domain/outcome.ts'
-import { STEP_RULES, wantedStatus } from '../domain/plan.ts'
-import type { OperationRecord, StepRecord, WaveRecord } from '../domain/record.ts'
+import { STEP_RULES, type StepRule, wantedStatus } from '../domain/plan.ts'
+import type { StepRecord, WaveRecord } from '../domain/record.ts'
 import type { Invocation, SendOutcome } from '../domain/remote.ts'
 import { put } from '../domain/store.ts'
-import { beginStep } from './ending.ts'
-import { hasBegun, hasEnded, isInFlight, type Member, membersOf } from './member.ts'
+import {
+  balancerDeadlineMs,
+  lookAfterMs,
+  lookAtBalancer,
+  putBackIn,
+  withIntent,
+} from './balancer-steps.ts'
+import { beginStep, type Ending } from './ending.ts'
+import { hasEnded, hostIdOf, isInFlight, type Member, membersOf } from './member.ts'
 import { endMember, passStep, runLocalStep } from './node-steps.ts'
+import { mayBegin, mustStop, type Pacing } from './pacing.ts'
+import { isLate, pollAfterMs, RESEND_MS, resendAfterMs, timedOut } from './polling.ts'
 import type { EngineDeps } from './ports.ts'
+import { MOST_MS, soonest, type Turn } from './turn.ts'
+import { baselineOf, isReported, reportedFailure } from './watching.ts'
 import {
   dropWave,
   intend,
@@ -24,34 +37,16 @@ import {
   verbOf,
 } from './waves.ts'
 
-/** `again`: something changed, look anew. */
-export type Turn = { readonly kind: 'again' } | { readonly kind: 'wait'; readonly delayMs: number }
-
 const AGAIN: Turn = { kind: 'again' }
 
-/** How often a command is asked for by its age, when no event says that it changed. */
-const POLLS: readonly (readonly [ageMs: number, delayMs: number])[] = [
-  [10_000, 1_000],
-  [60_000, 3_000],
-]
-const SLOW_POLL_MS = 10_000
 const OFFLINE_MS = 3_000
 const ASK_AGAIN_MS = 2_000
-const RESEND_MS = 1_000
-const MAX_RESEND_MS = 30_000
 /** What a node gets to answer after the deadline, before its silence counts. */
 const LOOK_MS = 60_000
 /** Delivery has not begun: cancelling it interrupts nothing. */
 const UNDELIVERED = ['Pending', 'Delayed']
 
-export type Drive = {
-  readonly driver: OperationRecord
-  readonly members: readonly Member[]
-  readonly source: OrderSource | null
-  /** Most nodes that are worked on at once, and whether a failure keeps the others untouched. */
-  readonly maxInFlight: number
-  readonly isFailFast: boolean
-}
+export type Drive = Pacing & { readonly source: OrderSource | null }
 
 export class NodeWork {
   private readonly deps: EngineDeps
@@ -93,10 +88,10 @@ export class NodeWork {
     if (drive.driver.phase === 'CANCELLING') await this.callOff(wave, invocations)
     let isChanged = false
     for (const member of carried) {
-      const hostId = member.node?.hostId ?? ''
+      const hostId = hostIdOf(member) ?? ''
       isChanged = (await this.settle(member, wave, invocations.get(hostId))) || isChanged
     }
-    return isChanged ? AGAIN : { kind: 'wait', delayMs: this.pollAfter(wave) }
+    return isChanged ? AGAIN : { kind: 'wait', delayMs: pollAfterMs(wave, this.deps.clock.now()) }
   }
 
   /** What no node has begun need not begin. */
@@ -148,6 +143,10 @@ export class NodeWork {
     now: number,
   ): Promise<void> {
     const { store } = this.deps
+    if (step.name === 'gate') {
+      const failure = gateFailure(await baselineOf(store, member), outcome.facts ?? {})
+      if (failure !== null) return this.fail(member, failure, outcome.output)
+    }
     const isAnswer =
       STEP_RULES[step.name].kind !== 'watch' ||
       outcome.facts?.['status'] === wantedStatus(member.operation.type)
@@ -183,15 +182,26 @@ export class NodeWork {
       return true
     }
     const error = { code: 'remote-unavailable', detail }
-    const notBefore = isLate(step, now) ? null : now + resendAfter(step)
+    const notBefore = isLate(step, now) ? null : now + resendAfterMs(step)
     await this.deps.store.commit([put('step', { ...step, wave: null, notBefore, error })])
     return true
   }
 
   private async fail(member: Member, error: ProblemView, output: string | null = null) {
     const now = this.deps.clock.now()
-    await endMember(this.deps.store, member, { phase: 'FAILED', error, now }, output)
+    await this.end(member, { phase: 'FAILED', error, now }, output)
     this.deps.log({ event: 'failed', operationId: member.operation.id, ...error })
+  }
+
+  /** A node that was taken out of its balancer for nothing is not left out. */
+  private async end(member: Member, ending: Ending, output: string | null = null): Promise<void> {
+    const left = await putBackIn(this.deps, member)
+    const { code = 'remote-unavailable', detail } = ending.error ?? {}
+    const error =
+      left === null
+        ? ending.error
+        : { code, detail: [detail, left].filter(Boolean).join('; ').slice(0, 600) }
+    await endMember(this.deps.store, member, { ...ending, error }, output)
   }
 
   /** Moves members on that need no command now. True when one moved. */
@@ -210,17 +220,20 @@ export class NodeWork {
     const { store, clock } = this.deps
     const now = clock.now()
     if (mustStop(drive, member)) {
-      await endMember(store, member, { phase: 'CANCELLED', error: null, now })
+      await this.end(member, { phase: 'CANCELLED', error: null, now })
       return true
     }
     if (!mayBegin(drive, member)) return false
+    const rule = ruleOf(member)
+    if (rule?.kind === 'timer') return this.bake(member, now)
+    if (rule?.kind === 'balancer') return this.balance(member, now)
     const verb = verbOf(member)
     if (verb === null) {
       const error = await runLocalStep(store, member, now)
       if (error !== null) await this.fail(member, error)
       return true
     }
-    if (member.node === null) {
+    if (hostIdOf(member) === null) {
       await this.fail(member, { code: 'not-found', detail: 'the node is gone' })
       return true
     }
@@ -231,23 +244,68 @@ export class NodeWork {
     return this.moveRemote(member, member.step, now)
   }
 
-  private async begin({ operation, step }: Member, now: number): Promise<void> {
-    const name = operation.plan[operation.stepsDone]
-    const rule = name === undefined ? undefined : STEP_RULES[name]
-    const deadlineAt = rule !== undefined && 'deadlineMs' in rule ? now + rule.deadlineMs : null
+  /** Watched for as long as its task says; what it reports meanwhile may end that early. */
+  private async bake(member: Member, now: number): Promise<boolean> {
+    const { operation, step } = member
+    if (step?.phase !== 'RUNNING') {
+      await this.begin(member, now, now + (operation.tasks[0]?.bakeMs ?? 0))
+      return true
+    }
+    const failure = await reportedFailure(this.deps.store, member, step.startedAt ?? now)
+    if (failure !== null) {
+      await this.fail(member, failure)
+      return true
+    }
+    if (now < (step.notBefore ?? now)) return false
+    await passStep(this.deps.store, member, now, null)
+    return true
+  }
+
+  /** Looks at the balancer; what it led to is written down each time. */
+  private async balance(member: Member, now: number): Promise<boolean> {
+    const { step } = member
+    if (step?.phase !== 'RUNNING') {
+      await this.begin(member, now)
+      return true
+    }
+    if (now < (step.notBefore ?? now)) return false
+    const { store } = this.deps
+    const look = await lookAtBalancer(this.deps, member, now)
+    if (look.kind === 'done') await passStep(store, member, now, look.output)
+    if (look.kind === 'failed') await this.fail(member, look.error)
+    if (look.kind === 'intend') await store.commit([put('step', { ...step, sends: 1 })])
+    if (look.kind === 'wait')
+      await store.commit([
+        put('step', {
+          ...step,
+          sends: step.sends + (look.isSent ? 1 : 0),
+          notBefore: now + lookAfterMs(step, now),
+          error: look.error,
+        }),
+      ])
+    return true
+  }
+
+  private async begin(member: Member, now: number, notBefore: number | null = null): Promise<void> {
+    const { operation, step } = member
+    const rule = ruleOf(member)
+    const node = withIntent(member, now)
+    const isTimed = rule !== undefined && 'deadlineMs' in rule
+    const deadlineAt = isTimed ? now + deadlineMsOf(member, rule) : null
     await this.deps.store.commit([
       put('operation', {
         ...operation,
         phase: operation.phase === 'PENDING' ? 'RUNNING' : operation.phase,
         startedAt: operation.startedAt ?? now,
       }),
-      put('step', beginStep(operation, step, now, deadlineAt)),
+      put('step', { ...beginStep(operation, step, now, deadlineAt), notBefore }),
+      ...(node === null ? [] : [put('node', node)]),
     ])
   }
 
   /** A report may say already what is waited for; the silent are given up. */
   private async moveRemote(member: Member, step: StepRecord, now: number): Promise<boolean> {
-    if (STEP_RULES[step.name].kind === 'watch' && (await this.isReported(member))) {
+    if (STEP_RULES[step.name].kind === 'watch' && (await isReported(this.deps.store, member))) {
       await passStep(this.deps.store, member, now, null)
       return true
     }
@@ -255,15 +313,6 @@ export class NodeWork {
     const isGivenUp = step.lookedAt !== null || now >= step.deadlineAt + LOOK_MS
     if (isGivenUp) await this.fail(member, timedOut(step, step.error?.detail ?? 'no answer'))
     return isGivenUp
-  }
-
-  private async isReported({ operation, node }: Member): Promise<boolean> {
-    if (node === null) return false
-    const key = { clusterId: node.clusterId, nodeId: node.id }
-    const { report } = (await this.deps.store.get('report', key)) ?? {}
-    return (
-      report?.lastOperationId === operation.id && report.status === wantedStatus(operation.type)
-    )
   }
 
   private async send(drive: Drive, number: number): Promise<Turn> {
@@ -274,12 +323,12 @@ export class NodeWork {
     )
     const [ready, later] = split(waiting, ({ step }) => (step?.notBefore ?? 0) <= now)
     const delays = later.map(({ step }) => Math.max(0, (step?.notBefore ?? 0) - now))
-    const rest: Turn = { kind: 'wait', delayMs: Math.min(SLOW_POLL_MS, ...delays) }
+    const rest: Turn = { kind: 'wait', delayMs: Math.min(MOST_MS, ...delays) }
     if (ready.length === 0) return rest
-    const online = await this.deps.runCommand.online(ready.map(({ node }) => node?.hostId ?? ''))
+    const online = await this.deps.runCommand.online(ready.map(member => hostIdOf(member) ?? ''))
     const sendable = ready.flatMap((member): Sendable[] => {
       const verb = verbOf(member)
-      return verb !== null && online.has(member.node?.hostId ?? '') ? [{ member, verb }] : []
+      return verb !== null && online.has(hostIdOf(member) ?? '') ? [{ member, verb }] : []
     })
     if (drive.source === null || sendable.length === 0)
       return soonest([rest, { kind: 'wait', delayMs: OFFLINE_MS }])
@@ -297,7 +346,8 @@ export class NodeWork {
     wave: WaveRecord,
     outcome: SendOutcome & { readonly wave?: WaveRecord },
   ): Promise<Turn> {
-    if (outcome.kind === 'sent') return { kind: 'wait', delayMs: this.pollAfter(wave) }
+    if (outcome.kind === 'sent')
+      return { kind: 'wait', delayMs: pollAfterMs(wave, this.deps.clock.now()) }
     if (outcome.kind === 'unknown') return { kind: 'wait', delayMs: RESEND_MS }
     await this.giveBack(wave, outcome)
     return AGAIN
@@ -321,16 +371,20 @@ export class NodeWork {
       if (!isRetryable) await this.fail(member, error)
       else
         await store.commit([
-          put('step', { ...step, wave: null, notBefore: now + resendAfter(step), error }),
+          put('step', { ...step, wave: null, notBefore: now + resendAfterMs(step), error }),
         ])
     }
     await dropWave(this.deps, wave)
   }
+}
 
-  private pollAfter({ sentAt }: WaveRecord): number {
-    const age = this.deps.clock.now() - (sentAt ?? this.deps.clock.now())
-    return POLLS.find(([limit]) => age < limit)?.[1] ?? SLOW_POLL_MS
-  }
+function ruleOf({ operation }: Member): StepRule | undefined {
+  const name = operation.plan[operation.stepsDone]
+  return name === undefined ? undefined : STEP_RULES[name]
+}
+
+function deadlineMsOf(member: Member, rule: Extract<StepRule, { deadlineMs: number }>): number {
+  return rule.kind === 'balancer' ? balancerDeadlineMs(member) : rule.deadlineMs
 }
 
 /** Dropped waves leave no number behind: the clock makes a comment unlike any before it. */
@@ -338,47 +392,6 @@ function nextNumber(waves: readonly WaveRecord[], now: number): number {
   return Math.max(now, ...waves.map(({ n }) => n + 1))
 }
 
-function isLate({ deadlineAt }: StepRecord, now: number): boolean {
-  return deadlineAt !== null && now >= deadlineAt
-}
-
-function resendAfter({ sends }: StepRecord): number {
-  const most = Math.min(MAX_RESEND_MS, RESEND_MS * 2 ** Math.max(0, sends - 1))
-  return Math.round(most * (0.5 + Math.random() / 2))
-}
-
-function timedOut({ name }: StepRecord, detail: string): ProblemView {
-  return { code: 'node-timeout', detail: `${name} did not end in time: ${detail}`.slice(0, 600) }
-}
-
-/** No new step on a node begins once the operation is being cancelled, or another node failed. */
-function mustStop({ driver, members, isFailFast }: Drive, member: Member): boolean {
-  if (driver.phase === 'CANCELLING') return !isAlmostDone(member)
-  if (!isFailFast || hasBegun(member)) return false
-  return members.some(({ operation }) => operation.phase === 'FAILED')
-}
-
-/** The node is as it should be, only our books are not. */
-function isAlmostDone({ operation: { plan, stepsDone } }: Member): boolean {
-  const left = plan.slice(stepsDone)
-  return stepsDone > 0 && left.every(name => STEP_RULES[name].kind === 'local')
-}
-
-function mayBegin({ members, maxInFlight }: Drive, member: Member): boolean {
-  if (hasBegun(member)) return true
-  const atWork = members.filter(each => hasBegun(each) && !hasEnded(each.operation))
-  return atWork.length < maxInFlight
-}
-
 function split<T>(all: readonly T[], isFirst: (one: T) => boolean): readonly [T[], T[]] {
   return [all.filter(isFirst), all.filter(one => !isFirst(one))]
-}
-
-function soonest(turns: readonly Turn[]): Turn {
-  let delayMs = SLOW_POLL_MS
-  for (const turn of turns) {
-    if (turn.kind === 'again') return turn
-    delayMs = Math.min(delayMs, turn.delayMs)
-  }
-  return { kind: 'wait', delayMs }
 }

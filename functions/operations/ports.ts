@@ -1,5 +1,6 @@
 /** What the engine works with. */
 import type { Clock, Queue } from '../domain/clock.ts'
+import type { LoadBalancer } from '../domain/load-balancer.ts'
 import type { RunCommand, Secrets } from '../domain/remote.ts'
 import type { Store } from '../domain/store.ts'
 
@@ -9,6 +10,7 @@ export type EngineDeps = {
   readonly store: Store
   readonly runCommand: RunCommand
   readonly secrets: Secrets
+  readonly loadBalancer: LoadBalancer
   readonly clock: Clock
   readonly queue: Queue
   readonly log: Log

@@ -9,7 +9,7 @@ import { STEP_RULES } from '../domain/plan.ts'
 import type { OperationRecord, WaveRecord } from '../domain/record.ts'
 import type { Invocation, SendOutcome } from '../domain/remote.ts'
 import { put, remove } from '../domain/store.ts'
-import type { Member } from './member.ts'
+import { hostIdOf, type Member } from './member.ts'
 import type { EngineDeps } from './ports.ts'
 
 /** Clock difference to the service that looking for a comment allows for. */
@@ -39,7 +39,8 @@ export async function intend(
   const alike = ready.filter(({ verb }) => verb === first.verb)
   const addressed = alike.flatMap(({ member, verb }) => {
     const { operation, step, node } = member
-    if (step === null || node === null) return []
+    const hostId = hostIdOf(member)
+    if (step === null || hostId === null) return []
     const sends = step.sends + 1
     const entry = orderEntry(
       verb,
@@ -51,7 +52,7 @@ export async function intend(
       },
     )
     const expiresAt = step.deadlineAt ?? now
-    return [{ hostId: node.hostId, entry, expiresAt, step: { ...step, sends, wave: number } }]
+    return [{ hostId, entry, expiresAt, step: { ...step, sends, wave: number } }]
   })
   const { order, count } = packOrder(first.verb, addressed)
   const carried = addressed.slice(0, count)

@@ -3,7 +3,8 @@ import { isId } from '../domain/ids.ts'
 import type { Cluster, Node } from '../domain/model.ts'
 import { configUrlOf } from '../domain/names.ts'
 import { Problem } from '../domain/problem.ts'
-import { clusterPhase, nodeStatus, nodeView } from '../domain/status.ts'
+import type { ReportRecord } from '../domain/record.ts'
+import { clusterPhase, isBehind, nodeStatus, nodeView } from '../domain/status.ts'
 import type { ClusterPicture, Store } from '../domain/store.ts'
 import type { PlaneDeps } from './context.ts'
 
@@ -37,12 +38,20 @@ export function clusterView(
           },
     heldBy: hold,
     phase: clusterPhase(cluster, statuses),
+    nodesToRefresh: nodes.filter(
+      ({ id }, at) => statuses[at] === 'RUNNING' && isBehind(cluster, reports.get(id) ?? null),
+    ).length,
+    pendingRestart: pendingIn([...reports.values()]),
     nodes: nodes.map(({ hostId: host, idc, desiredState }) => ({ host, idc, desiredState })),
   }
 }
 
-export function nodesOf({ nodes, reports }: ClusterPicture, now: number): readonly Node[] {
-  return nodes.map(node => nodeView(node, reports.get(node.id) ?? null, now))
+function pendingIn(reports: readonly ReportRecord[]): readonly string[] {
+  return [...new Set(reports.flatMap(({ report }) => report.pendingRestart ?? []))].sort()
+}
+
+export function nodesOf({ cluster, nodes, reports }: ClusterPicture, now: number): readonly Node[] {
+  return nodes.map(node => nodeView(node, reports.get(node.id) ?? null, cluster, now))
 }
 
 /** @throws Problem not-found */

@@ -4,12 +4,15 @@ import type { Cluster } from '../domain/model.ts'
 import type { ClusterOperationType } from '../domain/plan.ts'
 import type { Asked, NodeInput, NodesInput, Outcome, Plane } from '../domain/plane.ts'
 import { Problem } from '../domain/problem.ts'
-import type { ClusterRecord } from '../domain/record.ts'
+import type { ClusterRecord, NodeRecord } from '../domain/record.ts'
+import { isBehind } from '../domain/status.ts'
 import { type ClusterPicture, put } from '../domain/store.ts'
+import type { BalancerUseCases } from './balancing.ts'
 import { clusterView, nodesOf, pictureOf, viewOf } from './cluster-view.ts'
 import { type Decision, mutate, type PlaneDeps } from './context.ts'
 import type { Cursors } from './cursor.ts'
 import { newNodes, specOf } from './new-cluster.ts'
+import { rotateSysPassword } from './passwords.ts'
 import {
   affected,
   chosen,
@@ -20,6 +23,8 @@ import {
   requireFreeNode,
   taskOf,
 } from './plans.ts'
+import { restartCluster, upgradeCluster } from './replacing.ts'
+import { precheckTakeOver } from './take-over.ts'
 
 /** Clusters of one page that are read at a time. */
 const READ_AT_ONCE = 10
@@ -27,7 +32,7 @@ const READ_AT_ONCE = 10
 export function clusterUseCases(
   deps: PlaneDeps,
   cursors: Cursors,
-): Omit<Plane['clusters'], 'link' | 'unlink' | 'rotateConfigToken'> {
+): Omit<Plane['clusters'], 'link' | 'unlink' | 'rotateConfigToken' | keyof BalancerUseCases> {
   const { store, clock } = deps
   const view = viewOf(deps)
   return {
@@ -66,19 +71,12 @@ export function clusterUseCases(
       mutate(deps, asked, view, () => decideAdd(deps, asked, ref, nodes)),
     start: (asked, ref, input) => onNodes(deps, asked, { ref, input, type: 'start' }),
     stop: (asked, ref, input) => onNodes(deps, asked, { ref, input, type: 'stop' }),
-    restart: async (asked, ref, input) => {
-      requireForce(input.mode)
-      return onNodes(deps, asked, { ref, input, type: 'restart' })
-    },
+    restart: (asked, ref, input) => restartCluster(deps, asked, ref, input),
+    upgrade: (asked, ref, input) => upgradeCluster(deps, asked, ref, input),
+    precheckTakeOver: (asked, ref, input) => precheckTakeOver(deps, asked, ref, input),
+    rotateSysPassword: (asked, ref, secret) => rotateSysPassword(deps, asked, ref, secret),
+    refresh: (asked, ref, input) => onNodes(deps, asked, { ref, input, type: 'refresh' }),
   }
-}
-
-/** @throws Problem operation-not-allowed */
-export function requireForce(mode: 'hot' | 'force' | 'auto'): void {
-  if (mode !== 'hot') return
-  throw new Problem('operation-not-allowed', 'restart mode hot does not exist yet', {
-    errors: [{ pointer: '/mode', code: 'operation-not-allowed', detail: 'use force' }],
-  })
 }
 
 function requireDeletable(
@@ -151,7 +149,8 @@ async function decideAdd(
   const tasks = await newNodes(deps, nodes, { firstNumber, pointer: '/nodes' })
   const { package: wanted } = await specOf(deps, {
     name: cluster.name,
-    spec: { ...cluster.spec, nodes: [] },
+    // What it has is not judged again.
+    spec: { ...cluster.spec, parameters: {}, nodes: [] },
   })
   const numbered = {
     ...picture,
@@ -163,7 +162,7 @@ async function decideAdd(
 type NodesRequest = {
   readonly ref: string
   readonly input: NodesInput
-  readonly type: 'start' | 'stop' | 'restart'
+  readonly type: 'start' | 'stop' | 'refresh'
 }
 
 function onNodes(
@@ -175,7 +174,11 @@ function onNodes(
   return mutate(deps, asked, viewOf(deps), async () => {
     const picture = await pictureOf(store, ref)
     requireFreeCluster(picture.cluster)
-    const nodes = affected(picture, chosen(picture, input.nodes), type, clock.now())
+    const all = chosen(picture, input.nodes)
+    const isLeft = ({ id }: NodeRecord) =>
+      isBehind(picture.cluster, picture.reports.get(id) ?? null)
+    const named = type === 'refresh' ? all.filter(isLeft) : all
+    const nodes = affected(picture, named, type, clock.now())
     if (nodes.length === 0)
       return { kind: 'done', action: type, ref: picture.cluster.id, isCreated: false, changes: [] }
     const tasks = nodes.map(node => taskOf(node))

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import type { Clock, Queue } from '../domain/clock.ts'
 import { newId } from '../domain/ids.ts'
+import type { LoadBalancer } from '../domain/load-balancer.ts'
 import type { Operation, Principal } from '../domain/model.ts'
 import type { Asked, Outcome } from '../domain/plane.ts'
 import { Problem } from '../domain/problem.ts'
@@ -15,6 +16,7 @@ export type PlaneDeps = {
   readonly hosts: Hosts
   readonly runCommand: RunCommand
   readonly secrets: Secrets
+  readonly loadBalancer: LoadBalancer
   readonly clock: Clock
   readonly queue: Queue
   /** Where nodes reach the config service; null where there is none. */

@@ -1,20 +1,17 @@
 /** Checks of what a new cluster or new nodes ask for, each wrong place by its pointer. */
 import type { PackageRef } from '#contract/command'
-import { isSecret, OBSOLETE_NAMES, PARAMETERS } from '#contract/parameters'
 import { newId } from '../domain/ids.ts'
 import type { ClusterSpec } from '../domain/model.ts'
 import { sysSecretOf } from '../domain/names.ts'
+import { wrongParameters } from '../domain/parameters.ts'
 import type { ClusterInput, NodeInput } from '../domain/plane.ts'
-import { Problem, type ProblemDetails, pointerOf } from '../domain/problem.ts'
-import type { NodeTask, ObClusterRecord, PackageRecord } from '../domain/record.ts'
-import type { Store } from '../domain/store.ts'
+import { Problem, type Wrong } from '../domain/problem.ts'
+import type { NodeTask, ObClusterRecord } from '../domain/record.ts'
+import type { HostFacts, Hosts } from '../domain/remote.ts'
+import { requireGroup } from './balancing.ts'
 import type { PlaneDeps } from './context.ts'
 import { requireFitting } from './links.ts'
-
-type Wrong = NonNullable<ProblemDetails['errors']>[number]
-
-/** Packages that are read at a time. */
-const PACKAGES_AT_ONCE = 200
+import { packagesOf, refOf } from './packages.ts'
 
 export type CheckedSpec = {
   readonly spec: ClusterSpec
@@ -24,14 +21,18 @@ export type CheckedSpec = {
 
 /** @throws Problem validation-failed, operation-not-allowed */
 export async function specOf(
-  { store, configServiceUrl }: PlaneDeps,
+  deps: PlaneDeps,
   { name, spec }: Pick<ClusterInput, 'name' | 'spec'>,
 ): Promise<CheckedSpec> {
+  const { store, configServiceUrl } = deps
   if (spec.workMode === 'CONFIG_URL' && configServiceUrl === null)
     throw new Problem('operation-not-allowed', 'there is no config service here', {
       errors: [{ pointer: '/spec/workMode', code: 'operation-not-allowed', detail: 'use RS_LIST' }],
     })
-  const wrong: Wrong[] = [...wrongParameters(spec.parameters), ...wrongLinks(spec)]
+  const wrong: Wrong[] = [
+    ...wrongParameters(spec.parameters, ['spec', 'parameters']),
+    ...wrongLinks(spec),
+  ]
   const obClusters = await store.getMany(
     'obCluster',
     [...new Set(spec.links.map(link => link.obCluster))].map(obCluster => ({ name: obCluster })),
@@ -39,7 +40,7 @@ export async function specOf(
   for (const [index, { obCluster }] of spec.links.entries())
     if (!obClusters.some(each => each.name === obCluster))
       wrong.push(at(`/spec/links/${index}/obCluster`, 'not-found', `no OB cluster ${obCluster}`))
-  const found = await packageOf(store, spec.version)
+  const [found] = await packagesOf(store, spec.version)
   if (found === undefined)
     wrong.push(at('/spec/version', 'not-found', `no package of version ${spec.version}`))
   if (spec.ports.sql === spec.ports.exporter)
@@ -47,7 +48,8 @@ export async function specOf(
   if (wrong.length > 0 || found === undefined)
     throw new Problem('validation-failed', 'the specification is not valid', { errors: wrong })
   await requireFitting(store, spec.links)
-  const { fileName, packageVersion, sha256, sizeBytes, url } = found
+  if (spec.loadBalancer !== undefined)
+    await requireGroup(deps, spec.loadBalancer, '/spec/loadBalancer')
   return {
     spec: {
       workMode: spec.workMode,
@@ -58,9 +60,10 @@ export async function specOf(
       parameters: spec.parameters,
       sysPasswordSecret: spec.sysPasswordSecret ?? sysSecretOf(name),
       deletionProtection: spec.deletionProtection,
+      ...(spec.loadBalancer === undefined ? {} : { loadBalancer: spec.loadBalancer }),
     },
     obClusters,
-    package: { fileName, version: packageVersion, sha256, sizeBytes, url },
+    package: refOf(found),
   }
 }
 
@@ -84,63 +87,25 @@ function withOneDefault(links: ClusterSpec['links']): ClusterSpec['links'] {
   return links.map(({ obCluster }, index) => ({ obCluster, default: index === chosen }))
 }
 
-async function packageOf(store: Store, version: string): Promise<PackageRecord | undefined> {
-  let after: string | undefined
-  do {
-    const page = await store.packages({
-      limit: PACKAGES_AT_ONCE,
-      ...(after === undefined ? {} : { after }),
-    })
-    const found = page.items.find(({ packageVersion }) => packageVersion === version)
-    if (found !== undefined) return found
-    after = page.next ?? undefined
-  } while (after !== undefined)
-  return undefined
-}
-
-function wrongParameters(parameters: Readonly<Record<string, string>>): readonly Wrong[] {
-  return Object.keys(parameters).flatMap(name => {
-    const pointer = pointerOf(['spec', 'parameters', name])
-    if (!PARAMETERS.has(name) || OBSOLETE_NAMES.has(name))
-      return [at(pointer, 'unknown-parameter', `OBProxy has no parameter ${name}`)]
-    return isSecret(name)
-      ? [at(pointer, 'secret-parameter', 'passwords are given by reference, never as a parameter')]
-      : []
-  })
-}
-
 /** @throws Problem validation-failed, host-occupied, host-offline */
 export async function newNodes(
   { store, hosts, clock }: PlaneDeps,
   nodes: readonly NodeInput[],
   { firstNumber, pointer }: { readonly firstNumber: number; readonly pointer: string },
 ): Promise<readonly NodeTask[]> {
-  const ids = nodes.map(({ host }) => host)
   const [facts, records] = await Promise.all([
-    hosts.some([...new Set(ids)]),
+    knownHosts(hosts, nodes, pointer),
     store.getMany(
       'host',
-      [...new Set(ids)].map(id => ({ id })),
+      [...new Set(nodes.map(({ host }) => host))].map(id => ({ id })),
     ),
   ])
-  const wrong = nodes.flatMap(({ host }, index) => {
-    const place = `${pointer}/${index}/host`
-    if (ids.indexOf(host) !== index) return [at(place, 'duplicate-host', `${host} is named twice`)]
-    return facts.some(({ id }) => id === host) ? [] : [at(place, 'not-found', `no host ${host}`)]
-  })
-  if (wrong.length > 0)
-    throw new Problem('validation-failed', 'some hosts are not valid', { errors: wrong })
   const occupied = errorsAt(nodes, pointer, 'host-occupied', host => {
     const nodeId = records.find(({ id }) => id === host)?.nodeId ?? null
     return nodeId === null ? null : `${host} carries ${nodeId}`
   })
   refuse('host-occupied', occupied)
-  const offline = errorsAt(nodes, pointer, 'host-offline', host =>
-    facts.some(({ id, pingStatus }) => id === host && pingStatus === 'Online')
-      ? null
-      : `${host} is not online`,
-  )
-  refuse('host-offline', offline)
+  requireOnline(facts, nodes, pointer)
   return nodes.map(({ host, idc, desiredState }, index) => ({
     nodeId: newId('node', clock.now()),
     hostId: host,
@@ -153,8 +118,42 @@ export async function newNodes(
   }))
 }
 
+type Named = { readonly host: string }
+
+/** Each once, and known to Systems Manager. @throws Problem validation-failed */
+export async function knownHosts(
+  hosts: Hosts,
+  named: readonly Named[],
+  pointer: string,
+): Promise<readonly HostFacts[]> {
+  const ids = named.map(({ host }) => host)
+  const facts = await hosts.some([...new Set(ids)])
+  const wrong = ids.flatMap((host, index) => {
+    const place = `${pointer}/${index}/host`
+    if (ids.indexOf(host) !== index) return [at(place, 'duplicate-host', `${host} is named twice`)]
+    return facts.some(({ id }) => id === host) ? [] : [at(place, 'not-found', `no host ${host}`)]
+  })
+  if (wrong.length > 0)
+    throw new Problem('validation-failed', 'some hosts are not valid', { errors: wrong })
+  return facts
+}
+
+/** @throws Problem host-offline */
+export function requireOnline(
+  facts: readonly HostFacts[],
+  named: readonly Named[],
+  pointer: string,
+): void {
+  const offline = errorsAt(named, pointer, 'host-offline', host =>
+    facts.some(({ id, pingStatus }) => id === host && pingStatus === 'Online')
+      ? null
+      : `${host} is not online`,
+  )
+  refuse('host-offline', offline)
+}
+
 function errorsAt(
-  nodes: readonly NodeInput[],
+  nodes: readonly Named[],
   pointer: string,
   code: string,
   detailOf: (host: string) => string | null,

@@ -1,27 +1,17 @@
 /** Use cases on nodes, and their reports. */
 import type { NodeReport } from '#contract/report'
 import type { Node, Principal } from '../domain/model.ts'
-import type { NodeOperationType } from '../domain/plan.ts'
-import type { Asked, Outcome, Plane } from '../domain/plane.ts'
+import type { Asked, Outcome, Page, PageRequest, Plane } from '../domain/plane.ts'
 import { Problem } from '../domain/problem.ts'
-import type { NodeRecord, NodeTask } from '../domain/record.ts'
 import { type NodeRequest, nodeView } from '../domain/status.ts'
-import { type ClusterPicture, put } from '../domain/store.ts'
-import { lockNode } from '../operations/children.ts'
+import { put } from '../domain/store.ts'
+import { nodeMembership } from './balancing.ts'
 import { nodeIn } from './cluster-view.ts'
-import { requireForce } from './clusters.ts'
-import { type Decision, mutate, type PlaneDeps, settled } from './context.ts'
+import { mutate, type PlaneDeps, settled } from './context.ts'
 import type { Cursors } from './cursor.ts'
-import { affected, newOperation, requireFreeCluster, requireFreeNode, taskOf } from './plans.ts'
-
-const TYPES: Readonly<Record<NodeRequest, NodeOperationType>> = {
-  start: 'start-node',
-  stop: 'stop-node',
-  restart: 'restart-node',
-  delete: 'delete-node',
-}
-
-type Found = { readonly picture: ClusterPicture; readonly node: NodeRecord }
+import { replacements } from './node-replacing.ts'
+import { type Found, nothingToDo, onNode } from './on-node.ts'
+import { affected, requireFreeCluster, requireFreeNode, taskOf } from './plans.ts'
 
 export function nodeUseCases(deps: PlaneDeps, cursors: Cursors): Plane['nodes'] {
   const { store, clock } = deps
@@ -33,7 +23,7 @@ export function nodeUseCases(deps: PlaneDeps, cursors: Cursors): Plane['nodes'] 
   }
   const view = async (ref: string): Promise<Node> => {
     const { picture, node } = await find(ref)
-    return nodeView(node, picture.reports.get(node.id) ?? null, clock.now())
+    return nodeView(node, picture.reports.get(node.id) ?? null, picture.cluster, clock.now())
   }
   const change = (asked: Asked, ref: string, request: NodeRequest): Promise<Outcome<Node>> =>
     mutate(deps, asked, view, async () => {
@@ -42,21 +32,10 @@ export function nodeUseCases(deps: PlaneDeps, cursors: Cursors): Plane['nodes'] 
       const act = affected(found.picture, [found.node], request, clock.now()).length > 0
       return act
         ? onNode(deps, asked, found, { request, task: taskOf(found.node) })
-        : { kind: 'done', action: request, ref: found.node.id, isCreated: false, changes: [] }
+        : nothingToDo(found.node, request)
     })
   return {
-    list: async ({ limit, cursor }) => {
-      const page = await store.nodes({ limit, ...cursors.read('nodes', cursor) })
-      const keys = page.items.map(({ clusterId, id: nodeId }) => ({ clusterId, nodeId }))
-      const reports = new Map(
-        (await store.getMany('report', keys)).map(report => [report.nodeId, report]),
-      )
-      const now = clock.now()
-      return {
-        items: page.items.map(node => nodeView(node, reports.get(node.id) ?? null, now)),
-        nextCursor: cursors.write('nodes', page.next),
-      }
-    },
+    list: page => listNodes(deps, cursors, page),
     get: view,
     remove: async (asked, ref, input) => {
       const outcome = await mutate(deps, asked, view, async () => {
@@ -77,35 +56,40 @@ export function nodeUseCases(deps: PlaneDeps, cursors: Cursors): Plane['nodes'] 
     },
     start: (asked, ref) => change(asked, ref, 'start'),
     stop: (asked, ref) => change(asked, ref, 'stop'),
-    restart: async (asked, ref, { mode }) => {
-      requireForce(mode)
-      return change(asked, ref, 'restart')
-    },
+    ...replacements(deps, find, view),
+    ...nodeMembership(deps, find, view),
     report: (principal, nodeId, report) =>
       settled(() => takeReport(deps, principal, nodeId, report)),
   }
 }
 
-async function onNode(
+async function listNodes(
   { store, clock }: PlaneDeps,
-  asked: Asked,
-  { picture, node }: Found,
-  { request, task }: { readonly request: NodeRequest; readonly task: NodeTask },
-): Promise<Decision> {
-  const { cluster } = picture
-  const operation = newOperation(asked, clock.now(), {
-    type: TYPES[request],
-    cluster,
-    target: { kind: 'node', id: node.id, name: node.name },
-    tasks: [task],
+  cursors: Cursors,
+  { limit, cursor }: PageRequest,
+): Promise<Page<Node>> {
+  const page = await store.nodes({ limit, ...cursors.read('nodes', cursor) })
+  const ids = [...new Set(page.items.map(({ clusterId }) => clusterId))]
+  const [said, found] = await Promise.all([
+    store.getMany(
+      'report',
+      page.items.map(({ clusterId, id: nodeId }) => ({ clusterId, nodeId })),
+    ),
+    store.getMany(
+      'cluster',
+      ids.map(id => ({ id })),
+    ),
+  ])
+  const reports = new Map(said.map(report => [report.nodeId, report]))
+  const clusters = new Map(found.map(cluster => [cluster.id, cluster]))
+  const now = clock.now()
+  const items = page.items.flatMap(node => {
+    const cluster = clusters.get(node.clusterId)
+    // The list lags: with its cluster the node is gone, too.
+    if (cluster === undefined) return []
+    return [nodeView(node, reports.get(node.id) ?? null, cluster, now)]
   })
-  const host = await store.get('host', { id: node.hostId })
-  return {
-    kind: 'accept',
-    operation,
-    // The cluster is written as it is, so that an operation on it and this one never both begin.
-    changes: [...lockNode(operation, node, host), put('cluster', cluster)],
-  }
+  return { items, nextCursor: cursors.write('nodes', page.next) }
 }
 
 /** Reports come in any order; the newest counts (PL9). */

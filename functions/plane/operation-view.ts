@@ -4,6 +4,8 @@ import { isClusterOperation } from '../domain/plan.ts'
 import type { OperationRecord, StepRecord } from '../domain/record.ts'
 import { childId } from '../operations/children.ts'
 
+type Progress = Operation['progress']
+
 export function operationView(record: OperationRecord): Operation {
   const { id, type, target, parentId, actor, phase, createdAt, startedAt, endedAt, error } = record
   const isParent = isClusterOperation(type)
@@ -24,9 +26,22 @@ export function operationView(record: OperationRecord): Operation {
       stepsTotal: record.plan.length,
       nodesDone: record.nodesDone,
       nodesTotal: record.tasks.length,
+      ...wavesOf(record),
     },
     error,
   }
+}
+
+/** The wave that is worked on is the one that its next node is in. */
+function wavesOf({ rollout, nodesDone }: OperationRecord): Pick<Progress, 'waves' | 'wave'> {
+  const waves = rollout?.waves ?? []
+  let before = 0
+  const at = waves.findIndex(wave => {
+    before += wave.length
+    return before > nodesDone
+  })
+  const total = Math.max(1, waves.length)
+  return { waves: total, wave: at < 0 ? total : at + 1 }
 }
 
 /** One a planned step, begun or not. */

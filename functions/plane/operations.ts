@@ -1,8 +1,9 @@
 /** Use cases on operations: reading, waiting, cancelling, retrying. */
 import type { Operation } from '../domain/model.ts'
+import { historyEntry, isAt, withParameters } from '../domain/parameters.ts'
 import type { Asked, Plane } from '../domain/plane.ts'
 import { Problem } from '../domain/problem.ts'
-import type { OperationRecord } from '../domain/record.ts'
+import type { ClusterRecord, OperationRecord } from '../domain/record.ts'
 import { type Change, put, type Store } from '../domain/store.ts'
 import { childrenOf, lockNode, reopened } from '../operations/children.ts'
 import { hasEnded } from '../operations/member.ts'
@@ -10,7 +11,11 @@ import { actorOf, type Decision, mutate, type PlaneDeps } from './context.ts'
 import type { Cursors } from './cursor.ts'
 import { operationView, stepViews } from './operation-view.ts'
 import { held, requireFreeCluster, requireFreeNode } from './plans.ts'
+import { decidePause, decideResume, decideRollback, requireUnchanged } from './steering.ts'
+import { isLook, withResult } from './take-over.ts'
 
+/** What went back begins anew. */
+const RETRIED: readonly OperationRecord['phase'][] = ['FAILED', 'CANCELLED', 'ROLLED_BACK']
 const WAIT_POLL_MS = 200
 /** Items of the index that one filtered page may cost. */
 const MAX_LOOKED_AT = 2_000
@@ -37,13 +42,13 @@ export function operationUseCases(deps: PlaneDeps, cursors: Cursors): Plane['ope
       }
       return { items, nextCursor: cursors.write('operations', after ?? null) }
     },
-    get: view,
+    get: async id => withResult(store, await recordOf(store, id)),
     wait: async (id, waitMs, revision) => {
       const until = clock.now() + waitMs
       for (;;) {
         const record = await recordOf(store, id)
         const isNews = revision !== undefined && record.version !== revision
-        if (hasEnded(record) || isNews || clock.now() >= until) return operationView(record)
+        if (hasEnded(record) || isNews || clock.now() >= until) return withResult(store, record)
         await clock.sleep(WAIT_POLL_MS)
       }
     },
@@ -57,6 +62,22 @@ export function operationUseCases(deps: PlaneDeps, cursors: Cursors): Plane['ope
       return outcome
     },
     retry: (asked, id) => mutate(deps, asked, view, () => decideRetry(deps, asked, id)),
+    pause: (asked, id) =>
+      mutate(deps, asked, view, async () => decidePause(await recordOf(store, id))),
+    resume: async (asked, id) => {
+      const outcome = await mutate(deps, asked, view, async () =>
+        decideResume(store, await recordOf(store, id)),
+      )
+      if (!outcome.isReplayed) await deps.queue.nudge(id, 0)
+      return outcome
+    },
+    rollback: async (asked, id) => {
+      const outcome = await mutate(deps, asked, view, async () =>
+        decideRollback(deps, asked, await recordOf(store, id)),
+      )
+      if (!outcome.isReplayed) await deps.queue.nudge(id, 0)
+      return outcome
+    },
   }
 }
 
@@ -72,8 +93,8 @@ async function decideCancel(store: Store, id: string): Promise<Decision> {
   const done = { kind: 'done', action: 'cancel', ref: id, isCreated: false } as const
   if (record.phase === 'CANCELLING' || record.phase === 'CANCELLED')
     return { ...done, operation: record, changes: [] }
-  if (hasEnded(record))
-    throw new Problem('operation-state-conflict', `${id} has ended: ${record.phase}`)
+  if (hasEnded(record) || record.phase === 'ROLLING_BACK')
+    throw new Problem('operation-state-conflict', `${id} can be cancelled no more: ${record.phase}`)
   requireOwnDriver(record)
   const cancelling: OperationRecord = { ...record, phase: 'CANCELLING' }
   return { ...done, operation: cancelling, changes: [put('operation', cancelling)] }
@@ -90,7 +111,7 @@ function requireOwnDriver({ id, parentId, isSelfDriven }: OperationRecord): void
 /** Goes on at the failed step, with new locks and a higher fence (PL2). */
 async function decideRetry(deps: PlaneDeps, asked: Asked, id: string): Promise<Decision> {
   const record = await recordOf(deps.store, id)
-  if (record.phase !== 'FAILED' && record.phase !== 'CANCELLED')
+  if (!RETRIED.includes(record.phase))
     throw new Problem('operation-state-conflict', `${id} is ${record.phase}; retry needs FAILED`)
   await requireEndedParent(deps.store, record)
   await requireEndedChildren(deps.store, record)
@@ -100,18 +121,19 @@ async function decideRetry(deps: PlaneDeps, asked: Asked, id: string): Promise<D
     isSelfDriven: true,
     actor: actorOf(asked.principal),
     requestId: asked.requestId,
-    stepsDone: Math.min(record.stepsDone, childrenStepOf(record)),
+    stepsDone: Math.min(record.stepsDone, firstStepOf(record)),
   }
   return {
     kind: 'accept',
     action: 'retry',
     operation: again,
-    changes: await locksOf(deps, again),
+    changes: isLook(again) ? [put('operation', again)] : await locksOf(deps, again),
   }
 }
 
-/** Children are opened again by the step that opened them first. */
-function childrenStepOf({ plan }: OperationRecord): number {
+/** Children are opened again by the step that opened them first; a password that was given up is made again. */
+function firstStepOf({ plan, sysSecrets }: OperationRecord): number {
+  if (sysSecrets !== undefined) return 0
   const at = plan.indexOf('children')
   return at === -1 ? plan.length : at
 }
@@ -135,6 +157,22 @@ async function requireEndedChildren(store: Store, record: OperationRecord): Prom
     })
 }
 
+/** What was put back before is wanted again, if nobody has set it to something else since. */
+function changedAgain(
+  cluster: ClusterRecord,
+  operation: OperationRecord,
+  at: number,
+): readonly Change[] {
+  const { id: operationId, actor, parameterChanges: changes = [] } = operation
+  if (isAt(cluster.spec.parameters, changes, 'after')) return [put('cluster', cluster)]
+  requireUnchanged(cluster, operation, 'before')
+  const of = { clusterId: cluster.id, actor, operationId, at, isReturn: false }
+  return [
+    put('cluster', withParameters(cluster, changes, 'after')),
+    put('parameterHistory', { ...historyEntry(changes, of), version: 0 }),
+  ]
+}
+
 async function locksOf({ store, clock }: PlaneDeps, again: OperationRecord): Promise<Change[]> {
   const picture = await store.cluster(again.clusterId)
   if (picture === null) throw new Problem('not-found', 'the cluster is gone')
@@ -142,7 +180,13 @@ async function locksOf({ store, clock }: PlaneDeps, again: OperationRecord): Pro
   requireFreeCluster(cluster)
   if (again.target.kind === 'cluster') {
     for (const node of nodes) requireFreeNode(node)
-    return [put('operation', again), put('cluster', held(cluster, again, clock.now()))]
+    const taken = held(cluster, again, clock.now())
+    return [
+      put('operation', again),
+      ...(again.parameterChanges === undefined
+        ? [put('cluster', taken)]
+        : changedAgain(taken, again, clock.now())),
+    ]
   }
   const node = nodes.find(({ id }) => id === again.target.id)
   // A node that was never made is locked when it is.

@@ -77,6 +77,11 @@ export function chosen(
   return [...found.values()]
 }
 
+/** `orders-2` before `orders-10`. */
+export function byName({ name: left }: NodeRecord, { name: right }: NodeRecord): number {
+  return left.length - right.length || (left < right ? -1 : 1)
+}
+
 export function taskOf(node: NodeRecord, skipHostWork = false): NodeTask {
   const { id: nodeId, hostId, host, idc, desiredState, name } = node
   return { nodeId, hostId, host, idc, desiredState, name, number: 0, skipHostWork }
@@ -87,14 +92,16 @@ export type NewOperation = {
   readonly cluster: ClusterRecord
   readonly target: OperationRecord['target']
   readonly tasks: readonly NodeTask[]
-  readonly package?: PackageRef
+  readonly package?: PackageRef | undefined
 }
 
 export function newOperation(
   asked: Asked,
   now: number,
-  { type, cluster, target, tasks, package: wanted }: NewOperation,
+  { type, cluster, target, tasks: bare, package: wanted }: NewOperation,
 ): OperationRecord {
+  const isBalanced = cluster.spec.loadBalancer?.kind === 'target-group'
+  const tasks = isBalanced ? bare.map(task => ({ ...task, isBalanced })) : bare
   return {
     id: newId('operation', now),
     type,

@@ -7,10 +7,10 @@ import {
   secretReferenceSchema,
 } from '#contract/node-state'
 import { beginsLikeId } from '../domain/ids.ts'
+import { TARGET_GROUP_FORM } from '../domain/load-balancer.ts'
 import { CLUSTER_PHASES, type Cluster } from '../domain/model.ts'
-import { VERSION_FORM } from '../domain/names.ts'
-import type { ClusterInput, NodeInput, NodesInput, Outcome, Plane } from '../domain/plane.ts'
-import type { AppContext } from '../middleware/env.ts'
+import { fitsOrder, MAX_PARAMETERS_CHARS } from '../domain/parameters.ts'
+import type { ClusterInput, NodeInput, Plane } from '../domain/plane.ts'
 import { askedOf, entityTag, isKnown, replayHeaders } from '../middleware/requests.ts'
 import {
   IF_MATCH,
@@ -22,15 +22,9 @@ import {
   REPLAYABLE,
   TAGGED,
 } from './headers.ts'
-import {
-  DESIRED_STATES,
-  deleteInput,
-  deleteQuerySchema,
-  nodeJson,
-  nodeSchema,
-  restartSchema,
-} from './nodes.ts'
+import { DESIRED_STATES, deleteInput, deleteQuerySchema, nodeJson, nodeSchema } from './nodes.ts'
 import { accepted, acceptedResponse, router } from './operations.ts'
+import { versionSchema } from './rollout.ts'
 import {
   body,
   conditionSchema,
@@ -49,9 +43,7 @@ import {
   timeText,
 } from './schemas.ts'
 
-/** All parameters of a cluster go into each order, which is bounded. */
-const MAX_PARAMETERS_CHARS = 6_000
-const MAX_NODES = 100
+export const MAX_NODES = 100
 const DEFAULT_PORTS = { sql: 2883, exporter: 2884 }
 const DEFAULT_INSTALL = { path: '/home/admin/obproxy' }
 
@@ -61,7 +53,7 @@ const nameSchema = clusterNameSchema
 
 const hostIdSchema = z.string().regex(/^m?i-[0-9a-f]{8,17}$/, 'an instance id')
 
-const nodeInputSchema = z
+export const nodeInputSchema = z
   .strictObject({
     host: hostIdSchema,
     idc: z.string().min(1).max(64).optional(),
@@ -74,19 +66,28 @@ const linkSchema = z.strictObject({
   default: z.boolean().default(true),
 })
 
-const parametersSchema = z
+export const parametersSchema = z
   .record(z.string().min(1).max(100), z.string().max(4_000))
-  .refine(
-    parameters => JSON.stringify(parameters).length <= MAX_PARAMETERS_CHARS,
-    `at most ${MAX_PARAMETERS_CHARS} characters in all`,
-  )
-
-const versionSchema = z.string().regex(VERSION_FORM, 'like 4.3.2.0-1')
+  .refine(fitsOrder, `at most ${MAX_PARAMETERS_CHARS} characters in all`)
 
 const portsSchema = z.strictObject({
   sql: portSchema.default(DEFAULT_PORTS.sql),
   exporter: portSchema.default(DEFAULT_PORTS.exporter),
 })
+
+export const balancerSchema = z
+  .discriminatedUnion('kind', [
+    z.strictObject({
+      kind: z.literal('target-group'),
+      targetGroupArn: z.string().max(256).regex(TARGET_GROUP_FORM, 'the ARN of a target group'),
+      targetBy: z.enum(['instance', 'ip']),
+    }),
+    z.strictObject({ kind: z.literal('external') }),
+  ])
+  .openapi('LoadBalancer', {
+    description:
+      'A target group whose members follow the nodes, named by instance or by address; or one that somebody else manages.',
+  })
 
 const clusterInputSchema = z
   .strictObject({
@@ -102,6 +103,7 @@ const clusterInputSchema = z
       parameters: parametersSchema.default({}),
       sysPasswordSecret: secretReferenceSchema.optional(),
       deletionProtection: z.boolean().default(false),
+      loadBalancer: balancerSchema.nullable().default(null),
     }),
   })
   .openapi('ClusterInput')
@@ -131,6 +133,7 @@ export const clusterSchema = z
       parameters: z.record(z.string(), z.string()),
       sysPasswordSecret: z.string(),
       deletionProtection: z.boolean(),
+      loadBalancer: balancerSchema.nullable(),
     }),
     status: z.object({
       phase: z.enum(CLUSTER_PHASES).openapi({
@@ -143,15 +146,19 @@ export const clusterSchema = z
         description: 'What its nodes ask for their OB clusters; null in work mode RS_LIST.',
       }),
       nodeCount: z.int(),
+      nodesToRefresh: z.int().openapi({
+        description:
+          'Nodes that run without the newest parameters; `refresh` brings them up to date.',
+      }),
+      pendingRestart: z.array(z.string()).openapi({
+        description:
+          'Parameters that some node has stored and works without until it is restarted.',
+      }),
       heldBy: holdSchema.nullable(),
       conditions: z.array(conditionSchema),
     }),
   })
   .openapi('Cluster')
-
-const nodesSchema = z.strictObject({
-  nodes: z.array(z.string().min(1).max(128)).min(1).max(1000).optional(),
-})
 
 export function clusterJson(cluster: Cluster): z.infer<typeof clusterSchema> {
   const { id, name, revision, generation, createdAt, updatedAt, tags, spec } = cluster
@@ -168,6 +175,7 @@ export function clusterJson(cluster: Cluster): z.infer<typeof clusterSchema> {
       nodes: cluster.nodes.map(({ idc, ...node }) => (idc === null ? node : { ...node, idc })),
       links: [...spec.links],
       parameters: { ...spec.parameters },
+      loadBalancer: spec.loadBalancer ?? null,
     },
     status: {
       phase: cluster.phase,
@@ -175,6 +183,8 @@ export function clusterJson(cluster: Cluster): z.infer<typeof clusterSchema> {
       parameterVersion: cluster.parameterVersion,
       config: cluster.config,
       nodeCount: cluster.nodes.length,
+      nodesToRefresh: cluster.nodesToRefresh,
+      pendingRestart: [...cluster.pendingRestart],
       heldBy: cluster.heldBy,
       conditions: conditionsJson(cluster.conditions),
     },
@@ -242,56 +252,7 @@ const nodes = createRoute({
   responses: { 200: json(pageOf(nodeSchema), 'By id'), default: problemResponse },
 })
 
-const changed = {
-  200: { ...json(clusterSchema, 'It is so already'), ...REPLAYABLE },
-  202: acceptedResponse,
-  default: problemResponse,
-}
-
-const addNodes = createRoute({
-  ...named('addNodes', 'Add nodes to a proxy cluster'),
-  parameters: [KEY_REQUIRED],
-  method: 'post',
-  path: '/{ref}/nodes',
-  request: {
-    params: refParams,
-    query: nothingSchema,
-    ...body(z.strictObject({ nodes: z.array(nodeInputSchema).min(1).max(MAX_NODES) })),
-  },
-  responses: changed,
-})
-
-function action<T extends z.ZodType>(
-  verb: 'start' | 'stop' | 'restart',
-  schema: T,
-  description: string,
-) {
-  return createRoute({
-    ...named(
-      `${verb}Cluster`,
-      `${verb[0]?.toUpperCase()}${verb.slice(1)} nodes of a proxy cluster`,
-    ),
-    parameters: [KEY_REQUIRED],
-    method: 'post',
-    path: `/{ref}/${verb}`,
-    description,
-    request: { params: refParams, query: nothingSchema, ...body(schema, false) },
-    responses: changed,
-  })
-}
-
-const restartNodesSchema = z.strictObject({ ...nodesSchema.shape, ...restartSchema.shape })
-
-const start = action('start', nodesSchema, 'Starts stopped nodes, all or those named.')
-const stop = action('stop', nodesSchema, 'Stops nodes; they stay stopped over a reboot.')
-const restart = action(
-  'restart',
-  restartNodesSchema,
-  'Restarts nodes one after the other; `auto` is `force` until hot restart exists.',
-)
-
-export function clusterRoutes(plane: Plane) {
-  const { clusters } = plane
+export function clusterRoutes({ clusters }: Plane) {
   return router()
     .openapi(list, async c => {
       const page = await clusters.list(pageRequest(c.req.valid('query')))
@@ -320,44 +281,9 @@ export function clusterRoutes(plane: Plane) {
       const page = await clusters.nodes(c.req.valid('param').ref, pageRequest(c.req.valid('query')))
       return c.json({ items: page.items.map(nodeJson), nextCursor: page.nextCursor }, 200)
     })
-    .route('/', clusterActions(plane))
 }
 
-function clusterActions({ clusters }: Plane) {
-  return router()
-    .openapi(addNodes, async c => {
-      const input = c.req.valid('json')
-      const wanted = input.nodes.map(nodeInput)
-      return settled(
-        c,
-        await clusters.addNodes(askedOf(c, input), c.req.valid('param').ref, wanted),
-      )
-    })
-    .openapi(start, async c => {
-      const input = chosenNodes(nodesSchema.parse(c.req.valid('json')))
-      return settled(c, await clusters.start(askedOf(c, input), c.req.valid('param').ref, input))
-    })
-    .openapi(stop, async c => {
-      const input = chosenNodes(nodesSchema.parse(c.req.valid('json')))
-      return settled(c, await clusters.stop(askedOf(c, input), c.req.valid('param').ref, input))
-    })
-    .openapi(restart, async c => {
-      const { mode, ...chosen } = restartNodesSchema.parse(c.req.valid('json'))
-      const input = { ...chosenNodes(chosen), mode }
-      return settled(c, await clusters.restart(askedOf(c, input), c.req.valid('param').ref, input))
-    })
-}
-
-function settled(c: AppContext, outcome: Outcome<Cluster>) {
-  if (outcome.kind === 'accepted') return accepted(c, outcome)
-  return c.json(clusterJson(outcome.value), 200, replayHeaders(outcome.isReplayed))
-}
-
-function chosenNodes({ nodes: chosen }: { nodes?: string[] | undefined }): NodesInput {
-  return chosen === undefined ? {} : { nodes: chosen }
-}
-
-function nodeInput({ host, idc, desiredState }: z.infer<typeof nodeInputSchema>): NodeInput {
+export function nodeInput({ host, idc, desiredState }: z.infer<typeof nodeInputSchema>): NodeInput {
   return {
     host,
     ...(idc === undefined ? {} : { idc }),
@@ -366,7 +292,7 @@ function nodeInput({ host, idc, desiredState }: z.infer<typeof nodeInputSchema>)
 }
 
 function clusterInput({ name, tags, spec }: z.infer<typeof clusterInputSchema>): ClusterInput {
-  const { sysPasswordSecret, ...rest } = spec
+  const { sysPasswordSecret, loadBalancer, ...rest } = spec
   return {
     name,
     tags,
@@ -374,6 +300,7 @@ function clusterInput({ name, tags, spec }: z.infer<typeof clusterInputSchema>):
       ...rest,
       nodes: spec.nodes.map(nodeInput),
       ...(sysPasswordSecret === undefined ? {} : { sysPasswordSecret }),
+      ...(loadBalancer === null ? {} : { loadBalancer }),
     },
   }
 }

@@ -1,7 +1,7 @@
 /** Nodes: fleet-wide view, lifecycle of one, and the reports they send. */
 import { createRoute, z } from '@hono/zod-openapi'
 import { nodeReportSchema } from '#contract/report'
-import { NODE_STATUSES, type Node } from '../domain/model.ts'
+import { NODE_STATUSES, type Node, type Offline } from '../domain/model.ts'
 import type { DeleteInput, Outcome, Plane } from '../domain/plane.ts'
 import type { AppContext } from '../middleware/env.ts'
 import {
@@ -22,6 +22,7 @@ import {
   TAGGED,
 } from './headers.ts'
 import { accepted, acceptedResponse, router } from './operations.ts'
+import { modeSchema, rolloutOf, rolloutSchema, versionSchema } from './rollout.ts'
 import {
   body,
   conditionSchema,
@@ -55,8 +56,21 @@ const reportSchema = z
     lastOperationId: z.string().nullable(),
     parameterVersion: z.int().nullable(),
     clientConnections: z.int().nullable(),
+    pendingRestart: z.array(z.string()).nullable(),
+    serving: z.string().nullable(),
   })
   .openapi('Report', { description: 'What the node said last.' })
+
+/** Why a node is out of its balancer on purpose. */
+export const offlineSchema = z
+  .object({ operationId: z.string(), reason: z.string().nullable(), since: timeSchema })
+  .openapi('Offline', {
+    description: 'It was taken out of its balancer on purpose, and stays out until `online`.',
+  })
+
+export function offlineJson({ operationId, reason, since }: Offline) {
+  return { operationId, reason, since: timeText(since) }
+}
 
 export const nodeSchema = z
   .object({
@@ -72,21 +86,35 @@ export const nodeSchema = z
       sqlPort: z.int(),
       exporterPort: z.int(),
       desiredState: z.enum(DESIRED_STATES),
+      /** Null: its cluster's. */
+      version: z.string().nullable(),
     }),
     status: z.object({
       status: z.enum(NODE_STATUSES),
       address: z.string(),
       proxyId: z.int(),
       heldBy: holdSchema.nullable(),
+      offline: offlineSchema.nullable(),
       conditions: z.array(conditionSchema),
+      isBehind: z.boolean().openapi({
+        description:
+          'It has not said that it has its cluster’s newest parameters. One that runs gets them by `refresh`, any other at its start.',
+      }),
       report: reportSchema.nullable(),
     }),
   })
   .openapi('Node')
 
-export const restartSchema = z.strictObject({
-  mode: z.enum(['hot', 'force', 'auto']).default('auto'),
+/** One node is no rollout: what is asked is how long it is watched, and its clients are let be. */
+const replaceNodeSchema = z.strictObject({
+  mode: modeSchema,
+  rollout: rolloutSchema.pick({ bake: true, drain: true }).optional(),
 })
+const upgradeNodeSchema = z.strictObject({ ...replaceNodeSchema.shape, version: versionSchema })
+
+function replacing({ mode, rollout }: z.infer<typeof replaceNodeSchema>) {
+  return { mode, ...(rollout === undefined ? {} : { rollout: rolloutOf(rollout) }) }
+}
 
 export const deleteQuerySchema = z.strictObject({
   confirm: z.string().max(128).optional(),
@@ -109,13 +137,16 @@ export function nodeJson(node: Node): z.infer<typeof nodeSchema> {
       sqlPort: node.sqlPort,
       exporterPort: node.exporterPort,
       desiredState: node.desiredState,
+      version: node.desiredVersion,
     },
     status: {
       status: node.status,
       address: node.host,
       proxyId: node.proxyId,
       heldBy: node.heldBy,
+      offline: node.offline === null ? null : offlineJson(node.offline),
       conditions: conditionsJson(node.conditions),
+      isBehind: node.isBehind,
       report: report === null ? null : reportJson(report),
     },
   }
@@ -135,6 +166,8 @@ function reportJson(report: NonNullable<Node['report']>): z.infer<typeof reportS
     lastOperationId: report.lastOperationId,
     parameterVersion: report.parameterVersion,
     clientConnections: report.clientConnections,
+    pendingRestart: report.pendingRestart === undefined ? null : [...report.pendingRestart],
+    serving: report.serving ?? null,
   }
 }
 
@@ -187,7 +220,11 @@ const remove = createRoute({
   },
 })
 
-function action(verb: 'start' | 'stop' | 'restart', summary: string, description: string) {
+function action(
+  verb: 'start' | 'stop' | 'restart' | 'upgrade' | 'refresh',
+  summary: string,
+  description: string,
+) {
   return createRoute({
     ...named(`${verb}Node`, summary),
     parameters: [KEY_REQUIRED],
@@ -210,10 +247,25 @@ const restart = createRoute({
   ...action(
     'restart',
     'Restart a node',
-    'Restarts the proxy; `auto` is `force` until hot restart exists.',
+    'Hot: another process takes over, clients stay until they are drained. `auto` is hot where it can be.',
   ),
-  request: { params: refParams, query: nothingSchema, ...body(restartSchema, false) },
+  request: { params: refParams, query: nothingSchema, ...body(replaceNodeSchema, false) },
 })
+
+const upgrade = createRoute({
+  ...action(
+    'upgrade',
+    'Upgrade a node',
+    'Installs the version and replaces the process, hot where it can be; what fails is put back.',
+  ),
+  request: { params: refParams, query: nothingSchema, ...body(upgradeNodeSchema) },
+})
+
+const refresh = action(
+  'refresh',
+  'Refresh the parameters of a node',
+  'Gives the proxy its cluster’s parameters; it is not restarted.',
+)
 
 const report = createRoute({
   ...named('reportNode', 'Take a report of a node'),
@@ -250,9 +302,19 @@ export function nodeRoutes({ nodes }: Plane) {
       settled(c, await nodes.stop(askedOf(c, c.req.valid('json')), c.req.valid('param').ref)),
     )
     .openapi(restart, async c => {
-      const input = restartSchema.parse(c.req.valid('json'))
-      return settled(c, await nodes.restart(askedOf(c, input), c.req.valid('param').ref, input))
+      const input = replaceNodeSchema.parse(c.req.valid('json'))
+      const { ref } = c.req.valid('param')
+      return settled(c, await nodes.restart(askedOf(c, input), ref, replacing(input)))
     })
+    .openapi(upgrade, async c => {
+      const input = c.req.valid('json')
+      const { ref } = c.req.valid('param')
+      const wanted = { ...replacing(input), version: input.version }
+      return settled(c, await nodes.upgrade(askedOf(c, input), ref, wanted))
+    })
+    .openapi(refresh, async c =>
+      settled(c, await nodes.refresh(askedOf(c, c.req.valid('json')), c.req.valid('param').ref)),
+    )
     .openapi(report, async c => {
       await nodes.report(c.var.principal, c.req.valid('param').ref, c.req.valid('json'))
       return c.body(null, 204)

@@ -2,7 +2,7 @@
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi'
 import { idForm } from '../domain/ids.ts'
 import { OPERATION_PHASES, OPERATION_TYPES, type Operation, type Step } from '../domain/model.ts'
-import type { Plane } from '../domain/plane.ts'
+import type { Outcome, Plane } from '../domain/plane.ts'
 import type { AppContext, AppEnv } from '../middleware/env.ts'
 import { invalid } from '../middleware/problems.ts'
 import {
@@ -25,17 +25,20 @@ import {
   timeSchema,
   timeText,
 } from './schemas.ts'
+import { problemViewSchema, takeOverCheckSchema, takeOverJson } from './take-over-result.ts'
 
 const MAX_WAIT_SEC = 25
 const MS_PER_SEC = 1000
-
-const problemViewSchema = z.object({ code: z.string(), detail: z.string() })
 
 export const operationSchema = z
   .object({
     id: z.string(),
     type: z.enum(OPERATION_TYPES),
-    target: z.object({ kind: z.enum(['cluster', 'node']), id: z.string(), name: z.string() }),
+    target: z.object({
+      kind: z.enum(['cluster', 'node', 'host']),
+      id: z.string(),
+      name: z.string(),
+    }),
     parentId: z.string().nullable(),
     childIds: z.array(z.string()),
     actor: z.string(),
@@ -49,8 +52,11 @@ export const operationSchema = z
       stepsTotal: z.int(),
       nodesDone: z.int(),
       nodesTotal: z.int(),
+      waves: z.int(),
+      wave: z.int(),
     }),
     error: problemViewSchema.nullable(),
+    result: takeOverCheckSchema.nullable().optional(),
   })
   .openapi('Operation')
 
@@ -82,9 +88,10 @@ const waitSchema = z
   .refine(text => Number.parseInt(text, 10) <= MAX_WAIT_SEC, `at most ${MAX_WAIT_SEC}s`)
 
 export function operationJson(operation: Operation): z.infer<typeof operationSchema> {
-  const { createdAt, startedAt, endedAt, childIds, ...rest } = operation
+  const { createdAt, startedAt, endedAt, childIds, result, ...rest } = operation
   return {
     ...rest,
+    ...(result === undefined ? {} : { result: result === null ? null : takeOverJson(result) }),
     childIds: [...childIds],
     createdAt: timeText(createdAt),
     startedAt: timeOrNull(startedAt),
@@ -182,7 +189,35 @@ const retry = createRoute({
   },
 })
 
-export function operationRoutes({ operations }: Plane) {
+function steer(verb: 'pause' | 'resume' | 'rollback', summary: string, description: string) {
+  return createRoute({
+    ...named(`${verb}Operation`, summary),
+    parameters: [KEY_REQUIRED],
+    method: 'post',
+    path: `/{id}/${verb}`,
+    description,
+    request: { params: idParams, query: nothingSchema, ...body(nothingSchema, false) },
+    responses: { 202: acceptedResponse, default: problemResponse },
+  })
+}
+
+const pause = steer(
+  'pause',
+  'Pause an operation',
+  'No other node is begun; what runs on one is let run to its end.',
+)
+const resume = steer(
+  'resume',
+  'Resume a paused operation',
+  'Goes on with the next node; those that failed are tried again.',
+)
+const rollback = steer(
+  'rollback',
+  'Roll an operation back',
+  'Puts back what it has done on its nodes: what is paused, or has ended within a day.',
+)
+
+export function operationRoutes({ operations }: Pick<Plane, 'operations'>) {
   return router()
     .openapi(list, async c => {
       const { limit, cursor, target, type, phase } = c.req.valid('query')
@@ -222,6 +257,29 @@ export function operationRoutes({ operations }: Plane) {
       if (outcome.kind === 'accepted') return accepted(c, outcome)
       return c.json(operationJson(outcome.value), 200, replayHeaders(outcome.isReplayed))
     })
+    .route('/', steering({ operations }))
+}
+
+/** Pause, resume and roll back: written down at once, carried out as soon as nodes let it. */
+function steering({ operations }: Pick<Plane, 'operations'>) {
+  return router()
+    .openapi(pause, async c => {
+      const { id } = c.req.valid('param')
+      return steered(c, await operations.pause(askedOf(c, c.req.valid('json')), id))
+    })
+    .openapi(resume, async c => {
+      const { id } = c.req.valid('param')
+      return steered(c, await operations.resume(askedOf(c, c.req.valid('json')), id))
+    })
+    .openapi(rollback, async c => {
+      const { id } = c.req.valid('param')
+      return steered(c, await operations.rollback(askedOf(c, c.req.valid('json')), id))
+    })
+}
+
+function steered(c: AppContext, outcome: Outcome<Operation>) {
+  const operation = outcome.kind === 'accepted' ? outcome.operation : outcome.value
+  return accepted(c, { operation, isReplayed: outcome.isReplayed })
 }
 
 /** A router that answers invalid requests as problems. */

@@ -1,6 +1,6 @@
 /** Parts of the document that several resources share. Unknown fields of a body are refused everywhere. */
 import { z } from '@hono/zod-openapi'
-import type { PageRequest } from '../domain/plane.ts'
+import type { NodesInput, PageRequest } from '../domain/plane.ts'
 import { PROBLEMS } from '../domain/problem.ts'
 
 const DEFAULT_PAGE = 50
@@ -68,6 +68,15 @@ export const nothingSchema = z.strictObject({})
 export const refParams = z.object({
   ref: z.string().min(1).max(128).openapi({ description: 'Id or name' }),
 })
+
+/** Which nodes of a cluster; without it all. */
+export const nodesSchema = z.strictObject({
+  nodes: z.array(z.string().min(1).max(128)).min(1).max(1000).optional(),
+})
+
+export function chosenNodes({ nodes: chosen }: { nodes?: string[] | undefined }): NodesInput {
+  return chosen === undefined ? {} : { nodes: chosen }
+}
 
 export function json<T extends z.ZodType>(schema: T, description: string) {
   return { description, content: { 'application/json': { schema } } }

@@ -20,21 +20,27 @@ import {
   type Listed,
   type ListRequest,
   MAX_CHANGES,
+  type Period,
+  type Position,
   type Records,
   type Store,
 } from '../domain/store.ts'
 import { actionOf, type Item, recordOf } from './items.ts'
 import {
+  auditPartition,
   clusterPartition,
   DUE_INDEX,
   DUE_SHARDS,
   duePartition,
+  historyPartition,
+  historyPeriod,
   type Key,
   keyOf,
   LIST_INDEX,
   operationPartition,
   PARTITIONS,
   rootServicesPartition,
+  type Span,
   STEPS,
   WAVES,
 } from './keys.ts'
@@ -123,6 +129,34 @@ export class DynamoStore implements Store {
     return this.indexPage('operation', 'OPERATIONS', request, false)
   }
 
+  async parameterHistory(
+    clusterId: string,
+    { limit, after, ...period }: ListRequest & Period,
+  ): Promise<Listed<Records['parameterHistory']>> {
+    const span = historyPeriod(period)
+    // The table refuses a span that is none.
+    if (span[0] > span[1]) return { items: [], next: null }
+    const answer = await this.query({
+      ...between(historyPartition(clusterId), span),
+      ConsistentRead: true,
+      ScanIndexForward: false,
+      Limit: limit,
+      ...goingOn(after),
+    })
+    return listed('parameterHistory', answer)
+  }
+
+  async audit(day: string, { limit, after }: ListRequest): Promise<Listed<Records['audit']>> {
+    const answer = await this.query({
+      ...condition('pk', auditPartition(day)),
+      ConsistentRead: true,
+      ScanIndexForward: false,
+      Limit: limit,
+      ...goingOn(after),
+    })
+    return listed('audit', answer)
+  }
+
   async due(now: number, limit: number): Promise<readonly string[]> {
     const shards = Array.from({ length: DUE_SHARDS }, (_none, shard) =>
       this.dueIn(shard, now, limit),
@@ -189,7 +223,7 @@ export class DynamoStore implements Store {
       ...condition('pk', pk),
       ConsistentRead: true,
       Limit: limit,
-      ...(after === undefined ? {} : { ExclusiveStartKey: keySchema.parse(JSON.parse(after)) }),
+      ...goingOn(after),
     })
     return listed(kind, answer)
   }
@@ -265,6 +299,18 @@ const indexKeySchema = z.strictObject({
   listPk: z.string(),
   listSk: z.string(),
 })
+
+function goingOn(after: Position | undefined) {
+  return after === undefined ? {} : { ExclusiveStartKey: keySchema.parse(JSON.parse(after)) }
+}
+
+function between(pk: string, [least, greatest]: Span) {
+  return {
+    KeyConditionExpression: '#pk = :pk AND #sk BETWEEN :least AND :greatest',
+    ExpressionAttributeNames: { '#pk': 'pk', '#sk': 'sk' },
+    ExpressionAttributeValues: { ':pk': pk, ':least': least, ':greatest': greatest },
+  }
+}
 
 function condition(name: string, value: string, prefix?: readonly [string, string]) {
   const [sort, text] = prefix ?? []

@@ -1,6 +1,6 @@
 /** Where each kind of record lives in the one table, and in its two indexes. Source: PL5. */
 import { createHash } from 'node:crypto'
-import type { KeyOf, Kind, Records } from '../domain/store.ts'
+import type { KeyOf, Kind, Period, Records } from '../domain/store.ts'
 
 /** Index of all nodes and all operations, by id. */
 export const LIST_INDEX = 'list'
@@ -9,6 +9,7 @@ export const DUE_INDEX = 'due'
 export const DUE_SHARDS = 8
 
 export type Key = { readonly pk: string; readonly sk: string }
+export type Span = readonly [least: string, greatest: string]
 
 type KeyMakers = { readonly [K in Kind]: (key: KeyOf<K>) => Key }
 
@@ -33,13 +34,18 @@ const KEYS: KeyMakers = {
   packageName: ({ name }) => ({ pk: 'PACKAGENAMES', sk: name }),
   operation: ({ id }) => ({ pk: operationPartition(id), sk: META }),
   step: ({ operationId, n }) => ({ pk: operationPartition(operationId), sk: STEPS + numbered(n) }),
+  result: ({ operationId }) => ({ pk: operationPartition(operationId), sk: 'RESULT' }),
   wave: ({ operationId, n }) => ({ pk: operationPartition(operationId), sk: WAVES + numbered(n) }),
   work: ({ operationId }) => ({ pk: operationPartition(operationId), sk: 'WORK' }),
   command: ({ commandId }) => ({ pk: `COMMAND#${commandId}`, sk: META }),
   request: ({ id }) => ({ pk: `REQUEST#${id}`, sk: META }),
   audit: ({ at, id }) => ({
-    pk: `AUDIT#${new Date(at).toISOString().slice(0, DAY_CHARS)}`,
+    pk: auditPartition(dayOf(at)),
     sk: id,
+  }),
+  parameterHistory: ({ clusterId, at, id }) => ({
+    pk: historyPartition(clusterId),
+    sk: `${numbered(at)}#${id}`,
   }),
 }
 
@@ -60,8 +66,27 @@ export function rootServicesPartition(obCluster: string): string {
   return `ROOTSERVICES#${obCluster}`
 }
 
+/** Beside the cluster's own, which is read whole. */
+export function historyPartition(clusterId: string): string {
+  return `PARAMETERHISTORY#${clusterId}`
+}
+
+/** Least and greatest sort key of a history's part, both included. */
+export function historyPeriod({ from = 0, to = Number.MAX_SAFE_INTEGER }: Period): Span {
+  return [numbered(Math.max(0, from)), `${numbered(Math.max(0, to))}~`]
+}
+
 export function operationPartition(id: string): string {
   return `OP#${id}`
+}
+
+/** Day of a time in UTC, `2026-11-24`. */
+export function dayOf(at: number): string {
+  return new Date(at).toISOString().slice(0, DAY_CHARS)
+}
+
+export function auditPartition(day: string): string {
+  return `AUDIT#${day}`
 }
 
 /** Attributes that put a record into an index, or let the table expire it. */

@@ -29,6 +29,7 @@ const settingsSchema = z.strictObject({
   table: z.string(),
   dynamodb: z.string(),
   ssm: z.string(),
+  elb: z.string(),
   document: z.string(),
   configServiceUrl: z.string(),
   plane: keyPair,
@@ -108,6 +109,7 @@ function depsOf(settings: Settings, queue: LocalQueue) {
     log,
     dynamodbEndpoint: settings.dynamodb,
     ssmEndpoint: settings.ssm,
+    elbEndpoint: settings.elb,
     credentials: settings.plane,
   })
 }

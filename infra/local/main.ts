@@ -1,9 +1,11 @@
 /**
  * `npm run dev`: the stack on one machine, up to a ready screen; Ctrl-C stops all of it.
- * `npm run dev -- reboot NODE` reboots the instance of a node of the running stack.
+ * `npm run dev -- reboot NODE` reboots the instance of a node of the running stack;
+ * `npm run dev -- package FILE` gives it another package to upgrade to.
  */
 import { join } from 'node:path'
 import { readJson, writePrivately } from './files.ts'
+import { newPackage } from './stack/new-package.ts'
 import { requireFreePorts } from './stack/ports.ts'
 import { reboot } from './stack/reboot.ts'
 import { readyScreen } from './stack/screen.ts'
@@ -17,6 +19,7 @@ const USAGE = `usage:
   npm run dev -- --reset        forget data, nodes, keys and the API's token first
   npm run -s dev -- --json      print one JSON line when ready, nothing else on standard output
   npm run dev -- reboot NODE    reboot the instance of a node: its name, id or address, or an instance id
+  npm run dev -- package FILE   register a package and put it where hosts can fetch it
   npm run dev -- --help         print this
 environment:
   OBFLEET_STACK=1..100          another stack beside the first, on a loopback network of its own
@@ -24,6 +27,18 @@ environment:
   OBFLEET_KERNEL_VENV=FOLDER    a python environment that has the kernel
   OBFLEET_DYNAMODB_ENDPOINT=URL another DynamoDB API
 `
+
+/** What is done to a stack that runs. */
+const ORDERS: ReadonlyMap<
+  string,
+  {
+    readonly takes: string
+    readonly act: (settings: StackSettings, of: string) => Promise<string>
+  }
+> = new Map([
+  ['reboot', { takes: 'NODE', act: reboot }],
+  ['package', { takes: 'FILE', act: newPackage }],
+])
 
 type Options = { readonly reset: boolean; readonly json: boolean }
 
@@ -37,10 +52,12 @@ export async function main(args: readonly string[]): Promise<number> {
   }
   try {
     const settings = stackSettings(process.env)
-    const [first, node, ...rest] = args
-    if (first === 'reboot') {
-      if (node === undefined || rest.length > 0) return complain(`reboot takes one NODE\n${USAGE}`)
-      process.stdout.write(`${await reboot(settings, node)}\n`)
+    const [first = '', of, ...rest] = args
+    const order = ORDERS.get(first)
+    if (order !== undefined) {
+      if (of === undefined || rest.length > 0)
+        return complain(`${first} takes one ${order.takes}\n${USAGE}`)
+      process.stdout.write(`${await order.act(settings, of)}\n`)
       return 0
     }
     const unknown = args.find(arg => arg !== '--reset' && arg !== '--json')

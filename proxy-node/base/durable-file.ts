@@ -34,6 +34,11 @@ export function syncFolder(folder: string): void {
   withDescriptor(folder, 'r', 0o600, fsyncSync)
 }
 
+/** Makes the content of `file`, written by others, last. */
+export function syncFile(file: string): void {
+  withDescriptor(file, 'r', 0o600, fsyncSync)
+}
+
 function withDescriptor(
   path: string,
   flags: string,

@@ -4,20 +4,24 @@
  * Source: proxy-admin.md §3.3.
  */
 import { Fault } from '#contract/fault'
-import { HASHED_PASSWORDS, OBSOLETE_NAMES, PARAMETERS, type Parameter } from '#contract/parameters'
+import { magnitude, normalise } from '#contract/parameter-values'
+import {
+  ALLOWED_VALUES,
+  HASHED_PASSWORDS,
+  OBSOLETE_NAMES,
+  PARAMETERS,
+  type Parameter,
+} from '#contract/parameters'
 import { stage1FromStored, storedPassword } from '../auth/passwords.ts'
 import { AddressList } from '../base/address.ts'
 import { initStatements } from '../sql/init-sql.ts'
-import { parseSslAttributes, SERVER_SSL_MODES } from './ssl-settings.ts'
-import { magnitude, normalise } from './values.ts'
+import { parseSslAttributes } from './ssl-settings.ts'
 
 export type Assignment = readonly [name: string, text: string]
 
 /** ALTER gives passwords in clear, the command line and the environment give their SHA1 (§1.6). */
 export type PasswordForm = 'clear' | 'hashed'
 
-const ROUTING_MODES = ['oceanbase', 'random', 'mock', 'mysql']
-const SERVICE_MODES = ['client', 'server']
 const SERVER = '\\s*(?:[^;:\\s[\\]]+|\\[[0-9a-fA-F:.]+\\]):\\d{1,5}\\s*'
 const SERVER_LIST = new RegExp(`^${SERVER}(;${SERVER})*;?\\s*$`)
 const MAX_NAME_CHARS = 127
@@ -90,9 +94,7 @@ function checkTogether(values: ReadonlyMap<string, string>): void {
     wants(name, allowed.includes(of(name)), `is one of ${allowed.join(', ')}`)
   const isServerList = (name: string) =>
     wants(name, of(name) === '' || SERVER_LIST.test(of(name)), 'is ip:port;ip:port')
-  isOneOf('server_routing_mode', ROUTING_MODES)
-  isOneOf('proxy_service_mode', SERVICE_MODES)
-  isOneOf('server_ssl_mode', SERVER_SSL_MODES)
+  for (const [name, allowed] of ALLOWED_VALUES) isOneOf(name, allowed)
   isServerList('rootservice_list')
   isServerList('test_server_addr')
   checkTrust(of, wants)

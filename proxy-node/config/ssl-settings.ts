@@ -1,4 +1,5 @@
 /** What the parameters about TLS say. Pure. Source: proxy-admin.md §3.5, §6.5. */
+import { SERVER_SSL_MODES } from '#contract/parameters'
 
 export type TlsVersion = 'TLSv1' | 'TLSv1.1' | 'TLSv1.2' | 'TLSv1.3'
 
@@ -7,9 +8,6 @@ export type SslAttributes = {
   readonly isForced: boolean
   readonly minVersion: TlsVersion
 }
-
-/** `preferred` takes TLS where a server offers it; the others do without no server, and check its certificate. */
-export const SERVER_SSL_MODES = ['preferred', 'required', 'verify_ca', 'verify_identity'] as const
 
 export type ServerSslMode = (typeof SERVER_SSL_MODES)[number]
 

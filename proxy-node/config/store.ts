@@ -5,10 +5,10 @@
  */
 import { createHash } from 'node:crypto'
 import { Fault } from '#contract/fault'
+import { isSameValue, magnitude, normalise } from '#contract/parameter-values'
 import { isSecret, PARAMETERS, type Parameter } from '#contract/parameters'
 import { type Assignment, amended, knownParameter } from './apply.ts'
 import { readStored, writeStored } from './store-file.ts'
-import { isSameValue, magnitude, normalise } from './values.ts'
 
 const MASK = '******'
 const CENTRAL_VERSION = 'current_local_config_version'

@@ -4,7 +4,7 @@
  * (PL3, ssm-run-command.md §9). There is no "run this shell".
  */
 import { z } from 'zod'
-import { desiredNodeSchema } from './node-state.ts'
+import { desiredNodeSchema, portSchema, secretReferenceSchema } from './node-state.ts'
 
 /** Version of the order's shape; a node reads this one and the one before it (PL6). */
 export const ORDER_SCHEMA = 1
@@ -17,9 +17,16 @@ export const VERBS = [
   'start',
   'stop',
   'restart',
+  'upgrade',
+  'revert',
+  'refresh',
+  'drain',
+  'undrain',
+  'check',
   'status',
   'report',
   'uninstall',
+  'probe',
 ] as const
 
 export type Verb = (typeof VERBS)[number]
@@ -37,6 +44,13 @@ export const packageRefSchema = z.object({
 
 export type PackageRef = z.infer<typeof packageRefSchema>
 
+const probeSchema = z.object({
+  /** `user@tenant`. */
+  user: z.string().regex(/^[^#\s]{1,128}$/, 'user@tenant, without the OB cluster'),
+  passwordSecret: secretReferenceSchema,
+  cluster: z.string().regex(/^[^#\s]{1,128}$/, 'name of an OB cluster'),
+})
+
 export const orderEntrySchema = z.object({
   /** The child operation of this node. */
   operationId: z.string().min(1).max(60),
@@ -47,12 +61,25 @@ export const orderEntrySchema = z.object({
   fence: z.int().min(1),
   /** Epoch milliseconds after which this node may not begin, where that is before the order's own time. */
   expiresAt: z.int().optional(),
-  /** What the node should be afterwards; absent for status and report. */
+  /** What the node should be afterwards; for probe, what it would be; absent for status and report. */
   desired: desiredNodeSchema.optional(),
-  /** For install only. */
+  /** For install and upgrade. */
   package: packageRefSchema.optional(),
-  /** For restart: only `force` exists so far. */
-  mode: z.enum(['force']).optional(),
+  /**
+   * For restart, upgrade and revert. `hot`: another process takes the listening sockets over and clients
+   * stay until they are drained. `force`: stop, start; clients are cut. Absent: `force`, as orders of before said.
+   */
+  mode: z.enum(['hot', 'force']).optional(),
+  /** How long clients may stay with a process that is being replaced or drained, seconds; absent: as the proxy is set. */
+  drainSec: z.int().min(0).max(86_400).optional(),
+  /** For drain: done when no more clients than these are left. */
+  maxClients: z.int().min(0).optional(),
+  /** For check: logins to try through the proxy, one for each OB cluster that is to be reached. */
+  probe: z.array(probeSchema).max(8).optional(),
+  /** For probe: where the proxy that is looked at takes clients. */
+  sqlPort: portSchema.optional(),
+  /** For probe: of the password that root@proxysys has now; absent: none. */
+  sysPasswordSecret: secretReferenceSchema.optional(),
 })
 
 export type OrderEntry = z.infer<typeof orderEntrySchema>

@@ -546,6 +546,67 @@ export const FAULTS = {
     says: "the proxy refused parameter '{name}': {reason}",
     remedy: 'correct the value and plan the step again',
   },
+  'node.not-running': {
+    blame: 'operator',
+    retryable: true,
+    says: 'the proxy does not run, so it cannot be told to {verb}',
+    remedy: 'start the node first',
+  },
+  'node.hot-refused': {
+    blame: 'operator',
+    retryable: true,
+    says: 'the proxy cannot be restarted hot: {reason}',
+    remedy: 'try again when that has changed, or force it',
+  },
+  'node.hot-restart-failed': {
+    blame: 'proxy',
+    retryable: true,
+    says: 'no new process took the proxy over within {seconds} s: {reason}; {now}',
+    remedy: 'look at the log of the proxy, then try again or force it',
+  },
+  'node.command-not-taken': {
+    blame: 'proxy',
+    retryable: true,
+    says: 'the proxy did not go {command} within {seconds} s; it says that it is {status}',
+    remedy: 'look at the log of the proxy, then try again',
+  },
+  'node.not-drained': {
+    blame: 'operator',
+    retryable: true,
+    says: '{clients} clients are left after {seconds} s',
+    remedy:
+      'the node stays drained: drain it again to wait on, undrain it, or restart it without them',
+  },
+  'node.not-an-upgrade': {
+    blame: 'operator',
+    retryable: false,
+    says: 'version {to} is older than {from}, which is installed',
+    remedy: 'revert goes back to the version before, within a day',
+  },
+  'node.no-backup': {
+    blame: 'operator',
+    retryable: false,
+    says: 'the node cannot go back to an earlier version: {reason}',
+    remedy: 'install that version anew',
+  },
+  'node.wrong-version': {
+    blame: 'proxy',
+    retryable: false,
+    says: 'the proxy says that it is version {found}, wanted is {wanted}',
+    remedy: 'register the right package, then try again',
+  },
+  'node.upgrade-undone': {
+    blame: 'proxy',
+    retryable: true,
+    says: 'the change to version {to} failed: {reason}; the node is as it was, version {from}',
+    remedy: 'look at the log of the proxy, then try again',
+  },
+  'node.upgrade-stuck': {
+    blame: 'proxy',
+    retryable: true,
+    says: 'the change to version {to} failed: {reason}; and the node is not as it was: {why}',
+    remedy: 'send any order: it first goes on with the way back',
+  },
   'node.proxy-id': {
     blame: 'proxy',
     retryable: true,

@@ -4,6 +4,9 @@
  * are known, also those that this proxy keeps without using. Source: proxy-admin.md §3.2.
  */
 
+/** `preferred` takes TLS where a server offers it; the others do without no server, and check its certificate. */
+export const SERVER_SSL_MODES = ['preferred', 'required', 'verify_ca', 'verify_identity'] as const
+
 export type ParameterType =
   | 'bool'
   | 'int'
@@ -535,4 +538,38 @@ export const OBSOLETE_NAMES: ReadonlySet<string> = new Set([
 /** Values that no answer, log or table may show. */
 export function isSecret(name: string): boolean {
   return name.includes('password')
+}
+
+/** Of texts that are one of a few words: which. */
+export const ALLOWED_VALUES: ReadonlyMap<string, readonly string[]> = new Map([
+  ['proxy_service_mode', ['client', 'server']],
+  ['server_routing_mode', ['oceanbase', 'random', 'mock', 'mysql']],
+  ['server_ssl_mode', [...SERVER_SSL_MODES]],
+])
+
+/** Given by the node's own place in its cluster, whatever the cluster's parameters say. */
+export const FIXED_AT_START: ReadonlySet<string> = new Set([
+  'app_name',
+  'listen_port',
+  'prometheus_listen_port',
+  'rootservice_list',
+  'rootservice_cluster_name',
+  'obproxy_config_server_url',
+  'local_bound_ip',
+  'proxy_id',
+  'client_session_id_version',
+])
+
+/** Orders that are not told by their visibility MEMORY, as the others are. */
+const ORDERS: ReadonlySet<string> = new Set([
+  'partition_location_expire_relative_time',
+  'sql_table_cache_expire_relative_time',
+])
+
+/**
+ * Whether it is no setting of a proxy cluster: a node's own place says it, or it is an order, which reads
+ * back as if it had not been given.
+ */
+export function isReadOnly({ name, visibility }: Parameter): boolean {
+  return FIXED_AT_START.has(name) || ORDERS.has(name) || visibility === 'MEMORY'
 }

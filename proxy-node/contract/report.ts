@@ -26,6 +26,12 @@ export const nodeReportSchema = z.object({
   parameterChecksum: z.string().max(64).nullable(),
   linkChecksum: z.string().max(64).nullable(),
   clientConnections: z.int().nullable(),
+  /** Parameters whose value in force is not the one that is set: a restart is wanted. Absent: not known. */
+  pendingRestart: z.array(z.string().max(127)).max(50).optional(),
+  /** Of the host, as packages name it: `x86_64`; absent: not known. */
+  arch: z.string().max(20).optional(),
+  /** As `SELECT PROXY_STATUS()` says; absent: not known. */
+  serving: z.enum(['ACTIVE', 'BE_INACTIVE', 'INACTIVE']).optional(),
 })
 
 export type NodeReport = z.infer<typeof nodeReportSchema>

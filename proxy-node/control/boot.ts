@@ -7,11 +7,14 @@ import { knownPasswords } from './access.ts'
 import { forgetBootFailure, keepBootFailure } from './boot-failure.ts'
 import { launch, requireInstalled, synchronise, waitUntilReady } from './bring-up.ts'
 import { reasonOf } from './durable-file.ts'
+import { settle } from './exchange.ts'
 import type { Host } from './host.ts'
 import { readMemory } from './node-file.ts'
 import { PROXY_UNIT } from './paths.ts'
 import type { Facts } from './result.ts'
 import { unitExists } from './unit-files.ts'
+
+const SETTLE_MS = 120_000
 
 /** Under the node's lock. What fails is kept for the reports; the unit tries again until it is well. */
 export async function boot(host: Host): Promise<Facts> {
@@ -27,7 +30,8 @@ export async function boot(host: Host): Promise<Facts> {
 
 async function bringBack(host: Host): Promise<Facts> {
   const { paths } = host.settings
-  const memory = readMemory(paths)
+  const deadline = host.clock.now() + SETTLE_MS
+  const memory = await settle(readMemory(paths), { deadline, mayCut: true }, host)
   const { desired } = memory
   if (desired === null || desired.state !== 'RUNNING')
     return { started: false, desiredState: desired?.state ?? null }

@@ -10,7 +10,10 @@ import { knownPasswords, logIn, type Stage1 } from './access.ts'
 import { reasonOf } from './durable-file.ts'
 import { homeOf, readMarker } from './home.ts'
 import type { Host } from './host.ts'
+import { pendingRestart } from './in-force.ts'
+import { giveBack } from './lent.ts'
 import { type LinkSecrets, readLinkSecrets } from './links.ts'
+import { listenerPid } from './listener.ts'
 import { type NodeMemory, writeMemory } from './node-file.ts'
 import { askExporter } from './observation.ts'
 import { parameterChanges } from './parameters.ts'
@@ -115,6 +118,10 @@ export async function synchronise(
 ): Promise<{ readonly changed: number; readonly version: string | null }> {
   const { admin } = await logIn(desired, knownPasswords(host.settings.paths), host)
   return withAdmin(admin, async () => {
+    // The first look at a process that has just been started is what it works with.
+    const pid = await listenerPid(desired, host)
+    if (pid !== null) await pendingRestart(pid, admin, host.settings.paths)
+    await giveBack(admin, host.settings.paths)
     await verifyProxyId(desired, admin)
     const changes = parameterChanges(
       await admin.parameters(),

@@ -21,22 +21,41 @@ import { readIfThere, writeDurably } from './durable-file.ts'
 import { type Paths, rooted } from './paths.ts'
 
 /** Marks the directory as ours, with the node it belongs to. */
-const MARKER = '.obfleet-node.json'
+export const MARKER = '.obfleet-node.json'
 const UNPACKING = '.obfleet-new'
 /** The proxy keeps its state there; no package brings files of these names. */
 const OF_THE_PROXY: ReadonlySet<string> = new Set(['etc', 'log', 'logs', 'minidump', 'run'])
 
+const installedSchema = z.object({
+  version: z.string(),
+  packageSha256: z.string(),
+  executableSha256: z.string(),
+})
+
+export type Installed = z.infer<typeof installedSchema>
+
+/** Copies of what is installed, each beside it in the home. */
+export const COPIES = ['.obfleet-backup', '.obfleet-undo'] as const
+
+/** Files of another version are being moved in and are not proven yet: the node may have a part of either. */
+const movingSchema = z.object({
+  to: installedSchema,
+  /** The whole version before, to go back to. */
+  undo: z.enum(COPIES),
+  /** The process that was the proxy then; null when none was. */
+  pid: z.int().nullable(),
+  mode: z.enum(['hot', 'force']),
+  drainSec: z.int().optional(),
+})
+
+export type Moving = z.infer<typeof movingSchema>
+
 const markerSchema = z.object({
   schema: z.int().min(0).max(1),
   nodeId: z.string(),
-  /** Absent until a package is whole in place. */
-  installed: z
-    .object({
-      version: z.string(),
-      packageSha256: z.string(),
-      executableSha256: z.string(),
-    })
-    .optional(),
+  /** The last version that was whole and, after an upgrade, proven. Absent until a package is whole in place. */
+  installed: installedSchema.optional(),
+  moving: movingSchema.optional(),
 })
 
 export type Marker = z.infer<typeof markerSchema>
@@ -85,9 +104,11 @@ export function claim(home: Home, nodeId: string): Marker {
   return claimed
 }
 
-/** Whether the executable that lies there is the one that was installed. */
-export async function isIntact(home: Home, marker: Marker): Promise<boolean> {
-  const { installed } = marker
+/** Whether the executable that lies there is the one of `installed`. */
+export async function isIntact(
+  home: Pick<Home, 'executable'>,
+  installed: Installed | undefined,
+): Promise<boolean> {
   return (
     installed !== undefined &&
     existsSync(home.executable) &&

@@ -6,7 +6,7 @@
 import type { DesiredNode } from '#contract/node-state'
 import { knownPasswords, logIn } from './access.ts'
 import type { Host } from './host.ts'
-import { withAdmin } from './proxy-admin.ts'
+import { type ProxyAdmin, withAdmin } from './proxy-admin.ts'
 
 const PASSWORDS = ['observer_sys_password', 'observer_sys_password1'] as const
 
@@ -29,22 +29,34 @@ export async function readLinkSecrets(desired: DesiredNode, host: Host): Promise
 }
 
 /**
- * A proxy that runs learns passwords and looks for its OB clusters at once. Why always: passwords are
- * masked where they could be compared, and looking twice harms nobody.
+ * A proxy that runs learns proxyro's passwords. Why always: they are masked where they could be
+ * compared. @throws node.parameter-refused
  */
+export async function givePasswords(
+  admin: ProxyAdmin,
+  proxyro: LinkSecrets['proxyro'],
+): Promise<void> {
+  for (const [index, name] of PASSWORDS.entries()) {
+    const password = proxyro[index]
+    if (password !== undefined) await admin.alter(name, password)
+  }
+}
+
+/** Has it look for its OB clusters at once: looking twice harms nobody. In RS_LIST there is nowhere to look. */
+export async function lookForClusters(admin: ProxyAdmin, { link }: DesiredNode): Promise<void> {
+  if (!('configUrl' in link)) return
+  await admin.alter('refresh_json_config', 'True')
+  await admin.alter('refresh_rslist', 'True')
+}
+
 export async function refreshLinks(
   desired: DesiredNode,
   { proxyro }: LinkSecrets,
   host: Host,
 ): Promise<void> {
-  if (!('configUrl' in desired.link)) return
   const { admin } = await logIn(desired, knownPasswords(host.settings.paths), host)
   await withAdmin(admin, async () => {
-    for (const [index, name] of PASSWORDS.entries()) {
-      const password = proxyro[index]
-      if (password !== undefined) await admin.alter(name, password)
-    }
-    await admin.alter('refresh_json_config', 'True')
-    await admin.alter('refresh_rslist', 'True')
+    await givePasswords(admin, proxyro)
+    await lookForClusters(admin, desired)
   })
 }

@@ -7,6 +7,8 @@ import { bootFailure } from './boot-failure.ts'
 import { linkChecksum, parameterChecksum } from './checksum.ts'
 import { reasonOf } from './durable-file.ts'
 import type { Host } from './host.ts'
+import { pendingRestart } from './in-force.ts'
+import { listenerPid } from './listener.ts'
 import { PROXY_UNIT } from './paths.ts'
 import { startedAt } from './processes.ts'
 import { withAdmin } from './proxy-admin.ts'
@@ -14,6 +16,7 @@ import { unitExists } from './unit-files.ts'
 
 const EXPORTER_TIMEOUT_MS = 2_000
 const MAX_REASON_CHARS = 300
+const MAX_PENDING = 50
 
 export type Observation = Pick<
   NodeReport,
@@ -25,6 +28,8 @@ export type Observation = Pick<
   | 'parameterChecksum'
   | 'linkChecksum'
   | 'clientConnections'
+  | 'pendingRestart'
+  | 'serving'
 >
 
 const NOTHING_SEEN = {
@@ -41,7 +46,7 @@ export async function observe(desired: DesiredNode | null, host: Host): Promise<
   try {
     if (desired === null || !unitExists(host.settings.paths, PROXY_UNIT))
       return absent(desired, host)
-    pid = (await host.init.status(PROXY_UNIT)).pid
+    pid = await listenerPid(desired, host)
     return pid === null ? absent(desired, host) : await running(desired, pid, host)
   } catch (error) {
     const reason = (error instanceof Fault ? error.message : reasonOf(error)).slice(
@@ -69,6 +74,8 @@ async function running(desired: DesiredNode, pid: number, host: Host): Promise<O
   return withAdmin(admin, async () => {
     const parameters = await admin.parameters()
     const of = (name: string) => parameters.get(name) ?? ''
+    const serving = await admin.availability()
+    const waiting = await pendingRestart(pid, admin, host.settings.paths)
     return {
       status: 'RUNNING',
       ...(exporter.kind === 'ready' ? {} : { reason: exporter.reason.slice(0, MAX_REASON_CHARS) }),
@@ -78,6 +85,8 @@ async function running(desired: DesiredNode, pid: number, host: Host): Promise<O
       parameterChecksum: parameterChecksum(parameters),
       linkChecksum: linkChecksum(of('rootservice_cluster_name'), of('rootservice_list')),
       clientConnections: await admin.clientConnections(),
+      pendingRestart: waiting.slice(0, MAX_PENDING),
+      ...(serving === undefined ? {} : { serving }),
     }
   })
 }
@@ -87,20 +96,32 @@ export type ExporterAnswer =
   | { readonly kind: 'not-ready' | 'silent'; readonly reason: string }
 
 /** `/ready` of our proxy; OceanBase's has no such page, and is ready when it shows its metrics. */
-export async function askExporter({ ports }: DesiredNode, host: Host): Promise<ExporterAnswer> {
-  const base = `http://${host.settings.address ?? '127.0.0.1'}:${ports.exporter}`
-  const get = (path: string) =>
-    fetch(`${base}${path}`, {
-      redirect: 'manual',
-      signal: AbortSignal.timeout(EXPORTER_TIMEOUT_MS),
-    })
+export async function askExporter(desired: DesiredNode, host: Host): Promise<ExporterAnswer> {
   try {
-    const ready = await get('/ready')
-    const answer = ready.status === 404 ? await get('/metrics') : ready
+    const ready = await get(desired, '/ready', host)
+    const answer = ready.status === 404 ? await get(desired, '/metrics', host) : ready
     if (answer.ok) return { kind: 'ready' }
     const text = (await answer.text()).trim().slice(0, MAX_REASON_CHARS)
     return { kind: 'not-ready', reason: text || `the exporter answered ${answer.status}` }
   } catch (error) {
     return { kind: 'silent', reason: reasonOf(error) }
   }
+}
+
+/** Empty when there is none. */
+export async function metricsText(desired: DesiredNode, host: Host): Promise<string> {
+  try {
+    const answer = await get(desired, '/metrics', host)
+    return answer.ok ? await answer.text() : ''
+  } catch {
+    return ''
+  }
+}
+
+function get({ ports }: DesiredNode, path: string, host: Host): Promise<Response> {
+  const base = `http://${host.settings.address ?? '127.0.0.1'}:${ports.exporter}`
+  return fetch(`${base}${path}`, {
+    redirect: 'manual',
+    signal: AbortSignal.timeout(EXPORTER_TIMEOUT_MS),
+  })
 }

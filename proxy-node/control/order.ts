@@ -15,13 +15,18 @@ import {
 } from '#contract/command'
 import { Fault } from '#contract/fault'
 import type { DesiredNode } from '#contract/node-state'
+import { check } from './check.ts'
+import { drain, undrain } from './drain.ts'
 import { reasonOf } from './durable-file.ts'
+import { settle } from './exchange.ts'
 import { homeOf, readMarker } from './home.ts'
 import type { Host } from './host.ts'
 import { install } from './install.ts'
 import { storedResult, storeResult } from './ledger.ts'
 import { whileLocked } from './lock.ts'
 import { desiredOf, type NodeMemory, placeOf, readMemory, writeMemory } from './node-file.ts'
+import { probe } from './probe.ts'
+import { refresh } from './refresh.ts'
 import { report } from './report.ts'
 import { restart } from './restart.ts'
 import { type Facts, failureOf } from './result.ts'
@@ -29,18 +34,30 @@ import { start } from './start.ts'
 import { status } from './status.ts'
 import { stop } from './stop.ts'
 import { uninstall } from './uninstall.ts'
+import { revert, upgrade } from './upgrade.ts'
 
 /** Within the ten minutes that the document gives a verb: whoever waits gets the first one's result. */
-const LOCK_WAIT_MS = 540_000
+export const LOCK_WAIT_MS = 540_000
+
+/** Of them, with time left for the answer and the report. */
+export const VERB_MS = 560_000
+
+/** Nothing runs after them, or all files are other ones: what an exchange left is for who comes then. */
+const UNSETTLED: ReadonlySet<Verb> = new Set(['install', 'stop', 'uninstall'])
+/** Verbs that cut clients when they are not hot. */
+const CUTTING: ReadonlySet<Verb> = new Set(['restart', 'upgrade', 'revert'])
 
 /** Carries out this instance's part of an order. Never throws. */
 export async function runOrder(text: string, host: Host): Promise<VerbResult> {
   let verb: Verb = 'status'
+  const deadline = host.clock.now() + VERB_MS
   try {
     const order = readOrder(text)
     verb = order.verb
     const entry = entryOf(order, host.settings.instanceId)
-    return await whileLocked(nodeLock(host), LOCK_WAIT_MS, host, () => onceOnly(order, entry, host))
+    return await whileLocked(nodeLock(host), LOCK_WAIT_MS, host, () =>
+      onceOnly(order, { entry, deadline }, host),
+    )
   } catch (error) {
     host.log(`refused: ${reasonOf(error)}`)
     return failureOf(verb, error)
@@ -87,7 +104,11 @@ function entryOf({ nodes }: Order, instance: string): OrderEntry {
   return entry
 }
 
-async function onceOnly(order: Order, entry: OrderEntry, host: Host): Promise<VerbResult> {
+/** What this node has to do, and until when: epoch milliseconds. */
+type Task = { readonly entry: OrderEntry; readonly deadline: number }
+
+async function onceOnly(order: Order, task: Task, host: Host): Promise<VerbResult> {
+  const { entry } = task
   const { paths } = host.settings
   const earlier = storedResult(paths, entry)
   if (earlier !== undefined) {
@@ -95,8 +116,10 @@ async function onceOnly(order: Order, entry: OrderEntry, host: Host): Promise<Ve
     return earlier
   }
   const memory = readMemory(paths)
-  admit(order, entry, memory.fence, host.clock.now())
-  const result = await attempt(order.verb, entry, memory, host)
+  // Who only looks gets in nobody's way, and has no lock that a fence would come from.
+  const fence = order.verb === 'probe' ? 0 : memory.fence
+  admit(order, entry, fence, host.clock.now())
+  const result = await attempt(order.verb, task, memory, host)
   // Nothing that the ledger should know: after the boot the same order is carried out.
   if (!result.ok && (await host.init.isGoingDown()))
     return failureOf(order.verb, new Fault('node.going-down', { code: result.code ?? 'unknown' }))
@@ -125,15 +148,16 @@ export function admit(
 
 async function attempt(
   verb: Verb,
-  entry: OrderEntry,
+  task: Task,
   memory: NodeMemory,
   host: Host,
 ): Promise<VerbResult> {
+  const { entry } = task
   const { operationId, step, attempt: number } = entry
   const key = { operationId, step, attempt: number }
   host.log(`${verb} of ${operationId}/${step}, attempt ${number}, fence ${entry.fence}`)
   try {
-    const facts = await perform(verb, entry, memory, host)
+    const facts = await perform(verb, task, memory, host)
     host.log(`${verb} done: ${JSON.stringify(facts)}`)
     return { ok: true, verb, ...key, facts }
   } catch (error) {
@@ -150,17 +174,16 @@ function checkIdentity({ desired: here }: NodeMemory, { nodeId }: DesiredNode, h
     throw new Fault('node.other-node', { found: marker.nodeId, wanted: nodeId })
 }
 
-type Change = {
+type Change = Task & {
   readonly memory: NodeMemory
   readonly desired: DesiredNode
-  readonly entry: OrderEntry
   readonly host: Host
 }
 
 /** Verbs that change the node: what they do, and the state they leave it in. */
 const CHANGES: Readonly<
   Record<
-    Exclude<Verb, 'status' | 'report'>,
+    Exclude<Verb, 'status' | 'report' | 'check' | 'probe'>,
     {
       readonly leaves: DesiredNode['state'] | undefined
       readonly act: (change: Change) => Promise<Facts>
@@ -179,8 +202,16 @@ const CHANGES: Readonly<
   stop: { leaves: 'STOPPED', act: ({ memory, desired, host }) => stop(memory, desired, host) },
   restart: {
     leaves: 'RUNNING',
-    act: ({ memory, desired, host }) => restart(memory, desired, host),
+    act: ({ memory, desired, entry, host }) => restart(memory, desired, entry, host),
   },
+  upgrade: { leaves: 'RUNNING', act: ({ host, ...step }) => upgrade(step, host) },
+  revert: { leaves: 'RUNNING', act: ({ host, ...step }) => revert(step, host) },
+  refresh: {
+    leaves: undefined,
+    act: ({ memory, desired, host }) => refresh(memory, desired, host),
+  },
+  drain: { leaves: undefined, act: ({ host, ...step }) => drain(step, host) },
+  undrain: { leaves: undefined, act: ({ host, ...step }) => undrain(step, host) },
   uninstall: {
     leaves: 'DELETED',
     act: ({ memory, desired, host }) => uninstall(memory, desired, host),
@@ -189,19 +220,25 @@ const CHANGES: Readonly<
 
 async function perform(
   verb: Verb,
-  entry: OrderEntry,
+  { entry, deadline }: Task,
   before: NodeMemory,
   host: Host,
 ): Promise<Facts> {
   if (verb === 'status') return status(before, host)
   if (verb === 'report') return report(host)
+  if (verb === 'probe') return probe(entry, host)
+  if (verb === 'check') return check(before, entry, host)
   const { leaves, act } = CHANGES[verb]
-  const given = entry.desired ?? desiredOf(before, verb)
+  const { paths } = host.settings
+  const seen = { ...before, fence: entry.fence, lastOperationId: entry.operationId }
+  checkIdentity(before, entry.desired ?? desiredOf(before, verb), host)
+  // Before anything else: from here on older orders are refused, also if this one fails.
+  writeMemory(paths, seen)
+  const memory = UNSETTLED.has(verb)
+    ? seen
+    : await settle(seen, { deadline, mayCut: entry.mode !== 'hot' && CUTTING.has(verb) }, host)
+  const given = entry.desired ?? desiredOf(memory, verb)
   // The verb is the state: a stopped node stays stopped at the next boot, whatever was planned.
   const desired: DesiredNode = { ...given, state: leaves ?? given.state }
-  const memory = { ...before, fence: entry.fence, lastOperationId: entry.operationId }
-  checkIdentity(before, desired, host)
-  // Before anything else: from here on older orders are refused, also if this one fails.
-  writeMemory(host.settings.paths, memory)
-  return act({ memory, desired, entry, host })
+  return act({ memory, desired, entry, deadline, host })
 }

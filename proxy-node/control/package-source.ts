@@ -22,18 +22,24 @@ export type Source =
   | { readonly kind: 'spool'; readonly fileName: string }
   | { readonly kind: 'url'; readonly url: URL; readonly isS3: boolean }
 
+export type Target = {
+  /** Where a download goes. */
+  readonly file: string
+  readonly timeoutMs?: number
+}
+
 /**
- * Path of the verified package: the spool's own file, or `target` with what was downloaded.
+ * Path of the verified package: the spool's own file, or `target.file` with what was downloaded.
  * @throws package.forbidden-url, package.unavailable, package.mismatch, node.disk-full
  */
 export async function fetchPackage(
   wanted: PackageRef,
-  target: string,
+  { file: target, timeoutMs = DOWNLOAD_TIMEOUT_MS }: Target,
   host: Host,
 ): Promise<string> {
   const source = parseSource(wanted.url, host.settings)
   if (source.kind === 'url') {
-    await download(wanted, source, target, host)
+    await download(wanted, source, { file: target, timeoutMs }, host)
     return target
   }
   const file = join(host.settings.paths.spool, source.fileName)
@@ -91,7 +97,7 @@ async function checkAddresses(url: URL): Promise<void> {
 async function download(
   wanted: PackageRef,
   { url, isS3 }: Extract<Source, { kind: 'url' }>,
-  target: string,
+  { file, timeoutMs = DOWNLOAD_TIMEOUT_MS }: Target,
   host: Host,
 ): Promise<void> {
   const { region, s3Endpoint } = host.settings
@@ -104,13 +110,13 @@ async function download(
           await host.secrets.credentials(),
         )
       : {}
-    const signal = AbortSignal.timeout(DOWNLOAD_TIMEOUT_MS)
+    const signal = AbortSignal.timeout(timeoutMs)
     const response = await fetch(url, { headers, redirect: 'manual', signal })
     if (response.status >= 300 && response.status < 400)
       throw new Fault('package.forbidden-url', { url: shown(url.href), reason: 'it redirects' })
     if (response.status !== 200 || response.body === null)
       throw new Error(`the server answered ${response.status}`)
-    await keep(wanted, response.body, target)
+    await keep(wanted, response.body, file)
   } catch (error) {
     if (error instanceof Fault) throw error
     throw unavailable(wanted, error)

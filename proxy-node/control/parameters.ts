@@ -1,7 +1,6 @@
 /** What differs between the parameters a proxy has and those it should have. Pure. */
 import type { DesiredNode } from '#contract/node-state'
-import { isSecret, PARAMETERS } from '#contract/parameters'
-import { FIXED_AT_START } from './units.ts'
+import { FIXED_AT_START, isSecret, PARAMETERS } from '#contract/parameters'
 
 export type Change = { readonly name: string; readonly value: string }
 
@@ -26,6 +25,16 @@ export function parameterChanges(
     .sort((left, right) => (left.name < right.name ? -1 : 1))
 }
 
+/** Assignments of those of `wanted` that differ. */
+export function differing(
+  running: ReadonlyMap<string, string>,
+  wanted: ReadonlyMap<string, string>,
+): readonly Change[] {
+  return [...wanted]
+    .filter(([name, value]) => !isSame(name, running.get(name), value))
+    .map(([name, value]) => ({ name, value }))
+}
+
 /** Spelling of values that checksums and comparisons use: booleans and blanks in one way. */
 export function canonicalValue(name: string, value: string): string {
   const text = value.trim()
@@ -33,6 +42,7 @@ export function canonicalValue(name: string, value: string): string {
   return ['true', '1', 'on', 'yes', 't'].includes(text.toLowerCase()) ? 'true' : 'false'
 }
 
-function isSame(name: string, running: string | undefined, wanted: string): boolean {
+/** A parameter that is not there is never the same. */
+export function isSame(name: string, running: string | undefined, wanted: string): boolean {
   return running !== undefined && canonicalValue(name, running) === canonicalValue(name, wanted)
 }

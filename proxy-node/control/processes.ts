@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 
 const LISTEN = '0A'
+const LOOPBACK = '127.0.0.1'
 /** Ticks of /proc/<pid>/stat a second: fixed at 100 in what Linux shows to programs. */
 const TICKS_PER_SEC = 100
 
@@ -41,6 +42,16 @@ export function isListening(address: string | undefined, port: number): boolean 
         (address === undefined || found.address === address || isWildcard(found.address)),
     ),
   )
+}
+
+/**
+ * Where somebody who listens on `port` can be reached: `address` if that is listened on, without one
+ * the loopback address, else an IPv4 address of the listener's own; undefined when nobody listens.
+ */
+export function listeningAddress(address: string | undefined, port: number): string | undefined {
+  if (isListening(address ?? LOOPBACK, port)) return address ?? LOOPBACK
+  if (address !== undefined) return undefined
+  return listeners(textOf('/proc/net/tcp')).find(found => found.port === port)?.address
 }
 
 /** Listening sockets of a table as the kernel prints it: IPv4 dotted, IPv6 as hex digits. */

@@ -3,13 +3,20 @@
  * with OceanBase's obproxy too. Passwords are never part of a message. Source: proxy-admin.md §2.
  */
 import { Fault } from '#contract/fault'
-import { QueryClient, QueryError } from '../backend/query-client.ts'
+import { QueryClient, QueryError, type Rows } from '../backend/query-client.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Address, Transport } from '../net/transport.ts'
 import { reasonOf } from './durable-file.ts'
 
 const TIMEOUT_MS = 5_000
 const ACCESS_DENIED = 1045
+/** Which the config service may name beside those of clients. */
+const META_CLUSTER = 'MetaDataBase'
+
+const AVAILABILITY = ['ACTIVE', 'BE_INACTIVE', 'INACTIVE'] as const
+
+/** Whether clients are sent elsewhere, and whether they have gone (proxy-admin.md §4.4). */
+export type Availability = (typeof AVAILABILITY)[number]
 
 export type AdminPort = { readonly transport: Transport; readonly clock: Clock }
 
@@ -62,6 +69,42 @@ export class ProxyAdmin {
     return /\d+\.\d+\.\d+\.\d+-\d+/.exec(text)?.[0] ?? null
   }
 
+  /** Parameters that need a restart, as they are set: by the proxy's own word, not by ours. */
+  async restartParameters(): Promise<ReadonlyMap<string, string>> {
+    const { columns, rows } = await this.client.query('SHOW PROXYCONFIG')
+    const [level, needs] = ['visible_level', 'need_reboot'].map(name => columns.indexOf(name))
+    return new Map(
+      rows
+        .filter(row => row[level ?? -1] !== 'virtual' && row[needs ?? -1] === 'true')
+        .map(([name, value]) => [String(name), value ?? '']),
+    )
+  }
+
+  /** Names whose value in force is not the one that is set; undefined: this proxy cannot tell. */
+  async waitingForRestart(): Promise<readonly string[] | undefined> {
+    const { columns, rows } = await this.ifKnown('SHOW PROXYCONFIG STATE')
+    const [set, inForce, needs] = ['value', 'running_value', 'need_reboot'].map(name =>
+      columns.indexOf(name),
+    )
+    // OBProxy answers a SHOW that it does not know with other columns, or with an error.
+    if (set === undefined || inForce === undefined || inForce < 0) return undefined
+    return rows
+      .filter(row => row[needs ?? -1] === 'true' && row[set] !== row[inForce])
+      .map(([name]) => String(name))
+  }
+
+  /** Lines of SHOW PROXYINFO UPGRADE. */
+  async upgradeLines(): Promise<readonly string[]> {
+    const { rows } = await this.client.query('SHOW PROXYINFO UPGRADE')
+    return rows.flatMap(([, line]) => (line ?? '').split('\n'))
+  }
+
+  /** Undefined when it says something else, or does not know the question. */
+  async availability(): Promise<Availability | undefined> {
+    const { rows } = await this.ifKnown('SELECT PROXY_STATUS()')
+    return AVAILABILITY.find(word => word === rows[0]?.[0])
+  }
+
   /** Sessions of clients, without those of operators. */
   async clientConnections(): Promise<number> {
     const { columns, rows } = await this.client.query('SHOW PROCESSLIST')
@@ -69,8 +112,35 @@ export class ProxyAdmin {
     return rows.filter(row => row[tenant] !== 'proxysys').length
   }
 
+  /** Parameters that are not at this proxy's defaults, memory-only ones left out. */
+  async changedParameters(): Promise<ReadonlyMap<string, string>> {
+    const { columns, rows } = await this.client.query('SHOW PROXYCONFIG DIFF')
+    const level = columns.indexOf('visible_level')
+    return new Map(
+      rows
+        .filter(row => !['virtual', 'MEMORY'].includes(row[level] ?? ''))
+        .map(([name, value]) => [String(name), value ?? '']),
+    )
+  }
+
+  /** Names of the OB clusters that it knows, its metadata cluster left out. */
+  async obClusters(): Promise<readonly string[]> {
+    const { rows } = await this.client.query('SHOW PROXYCLUSTER')
+    return [...new Set(rows.map(([name]) => String(name)))].filter(name => name !== META_CLUSTER)
+  }
+
   close(): void {
     this.client.close()
+  }
+
+  /** No rows from a proxy that refuses the statement. @throws QueryError when there is no answer. */
+  private async ifKnown(sql: string): Promise<Rows> {
+    try {
+      return await this.client.query(sql)
+    } catch (error) {
+      if (error instanceof QueryError && error.errno !== 0) return { columns: [], rows: [] }
+      throw error
+    }
   }
 }
 

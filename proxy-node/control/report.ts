@@ -60,6 +60,7 @@ async function compose(memory: NodeMemory, nodeId: string, host: Host): Promise<
     fence: memory.fence,
     lastOperationId: memory.lastOperationId,
     parameterVersion: memory.parameterVersion,
+    arch: process.arch === 'arm64' ? 'aarch64' : 'x86_64',
     ...seen,
   }
 }

@@ -5,8 +5,14 @@ import { reasonOf } from './durable-file.ts'
 
 const MAX_LINE_BYTES = 2000
 const MAX_MESSAGE_CHARS = 600
+const MAX_NAMES_CHARS = 500
 
 export type Facts = NonNullable<VerbResult['facts']>
+
+/** Names in one fact, as many as fit. */
+export function namesFact(names: readonly string[]): string {
+  return cut(names.join(' '), MAX_NAMES_CHARS)
+}
 
 /** Failure of a verb: what was attempted, on what, and what to do next. */
 export function failureOf(verb: Verb, error: unknown): VerbResult {

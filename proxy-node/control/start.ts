@@ -5,8 +5,8 @@ import { knownPasswords, settlePassword } from './access.ts'
 import { launch, prepare, requireInstalled, synchronise, waitUntilReady } from './bring-up.ts'
 import type { Host } from './host.ts'
 import { type LinkSecrets, refreshLinks } from './links.ts'
+import { listenerPid } from './listener.ts'
 import { type NodeMemory, writeMemory } from './node-file.ts'
-import { PROXY_UNIT } from './paths.ts'
 import type { Facts } from './result.ts'
 
 export async function start(memory: NodeMemory, desired: DesiredNode, host: Host): Promise<Facts> {
@@ -32,7 +32,9 @@ export async function readyToStart(
   host: Host,
 ): Promise<Ready> {
   requireInstalled(desired, host)
-  const kept = { ...memory, desired }
+  // Names that are about to be set are known before: a killed verb's go back to their defaults too.
+  const names = new Set([...memory.parameterNames, ...Object.keys(desired.parameters)])
+  const kept = { ...memory, desired, parameterNames: [...names] }
   writeMemory(host.settings.paths, kept)
   const { isStartOther, secrets } = await prepare(desired, host)
   const password = await host.secrets.read(desired.sysPasswordSecret)
@@ -47,7 +49,7 @@ export async function serve(ready: Ready, host: Host): Promise<Facts> {
   await settlePassword(desired, password, host)
   const { changed, version } = await synchronise(desired, memory, host)
   if (!isStarted) await refreshLinks(desired, secrets, host)
-  const { pid } = await host.init.status(PROXY_UNIT)
+  const pid = await listenerPid(desired, host)
   return {
     status: 'RUNNING',
     pid,

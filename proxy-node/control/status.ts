@@ -2,7 +2,7 @@
 import type { Host } from './host.ts'
 import type { NodeMemory } from './node-file.ts'
 import { observe } from './observation.ts'
-import type { Facts } from './result.ts'
+import { type Facts, namesFact } from './result.ts'
 
 export async function status(memory: NodeMemory, host: Host): Promise<Facts> {
   const seen = await observe(memory.desired, host)
@@ -18,5 +18,7 @@ export async function status(memory: NodeMemory, host: Host): Promise<Facts> {
     fence: memory.fence,
     parameterVersion: memory.parameterVersion,
     clientConnections: seen.clientConnections,
+    serving: seen.serving ?? null,
+    pendingRestart: seen.pendingRestart === undefined ? null : namesFact(seen.pendingRestart),
   }
 }

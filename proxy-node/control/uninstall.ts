@@ -7,8 +7,9 @@ import { join } from 'node:path'
 import type { DesiredNode } from '#contract/node-state'
 import { forgetPassword } from './access.ts'
 import { errorCode } from './durable-file.ts'
-import { homeOf, readMarker } from './home.ts'
+import { homeOf, MARKER, readMarker } from './home.ts'
 import type { Host } from './host.ts'
+import { forgetLent } from './lent.ts'
 import { type NodeMemory, writeMemory } from './node-file.ts'
 import { type Paths, rooted } from './paths.ts'
 import type { Facts } from './result.ts'
@@ -28,6 +29,7 @@ export async function uninstall(
   await stopProxy(desired, host)
   await removeUnits(host)
   forgetPassword(paths)
+  forgetLent(paths)
   rmSync(rooted(paths, paths.proxyEnvironment), { force: true })
   const removed = emptyHome(desired, host)
   return { status: 'STOPPED', pid: null, removed }
@@ -45,7 +47,7 @@ function emptyHome(desired: DesiredNode, host: Host): boolean {
 }
 
 function markerLast(left: string, right: string): number {
-  return Number(left.startsWith('.')) - Number(right.startsWith('.'))
+  return Number(left === MARKER) - Number(right === MARKER)
 }
 
 function setAside(folder: string, nodeId: string, paths: Paths, host: Host): void {

@@ -6,7 +6,7 @@
  */
 import { join } from 'node:path'
 import type { DesiredNode } from '#contract/node-state'
-import { isSecret, PARAMETERS } from '#contract/parameters'
+import { FIXED_AT_START, isSecret, PARAMETERS } from '#contract/parameters'
 import { NODE_UNIT, type Paths, PROXY_UNIT, REPORT_TIMER, REPORT_UNIT } from './paths.ts'
 
 /** Verbs run from their own copy of the executable, which no upgrade of the proxy replaces (N5). */
@@ -82,6 +82,28 @@ export function proxyCommand(
   ]
 }
 
+/**
+ * What the command line says of its OB clusters and ids, by parameter: a successor in a hot restart
+ * is started without it and goes by what is stored, OBProxy's too (ob_hot_upgrade_processor.cpp).
+ * Where it listens is left out: that is where it is asked.
+ */
+export function identityParameters(
+  { link, proxyId }: DesiredNode,
+  configUrl: string,
+): ReadonlyMap<string, string> {
+  return new Map([
+    ...('configUrl' in link
+      ? []
+      : ([
+          ['rootservice_cluster_name', link.obCluster],
+          ['rootservice_list', link.rootserviceList],
+        ] as const)),
+    ['obproxy_config_server_url', configUrl],
+    ['client_session_id_version', '2'],
+    ['proxy_id', String(proxyId)],
+  ])
+}
+
 /** Parameters that take effect at a start only. Values with a comma cannot be given that way. */
 function startParameters(parameters: DesiredNode['parameters']): [string, string][] {
   return Object.entries(parameters).filter(
@@ -92,19 +114,6 @@ function startParameters(parameters: DesiredNode['parameters']): [string, string
       /^[^,\r\n'"]*$/.test(value),
   )
 }
-
-/** Given by the node's own place in its cluster, whatever the cluster's parameters say. */
-export const FIXED_AT_START: ReadonlySet<string> = new Set([
-  'app_name',
-  'listen_port',
-  'prometheus_listen_port',
-  'rootservice_list',
-  'rootservice_cluster_name',
-  'obproxy_config_server_url',
-  'local_bound_ip',
-  'proxy_id',
-  'client_session_id_version',
-])
 
 /** One word of ExecStart: quoted where needed, nothing of it expanded by systemd. */
 function word(text: string): string {

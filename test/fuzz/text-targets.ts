@@ -15,7 +15,7 @@ import {
   refusalOf,
 } from '../../proxy-node/auth/identity.ts'
 import { canonicalIp, parseIp } from '../../proxy-node/base/address.ts'
-import { isSameValue, normalise } from '../../proxy-node/config/values.ts'
+import { isSameValue, normalise } from '../../proxy-node/contract/parameter-values.ts'
 import { readOrder } from '../../proxy-node/control/order.ts'
 import { DamagedArchive, TarReader, UnsafeArchive } from '../../proxy-node/control/tar.ts'
 import { statementType } from '../../proxy-node/session/statement-type.ts'
@@ -423,7 +423,7 @@ const ALL_PARAMETERS = [...PARAMETERS.values()]
 
 /** The first byte of an input tells the parameter. */
 const VALUES: Target = {
-  name: 'config/values',
+  name: 'contract/parameter-values',
   seeds: ALL_PARAMETERS.map((parameter, index) => bytesOf([index & 0xff], parameter.default)),
   words: texts([
     '-',

@@ -13,7 +13,7 @@ import type { DevFile } from '../../infra/local/stack/dev-file.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 const START = join(ROOT, 'infra/local/start.mjs')
-const OPEN_PHASES = ['PENDING', 'RUNNING', 'CANCELLING']
+const OPEN_PHASES = ['PENDING', 'RUNNING', 'PAUSED', 'CANCELLING', 'ROLLING_BACK']
 
 export type OperationJson = {
   readonly id: string
@@ -21,7 +21,11 @@ export type OperationJson = {
   readonly type: string
   readonly error: { readonly code: string; readonly detail: string } | null
   readonly childIds: readonly string[]
-  readonly progress: { readonly nodesDone: number; readonly nodesTotal: number }
+  readonly progress: {
+    readonly nodesDone: number
+    readonly nodesTotal: number
+    readonly waves: number
+  }
 }
 
 export type NodeJson = {
@@ -33,7 +37,11 @@ export type NodeJson = {
     readonly status: string
     readonly address: string
     readonly conditions: readonly { readonly type: string; readonly message: string }[]
-    readonly report: { readonly pid: number | null; readonly bootId: string } | null
+    readonly report: {
+      readonly pid: number | null
+      readonly bootId: string
+      readonly version: string | null
+    } | null
   }
 }
 

@@ -8,11 +8,15 @@ import {
   type Kind,
   type Listed,
   type ListRequest,
+  type Period,
   type Records,
   type Store,
 } from '../../functions/domain/store.ts'
 import {
   clusterPartition,
+  dayOf,
+  historyPartition,
+  historyPeriod,
   type Key,
   keyOf,
   operationPartition,
@@ -33,7 +37,11 @@ export class MemoryStore implements Store {
   }
 
   async getMany<K extends Kind>(kind: K, keys: readonly KeyOf<K>[]) {
-    return keys.map(key => this.at(kind, key)).filter(record => record !== null)
+    // In no order, as a table answers: whoever needs one says so.
+    return [...keys]
+      .reverse()
+      .map(key => this.at(kind, key))
+      .filter(record => record !== null)
   }
 
   async cluster(id: string): Promise<ClusterPicture | null> {
@@ -78,6 +86,25 @@ export class MemoryStore implements Store {
 
   async operations(request: ListRequest) {
     return pageOf(this.all('operation'), request, ({ id }) => id, true)
+  }
+
+  async parameterHistory(
+    clusterId: string,
+    { from, to, ...request }: ListRequest & Period,
+  ): Promise<Listed<Records['parameterHistory']>> {
+    const [least, greatest] = historyPeriod({
+      ...(from === undefined ? {} : { from }),
+      ...(to === undefined ? {} : { to }),
+    })
+    const placeOf = (record: Records['parameterHistory']) => keyOf('parameterHistory', record).sk
+    const all = this.sorted('parameterHistory', historyPartition(clusterId), '')
+    const within = all.filter(each => placeOf(each) >= least && placeOf(each) <= greatest)
+    return pageOf(within, request, placeOf, true)
+  }
+
+  async audit(day: string, request: ListRequest) {
+    const all = this.all('audit').filter(({ at }) => dayOf(at) === day)
+    return pageOf(all, request, ({ id }) => id, true)
   }
 
   async due(now: number, limit: number) {

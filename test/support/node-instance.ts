@@ -197,6 +197,11 @@ export class NodeInstance {
     await askInit(this.socket, { op: 'reboot' }, 60_000)
   }
 
+  /** The power is cut and comes back. */
+  async crash(): Promise<void> {
+    await askInit(this.socket, { op: 'crash' }, 60_000)
+  }
+
   /** What the service manager says of the proxy. */
   async proxy(): Promise<{ active: boolean; pid: number | null }> {
     const { active, pid } = await askInit(

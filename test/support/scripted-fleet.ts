@@ -3,8 +3,16 @@
  * fail as they are told. For suites of operations, with a clock that is moved by hand.
  */
 import { createHash, randomUUID } from 'node:crypto'
-import { decodeOrder, expiryOf, type OrderEntry, type Verb } from '#contract/command'
+import {
+  decodeOrder,
+  expiryOf,
+  type OrderEntry,
+  type Verb,
+  type VerbResult,
+} from '#contract/command'
 import type { DesiredNode } from '#contract/node-state'
+import { PARAMETERS } from '#contract/parameters'
+import type { ProbeFacts } from '#contract/probe'
 import type { Clock, Queue } from '../../functions/domain/clock.ts'
 import type { Plane } from '../../functions/domain/plane.ts'
 import type {
@@ -43,6 +51,8 @@ export type Behaviour =
   | 'reboots'
   | 'slow'
 
+type Facts = NonNullable<VerbResult['facts']>
+
 type ScriptedHost = {
   readonly facts: HostFacts
   isOnline: boolean
@@ -50,6 +60,26 @@ type ScriptedHost = {
   status: 'RUNNING' | 'STOPPED' | 'GONE'
   fence: number
   sequence: number
+  /** What it runs, and what an upgrade has replaced. */
+  version: string | null
+  backup: string | null
+  parameterVersion: number | null
+  /** Clients that it reports. */
+  clients: number | null
+  /** What it has stored, and what its process has started with. */
+  parameters: Readonly<Record<string, string>>
+  inForce: Readonly<Record<string, string>>
+  /** `name=value` that its proxy does not take. */
+  readonly refuses: Set<string>
+  /** Name of the password that it was told last. */
+  sysPasswordSecret: string | null
+  /** Verbs that fail, whatever else works. */
+  readonly failing: Set<Verb>
+  /** What it answers to a check; the first as long as nothing was replaced, the second then. */
+  checks: readonly [Facts, Facts]
+  isReplaced: boolean
+  /** What a look at its proxy shows. */
+  probe: Facts
   readonly ledger: Map<string, string>
 }
 
@@ -63,14 +93,48 @@ type Command = {
 export type SendFault = 'refuse' | 'refuse-for-good' | 'lose-answer' | 'never-arrives'
 
 const SLOW_MS = 20_000
+/** A proxy that another tool has installed as it should, with the OB cluster `ob`. */
+const FOREIGN: ProbeFacts = {
+  processes: 1,
+  pid: 4711,
+  user: 'admin',
+  executable: '/opt/taobao/install/obproxy-4.3.1.0/bin/obproxy',
+  isReplaced: false,
+  workDir: '/opt/taobao/install/obproxy-4.3.1.0',
+  command: './bin/obproxy',
+  others: '',
+  watchdogs: 1,
+  rpms: 'obproxy-4.3.1.0-4.el7.x86_64',
+  ownedBy: 'obproxy-4.3.1.0-4.el7.x86_64',
+  isListening: true,
+  login: 'done',
+  loginError: '',
+  version: '4.3.1.0-4',
+  workMode: 'RS_LIST',
+  configUrl: '',
+  appName: 'shop',
+  sqlPort: 2883,
+  exporterPort: 2884,
+  obClusters: 'ob',
+  obClusterCount: 1,
+  parameterChecksum: 'f'.repeat(64),
+  differing: 0,
+  differences: '',
+}
+
+const WITH_PARAMETERS: readonly Verb[] = ['start', 'restart', 'refresh', 'upgrade', 'revert']
 
 export class ScriptedFleet {
   readonly hosts = new Map<string, ScriptedHost>()
   /** `host verb operation/step`, once each time a node really ran it. */
   readonly ran: string[] = []
   readonly sends: { readonly hosts: number; readonly verb: Verb }[] = []
+  /** How proxies were told to be replaced, in order. */
+  readonly modes: string[] = []
   /** How nodes were told to find their OB clusters, in order. */
   readonly told: DesiredNode['link'][] = []
+  /** Looks at hosts, as they were ordered. */
+  readonly probes: OrderEntry[] = []
   /** Secrets that are there, with how often each was written. */
   readonly passwords = new Map<string, number>()
   readonly sendFaults: SendFault[] = []
@@ -97,6 +161,18 @@ export class ScriptedFleet {
         status: 'GONE',
         fence: 0,
         sequence: 0,
+        version: null,
+        backup: null,
+        parameterVersion: null,
+        clients: null,
+        parameters: {},
+        inForce: {},
+        refuses: new Set(),
+        sysPasswordSecret: null,
+        failing: new Set(),
+        checks: [{ ready: true }, { ready: true }],
+        isReplaced: false,
+        probe: { ...FOREIGN },
         ledger: new Map(),
       })
     }
@@ -191,7 +267,8 @@ export class ScriptedFleet {
       const state = 'failed' as const
       return { ...common, state, details: 'Failed', output: 'document process failed unexpectedly' }
     }
-    const output = await this.obey(host, verb, entry, expiresAt)
+    const output =
+      verb === 'probe' ? this.look(host, entry) : await this.obey(host, verb, entry, expiresAt)
     if (behaviour === 'silent')
       return { ...common, doneAt: Number.POSITIVE_INFINITY, state: 'waiting' as const, details: '' }
     const ok = (JSON.parse(output) as { ok: boolean }).ok
@@ -208,9 +285,10 @@ export class ScriptedFleet {
   private async obey(
     host: ScriptedHost,
     verb: Verb,
-    { operationId, step, attempt, fence, desired }: OrderEntry,
+    entry: OrderEntry,
     expiresAt: number,
   ): Promise<string> {
+    const { operationId, step, attempt, fence, desired } = entry
     const key = `${operationId}/${step}/${attempt}`
     const known = host.ledger.get(key)
     if (known !== undefined) return known
@@ -220,20 +298,60 @@ export class ScriptedFleet {
     if (fence < host.fence) return line({ ok: false, code: 'order.fenced', message: 'old' })
     host.fence = fence
     if (desired !== undefined) this.told.push(desired.link)
-    if (verb !== 'status') this.ran.push(`${host.facts.id} ${verb} ${operationId}/${step}`)
-    if (host.behaviour === 'fails') {
+    if (verb === 'restart' || verb === 'upgrade') this.modes.push(entry.mode ?? 'force')
+    if (verb !== 'status' && verb !== 'check')
+      this.ran.push(`${host.facts.id} ${verb} ${operationId}/${step}`)
+    if (host.behaviour === 'fails' || host.failing.has(verb)) {
       const failure = line({ ok: false, code: 'node.no-start', message: 'it did not come up' })
       host.ledger.set(key, failure)
       return failure
     }
-    if (verb === 'start' || verb === 'restart') host.status = 'RUNNING'
-    if (verb === 'stop' || verb === 'install') host.status = 'STOPPED'
-    if (verb === 'uninstall') host.status = 'GONE'
-    const result = line({ ok: true, facts: { status: host.status } })
+    if (refusesAny(host, verb, entry)) {
+      const failure = line({
+        ok: false,
+        code: 'node.parameter-refused',
+        message: 'it takes it not',
+      })
+      host.ledger.set(key, failure)
+      return failure
+    }
+    const facts = this.act(host, verb, entry)
+    const result = line({ ok: true, facts: facts ?? { status: host.status } })
     host.ledger.set(key, result)
     if (desired !== undefined && verb !== 'uninstall')
       await this.report(host, desired.nodeId, operationId)
     return result
+  }
+
+  /** Whatever was here before: who looks has no fence, and leaves nothing. */
+  private look(host: ScriptedHost, entry: OrderEntry): string {
+    const { operationId, step, attempt } = entry
+    const key = { verb: 'probe', operationId, step, attempt }
+    this.probes.push(entry)
+    const isFailing = host.behaviour === 'fails' || host.failing.has('probe')
+    if (isFailing) return JSON.stringify({ ...key, ok: false, message: 'it cannot look' })
+    return JSON.stringify({ ...key, ok: true, facts: host.probe })
+  }
+
+  private act(host: ScriptedHost, verb: Verb, { desired }: OrderEntry): Facts | null {
+    if (verb === 'start' || verb === 'restart') host.status = 'RUNNING'
+    if (verb === 'stop' || verb === 'install') host.status = 'STOPPED'
+    if (verb === 'uninstall') host.status = 'GONE'
+    if (verb === 'restart') host.isReplaced = true
+    if (verb === 'upgrade') {
+      host.backup = host.version
+      host.isReplaced = true
+    }
+    if (verb === 'revert') {
+      host.backup = null
+      host.isReplaced = false
+    }
+    if (desired !== undefined) {
+      host.version = desired.version
+      host.sysPasswordSecret = desired.sysPasswordSecret
+    }
+    if (WITH_PARAMETERS.includes(verb)) takeParameters(host, verb, desired)
+    return verb === 'check' ? host.checks[host.isReplaced ? 1 : 0] : null
   }
 
   async report(host: ScriptedHost, nodeId: string, lastOperationId: string | null): Promise<void> {
@@ -249,15 +367,36 @@ export class ScriptedFleet {
       desiredState: 'RUNNING',
       pid: null,
       startedAt: null,
-      version: null,
+      version: host.version,
       fence: host.fence,
       lastOperationId,
-      parameterVersion: null,
+      parameterVersion: host.parameterVersion,
       parameterChecksum: null,
       linkChecksum: null,
-      clientConnections: null,
+      clientConnections: host.clients,
+      pendingRestart: pendingOn(host),
     })
   }
+}
+
+function takeParameters(host: ScriptedHost, verb: Verb, desired: DesiredNode | undefined): void {
+  host.parameterVersion = desired?.parameterVersion ?? null
+  host.parameters = desired?.parameters ?? {}
+  if (verb !== 'refresh') host.inForce = host.parameters
+}
+
+function refusesAny({ refuses }: ScriptedHost, verb: Verb, { desired }: OrderEntry): boolean {
+  if (!WITH_PARAMETERS.includes(verb)) return false
+  return Object.entries(desired?.parameters ?? {}).some(([name, value]) =>
+    refuses.has(`${name}=${value}`),
+  )
+}
+
+function pendingOn({ parameters, inForce }: ScriptedHost): string[] {
+  return [...new Set([...Object.keys(parameters), ...Object.keys(inForce)])]
+    .filter(name => parameters[name] !== inForce[name])
+    .filter(name => PARAMETERS.get(name)?.needsRestart === true)
+    .sort()
 }
 
 export function hostId(index: number): string {

@@ -1,9 +1,11 @@
 /** A whole plane over memory and a scripted fleet, driven by its sweeper alone. */
 import type { ClusterInput } from '../../functions/domain/plane.ts'
+import type { Store } from '../../functions/domain/store.ts'
 import { Engine } from '../../functions/operations/engine.ts'
 import type { EngineDeps } from '../../functions/operations/ports.ts'
 import { makePlane } from '../../functions/plane/plane.ts'
 import { MemoryStore } from './memory-store.ts'
+import { ScriptedBalancer } from './scripted-balancer.ts'
 import { HandClock, hostId, noQueue, ScriptedFleet } from './scripted-fleet.ts'
 
 export const ASKED = { principal: { kind: 'user', name: 'test' }, requestId: 'r-1' } as const
@@ -13,17 +15,22 @@ export const VERSION = '4.3.2.0-1'
 export class ScriptedPlane {
   readonly clock = new HandClock()
   readonly store = new MemoryStore()
+  /** The one it works on: `store`, unless it was given another. */
+  readonly used: Store
   readonly fleet: ScriptedFleet
+  readonly balancer = new ScriptedBalancer(this.clock.now)
   readonly plane
   engine: Engine
 
-  constructor(hosts: number) {
+  constructor(hosts: number, store?: Store) {
+    this.used = store ?? this.store
     this.fleet = new ScriptedFleet(this.clock, hosts)
     this.plane = makePlane({
-      store: this.store,
+      store: this.used,
       hosts: this.fleet.inventory,
       runCommand: this.fleet.runCommand,
       secrets: this.fleet.secrets,
+      loadBalancer: this.balancer,
       clock: this.clock,
       queue: noQueue,
       configServiceUrl: CONFIG_SERVICE,
@@ -36,9 +43,10 @@ export class ScriptedPlane {
   /** @param over takes the place of a part, to make it fail. */
   newEngine(owner: string, over: Partial<EngineDeps> = {}): Engine {
     return new Engine({
-      store: this.store,
+      store: this.used,
       runCommand: this.fleet.runCommand,
       secrets: this.fleet.secrets,
+      loadBalancer: this.balancer,
       clock: this.clock,
       queue: noQueue,
       log: () => {},
@@ -50,7 +58,7 @@ export class ScriptedPlane {
 
   /** An OB cluster `ob` and a package, as every cluster needs them. */
   async prepare(): Promise<void> {
-    if (this.store.all('obCluster').some(({ name }) => name === 'ob')) return
+    if ((await this.used.get('obCluster', { name: 'ob' })) !== null) return
     await this.plane.obClusters.put(ASKED, 'ob', {
       rootservice: ['127.0.2.1:2881'],
       obClusterId: 1,
@@ -66,7 +74,11 @@ export class ScriptedPlane {
     })
   }
 
-  input(name: string, hosts: readonly number[]): ClusterInput {
+  input(
+    name: string,
+    hosts: readonly number[],
+    more: Partial<ClusterInput['spec']> = {},
+  ): ClusterInput {
     return {
       name,
       tags: {},
@@ -79,6 +91,7 @@ export class ScriptedPlane {
         links: [{ obCluster: 'ob', default: true }],
         parameters: {},
         deletionProtection: false,
+        ...more,
       },
     }
   }
@@ -93,7 +106,7 @@ export class ScriptedPlane {
   /** Sweeps every `tickMs` of the hand clock until nothing is open. @throws when something stays. */
   async settle(tickMs = 1_000, limitMs = 3_600_000): Promise<void> {
     const until = this.clock.now() + limitMs
-    while (this.store.all('work').length > 0) {
+    while ((await this.used.due(Number.MAX_SAFE_INTEGER, 1)).length > 0) {
       if (this.clock.now() > until) throw new Error('some operation does not end')
       this.clock.pass(tickMs)
       await this.engine.sweep(100)
@@ -106,12 +119,40 @@ export class ScriptedPlane {
   }
 
   /** A cluster that is up. */
-  async running(name: string, hosts: readonly number[]): Promise<string> {
+  async running(
+    name: string,
+    hosts: readonly number[],
+    more: Partial<ClusterInput['spec']> = {},
+  ): Promise<string> {
     await this.prepare()
-    const id = await this.accepted(this.plane.clusters.create(ASKED, this.input(name, hosts)))
+    const input = this.input(name, hosts, more)
+    const id = await this.accepted(this.plane.clusters.create(ASKED, input))
     const { phase, target } = await this.ended(id)
     if (phase !== 'SUCCEEDED') throw new Error(`${id} is ${phase}`)
     return target.id
+  }
+
+  /** Nodes of balanced clusters that are not on the side of the balancer that their process asks for. */
+  outOfStep(): readonly string[] {
+    const balanced = this.store
+      .all('cluster')
+      .filter(({ spec }) => spec.loadBalancer?.kind === 'target-group')
+      .map(({ id }) => id)
+    const inside = new Set(
+      this.balancer
+        .states()
+        .filter(line => !line.endsWith('draining'))
+        .map(line => line.split(' ')[0]),
+    )
+    const wanted = this.store
+      .all('node')
+      .filter(({ clusterId }) => balanced.includes(clusterId))
+      .filter(({ desiredState, offline }) => desiredState === 'RUNNING' && offline === undefined)
+      .map(({ hostId: id }) => id)
+    return [
+      ...wanted.filter(id => !inside.has(id)).map(id => `${id} is out`),
+      ...[...inside].filter(id => !wanted.includes(id ?? '')).map(id => `${id} is in`),
+    ]
   }
 
   /** Locks that somebody holds now. */

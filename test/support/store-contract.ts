@@ -178,6 +178,32 @@ export function storeContract(make: () => Promise<Store>): void {
     expect([...names.items, ...more.items].map(({ name }) => name)).toEqual(ids)
   })
 
+  test('the audit of a day is listed the newest first, page by page', async () => {
+    const store = await make()
+    const at = Date.parse('2026-11-24T23:59:59Z')
+    const entry = (id: string, when: number) =>
+      put('audit', {
+        id,
+        at: when,
+        actor: 'user:test',
+        action: 'stop',
+        target: 'clu_a',
+        requestId: 'r',
+        operationId: null,
+        version: 0,
+      })
+    await store.commit([entry('aud_a', at), entry('aud_b', at), entry('aud_c', at + 1_000)])
+
+    const first = await store.audit('2026-11-24', { limit: 1 })
+    expect(first.items.map(({ id }) => id)).toEqual(['aud_b'])
+    const rest = await store.audit('2026-11-24', { limit: 5, after: first.next ?? '' })
+    expect(rest.items.map(({ id }) => id)).toEqual(['aud_a'])
+    expect((await store.audit('2026-11-25', { limit: 5 })).items.map(({ id }) => id)).toEqual([
+      'aud_c',
+    ])
+    expect(await store.audit('2026-11-26', { limit: 5 })).toEqual({ items: [], next: null })
+  })
+
   test('root services are listed by id, those of their name alone', async () => {
     const store = await make()
     const of = (obCluster: string, obClusterId: number) =>
@@ -199,6 +225,39 @@ export function storeContract(make: () => Promise<Store>): void {
       { servers: [{ sqlPort: 2881 }] },
     ])
     expect(await store.rootServices('none')).toEqual([])
+  })
+
+  test('changes of parameters are listed the newest first, by cluster and time', async () => {
+    const store = await make()
+    const entry = (clusterId: string, id: string, at: number) =>
+      put('parameterHistory', {
+        clusterId,
+        id,
+        at,
+        actor: 'user:test',
+        operationId: null,
+        isReturn: false,
+        changes: [{ name: 'a', before: null, after: '1' }],
+        version: 0,
+      })
+    await store.commit([
+      ...[9, 1_795_535_859_154, 10].map(at => entry('clu_a', `his_${at}`, at)),
+      entry('clu_a', 'his_other', 10),
+      entry('clu_b', 'his_b', 10),
+    ])
+    const ids = async (request: Parameters<Store['parameterHistory']>[1]) =>
+      (await store.parameterHistory('clu_a', request)).items.map(({ id }) => id)
+    const all = ['his_1795535859154', 'his_other', 'his_10', 'his_9']
+    expect(await ids({ limit: 10 })).toEqual(all)
+    expect(await ids({ limit: 10, from: 10 })).toEqual(all.slice(0, 3))
+    expect(await ids({ limit: 10, from: 10, to: 10 })).toEqual(['his_other', 'his_10'])
+    expect(await ids({ limit: 10, to: 9 })).toEqual(['his_9'])
+    expect(await ids({ limit: 10, from: 11, to: 10 })).toEqual([])
+    const first = await store.parameterHistory('clu_a', { limit: 2, from: 10 })
+    expect(first.items.map(({ id }) => id)).toEqual(all.slice(0, 2))
+    expect(first.items[0]?.changes).toEqual([{ name: 'a', before: null, after: '1' }])
+    expect(await ids({ limit: 2, from: 10, after: first.next ?? '' })).toEqual(['his_10'])
+    expect((await store.parameterHistory('clu_none', { limit: 2 })).items).toEqual([])
   })
 
   test('steps and waves are listed in the order of their numbers', async () => {

@@ -1,4 +1,6 @@
 /** `.obfleet/dev.json`: all that a user of the running stack needs, secrets included (0600). */
+
+import type { BalancerAccess } from './balancer.ts'
 import type { Fleet } from './fleet.ts'
 import type { KeyPair } from './keys.ts'
 
@@ -39,6 +41,8 @@ export type DevFile = {
     /** Orders and counters of the OBServers. */
     readonly control: string
   }[]
+  /** What a proxy cluster's load balancer can be, and where its clients connect then. */
+  readonly loadBalancer: BalancerAccess
   /** Systems Manager with the keys of the plane, for `aws ssm`. */
   readonly ssm: KeyPair & { readonly url: string; readonly region: string }
 }
@@ -47,9 +51,12 @@ export type DevFile = {
 export function devFile(
   fleet: Fleet,
   sysPasswords: ReadonlyMap<string, string>,
-  rest: Pick<DevFile, 'apiUrl' | 'configServiceUrl' | 'token' | 'obClusters' | 'ssm'>,
+  rest: Pick<
+    DevFile,
+    'apiUrl' | 'configServiceUrl' | 'token' | 'obClusters' | 'loadBalancer' | 'ssm'
+  >,
 ): DevFile {
-  const { apiUrl, configServiceUrl, token, obClusters, ssm } = rest
+  const { apiUrl, configServiceUrl, token, obClusters, loadBalancer, ssm } = rest
   return {
     apiUrl,
     configServiceUrl,
@@ -71,6 +78,7 @@ export function devFile(
     })),
     hosts: fleet.hosts.map(({ id, address }) => ({ id, address })),
     obClusters,
+    loadBalancer,
     ssm,
   }
 }

@@ -3,11 +3,27 @@
  * are all of one package, so the copy stays as it is while a cluster is of its version, however often
  * the executable is built anew.
  */
+import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, statSync } from 'node:fs'
 import { basename, join } from 'node:path'
+import { createInterface } from 'node:readline'
 import { z } from 'zod'
 import { type ApiClient, ApiError } from './api-client.ts'
+import { ROOT } from './settings.ts'
+
+/** Its lines say whether there was anything to build. @throws Error */
+export async function buildNode(note: (line: string) => void): Promise<void> {
+  const child = spawn(process.execPath, [join(ROOT, 'infra/build-node.mjs')], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  createInterface({ input: child.stdout }).on('line', note)
+  const code = await new Promise<number | null>((done, reject) => {
+    child.once('error', reject)
+    child.once('close', done)
+  })
+  if (code !== 0) throw new Error('the node executable cannot be built')
+}
 
 /** The copy under `home`, made when it is not there. */
 export function keptPackage(home: string, built: string): string {

@@ -10,6 +10,8 @@ export async function requireFreePorts(settings: StackSettings): Promise<void> {
     ['the DynamoDB API', settings.dynamodb],
     ['Systems Manager', settings.runCommand],
     ['the config service', settings.configService],
+    ['Elastic Load Balancing', settings.elb],
+    ['the balancer', settings.balancer],
   ] as const
   for (const [part, address] of wanted) {
     const code = await failureAt(address)

@@ -23,6 +23,10 @@ export type StackSettings = {
   readonly dynamodb: Address
   readonly runCommand: Address
   readonly configService: Address
+  /** Where members of the target group are changed, as in Elastic Load Balancing. */
+  readonly elb: Address
+  /** Where clients reach the members of the target group. */
+  readonly balancer: Address
 }
 
 /**
@@ -52,6 +56,8 @@ export function stackSettings(env: Readonly<Record<string, string | undefined>>)
     dynamodb: { host: `${network}.3.2`, port: 8000 },
     runCommand: { host: `${network}.3.3`, port: 8001 },
     configService: { host: `${network}.3.4`, port: 8789 },
+    elb: { host: `${network}.3.5`, port: 8002 },
+    balancer: { host: `${network}.1.100`, port: 2883 },
   }
 }
 

@@ -2,10 +2,8 @@
  * The whole stack: every part a process of its own, with the same code as in the cloud. Order: OB
  * cluster, table, Systems Manager and instances, API, and then what a user would do over the API.
  */
-import { spawn } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { basename, join } from 'node:path'
-import { createInterface } from 'node:readline'
 import {
   CreateDocumentCommand,
   GetParameterCommand,
@@ -20,11 +18,12 @@ import { readJson, writePrivately } from '../files.ts'
 import { prepareInstance } from '../instance/prepare.ts'
 import { installKernel, type KernelAccounts, KernelUnavailable } from '../kernel.ts'
 import { type ApiClient, apiClient } from './api-client.ts'
+import { balancerAccess, balancerSettings } from './balancer.ts'
 import { hostsOnline, makeDemo, offerObCluster } from './demo.ts'
 import { type DevFile, devFile } from './dev-file.ts'
 import { type Fleet, settledFleet } from './fleet.ts'
 import { type KeyPair, type StackKeys, sha256Hex, stackKeys } from './keys.ts'
-import { keptPackage, offerPackage } from './package.ts'
+import { buildNode, keptPackage, offerPackage } from './package.ts'
 import type { Shown } from './screen.ts'
 import { Services } from './services.ts'
 import { ROOT, type StackSettings, urlOf } from './settings.ts'
@@ -81,6 +80,7 @@ export class Stack {
       this.bootAll(kept),
       this.startApi(),
       this.startConfigService(),
+      this.startBalancer(),
     ])
     const api = apiClient(urlOf(this.settings.api), this.keys.token)
     await this.setUp(api, kept)
@@ -205,6 +205,7 @@ export class Stack {
       table: TABLE,
       dynamodb: this.tableUrl(),
       ssm: urlOf(runCommand),
+      elb: urlOf(this.settings.elb),
       document: NODE_DOCUMENT,
       configServiceUrl: urlOf(this.settings.configService),
       plane: this.keys.plane,
@@ -225,6 +226,12 @@ export class Stack {
       plane: this.keys.plane,
     })
     await this.services.start({ name: 'config-service', ...script('config-service.ts', [file]) })
+  }
+
+  private async startBalancer(): Promise<void> {
+    const file = join(this.settings.home, 'balancer.json')
+    writePrivately(file, balancerSettings(this.settings, this.keys.plane, instanceIds()))
+    await this.services.start({ name: 'balancer', ...script('balancer.ts', [file]) })
   }
 
   private tableUrl(): string {
@@ -320,6 +327,7 @@ export class Stack {
           control: observers.control,
         },
       ],
+      loadBalancer: balancerAccess(this.settings),
       ssm: { url: urlOf(runCommand), region: REGION, ...pairOf(this.keys.plane) },
     })
   }
@@ -362,7 +370,7 @@ export function instanceRoot(home: string, instanceId: string): string {
   return join(home, 'instances', instanceId)
 }
 
-function instanceIds(): readonly string[] {
+export function instanceIds(): readonly string[] {
   return Array.from(
     { length: INSTANCES },
     (_none, index) => `i-${String(index + 1).padStart(17, '0')}`,
@@ -380,19 +388,6 @@ function builtPackage(): string {
 
 function script(name: string, args: readonly string[]) {
   return { command: process.execPath, args: ['--import', 'tsx', join(LOCAL, name), ...args] }
-}
-
-/** Its lines say whether there was anything to build. @throws Error */
-async function buildNode(note: (line: string) => void): Promise<void> {
-  const child = spawn(process.execPath, [join(ROOT, 'infra/build-node.mjs')], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  createInterface({ input: child.stdout }).on('line', note)
-  const code = await new Promise<number | null>((done, reject) => {
-    child.once('error', reject)
-    child.once('close', done)
-  })
-  if (code !== 0) throw new Error('the node executable cannot be built')
 }
 
 /** By name: the SDK adds fields of its own to the credentials it is given. */

@@ -3,6 +3,7 @@ import { createServer, type Server, type Socket } from 'node:net'
 import { SendCommandCommand } from '@aws-sdk/client-ssm'
 import { afterEach, describe, expect, test } from 'vitest'
 import { type DepsSettings, makeClients, makeDeps } from '../../../functions/deps.ts'
+import { targetGroupMembers } from '../../../functions/remote/target-group.ts'
 import { noQueue } from '../../support/scripted-fleet.ts'
 
 const REQUEST_MS = 150
@@ -40,6 +41,7 @@ function settingsOf(url: string): DepsSettings {
     log: () => {},
     dynamodbEndpoint: url,
     ssmEndpoint: url,
+    elbEndpoint: url,
     credentials: { accessKeyId: 'a', secretAccessKey: 's' },
     requestMs: REQUEST_MS,
   }
@@ -60,7 +62,7 @@ describe.each([
     'is given up by the table, by reads, and by a send that is not repeated',
     async () => {
       const url = await silentServer(bytes)
-      const { once } = makeClients(settingsOf(url))
+      const { once, elb } = makeClients(settingsOf(url))
       const { store, plane } = makeDeps(settingsOf(url))
 
       await expect(store.get('operation', { id: 'op_1' })).rejects.toMatchObject({
@@ -69,6 +71,13 @@ describe.each([
       await expect(plane.hosts.list({ limit: 5 })).rejects.toMatchObject({
         code: 'remote-unavailable',
       })
+      await expect(
+        targetGroupMembers(elb).members({
+          kind: 'target-group',
+          targetGroupArn: 'a',
+          targetBy: 'ip',
+        }),
+      ).rejects.toMatchObject({ code: 'remote-unavailable' })
       await expect(
         once.send(new SendCommandCommand({ DocumentName: 'd', InstanceIds: ['i-1'] })),
       ).rejects.toMatchObject({ name: 'TimeoutError', $metadata: { attempts: 1 } })

@@ -2,7 +2,9 @@
 import { createHash } from 'node:crypto'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { createApp } from '../../../functions/app.ts'
+import type { BalancerSpec } from '../../../functions/domain/load-balancer.ts'
 import type { Principal } from '../../../functions/domain/model.ts'
+import { GROUP_ARN } from '../../support/scripted-balancer.ts'
 import { hostId } from '../../support/scripted-fleet.ts'
 import { ScriptedPlane, VERSION } from '../../support/scripted-plane.ts'
 
@@ -481,15 +483,13 @@ describe('a cluster over HTTP', () => {
     expect([status, body.code]).toEqual([409, 'deletion-protected'])
   })
 
-  test('start, stop, restart: 200 when it is so already, 422 for hot, 409 names the holder', async () => {
+  test('start, stop, restart: 200 when it is so already, 409 names the holder', async () => {
     await ask('POST', '/clusters', { body: input() })
     const busy = await ask('POST', '/clusters/orders/stop')
     expect([busy.status, busy.body.code]).toEqual([409, 'cluster-state-conflict'])
     expect(busy.body.conflict).toMatchObject({ holder: 'create-cluster' })
     await all.settle()
     expect((await ask('POST', '/clusters/orders/start', { body: {} })).status).toBe(200)
-    const hot = await ask('POST', '/clusters/orders/restart', { body: { mode: 'hot' } })
-    expect([hot.status, hot.body.code]).toEqual([422, 'operation-not-allowed'])
     const none = await ask('POST', '/clusters/orders/stop', { body: { nodes: ['orders-9'] } })
     expect(none.body.errors[0].pointer).toBe('/nodes/0')
     expect(
@@ -497,6 +497,8 @@ describe('a cluster over HTTP', () => {
     ).toBe(202)
     await all.settle()
     expect((await ask('GET', '/nodes/orders-1')).body.status.status).toBe('STOPPED')
+    const hot = await ask('POST', '/clusters/orders/restart', { body: { mode: 'hot' } })
+    expect([hot.status, hot.body.code]).toEqual([409, 'node-state-conflict'])
     expect((await ask('POST', '/nodes/orders-1/start')).status).toBe(202)
   })
 
@@ -721,6 +723,73 @@ describe('the registry over HTTP', () => {
   })
 })
 
+describe('a take-over', () => {
+  const path = '/clusters/orders/take-over'
+  const body = { hosts: [{ host: hostId(2), sqlPort: 2883, sysPasswordSecret: '/old/proxysys' }] }
+
+  test('is checked with dryRun=true; its operation has the findings, its steps no secret', async () => {
+    await all.running('orders', [1])
+    const { status, body: begun, headers } = await ask('POST', `${path}?dryRun=true`, { body })
+    expect(status).toBe(202)
+    expect(begun).toMatchObject({ type: 'precheck-take-over', phase: 'PENDING' })
+    expect(headers.get('location')).toBe(`/v1/operations/${begun.id}`)
+    expect(begun).not.toHaveProperty('result')
+    await all.settle()
+
+    const { body: ended } = await ask('GET', `/operations/${begun.id}`)
+    expect(ended).toMatchObject({ phase: 'SUCCEEDED', result: { mayTakeOver: true } })
+    expect(ended.result.hosts[0].findings).toHaveLength(13)
+    expect(ended.result.hosts[0].findings[0]).toEqual({
+      id: 'T1',
+      ok: true,
+      code: 'ok',
+      detail: 'it runs 4.3.1.0-4',
+      remedy: null,
+    })
+    const { body: child } = await ask('GET', `/operations/${ended.childIds[0]}`)
+    expect(child.result).toEqual(ended.result)
+    const { body: steps } = await ask('GET', `/operations/${child.id}/steps`)
+    expect(steps.items.map(({ name }: { name: string }) => name)).toEqual([
+      'probe',
+      'judge',
+      'finish',
+    ])
+    const { body: listed } = await ask('GET', '/operations')
+    expect(listed.items[0]).not.toHaveProperty('result')
+  })
+
+  test.each(['', '?dryRun=false'])('itself (%j) is refused', async query => {
+    await all.running('orders', [1])
+    const { status, body: problem } = await ask('POST', `${path}${query}`, { body })
+    expect(status).toBe(422)
+    expect(problem).toMatchObject({
+      code: 'operation-not-allowed',
+      detail: 'take-over itself does not exist yet',
+    })
+    expect(all.fleet.probes).toEqual([])
+  })
+
+  test.each([
+    ['no host', { hosts: [] }, '/hosts'],
+    ['an unknown field', { ...body, confirm: 'orders' }, '/confirm'],
+    [
+      'a password that is no reference',
+      { hosts: [{ host: 'i', sysPasswordSecret: 'secret' }] },
+      '/hosts/0/sysPasswordSecret',
+    ],
+    ['a port that needs a privilege', { hosts: [{ host: 'i', sqlPort: 80 }] }, '/hosts/0/sqlPort'],
+  ])('with %s is not valid', async (_name, wrong, pointer) => {
+    await all.running('orders', [1])
+    const { status, body: problem } = await ask('POST', `${path}?dryRun=true`, { body: wrong })
+    expect(status).toBe(422)
+    expect(problem.errors[0].pointer).toBe(pointer)
+  })
+
+  test('into a cluster that is not there is not found', async () => {
+    expect((await ask('POST', '/clusters/other/take-over?dryRun=true', { body })).status).toBe(404)
+  })
+})
+
 describe('the document', () => {
   test('is OpenAPI 3.1 and names every route and its answers', async () => {
     const document = (await (await app.request('/v1/openapi.json')).json()) as {
@@ -800,7 +869,12 @@ describe('the document', () => {
         sizeBytes: 1,
         url: 'spool:x',
       },
+      changeParameters: { set: { client_max_connections: '100' } },
+      takeOver: { hosts: [{ host: hostId(2) }] },
+      upgradeCluster: { version: '4.3.2.0-1' },
+      upgradeNode: { version: '4.3.2.0-1' },
       putObCluster: { rootservice: ['127.0.0.1:2881'], proxyroSecret: '/secret' },
+      putLoadBalancer: { kind: 'external' },
     }
     for (const route of await documented()) {
       const { method, path, operationId: name = '' } = route
@@ -917,5 +991,269 @@ describe('links over HTTP', () => {
       url: 'http://config.test:8789/services?Action=ObRootServiceInfo&ObRegion=ob',
       tokenSecret: '/obfleet/ob-clusters/ob/rootservice-token-1',
     })
+  })
+})
+
+describe('a load balancer over HTTP', () => {
+  const group: BalancerSpec = {
+    kind: 'target-group',
+    targetGroupArn: GROUP_ARN,
+    targetBy: 'instance',
+  }
+  const at = '/clusters/orders/load-balancer'
+
+  const done = async ({ body }: Awaited<ReturnType<typeof ask>>) =>
+    all.ended((body as { id: string }).id)
+
+  test('is given, shown with its members, and taken away', async () => {
+    await all.running('orders', [1])
+    expect((await ask('GET', at)).status).toBe(404)
+    const given = await ask('PUT', at, { body: group })
+    expect(given).toMatchObject({ status: 202, body: { type: 'attach-balancer' } })
+    await done(given)
+    expect((await ask('PUT', at, { body: group })).status).toBe(200)
+    const shown = await ask('GET', at)
+    expect(shown.body).toMatchObject({
+      spec: group,
+      members: [{ id: hostId(1), port: 2883, state: 'healthy', node: { name: 'orders-1' } }],
+      absent: [],
+      operatorSteps: [],
+    })
+    const { body } = await ask('GET', '/clusters/orders')
+    expect(body.spec.loadBalancer).toEqual(group)
+    await done(await ask('DELETE', at))
+    expect((await ask('DELETE', at)).status).toBe(204)
+    expect((await ask('GET', '/clusters/orders')).body.spec.loadBalancer).toBeNull()
+  })
+
+  test('comes with a new cluster', async () => {
+    await all.prepare()
+    const made = await ask('POST', '/clusters', { body: input({}, { loadBalancer: group }) })
+    await done(made)
+    expect((await ask('GET', at)).body.members).toHaveLength(1)
+  })
+
+  test('of somebody else says what is left to do by hand', async () => {
+    await all.running('orders', [1])
+    expect((await ask('PUT', at, { body: { kind: 'external' } })).status).toBe(200)
+    const { body } = await ask('GET', at)
+    expect(body.operatorSteps).toHaveLength(2)
+    const out = await ask('POST', '/nodes/orders-1/offline', { body: {} })
+    expect(out).toMatchObject({ status: 422, body: { code: 'operation-not-allowed' } })
+  })
+
+  test.each([
+    ['no kind', {}],
+    ['a classic load balancer', { ...group, targetGroupArn: 'arn:aws:elb:a' }],
+    ['another way to name targets', { ...group, targetBy: 'lambda' }],
+    ['a field that nobody knows', { ...group, weight: 1 }],
+    ['an external one with a group', { ...group, kind: 'external' }],
+  ])('with %s is refused', async (_name, body) => {
+    await all.running('orders', [1])
+    expect(await ask('PUT', at, { body })).toMatchObject({
+      status: 422,
+      body: { code: 'validation-failed' },
+    })
+  })
+
+  test('that does not answer is no fault of the caller', async () => {
+    await all.running('orders', [1], { loadBalancer: group })
+    all.balancer.isAway = true
+    expect(await ask('GET', at)).toMatchObject({
+      status: 503,
+      body: { code: 'remote-unavailable', retryable: true },
+    })
+  })
+
+  test('nodes go out with a reason, and in again, one and several', async () => {
+    await all.running('orders', [1, 2], { loadBalancer: group })
+    const out = await ask('POST', '/nodes/orders-1/offline', { body: { reason: 'disk' } })
+    expect(out).toMatchObject({ status: 202, body: { type: 'offline-node' } })
+    await done(out)
+    const { body: node } = await ask('GET', '/nodes/orders-1')
+    expect(node.status).toMatchObject({
+      status: 'RUNNING',
+      offline: { operationId: out.body.id, reason: 'disk' },
+    })
+    expect((await ask('POST', '/nodes/orders-1/offline')).status).toBe(200)
+    const last = await ask('POST', '/clusters/orders/offline', { body: {} })
+    expect(last).toMatchObject({ status: 422, body: { code: 'confirmation-required' } })
+    await done(await ask('POST', '/clusters/orders/offline', { body: { confirm: 'orders' } }))
+    const some = await ask('POST', '/clusters/orders/online', { body: { nodes: ['orders-2'] } })
+    await done(some)
+    await done(await ask('POST', '/nodes/orders-1/online'))
+    expect((await ask('POST', '/clusters/orders/online')).status).toBe(200)
+    expect((await ask('GET', '/nodes/orders-1')).body.status.offline).toBeNull()
+    const audited = all.store.all('audit').map(({ action }) => action)
+    expect(audited).toEqual(
+      expect.arrayContaining(['offline-node', 'offline', 'online', 'online-node']),
+    )
+  })
+})
+
+describe('parameters over HTTP', () => {
+  const path = '/clusters/orders/parameters'
+  const set = (name: string, value: string) => ({ set: { [name]: value } })
+
+  const change = async (body: object, headers: Readonly<Record<string, string>> = {}) => {
+    const { headers: read } = await ask('GET', '/clusters/orders')
+    return ask('PATCH', path, { body, headers: { 'if-match': read.get('etag') ?? '', ...headers } })
+  }
+
+  beforeEach(async () => {
+    await all.running('orders', [1, 2])
+  })
+
+  test('PATCH: 202 with the operation, then 200 as nothing is left to change', async () => {
+    const first = await change(set('work_thread_num', '4'))
+    expect(first).toMatchObject({
+      status: 202,
+      body: { type: 'change-parameters', progress: { waves: 2, nodesTotal: 2 } },
+    })
+    expect(first.headers.get('location')).toBe(`/v1/operations/${first.body.id}`)
+    await all.settle()
+    const again = await change(set('work_thread_num', '4'))
+    expect(again).toMatchObject({
+      status: 200,
+      body: {
+        spec: { parameters: { work_thread_num: '4' } },
+        status: { nodesToRefresh: 0, pendingRestart: ['work_thread_num'] },
+      },
+    })
+    const { body: node } = await ask('GET', '/nodes/orders-1')
+    expect(node.status).toMatchObject({
+      isBehind: false,
+      report: { pendingRestart: ['work_thread_num'] },
+    })
+    const { body: nodes } = await ask('GET', '/nodes')
+    expect(nodes.items.map((each: typeof node) => each.status.isBehind)).toEqual([false, false])
+  })
+
+  test('PATCH: is against a revision, and answered again by its key', async () => {
+    const body = set('client_max_connections', '100')
+    expect(await ask('PATCH', path, { body })).toMatchObject({
+      status: 428,
+      body: { code: 'precondition-required' },
+    })
+    expect(await ask('PATCH', path, { body, headers: { 'if-match': '"1"' } })).toMatchObject({
+      status: 412,
+      body: { code: 'revision-stale' },
+    })
+    const key = { 'idempotency-key': 'change-1' }
+    const first = await change(body, key)
+    const again = await change(body, key)
+    expect([first.status, again.status]).toEqual([202, 202])
+    expect(again.body.id).toBe(first.body.id)
+    expect(again.headers.get('idempotency-replayed')).toBe('true')
+    expect(await change(set('client_max_connections', '1'), key)).toMatchObject({
+      status: 422,
+      body: { code: 'idempotency-key-reused' },
+    })
+    expect(await change(set('client_max_connections', '1'))).toMatchObject({
+      status: 409,
+      body: { code: 'cluster-state-conflict', conflict: { operationId: first.body.id } },
+    })
+  })
+
+  test('PATCH: every wrong one by its pointer, the same as when a cluster is made', async () => {
+    const parameters = { listen_port: '2883', 'a/b': '1', work_thread_num: 'many' }
+    const { status, body } = await change({ set: parameters })
+    expect([status, body.code]).toEqual([422, 'validation-failed'])
+    expect(body.errors).toEqual([
+      expect.objectContaining({ pointer: '/set/listen_port', code: 'parameter-read-only' }),
+      expect.objectContaining({ pointer: '/set/a~1b', code: 'unknown-parameter' }),
+      expect.objectContaining({ pointer: '/set/work_thread_num', code: 'invalid-value' }),
+    ])
+    const made = await ask('POST', '/clusters', {
+      body: input({ name: 'second' }, { nodes: [], parameters }),
+    })
+    const codes = (errors: { code: string }[]) => errors.map(({ code }) => code)
+    expect(codes(made.body.errors)).toEqual(codes(body.errors))
+    expect(made.body.errors[2].pointer).toBe('/spec/parameters/work_thread_num')
+  })
+
+  test.each([
+    [{ set: { a: 1 } }, '/set/a'],
+    [{ restartPolicy: 'at-once' }, '/restartPolicy'],
+    [{ remove: ['a'] }, '/remove'],
+    [{ rollout: { maxUnavailable: 5 } }, '/rollout/maxUnavailable'],
+  ])('PATCH: %j is refused', async (body, pointer) => {
+    expect(await change(body)).toMatchObject({ status: 422, body: { errors: [{ pointer }] } })
+  })
+
+  test('GET: what is wanted, what waits, who is behind; searched and paged', async () => {
+    await change(set('client_max_connections', '100'))
+    await all.settle()
+    const { body } = await ask('GET', `${path}?set=true`)
+    expect(body).toEqual({
+      items: [
+        {
+          name: 'client_max_connections',
+          value: '100',
+          isSet: true,
+          default: '8192',
+          type: 'int',
+          range: '[0,]',
+          allowed: null,
+          needsRestart: false,
+          takesEffect: true,
+          readOnly: false,
+          meaning: 'client connections per process; 0 = no limit',
+          pendingRestart: [],
+        },
+      ],
+      parameterVersion: 2,
+      nodesBehind: [],
+      nextCursor: null,
+    })
+    const first = await ask('GET', `${path}?search=max_connections&limit=1`)
+    const cursor = encodeURIComponent(first.body.nextCursor)
+    const next = await ask('GET', `${path}?search=max_connections&limit=1&cursor=${cursor}`)
+    expect(next.body.items[0].name > first.body.items[0].name).toBe(true)
+    expect((await ask('GET', `${path}?sort=name`)).status).toBe(422)
+    expect((await ask('GET', '/clusters/none/parameters')).status).toBe(404)
+  })
+
+  test('GET history: the newest first, by name and time', async () => {
+    await change(set('client_max_connections', '100'))
+    await all.settle()
+    all.clock.pass(60_000)
+    const later = new Date(all.clock.now()).toISOString()
+    await change({ unset: ['client_max_connections'], set: { bt_mode: 'x' } })
+    await all.settle()
+    const { body } = await ask('GET', `${path}/history`)
+    expect(body).toMatchObject({
+      items: [
+        {
+          actor: 'user:local',
+          at: later,
+          isReturn: false,
+          changes: [
+            { name: 'bt_mode', before: null, after: 'x' },
+            { name: 'client_max_connections', before: '100', after: null },
+          ],
+        },
+        { changes: [{ name: 'client_max_connections', before: null, after: '100' }] },
+      ],
+      nextCursor: null,
+    })
+    const count = async (query: string) =>
+      (await ask('GET', `${path}/history?${query}`)).body.items.length
+    expect(await count('name=bt_mode')).toBe(1)
+    expect(await count(`from=${later}`)).toBe(1)
+    expect(await count(`to=${later}`)).toBe(2)
+    expect((await ask('GET', `${path}/history?from=yesterday`)).status).toBe(422)
+  })
+
+  test('definitions are the same for every cluster', async () => {
+    const { body } = await ask('GET', '/parameter-definitions?search=server_routing_mode')
+    expect(body).toMatchObject({
+      items: [{ name: 'server_routing_mode', allowed: expect.arrayContaining(['oceanbase']) }],
+      version: VERSION,
+      definedFor: VERSION,
+    })
+    const other = await ask('GET', '/parameter-definitions?version=3.2.1&limit=1')
+    expect(other.body).toMatchObject({ version: '3.2.1', definedFor: VERSION })
+    expect((await ask('GET', '/parameter-definitions?version=new')).status).toBe(422)
   })
 })

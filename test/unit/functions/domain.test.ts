@@ -67,7 +67,12 @@ describe('status of a node', () => {
     expect(nodeStatus(free, report('RUNNING'), NOW + REPORT_STALE_MS)).toBe('RUNNING')
     expect(nodeStatus(free, report('RUNNING'), NOW + REPORT_STALE_MS + 1)).toBe('UNAVAILABLE')
     expect(nodeStatus(free, null, NOW)).toBe('UNAVAILABLE')
-    const stale = nodeView(free, report('RUNNING'), NOW + REPORT_STALE_MS + 1)
+    const stale = nodeView(
+      free,
+      report('RUNNING'),
+      { parameterVersion: 1 },
+      NOW + REPORT_STALE_MS + 1,
+    )
     expect(stale.conditions).toMatchObject([{ type: 'ReportStale', since: NOW + REPORT_STALE_MS }])
   })
 
@@ -81,6 +86,8 @@ describe('status of a node', () => {
     ['stop', { RUNNING: 'act', STOPPED: 'nothing', UNAVAILABLE: 'act' }],
     ['restart', { RUNNING: 'act', STOPPED: 'act', UNAVAILABLE: 'act' }],
     ['delete', { RUNNING: 'act', STOPPED: 'act', UNAVAILABLE: 'act' }],
+    ['offline', { RUNNING: 'act', STOPPED: 'act', UNAVAILABLE: 'act' }],
+    ['online', { RUNNING: 'act', STOPPED: 'act', UNAVAILABLE: 'act' }],
   ] as const)('decides on %s; a busy one refuses everything', (request, expected) => {
     for (const status of NODE_STATUSES)
       expect(permission(request, status)).toBe(
@@ -164,6 +171,43 @@ describe('plans', () => {
     expect(planOf('create-node', { ...task, desiredState: 'STOPPED' })).not.toContain('start')
     expect(planOf('delete-node', { ...task, skipHostWork: true })).toEqual(['forget'])
   })
+
+  const OUT = ['deregister', 'drain-balancer']
+  const hot = { mode: 'hot', drainSec: null } as const
+  const force = { mode: 'force', drainSec: null } as const
+
+  test.each([
+    ['create-node', {}, ['reserve', 'install', 'start', 'verify', 'register', 'finish']],
+    ['create-node', { desiredState: 'STOPPED' }, ['reserve', 'install', 'finish']],
+    ['start-node', {}, ['start', 'verify', 'register', 'finish']],
+    ['stop-node', {}, [...OUT, 'stop', 'verify', 'finish']],
+    ['delete-node', {}, [...OUT, 'stop', 'uninstall', 'forget']],
+    ['delete-node', { skipHostWork: true }, ['deregister', 'forget']],
+    ['restart-node', {}, [...OUT, 'restart', 'verify', 'register', 'finish']],
+    ['restart-node', { way: force }, [...OUT, 'restart', 'verify', 'register', 'finish']],
+    [
+      'upgrade-node',
+      { way: force },
+      ['baseline', ...OUT, 'upgrade', 'verify', 'register', 'bake', 'gate', 'finish'],
+    ],
+    ['revert-node', { way: force }, [...OUT, 'revert', 'verify', 'register', 'finish']],
+    [
+      'refresh-node',
+      { way: force },
+      ['refresh', ...OUT, 'restart', 'verify', 'register', 'finish'],
+    ],
+  ] as const)('behind a balancer %s %o goes out of it and in again: %o', (type, more, plan) => {
+    expect(planOf(type, { ...task, ...more, isBalanced: true })).toEqual(plan)
+  })
+
+  test.each(['restart-node', 'upgrade-node', 'revert-node', 'refresh-node'] as const)(
+    'behind a balancer %s leaves it alone when it is hot, as where there is none',
+    type => {
+      const bare = planOf(type, { ...task, way: hot })
+      expect(planOf(type, { ...task, way: hot, isBalanced: true })).toEqual(bare)
+      expect(bare).not.toContain('deregister')
+    },
+  )
 })
 
 describe('orders', () => {

@@ -120,7 +120,7 @@ describe('a link', () => {
       { obCluster: 'ob', default: true },
       { obCluster: 'west', default: false },
     ])
-    expect(all.fleet.ran.map(line => line.split(' ')[1])).toEqual(['start', 'start'])
+    expect(all.fleet.ran.map(line => line.split(' ')[1])).toEqual(['refresh', 'refresh'])
     expect(counts()).toMatchObject({ ob: 1, west: 1 })
     expect(all.held()).toEqual([])
   })

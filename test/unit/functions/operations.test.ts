@@ -1,6 +1,6 @@
 /** Operations over a scripted fleet: what they do, how they fail, and that no death leaves anything behind. */
 import { describe, expect, test } from 'vitest'
-import type { Store } from '../../../functions/domain/store.ts'
+import { interrupted } from '../../support/interruption.ts'
 import { ASKED, ScriptedPlane } from '../../support/scripted-plane.ts'
 
 async function withCluster(hosts: readonly number[], spare = 1) {
@@ -94,22 +94,21 @@ describe('a cluster', () => {
   test('is restarted one node at a time; after a failure the others are not touched', async () => {
     const { all, plane, fleet } = await withCluster([1, 2, 3])
     fleet.ran.length = 0
-    const good = await all.accepted(plane.clusters.restart(ASKED, 'orders', { mode: 'auto' }))
+    const good = await all.accepted(plane.clusters.restart(ASKED, 'orders', { mode: 'force' }))
     expect(await all.ended(good)).toMatchObject({ phase: 'SUCCEEDED' })
     expect(fleet.sends.slice(-3)).toEqual(Array(3).fill({ hosts: 1, verb: 'restart' }))
     fleet.ran.length = 0
-    const [first] = (await plane.clusters.nodes('orders', { limit: 10 })).items
-    const host = fleet.hosts.get(first?.hostId ?? '')
-    if (host === undefined) throw new Error('no host')
+    const host = fleet.host(1)
     host.behaviour = 'fails'
-    const bad = await all.accepted(plane.clusters.restart(ASKED, 'orders', { mode: 'auto' }))
+    const bad = await all.accepted(plane.clusters.restart(ASKED, 'orders', { mode: 'force' }))
     expect(await all.ended(bad)).toMatchObject({
       phase: 'FAILED',
       error: { code: 'node-command-failed' },
     })
     expect(fleet.ran).toHaveLength(1)
     const { items } = await plane.clusters.nodes('orders', { limit: 10 })
-    expect(items.map(({ conditions }) => conditions.length)).toEqual([1, 0, 0])
+    const failed = items.filter(({ conditions }) => conditions.length > 0)
+    expect(failed.map(({ name }) => name)).toEqual(['orders-1'])
     host.behaviour = 'works'
     await plane.operations.retry(ASKED, bad)
     expect(await all.ended(bad)).toMatchObject({ phase: 'SUCCEEDED', error: null })
@@ -343,10 +342,10 @@ describe('an executor that comes back', () => {
   /** Dies with the lease of an operation in its name. */
   async function died(all: ScriptedPlane): Promise<string> {
     const id = await all.accepted(all.plane.nodes.restart(ASKED, 'orders-1', { mode: 'force' }))
-    const { engine } = mortal(all, 3, 'after')
+    const { engine } = interrupted(all, 3, 'dies after')
     await engine.sweep(10)
     expect(count(all.fleet.ran, 'restart')).toBe(0)
-    expect(all.store.all('work')).toMatchObject([{ lease: { owner: 'mortal' } }])
+    expect(all.store.all('work')).toMatchObject([{ lease: { owner: 'interrupted' } }])
     return id
   }
 
@@ -355,7 +354,7 @@ describe('an executor that comes back', () => {
     const id = await died(all)
     const since = all.clock.now()
 
-    expect(await all.newEngine('mortal').resume(10)).toBe(1)
+    expect(await all.newEngine('interrupted').resume(10)).toBe(1)
 
     expect(count(all.fleet.ran, 'restart')).toBe(1)
     expect(await all.ended(id)).toMatchObject({ phase: 'SUCCEEDED' })
@@ -373,116 +372,4 @@ describe('an executor that comes back', () => {
     expect(count(fleet.ran, 'restart')).toBe(0)
     expect(await all.ended(id)).toMatchObject({ phase: 'SUCCEEDED' })
   })
-})
-
-/** Counts calls, and dies at the `at`-th: before its effect, or after it. */
-class Death {
-  private calls = 0
-  isDead = false
-  private readonly at: number
-  private readonly when: 'before' | 'after'
-
-  constructor(at: number, when: 'before' | 'after') {
-    this.at = at
-    this.when = when
-  }
-
-  async call(isCounted: boolean, act: () => Promise<unknown>): Promise<unknown> {
-    if (this.isDead) throw new Error('dead')
-    if (!isCounted) return act()
-    this.calls += 1
-    const isLast = this.calls === this.at
-    this.isDead = isLast
-    if (isLast && this.when === 'before') throw new Error('dead')
-    const answer = await act()
-    if (isLast) throw new Error('dead')
-    return answer
-  }
-
-  /** `part` with every call going through here; those named count. */
-  wrap<T extends object>(part: T, counted: readonly string[]): T {
-    return new Proxy(part, {
-      get: (target, name) => {
-        const value: unknown = Reflect.get(target, name)
-        if (typeof value !== 'function') return value
-        return (...args: unknown[]) =>
-          this.call(counted.includes(String(name)), async () => value.apply(target, args))
-      },
-    })
-  }
-}
-
-/** An executor that dies at its `at`-th write or remote call. */
-function mortal(all: ScriptedPlane, at: number, when: 'before' | 'after') {
-  const death = new Death(at, when)
-  const engine = all.newEngine('mortal', {
-    store: death.wrap<Store>(all.store, ['commit']),
-    runCommand: death.wrap(all.fleet.runCommand, ['send', 'find', 'results', 'online']),
-    secrets: death.wrap(all.fleet.secrets, ['generatePassword', 'remove']),
-  })
-  return { engine, isDead: () => death.isDead }
-}
-
-const STORIES = {
-  create: async (all: ScriptedPlane) => {
-    await all.prepare()
-    return all.accepted(all.plane.clusters.create(ASKED, all.input('c', [1, 2])))
-  },
-  restart: async (all: ScriptedPlane) => {
-    await all.running('c', [1, 2])
-    return all.accepted(all.plane.clusters.restart(ASKED, 'c', { mode: 'force' }))
-  },
-  stop: async (all: ScriptedPlane) => {
-    await all.running('c', [1, 2])
-    return all.accepted(all.plane.clusters.stop(ASKED, 'c', {}))
-  },
-  'add nodes': async (all: ScriptedPlane) => {
-    await all.running('c', [1])
-    const { nodes } = all.input('', [2]).spec
-    return all.accepted(all.plane.clusters.addNodes(ASKED, 'c', nodes))
-  },
-  'stop a node': async (all: ScriptedPlane) => {
-    await all.running('c', [1, 2])
-    return all.accepted(all.plane.nodes.stop(ASKED, 'c-1'))
-  },
-  'delete a node': async (all: ScriptedPlane) => {
-    await all.running('c', [1, 2])
-    const { revision } = await all.plane.nodes.get('c-1')
-    return all.accepted(all.plane.nodes.remove(ASKED, 'c-1', { revision, skipHostWork: false }))
-  },
-  'delete a cluster': async (all: ScriptedPlane) => {
-    await all.running('c', [1, 2])
-    const { revision } = await all.plane.clusters.get('c')
-    const asked = { confirm: 'c', revision, skipHostWork: false }
-    return all.accepted(all.plane.clusters.remove(ASKED, 'c', asked))
-  },
-}
-
-describe('the executor dies', () => {
-  test.each(Object.entries(STORIES))(
-    'at every write and call of: %s; the sweeper brings it to its end, nothing done twice',
-    async (_name, begin) => {
-      let points = 0
-      for (const when of ['before', 'after'] as const)
-        for (let at = 1; ; at++) {
-          const all = new ScriptedPlane(2)
-          const id = await begin(all)
-          all.fleet.ran.length = 0
-          const { engine, isDead } = mortal(all, at, when)
-          for (let tick = 0; tick < 60 && !isDead(); tick++) {
-            all.clock.pass(1_000)
-            await engine.sweep(10)
-          }
-          if (!isDead()) break
-          points += 1
-          const place = `${when} call ${at}`
-          expect((await all.ended(id)).phase, place).toBe('SUCCEEDED')
-          expect(all.held(), place).toEqual([])
-          expect(new Set(all.fleet.ran).size, place).toBe(all.fleet.ran.length)
-        }
-      expect(points).toBeGreaterThan(10)
-      console.log(`kill points: ${points}`)
-    },
-    60_000,
-  )
 })

@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { expect, test } from 'vitest'
-import { PARAMETERS } from '#contract/parameters'
+import { ALLOWED_VALUES, FIXED_AT_START, isReadOnly, PARAMETERS } from '#contract/parameters'
 
 const ROOT = resolve(import.meta.dirname, '../../../..')
 
@@ -53,4 +53,20 @@ test('the README counts them right', () => {
   const count = [...PARAMETERS.values()].filter(({ takesEffect }) => takesEffect).length
 
   expect(readme).toContain(`${PARAMETERS.size} parameters kept, ${count} take effect`)
+})
+
+test('rules about single parameters are about parameters that there are', () => {
+  const named = [...FIXED_AT_START, ...ALLOWED_VALUES.keys()]
+
+  expect(named.filter(name => !PARAMETERS.has(name))).toEqual([])
+  for (const [name, allowed] of ALLOWED_VALUES)
+    expect(allowed).toContain(PARAMETERS.get(name)?.default)
+})
+
+test('a node’s place and orders are no settings of a cluster', () => {
+  const readOnly = [...PARAMETERS.values()].filter(isReadOnly).map(({ name }) => name)
+
+  expect(readOnly).toEqual(expect.arrayContaining([...FIXED_AT_START, 'proxy_local_cmd']))
+  expect(readOnly).toEqual(expect.arrayContaining(['partition_location_expire_relative_time']))
+  expect(readOnly).not.toContain('client_max_connections')
 })

@@ -54,6 +54,7 @@ const screenOf = (fleet: Fleet) => {
         control: '',
       },
     ],
+    loadBalancer: { address: '127.10.1.100:2883', targetGroupArn: 'arn', targetBy: 'instance' },
     ssm: { url: 'http://ssm', region: 'local', accessKeyId: 'AK', secretAccessKey: 'key-x' },
   })
   const text = readyScreen({ dev, fleet, engineReason: undefined }, HOME)

@@ -1,6 +1,10 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { isSameValue, magnitude, normalise } from '../../../../proxy-node/config/values.ts'
+import {
+  isSameValue,
+  magnitude,
+  normalise,
+} from '../../../../proxy-node/contract/parameter-values.ts'
 import {
   HASHED_PASSWORDS,
   OBSOLETE_NAMES,

@@ -2,7 +2,7 @@
  * Text of a parameter ↔ its value, by type and range. The text is kept as typed, because managers
  * compare what SHOW PROXYCONFIG displays with what they set. Source: proxy-admin.md §3.1.
  */
-import type { Parameter, ParameterType } from '#contract/parameters'
+import type { Parameter, ParameterType } from './parameters.ts'
 
 const TRUE = /^(true|on|yes|t|1)$/i
 const FALSE = /^(false|off|no|f|0)$/i

@@ -1,0 +1,88 @@
+/** What is done to a cluster itself on the way of its operation. */
+import { configTokenSecretOf } from '../domain/names.ts'
+import type { ClusterRecord, OperationRecord, SysSecret } from '../domain/record.ts'
+import { put, type Store } from '../domain/store.ts'
+import type { Ending } from './ending.ts'
+import type { EngineDeps } from './ports.ts'
+
+/** The first token of a cluster's nodes: kept under its name before the table counts it. */
+export async function giveToken(
+  { store, secrets }: EngineDeps,
+  cluster: ClusterRecord,
+): Promise<void> {
+  if (cluster.configToken !== undefined) return
+  const secret = configTokenSecretOf(cluster.name, 1)
+  const live = [await secrets.generateToken(secret)]
+  await store.commit([put('cluster', { ...cluster, configToken: { secret, number: 1, live } })])
+}
+
+/** The password that takes the place of another, made before anything names it; a name that is in place was made. */
+export async function giveSysPassword(
+  { store, secrets }: EngineDeps,
+  cluster: ClusterRecord,
+  { sysSecrets }: OperationRecord,
+): Promise<void> {
+  const after = sysSecrets?.after
+  if (after === undefined || cluster.spec.sysPasswordSecret === after.name) return
+  if (after.isOurs) await secrets.generatePassword(after.name)
+  await store.commit([put('cluster', withSysSecret(cluster, after))])
+}
+
+export function withSysSecret(cluster: ClusterRecord, { name, isOurs }: SysSecret): ClusterRecord {
+  return {
+    ...cluster,
+    spec: { ...cluster.spec, sysPasswordSecret: name },
+    isSysPasswordOurs: isOurs,
+  }
+}
+
+/**
+ * Forgets the password that no node has any more: the old one once all have the new, the new one once
+ * all are back at the old. While both may be in use, both are kept.
+ */
+export async function dropSysPassword(
+  { secrets }: EngineDeps,
+  { sysSecrets }: OperationRecord,
+  phase: 'SUCCEEDED' | 'FAILED' | 'CANCELLED' | 'ROLLED_BACK',
+): Promise<void> {
+  if (sysSecrets === undefined) return
+  const { before, after } = sysSecrets
+  if (phase === 'SUCCEEDED' && before.isOurs) await secrets.remove(before.name)
+  if (phase === 'ROLLED_BACK' && after.isOurs) await secrets.remove(after.name)
+}
+
+/** Of a token that counts, and of the one before. */
+export function tokenSecretsOf({ name, configToken }: ClusterRecord): readonly string[] {
+  if (configToken === undefined) return []
+  const { number } = configToken
+  return Array.from({ length: number }, (_none, index) =>
+    configTokenSecretOf(name, index + 1),
+  ).slice(-2)
+}
+
+/** A cluster has its balancer until all its nodes are out of it. */
+export function withoutBalancer(
+  cluster: ClusterRecord | null,
+  { type }: OperationRecord,
+  { phase }: Ending,
+): ClusterRecord | null {
+  if (cluster === null || type !== 'detach-balancer' || phase !== 'SUCCEEDED') return cluster
+  const { loadBalancer: _gone, ...spec } = cluster.spec
+  return { ...cluster, spec, generation: cluster.generation + 1 }
+}
+
+/** A cluster is of the version that all its nodes are of, once an upgrade, or its way back, is over. */
+export async function withVersion(
+  store: Store,
+  cluster: ClusterRecord | null,
+  { type }: OperationRecord,
+): Promise<ClusterRecord | null> {
+  if (cluster === null || type !== 'upgrade') return cluster
+  const nodes = (await store.cluster(cluster.id))?.nodes ?? []
+  const [version, ...others] = new Set(
+    nodes.map(({ desiredVersion }) => desiredVersion ?? cluster.spec.version),
+  )
+  if (version === undefined || others.length > 0 || version === cluster.spec.version) return cluster
+  const { spec, generation } = cluster
+  return { ...cluster, spec: { ...spec, version }, generation: generation + 1 }
+}

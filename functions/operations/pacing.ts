@@ -1,0 +1,36 @@
+/** Which members of a drive may begin, and which end where they are. Pure. */
+import { STEP_RULES } from '../domain/plan.ts'
+import type { OperationRecord } from '../domain/record.ts'
+import { mustComeBack } from './balancer-steps.ts'
+import { hasBegun, hasEnded, type Member } from './member.ts'
+
+export type Pacing = {
+  readonly driver: OperationRecord
+  readonly members: readonly Member[]
+  /** Most nodes that are worked on at once, and whether a failure keeps the others untouched. */
+  readonly maxInFlight: number
+  readonly isFailFast: boolean
+  /** Operations that may begin now; undefined: any. */
+  readonly mayBegin?: ReadonlySet<string>
+}
+
+/** No new step on a node begins once the operation is being cancelled, or another node failed. */
+export function mustStop({ driver, members, isFailFast }: Pacing, member: Member): boolean {
+  if (driver.phase === 'CANCELLING') return !isAlmostDone(member) && !mustComeBack(member)
+  if (!isFailFast || hasBegun(member)) return false
+  return members.some(({ operation }) => operation.phase === 'FAILED')
+}
+
+/** The node is as it should be, only our books are not. */
+function isAlmostDone({ operation: { plan, stepsDone } }: Member): boolean {
+  const left = plan.slice(stepsDone)
+  return stepsDone > 0 && left.every(name => STEP_RULES[name].kind === 'local')
+}
+
+export function mayBegin(pacing: Pacing, member: Member): boolean {
+  const { members, maxInFlight } = pacing
+  if (hasBegun(member)) return true
+  if (pacing.mayBegin?.has(member.operation.id) === false) return false
+  const atWork = members.filter(each => hasBegun(each) && !hasEnded(each.operation))
+  return atWork.length < maxInFlight
+}

@@ -1,0 +1,49 @@
+/** An operation on one node, with its lock. */
+import type { NodeOperationType } from '../domain/plan.ts'
+import type { Asked } from '../domain/plane.ts'
+import type { NodeRecord, NodeTask } from '../domain/record.ts'
+import type { NodeRequest } from '../domain/status.ts'
+import { type ClusterPicture, put } from '../domain/store.ts'
+import { lockNode } from '../operations/children.ts'
+import type { Decision, PlaneDeps } from './context.ts'
+import { newOperation } from './plans.ts'
+
+const TYPES: Readonly<Record<NodeRequest, NodeOperationType>> = {
+  start: 'start-node',
+  stop: 'stop-node',
+  restart: 'restart-node',
+  upgrade: 'upgrade-node',
+  refresh: 'refresh-node',
+  delete: 'delete-node',
+  offline: 'offline-node',
+  online: 'online-node',
+}
+
+export type Found = { readonly picture: ClusterPicture; readonly node: NodeRecord }
+
+export function nothingToDo({ id }: NodeRecord, action: NodeRequest): Decision {
+  return { kind: 'done', action, ref: id, isCreated: false, changes: [] }
+}
+
+export async function onNode(
+  { store, clock }: PlaneDeps,
+  asked: Asked,
+  { picture, node }: Found,
+  { request, task }: { readonly request: NodeRequest; readonly task: NodeTask },
+): Promise<Decision> {
+  const { cluster } = picture
+  const operation = newOperation(asked, clock.now(), {
+    type: TYPES[request],
+    cluster,
+    target: { kind: 'node', id: node.id, name: node.name },
+    tasks: [task],
+    package: task.package,
+  })
+  const host = await store.get('host', { id: node.hostId })
+  return {
+    kind: 'accept',
+    operation,
+    // The cluster is written as it is, so that an operation on it and this one never both begin.
+    changes: [...lockNode(operation, node, host), put('cluster', cluster)],
+  }
+}

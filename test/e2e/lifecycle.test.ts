@@ -1,0 +1,274 @@
+/**
+ * Restart and upgrade of a fleet as a user has them, over HTTP, the DynamoDB API and Run Command, on real
+ * proxy processes: hot, wave by wave, with clients that hold transactions open meanwhile, and back.
+ */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Connection, RowDataPacket } from 'mysql2/promise'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { ApiError } from '../../infra/local/stack/api-client.ts'
+import { DevStack, type NodeJson, type OperationJson, until } from '../support/dev-stack.ts'
+import { PooledLoad } from '../support/pooled-load.ts'
+import { type Built, dropPackage, nextVersion, scripted } from '../support/verb-suite.ts'
+
+const VERSION = '4.3.2.0-1'
+/** Nothing is watched: what goes wrong is in other tests. */
+const QUICK = { canaryBake: '0s', bake: '0s', drain: '60s' }
+const CLIENTS_A_NODE = 4
+
+const stack = new DevStack(31)
+const packages: Built[] = []
+
+beforeAll(async () => {
+  await stack.start()
+}, 300_000)
+
+afterAll(async () => {
+  await stack.remove()
+  for (const each of packages) dropPackage(each)
+})
+
+/** Hosts of the stack can fetch it, and the plane knows it. */
+async function offered(built: Built): Promise<string> {
+  packages.push(built)
+  const { code, text } = await stack.command('package', built.file)
+  if (code !== 0) throw new Error(text)
+  return built.version
+}
+
+/** Clients of every node, each inside a transaction. */
+async function clientsInside(): Promise<readonly Connection[]> {
+  const clients: Connection[] = []
+  for (const { host } of stack.dev.nodes)
+    for (let count = 0; count < CLIENTS_A_NODE; count++) {
+      const client = await stack.login(host)
+      await client.query('begin')
+      await client.query('select 1')
+      clients.push(client)
+    }
+  return clients
+}
+
+/** Logs in at every node over and over, until it is stopped; what was refused. */
+function knocking(): { readonly stop: () => Promise<{ logins: number; refused: string[] }> } {
+  let isOver = false
+  const seen = { logins: 0, refused: [] as string[] }
+  const knock = async (host: string) => {
+    while (!isOver) {
+      try {
+        const client = await stack.login(host)
+        await client.query('select 1')
+        client.destroy()
+        seen.logins += 1
+      } catch (error) {
+        seen.refused.push(`${host}: ${String(error)}`)
+      }
+      await new Promise(done => setTimeout(done, 20))
+    }
+  }
+  const all = Promise.all(stack.dev.nodes.map(({ host }) => knock(host)))
+  return {
+    stop: async () => {
+      isOver = true
+      await all
+      return seen
+    },
+  }
+}
+
+const nodes = () => stack.nodes()
+const versionsOf = (all: readonly NodeJson[]) => all.map(({ status }) => status.report?.version)
+const pidsOf = (all: readonly NodeJson[]) => all.map(({ status }) => status.report?.pid)
+
+async function reported(version: string): Promise<void> {
+  await until(`every node reports ${version}`, async () =>
+    versionsOf(await nodes()).every(each => each === version),
+  )
+}
+
+async function refused(asked: Promise<unknown>): Promise<ApiError> {
+  const error = await asked.then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  )
+  if (!(error instanceof ApiError)) throw new Error(`not refused: ${error}`)
+  return error
+}
+
+async function ended(path: string, body: unknown): Promise<OperationJson> {
+  return stack.ended(await stack.accepted(path, body))
+}
+
+describe('a hot restart of all nodes', () => {
+  test('is rolling, and the clients inside transactions do not notice', async () => {
+    const before = await nodes()
+    const clients = await clientsInside()
+    const door = knocking()
+    const operation = await ended('/clusters/demo/restart', { mode: 'hot', rollout: QUICK })
+    const { logins, refused: turnedAway } = await door.stop()
+
+    expect(operation).toMatchObject({ phase: 'SUCCEEDED', error: null })
+    expect(operation.progress).toMatchObject({ nodesDone: 3, waves: 3 })
+    expect(turnedAway).toEqual([])
+    expect(logins).toBeGreaterThan(10)
+    for (const client of clients) {
+      await client.query('select 1')
+      await client.query('commit')
+      client.destroy()
+    }
+    const after = await nodes()
+    expect(after.map(({ status }) => status.status)).toEqual(['RUNNING', 'RUNNING', 'RUNNING'])
+    for (const [at, pid] of pidsOf(after).entries()) expect(pid).not.toBe(pidsOf(before)[at])
+  })
+
+  test('of one node that is stopped is refused, forced it is not', async () => {
+    await stack.ended(await stack.accepted('/nodes/demo-3/stop'))
+    const hot = await refused(stack.api.post('/nodes/demo-3/restart', { mode: 'hot' }))
+    expect([hot.status, hot.code]).toEqual([409, 'node-state-conflict'])
+    expect(await ended('/nodes/demo-3/restart', { mode: 'auto' })).toMatchObject({
+      phase: 'SUCCEEDED',
+    })
+    expect((await stack.node('demo-3')).status.status).toBe('RUNNING')
+  })
+})
+
+let next = ''
+
+describe('an upgrade', () => {
+  let upgrade = ''
+
+  test('of all nodes is hot and rolling, and the clients inside transactions do not notice', async () => {
+    next = await offered(nextVersion())
+    const clients = await clientsInside()
+    const door = knocking()
+    upgrade = await stack.accepted('/clusters/demo/upgrade', { version: next, rollout: QUICK })
+    const operation = await stack.ended(upgrade)
+    const { refused: turnedAway } = await door.stop()
+
+    expect(operation).toMatchObject({ phase: 'SUCCEEDED', error: null })
+    expect(turnedAway).toEqual([])
+    for (const client of clients) {
+      await client.query('commit')
+      client.destroy()
+    }
+    await reported(next)
+    const { body } = await stack.api.get('/clusters/demo')
+    expect((body as { spec: { version: string } }).spec.version).toBe(next)
+  })
+
+  test('survives a reboot of a node', async () => {
+    const { bootId } = (await stack.node('demo-1')).status.report ?? {}
+    const { code } = await stack.command('reboot', 'demo-1')
+    expect(code).toBe(0)
+    await until('it is back', async () => {
+      const { status } = await stack.node('demo-1')
+      return status.report?.bootId !== bootId && status.status === 'RUNNING'
+    })
+    expect((await stack.node('demo-1')).status.report?.version).toBe(next)
+  })
+
+  test('is rolled back on request: every node runs what it ran before', async () => {
+    const answer = await stack.api.post(`/operations/${upgrade}/rollback`, {})
+    expect(answer.status).toBe(202)
+    expect(await stack.ended(upgrade)).toMatchObject({ phase: 'ROLLED_BACK' })
+    await reported(VERSION)
+    expect((await nodes()).map(({ status }) => status.status)).toEqual([
+      'RUNNING',
+      'RUNNING',
+      'RUNNING',
+    ])
+  })
+
+  test('whose proxy does not come up is undone on the node, and touches no other', async () => {
+    const broken = await offered(scripted('4.3.2.9-1', 'exit 1'))
+    const before = pidsOf(await nodes())
+    const operation = await ended('/clusters/demo/upgrade', { version: broken, rollout: QUICK })
+    expect(operation.phase).toMatch(/^(FAILED|ROLLED_BACK)$/)
+    expect(operation.error?.code).toBe('node-command-failed')
+    await reported(VERSION)
+    const after = pidsOf(await nodes())
+    expect(after.slice(1)).toEqual(before.slice(1))
+    for (const { host } of stack.dev.nodes) {
+      const client = await stack.login(host)
+      const [rows] = await client.query<RowDataPacket[]>('select 1 as one')
+      client.destroy()
+      expect(rows[0]?.['one']).toBe(1)
+    }
+  })
+
+  test('to what is older, or not there, is refused before any node is touched', async () => {
+    for (const version of ['4.0.0.0-1', '9.9.9.9-9']) {
+      const { status } = await refused(stack.api.post('/clusters/demo/upgrade', { version }))
+      expect(status).toBeGreaterThanOrEqual(400)
+    }
+  })
+})
+
+describe('the password of root@proxysys', () => {
+  test('is replaced on all nodes without a restart, and is in no table, log or command line', async () => {
+    const before = pidsOf(await nodes())
+    const address = stack.dev.nodes[0]?.host ?? ''
+    ;(await stack.adminLogin(address)).destroy()
+    expect(await ended('/clusters/demo/rotate-sys-password', {})).toMatchObject({
+      phase: 'SUCCEEDED',
+    })
+    await expect(stack.adminLogin(address)).rejects.toThrow()
+    expect(pidsOf(await nodes())).toEqual(before)
+    const old = stack.dev.proxyClusters[0]?.sysPassword ?? '?'
+    for (const file of ['log/api.log', 'dynamodb/table.db'])
+      expect(readFileSync(join(stack.home, file), 'latin1').includes(old)).toBe(false)
+    expect(await ended('/clusters/demo/restart', { mode: 'hot', rollout: QUICK })).toMatchObject({
+      phase: 'SUCCEEDED',
+    })
+  })
+})
+
+describe('an upgrade behind a load balancer', () => {
+  test('under 200 pooled clients loses and repeats nothing, and refuses no login', async () => {
+    const { address: place, targetGroupArn, targetBy } = stack.dev.loadBalancer
+    const [address = ''] = place.split(':')
+    next ||= await offered(nextVersion())
+    const attached = await stack.api.put(
+      '/clusters/demo/load-balancer',
+      { kind: 'target-group', targetGroupArn, targetBy },
+      { 'if-match': '*' },
+    )
+    expect(await stack.ended((attached.body as OperationJson).id)).toMatchObject({
+      phase: 'SUCCEEDED',
+    })
+    const first = await stack.login(address)
+    await first.query('create table pooled (id varchar(40) primary key)')
+    first.destroy()
+    const load = new PooledLoad(() => stack.login(address), 'pooled')
+    load.begin(200, 1_000)
+    await until('all clients are at work', () => load.committed.size > 200)
+
+    const operation = await ended('/clusters/demo/upgrade', { version: next, rollout: QUICK })
+    await load.end()
+
+    expect(operation).toMatchObject({ phase: 'SUCCEEDED', error: null })
+    expect(load.refusedLogins).toEqual([])
+    expect(load.cut).toEqual([])
+    expect(load.unknown).toEqual([])
+    const reader = await stack.login(address)
+    const [rows] = await reader.query<RowDataPacket[]>('select id from pooled')
+    reader.destroy()
+    expect(rows.map(row => String(row['id'])).sort()).toEqual([...load.committed].sort())
+    console.log(
+      `${load.committed.size} transactions of 200 clients; closed while idle: ${load.closedIdle}, told at their next statement: ${load.toldAtNext}`,
+    )
+    await reported(next)
+  })
+})
+
+describe('who did it', () => {
+  test('is in the audit, the newest first', async () => {
+    const { items } = (await stack.api.get('/audit-events?limit=50')).body as {
+      items: { action: string; actor: string }[]
+    }
+    const actions = items.map(({ action }) => action)
+    for (const action of ['upgrade', 'rollback', 'restart', 'rotate-sys-password'])
+      expect(actions).toContain(action)
+    expect(new Set(items.map(({ actor }) => actor)).size).toBe(1)
+  })
+})

@@ -1,0 +1,290 @@
+/** One story an operation, for suites that disturb it in every way, and what must hold at its end. */
+import { expect } from 'vitest'
+import type { OperationPhase } from '../../functions/domain/model.ts'
+import { GROUP_ARN } from './scripted-balancer.ts'
+import { hostId } from './scripted-fleet.ts'
+import { ASKED, type ScriptedPlane } from './scripted-plane.ts'
+
+const NEXT = '4.3.3.0-7'
+
+export type Story = {
+  readonly begin: (all: ScriptedPlane) => Promise<string>
+  readonly ends?: OperationPhase
+  /** Seconds between looks; longer where nodes are watched for minutes. */
+  readonly tickSec?: number
+}
+
+const WATCHED = { rollout: { canaryBakeMs: 20_000, bakeMs: 10_000 } }
+
+async function upgradable(all: ScriptedPlane): Promise<void> {
+  await all.running('c', [1, 2])
+  await all.plane.packages.create(ASKED, {
+    fileName: `obproxy-${NEXT}.linux.x86_64.tar.gz`,
+    sha256: 'b'.repeat(64),
+    sizeBytes: 10,
+    url: 'spool:y',
+  })
+}
+
+const upgrade = (all: ScriptedPlane) =>
+  all.accepted(all.plane.clusters.upgrade(ASKED, 'c', { mode: 'auto', version: NEXT, ...WATCHED }))
+
+const BALANCED = { kind: 'target-group', targetGroupArn: GROUP_ARN, targetBy: 'instance' } as const
+
+/** Behind a balancer, that its nodes go out of and come into. */
+async function balanced(all: ScriptedPlane): Promise<void> {
+  await all.running('c', [1, 2], { loadBalancer: BALANCED })
+}
+
+async function changeParameters(
+  all: ScriptedPlane,
+  restartPolicy: 'manual' | 'rolling',
+  watched: Partial<typeof WATCHED> = {},
+) {
+  const { revision } = await all.plane.clusters.get('c')
+  const input = { set: { work_thread_num: '4' }, unset: [], restartPolicy, revision, ...watched }
+  return all.accepted(all.plane.parameters.change(ASKED, 'c', input))
+}
+
+export const STORIES: Readonly<Record<string, Story>> = {
+  create: {
+    begin: async all => {
+      await all.prepare()
+      return all.accepted(all.plane.clusters.create(ASKED, all.input('c', [1, 2])))
+    },
+  },
+  'restart, forced': {
+    begin: async all => {
+      await all.running('c', [1, 2])
+      return all.accepted(all.plane.clusters.restart(ASKED, 'c', { mode: 'force' }))
+    },
+  },
+  'restart, hot': {
+    begin: async all => {
+      await all.running('c', [1, 2])
+      return all.accepted(all.plane.clusters.restart(ASKED, 'c', { mode: 'hot', ...WATCHED }))
+    },
+    tickSec: 5,
+  },
+  upgrade: {
+    begin: async all => {
+      await upgradable(all)
+      return upgrade(all)
+    },
+    tickSec: 5,
+  },
+  'upgrade whose second node fails': {
+    begin: async all => {
+      await upgradable(all)
+      all.fleet.host(2).failing.add('upgrade')
+      return upgrade(all)
+    },
+    ends: 'FAILED',
+    tickSec: 5,
+  },
+  'upgrade that its canary does not survive': {
+    begin: async all => {
+      await upgradable(all)
+      all.fleet.host(1).checks = [{ ready: true }, { ready: false }]
+      return upgrade(all)
+    },
+    ends: 'ROLLED_BACK',
+    tickSec: 5,
+  },
+  'the way back of an upgrade': {
+    begin: async all => {
+      await upgradable(all)
+      const id = await upgrade(all)
+      await all.ended(id)
+      await all.plane.operations.rollback(ASKED, id)
+      return id
+    },
+    ends: 'ROLLED_BACK',
+  },
+  stop: {
+    begin: async all => {
+      await all.running('c', [1, 2])
+      return all.accepted(all.plane.clusters.stop(ASKED, 'c', {}))
+    },
+  },
+  start: {
+    begin: async all => {
+      await all.running('c', [1, 2])
+      await all.ended(await all.accepted(all.plane.clusters.stop(ASKED, 'c', {})))
+      return all.accepted(all.plane.clusters.start(ASKED, 'c', {}))
+    },
+  },
+  refresh: {
+    begin: async all => {
+      await all.running('c', [1, 2])
+      for (const name of ['c-1', 'c-2']) {
+        const { id, hostId } = await all.plane.nodes.get(name)
+        const host = all.fleet.hosts.get(hostId)
+        if (host === undefined) throw new Error('no host')
+        host.parameterVersion = 0
+        await all.fleet.report(host, id, null)
+      }
+      return all.accepted(all.plane.clusters.refresh(ASKED, 'c', {}))
+    },
+  },
+  'look at hosts before a take-over': {
+    begin: async all => {
+      await all.running('c', [1])
+      const hosts = [1, 2].map(index => ({ host: hostId(index) }))
+      const input = { hosts, acceptParameterChanges: false }
+      return all.accepted(all.plane.clusters.precheckTakeOver(ASKED, 'c', input))
+    },
+  },
+  'replace the password of root@proxysys': {
+    begin: async all => {
+      await all.running('c', [1, 2])
+      return all.accepted(all.plane.clusters.rotateSysPassword(ASKED, 'c', undefined))
+    },
+  },
+  'change parameters': {
+    begin: async all => {
+      await all.running('c', [1, 2])
+      return changeParameters(all, 'manual')
+    },
+  },
+  'change parameters with a rolling restart': {
+    begin: async all => {
+      await all.running('c', [1, 2])
+      return changeParameters(all, 'rolling', WATCHED)
+    },
+    tickSec: 5,
+  },
+  'change parameters that the second node refuses': {
+    begin: async all => {
+      await all.running('c', [1, 2])
+      all.fleet.host(2).refuses.add('work_thread_num=4')
+      return changeParameters(all, 'manual')
+    },
+    ends: 'ROLLED_BACK',
+  },
+  'add nodes': {
+    begin: async all => {
+      await all.running('c', [1])
+      const { nodes } = all.input('', [2]).spec
+      return all.accepted(all.plane.clusters.addNodes(ASKED, 'c', nodes))
+    },
+  },
+  'the way back of nodes that were added': {
+    begin: async all => {
+      await all.running('c', [1])
+      const { nodes } = all.input('', [2]).spec
+      const id = await all.accepted(all.plane.clusters.addNodes(ASKED, 'c', nodes))
+      await all.ended(id)
+      await all.plane.operations.rollback(ASKED, id)
+      return id
+    },
+    ends: 'ROLLED_BACK',
+  },
+  'stop a node': {
+    begin: async all => {
+      await all.running('c', [1, 2])
+      return all.accepted(all.plane.nodes.stop(ASKED, 'c-1'))
+    },
+  },
+  'upgrade a node': {
+    begin: async all => {
+      await upgradable(all)
+      return all.accepted(all.plane.nodes.upgrade(ASKED, 'c-1', { mode: 'hot', version: NEXT }))
+    },
+  },
+  'delete a node': {
+    begin: async all => {
+      await all.running('c', [1, 2])
+      const { revision } = await all.plane.nodes.get('c-1')
+      return all.accepted(all.plane.nodes.remove(ASKED, 'c-1', { revision, skipHostWork: false }))
+    },
+  },
+  'delete a cluster': {
+    begin: async all => {
+      await all.running('c', [1, 2])
+      const { revision } = await all.plane.clusters.get('c')
+      const asked = { confirm: 'c', revision, skipHostWork: false }
+      return all.accepted(all.plane.clusters.remove(ASKED, 'c', asked))
+    },
+  },
+  'create behind a balancer': {
+    begin: async all => {
+      await all.prepare()
+      const input = all.input('c', [1, 2], { loadBalancer: BALANCED })
+      return all.accepted(all.plane.clusters.create(ASKED, input))
+    },
+  },
+  'restart behind a balancer, forced': {
+    begin: async all => {
+      await balanced(all)
+      return all.accepted(all.plane.clusters.restart(ASKED, 'c', { mode: 'force' }))
+    },
+    tickSec: 5,
+  },
+  'stop behind a balancer': {
+    begin: async all => {
+      await balanced(all)
+      return all.accepted(all.plane.clusters.stop(ASKED, 'c', {}))
+    },
+    tickSec: 5,
+  },
+  'delete behind a balancer': {
+    begin: async all => {
+      await balanced(all)
+      const { revision } = await all.plane.nodes.get('c-1')
+      return all.accepted(all.plane.nodes.remove(ASKED, 'c-1', { revision, skipHostWork: false }))
+    },
+    tickSec: 5,
+  },
+  offline: {
+    begin: async all => {
+      await balanced(all)
+      return all.accepted(all.plane.clusters.offline(ASKED, 'c', { confirm: 'c' }))
+    },
+  },
+  online: {
+    begin: async all => {
+      await balanced(all)
+      const out = all.plane.clusters.offline(ASKED, 'c', { confirm: 'c' })
+      await all.ended(await all.accepted(out))
+      return all.accepted(all.plane.clusters.online(ASKED, 'c', {}))
+    },
+  },
+  'attach a balancer': {
+    begin: async all => {
+      await all.running('c', [1, 2])
+      return all.accepted(all.plane.clusters.attachBalancer(ASKED, 'c', BALANCED))
+    },
+  },
+  'detach a balancer': {
+    begin: async all => {
+      await balanced(all)
+      return all.accepted(all.plane.clusters.detachBalancer(ASKED, 'c'))
+    },
+  },
+}
+
+/** It has ended as it should, holds nothing, has done nothing twice, and left nothing behind. */
+export async function expectEnded(
+  all: ScriptedPlane,
+  {
+    id,
+    ends = 'SUCCEEDED',
+    tickSec = 1,
+    place,
+  }: Pick<Story, 'ends' | 'tickSec'> & { readonly id: string; readonly place: string },
+): Promise<void> {
+  const { phase, error } = await all.ended(id, tickSec * 1_000)
+  expect(phase, `${place}: ${error?.detail ?? ''}`).toBe(ends)
+  expect(all.held(), place).toEqual([])
+  expect(new Set(all.fleet.ran).size, place).toBe(all.fleet.ran.length)
+  expect(all.outOfStep(), place).toEqual([])
+  // A password that nothing names is left behind, or one that nodes were told is gone.
+  const named = all.store.all('cluster').map(({ spec }) => spec.sysPasswordSecret)
+  expect([...all.fleet.passwords.keys()], place).toEqual(named)
+  // A change is noted once, and once more where it returned.
+  const noted = all.store.all('parameterHistory').map(({ isReturn }) => isReturn)
+  expect(new Set(noted).size, place).toBe(noted.length)
+  const holders = all.store.all('host').filter(({ nodeId }) => nodeId !== null)
+  expect(holders.length, place).toBe(all.store.all('node').length)
+}
