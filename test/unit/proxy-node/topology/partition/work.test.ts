@@ -70,7 +70,7 @@ describe('what is unknown, because it takes too long', () => {
     [
       'a condition denied again and again',
       HASH,
-      `k < 9 and ${'not '.repeat(150)}1 in (${many(900, () => '2', ',')}, v)`,
+      `k in (1, 2) and ${'not '.repeat(150)}1 in (${many(900, () => '2', ',')}, v)`,
     ],
   ])('%s', (_name, table, text) => {
     expect(pruned(table, text)).toBe('unknown')
