@@ -5,6 +5,7 @@
  */
 import { spawn } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
 import { counted } from './report.mjs'
 
@@ -17,6 +18,13 @@ const SUITES = ['unit', 'integration', 'kernel', 'differential', 'drivers', 'e2e
  * theirs that fails is run once more. The end of a run lists what needed it: none of it stays unseen.
  */
 const AGAIN = process.env.CI ? ['--retry=1'] : []
+
+/**
+ * Suites whose files have addresses and folders of their own and mostly wait: one worker a core. Left to
+ * itself vitest keeps a core free, which on two of them is half.
+ */
+const PARALLEL = new Set(['unit', 'integration'])
+const WORKERS = `--maxWorkers=${availableParallelism()}`
 
 const totals = { passed: 0, failed: 0, skipped: 0 }
 const reasons = []
@@ -66,6 +74,7 @@ async function suite(name) {
     'run',
     '--project',
     name,
+    ...(PARALLEL.has(name) ? [WORKERS] : []),
     ...(name === 'unit' ? [] : AGAIN),
     '--reporter=default',
     '--reporter=json',
