@@ -145,7 +145,7 @@ describe('lifecycle over the API', () => {
   })
 
   test('a node alone, and what is refused while it is worked on', async () => {
-    const id = await stack.accepted('/nodes/demo-2/restart')
+    const id = await stack.accepted('/nodes/demo-2/restart', { mode: 'force' })
     const busy = await refused(stack.api.post('/clusters/demo/stop', {}))
     expect(busy).toMatchObject({ status: 409, code: 'node-state-conflict' })
     expect(busy.message).toContain('held')
@@ -177,7 +177,8 @@ describe('lifecycle over the API', () => {
       nodes: [{ host: 'i-00000000000000001' }],
       links: [{ obCluster: 'obcluster' }],
     }
-    expect(await refused(stack.api.post('/clusters/demo/restart', { mode: 'hot' }))).toMatchObject({
+    const hosts = { hosts: [{ host: 'i-00000000000000004' }] }
+    expect(await refused(stack.api.post('/clusters/demo/take-over', hosts))).toMatchObject({
       status: 422,
       code: 'operation-not-allowed',
     })
@@ -278,7 +279,7 @@ describe('failure', () => {
   })
 
   test('kill -9 of the API: the next one goes on at once, not when the lease ends', async () => {
-    const id = await stack.accepted('/nodes/demo-1/restart')
+    const id = await stack.accepted('/nodes/demo-1/restart', { mode: 'force' })
     await underWay(id)
     stack.kill('api')
     await until('the API is back', () => stack.api.get('/clusters').catch(() => undefined))
@@ -286,7 +287,7 @@ describe('failure', () => {
   })
 
   test('kill -9 of Run Command in the middle of an operation', async () => {
-    const id = await stack.accepted('/clusters/demo/restart')
+    const id = await stack.accepted('/clusters/demo/restart', { mode: 'force' })
     await underWay(id)
     stack.kill('run-command')
     expect(await stack.ended(id)).toMatchObject({ phase: 'SUCCEEDED' })
@@ -294,7 +295,7 @@ describe('failure', () => {
   })
 
   test('kill -9 of the table in the middle of an operation', async () => {
-    const id = await stack.accepted('/clusters/demo/restart')
+    const id = await stack.accepted('/clusters/demo/restart', { mode: 'force' })
     await underWay(id)
     stack.kill('dynamodb')
     expect(await stack.ended(id)).toMatchObject({ phase: 'SUCCEEDED' })
@@ -310,7 +311,7 @@ describe('failure', () => {
   ])(
     '%s of an instance in the middle of an operation: its verb is sent again',
     async (...[, act]) => {
-      const id = await stack.accepted('/nodes/demo-2/restart')
+      const id = await stack.accepted('/nodes/demo-2/restart', { mode: 'force' })
       const log = join(stack.home, 'instances/i-00000000000000002/var/lib/obfleet/node.log')
       await until('the verb has begun', () =>
         readFileSync(log, 'utf8').includes(`restart of ${id}`),
@@ -331,7 +332,7 @@ describe('failure', () => {
       visibilityMs: 1_000,
       events: { lose: 0.5, copies: 2, delayMs: 3_000 },
     })
-    const id = await stack.accepted('/clusters/demo/restart')
+    const id = await stack.accepted('/clusters/demo/restart', { mode: 'force' })
     expect(await stack.ended(id)).toMatchObject({ phase: 'SUCCEEDED' })
     await stack.runCommandFaults({})
     const after = (await stack.nodes()).map(node => node.status.report?.pid)
