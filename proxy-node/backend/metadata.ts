@@ -30,7 +30,7 @@ type Question = {
   readonly sql: string
   readonly askedAt: number
   readonly resolve: (answer: Answer) => void
-  readonly reject: (error: Error) => void
+  readonly reject: (error: unknown) => void
 }
 
 /** Questions to one server, one after the other on one connection. */
@@ -121,7 +121,11 @@ export class MetadataConnections {
       })
     if (!isOpen(lane)) {
       this.makeRoom(lane)
-      lane.client = await this.open(lane)
+      lane.client = await this.open(lane).catch((error: unknown) => {
+        // Else each in turn would wait for a server that hangs, and the lane keep its place for ever.
+        for (const { reject } of lane.waiting.splice(0)) reject(error)
+        throw error
+      })
     }
     if (lane.client === undefined) throw stopped()
     return toRecords(await lane.client.query(sql))

@@ -116,10 +116,12 @@ export class Way {
 
   /**
    * The server has to be told: it was chosen for a weak read, and the text may not say so. The flag
-   * outdoes hints, and is for every SELECT of a text, so texts of several statements go without it.
+   * outdoes hints, and is for every SELECT of a text, so texts of several statements go without it, and
+   * those of which not all is there: more may follow.
    */
   readsWeakly(judged: Statement | undefined): boolean {
     if (!this.isDecided || this.walk.decision.consistency === 'strong') return false
+    if (this.host.isIncomplete) return false
     return ((judged?.flags ?? 0) & FLAG.multiple) === 0
   }
 

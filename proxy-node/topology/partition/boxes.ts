@@ -14,6 +14,7 @@ import {
   betweenWhole,
   type Interval,
   intervalOf,
+  isComparedOtherwise,
   isInner,
   isNever,
   type Operator,
@@ -354,6 +355,7 @@ export class Boxes {
     const { expressions } = this
     const [sought, low, high] = [0, 1, 2].map(at => expressions.child(node, at))
     if (sought === undefined || low === undefined || high === undefined) return ALL
+    if (this.isMixed([sought, low, high])) return ALL
     return this.intersected(
       this.pair('greaterOrEqual', sought, low),
       this.pair('lessOrEqual', sought, high),
@@ -364,8 +366,19 @@ export class Boxes {
     const { expressions } = this
     const [sought, low, high] = [0, 1, 2].map(at => expressions.child(node, at))
     if (sought === undefined || low === undefined || high === undefined) return ALL
+    if (this.isMixed([sought, low, high])) return ALL
     const [below, above] = [this.pair('less', sought, low), this.pair('greater', sought, high)]
     return below === ALL || above === ALL ? ALL : [...below, ...above]
+  }
+
+  /** A text between numbers is compared as a number, a time between moments as a moment. */
+  private isMixed(operands: readonly number[]): boolean {
+    const slots = operands.map(node => this.slotOf(node))
+    const values = operands.filter((_node, at) => slots[at] === -1).map(node => this.known(node))
+    return slots.some(slot => {
+      const type = this.table.slots[slot]?.type
+      return type !== undefined && isComparedOtherwise(type, values)
+    })
   }
 
   /** Without a wildcard it is an equality. */

@@ -68,7 +68,7 @@ function keyOf(type: ColumnType, value: Value, zone: TimeZone, purpose: Purpose)
     case 'time':
       return timeKey(type, value, purpose)
     case 'year':
-      return yearKey(value)
+      return yearKey(value, purpose)
     case 'varchar':
     case 'char':
       return textKey(type, value, purpose)
@@ -187,9 +187,10 @@ function unrounded(decimal: Decimal | undefined, scale: number): Decimal | undef
   return short.scale <= scale ? toScale(short, scale) : short
 }
 
-function yearKey(value: Value): Key | undefined {
+function yearKey(value: Value, purpose: Purpose): Key | undefined {
   const decimal = exactDecimal(value)
   if (decimal === undefined) return undefined
+  if (purpose === 'compare' && wholeOf(decimal) === undefined) return undefined
   const number = toScale(decimal, 0).units
   if (number === 0n)
     return value.kind === 'text' && (stringOf(value) ?? '').trim().length < 3 ? 100n : 0n

@@ -105,3 +105,26 @@ export function betweenWhole({ type }: Slot, operator: Operator, value: Value): 
   const isWhole = type?.kind === 'int' || type?.kind === 'unsigned'
   return isWhole && operator !== 'equal' && value.kind === 'decimal' ? value.value : undefined
 }
+
+/**
+ * Whether BETWEEN compares a column with these values as something else than the column: one of them has
+ * another type or collation, which is then that of all three, or it is not known.
+ */
+export function isComparedOtherwise(
+  { kind }: ColumnType,
+  values: readonly (Value | undefined)[],
+): boolean {
+  const others = values.filter(value => value?.kind !== 'null')
+  const [first] = others
+  if (kind === 'varchar' || kind === 'char')
+    return others.some(value => !isText(value) || collationAsked(value) !== collationAsked(first))
+  return kind === 'time' && others.some(value => value === undefined || value.kind !== first?.kind)
+}
+
+function isText(value: Value | undefined): boolean {
+  return value?.kind === 'bytes' || (value?.kind === 'text' && value.charset !== 'binary')
+}
+
+function collationAsked(value: Value | undefined): string | undefined {
+  return value?.kind === 'text' ? value.collation : undefined
+}

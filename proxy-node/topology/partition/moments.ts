@@ -247,8 +247,11 @@ function timeOfDigits(text: string): bigint | undefined {
   return signedTime(sign, total + microsOf(fraction))
 }
 
+/** A day alone, and one that `T` parts from its time, are times by the digits that they begin with. */
+const WITH_CLOCK = /\d\s+\d|^\s*\d{12}/
+
 function timeOfMoment(text: string): bigint | undefined {
-  const moment = momentOfText(text)
+  const moment = WITH_CLOCK.test(text) ? momentOfText(text) : undefined
   return moment === undefined ? undefined : BigInt(moment.micros)
 }
 

@@ -110,6 +110,25 @@ describe('questions to one server', () => {
   })
 })
 
+test('questions that wait for a connection fail with it, and leave their place to another server', async () => {
+  const hanging = await startFakeServer({ onLogin: () => {} })
+  closers.push(hanging.stop)
+  const { server, waiting, answer } = await held()
+  const after: Clock['after'] = (ms, act) => systemClock.after(ms / 50, act)
+  const metadata = connections({ ...systemClock, after }, { maxConnections: () => 1 })
+
+  const ends = await Promise.all(
+    ['a', 'b', 'c'].map(sql => reason(metadata.query(hanging, sql, 'c1'))),
+  )
+  const next = metadata.query(server, 'd', 'c1')
+  await until('the other one is asked', () => waiting.length === 1)
+  answer()
+
+  expect(new Set(ends)).toEqual(new Set(['QueryError: timed out']))
+  expect(hanging.connections).toHaveLength(1)
+  expect(await next).toEqual([{ n: '1' }])
+})
+
 describe('connections of one OB cluster', () => {
   const answering = async () => {
     const server = await startFakeServer({

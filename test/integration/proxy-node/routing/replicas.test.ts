@@ -176,6 +176,20 @@ describe('the level of consistency', () => {
       expect({ roles, levels }).toEqual({ roles: ['leader'], levels: ['strong'] })
   })
 
+  test('the servers are not told of a text that has not come whole: another statement may follow', async () => {
+    routed.set({ enableReadWriteSplit: true })
+    const several = await routed.connect({ multipleStatements: true })
+    const long = `SELECT name FROM hashed WHERE id = 3 AND name <> '${'x'.repeat(1_000_000)}'`
+
+    const twice = await seen(() =>
+      several.query(
+        `${long}; SELECT /*+ READ_CONSISTENCY(STRONG) */ name FROM hashed WHERE id = 3`,
+      ),
+    )
+
+    expect(twice.levels).toEqual(['strong'])
+  })
+
   test('without autocommit weak only by enable_transaction_split, too, and until the transaction begins', async () => {
     routed.set({ enableReadWriteSplit: true })
     await client.query('SET autocommit = 0')

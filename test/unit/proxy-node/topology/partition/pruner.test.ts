@@ -21,6 +21,18 @@ const KEY_TEXT = sampleTable({
   keys: [{ name: 'c', type: 22, collation: 45, length: 20 }],
   partitions: named('p', 5),
 })
+const KEY_TIME = sampleTable({
+  type: 1,
+  expr: 'c',
+  keys: [{ name: 'c', type: 20 }],
+  partitions: named('p', 7),
+})
+const KEY_YEAR = sampleTable({
+  type: 1,
+  expr: 'c',
+  keys: [{ name: 'c', type: 21 }],
+  partitions: named('p', 7),
+})
 const KEY_TWO = sampleTable({
   type: 1,
   expr: 'a,b',
@@ -320,6 +332,47 @@ describe('a condition', () => {
     ['d = from_unixtime(1714924800)', 'p27'],
   ])('on an expression: %s leaves %s', (text, expected) => {
     expect(pruned(YEARS, text)).toBe(expected)
+  })
+
+  test.each([
+    ["c between 'zzz' and 5", 'which is compared with numbers'],
+    ["c between 'zzz' and n", 'which may be'],
+    ["c between 'A' collate utf8mb4_bin and 'aaa'", 'which is compared letter by letter'],
+    ["c between binary 'A' and 'aaa'", 'which is compared byte by byte'],
+    ["c between 'a' and 'z'", 'which is compared as it is'],
+    ["c between x'61' and 'z'", 'which is compared as it is'],
+  ])('on KEY of a text: %s takes nothing away from a text, %s', (text, _why) => {
+    const one = pruned(KEY_TEXT, "c = 'abc'")
+
+    expect(one).toMatch(/^p\d$/)
+    expect(pruned(KEY_TEXT, `c = 'abc' and ${text}`)).toBe(one)
+  })
+
+  test.each([
+    ["c = '12:30:00' and c between '12:00:00' and '13:00:00'", 'p'],
+    ["c = '12:30:00' and c between '12:00:00' and timestamp'2099-01-01 11:00:00'", 'p'],
+    ["c = '12:30:00' and c not between '12:00:00' and timestamp'2024-01-01 13:00:00'", 'p'],
+    ["c = '12:30:00' and c between '13:00:00' and '14:00:00'", 'none, so p'],
+    ["c = '2024-01-01 12:30:00'", 'p'],
+    ["c = '20240101123000'", 'p'],
+    ["c = '2024-01-01'", 'unknown'],
+    ["c = '2024-01-01T12:30:00'", 'unknown'],
+    ["c = '20240101'", 'unknown'],
+    ['c = 20240101', 'unknown'],
+    ["c between '99-12-31' and '20240101'", 'unknown'],
+  ])('on KEY of a time: %s leaves %s', (text, expected) => {
+    expect(pruned(KEY_TIME, text).replace(/\d+$/, '')).toBe(expected)
+  })
+
+  test.each([
+    ['c = 5', 'p'],
+    ["c = '2005'", 'p'],
+    ['c = 2005.0', 'p'],
+    ['c = 12.5', 'unknown'],
+    ["c = '5.4'", 'unknown'],
+    ['c in (2005, 6.5e0)', 'unknown'],
+  ])('on KEY of a year: %s leaves %s', (text, expected) => {
+    expect(pruned(KEY_YEAR, text).replace(/\d+$/, '')).toBe(expected)
   })
 
   test('on the source of a generated key is computed through it', () => {
