@@ -39,29 +39,45 @@ type Seen = { readonly serving: Availability | undefined; readonly clients: numb
  */
 export async function drain({ memory, entry, deadline }: DrainStep, host: Host): Promise<Facts> {
   const desired = desiredOf(memory, 'drain')
-  const before = await look(desired, 'drain', host)
+  const before = await see(desired, 'drain', host)
   const since = host.clock.now()
-  const drainMs = await begin(desired, before, entry.drainSec, host)
-  const end = Math.min(since + drainMs + LATE_MS, deadline - ANSWER_MS)
-  let last: Seen = before
-  const isDone = async () => {
-    last = await look(desired, 'drain', host)
-    return isDrained(last, entry.maxClients) || undefined
+  try {
+    const drainMs = await begin(desired, before, entry.drainSec, host)
+    const end = Math.min(since + drainMs + LATE_MS, deadline - ANSWER_MS)
+    const last = await whenLeft(desired, entry.maxClients, end, host)
+    const seconds = Math.round((host.clock.now() - since) / 1000)
+    if (!isDrained(last, entry.maxClients))
+      throw new Fault('node.not-drained', { clients: last.clients, seconds })
+    const { clients, serving = null } = last
+    return { serving, clients, clientsBefore: before.clients, seconds }
+  } finally {
+    await asked(desired, host, admin => giveBack(admin, host.settings.paths))
   }
-  const done = await lookUntil(isDone, { deadline: end, everyMs: POLL_MS }, host.clock)
-  const seconds = Math.round((host.clock.now() - since) / 1000)
-  if (done === undefined) throw new Fault('node.not-drained', { clients: last.clients, seconds })
-  const { clients, serving = null } = last
-  return { serving, clients, clientsBefore: before.clients, seconds }
+}
+
+/** What was seen last, at the end of the wait. */
+async function whenLeft(
+  desired: DesiredNode,
+  maxClients: number | undefined,
+  deadline: number,
+  host: Host,
+): Promise<Seen> {
+  let last: Seen = { serving: undefined, clients: 0 }
+  const look = async () => {
+    last = await see(desired, 'drain', host)
+    return isDrained(last, maxClients) || undefined
+  }
+  await lookUntil(look, { deadline, everyMs: POLL_MS }, host.clock)
+  return last
 }
 
 /** @throws node.not-running, node.command-not-taken */
 export async function undrain({ memory }: Pick<DrainStep, 'memory'>, host: Host): Promise<Facts> {
   const desired = desiredOf(memory, 'undrain')
-  const before = await look(desired, 'undrain', host)
+  const before = await see(desired, 'undrain', host)
   if (before.serving !== 'ACTIVE') await command(desired, 'online', host)
   await asked(desired, host, admin => giveBack(admin, host.settings.paths))
-  const { serving = null, clients } = await look(desired, 'undrain', host)
+  const { serving = null, clients } = await see(desired, 'undrain', host)
   return { serving, clients, undrained: before.serving !== 'ACTIVE' }
 }
 
@@ -82,12 +98,7 @@ async function begin(
       await lend(admin, new Map([[EXIT_TIMEOUT, String(drainSec * 1_000_000)]]), paths)
     return Number((await admin.parameters()).get(EXIT_TIMEOUT))
   })
-  try {
-    if (serving === 'ACTIVE') await command(desired, 'offline', host)
-  } finally {
-    // It has been taken, with the time that was set then.
-    await asked(desired, host, admin => giveBack(admin, paths))
-  }
+  if (serving === 'ACTIVE') await command(desired, 'offline', host)
   if (drainSec !== undefined) return drainSec * 1000
   return set < 0 ? Number.POSITIVE_INFINITY : set / 1000
 }
@@ -113,7 +124,7 @@ async function command(
     })
 }
 
-async function look(desired: DesiredNode, verb: 'drain' | 'undrain', host: Host): Promise<Seen> {
+async function see(desired: DesiredNode, verb: 'drain' | 'undrain', host: Host): Promise<Seen> {
   if ((await listenerPid(desired, host)) === null) throw new Fault('node.not-running', { verb })
   return asked(desired, host, async admin => ({
     serving: await admin.availability(),

@@ -10,13 +10,14 @@ import { knownPasswords, logIn } from './access.ts'
 import { reasonOf } from './durable-file.ts'
 import type { Host } from './host.ts'
 import { giveBack, lend } from './lent.ts'
-import { listenerPid } from './listener.ts'
+import { listenerPid, publishedPid } from './listener.ts'
 import { askExporter } from './observation.ts'
 import { type ProxyAdmin, withAdmin } from './proxy-admin.ts'
 import { parseUpgradeState, type UpgradeState } from './upgrade-state.ts'
 import { knowsHotRestart } from './versions.ts'
 import { lookUntil } from './waiting.ts'
 
+const COMMAND = 'proxy_local_cmd'
 const HOT_RESTART = '2'
 /** How long a successor may take; one that hangs is killed then, and the proxy serves on. */
 const ROLLBACK_SEC = 60
@@ -25,6 +26,8 @@ const TAKEN_MS = 15_000
 const HANDOVER_MS = ROLLBACK_SEC * 1000 + TAKEN_MS
 /** How long the process of an earlier hot restart is waited for, whose clients still leave. */
 const IDLE_WAIT_MS = 90_000
+/** And one that only says that it is no parent: whether it ever says otherwise is not known. */
+const SUCCESSOR_WAIT_MS = 30_000
 const GIVE_BACK_MS = 20_000
 const LOOK_MS = 10_000
 const POLL_MS = 100
@@ -77,7 +80,7 @@ export async function hotRestart(
     return admin.clientConnections()
   })
   try {
-    await asked(desired, host, admin => admin.alter('proxy_local_cmd', HOT_RESTART))
+    await asked(desired, host, admin => admin.alter(COMMAND, HOT_RESTART))
     const pid = await untilOther(desired, pidBefore, host)
     const seconds = (host.clock.now() - since) / 1000
     host.log(`process ${pid} is the proxy, before it was ${pidBefore}`)
@@ -109,28 +112,35 @@ async function asked<T>(
   return withAdmin(admin, act)
 }
 
-function stateOf(desired: DesiredNode, host: Host): Promise<UpgradeState> {
-  return asked(desired, host, async admin => parseUpgradeState(await admin.upgradeLines()))
+/** With the pid of who answers: OBProxy shows it with its sessions only. */
+function stateOf(desired: DesiredNode, host: Host) {
+  return asked(desired, host, async admin => {
+    const state = parseUpgradeState(await admin.upgradeLines())
+    const isTaken = (await admin.parameters()).get(COMMAND) === '0'
+    return { ...state, isTaken, pid: state.pid ?? (await admin.sessionPid()) }
+  })
 }
 
 /** Why wait: a command given meanwhile is only noted, and would be carried out when nobody expects it. */
 async function untilIdle(desired: DesiredNode, waitMs: number, host: Host): Promise<void> {
   let shown = ''
+  const since = host.clock.now()
   const look = async () => {
     const state = await stateOf(desired, host)
     shown = state.shown
-    return state.isIdle || undefined
+    const mayRefuse = state.isSuccessor && host.clock.now() < since + SUCCESSOR_WAIT_MS
+    return (state.isIdle && !mayRefuse) || undefined
   }
   const wait = { deadline: host.clock.now() + waitMs, everyMs: ASK_MS }
   if ((await lookUntil(look, wait, host.clock)) === undefined)
     throw new Fault('node.hot-refused', { reason: `an earlier one goes on: ${shown}` })
 }
 
-type Watch = { askAt: number; wasBusy: boolean }
+type Watch = { askAt: number; idleLooks: number }
 
 /** @throws Error that says why there is no other process. */
 async function untilOther(desired: DesiredNode, before: number, host: Host): Promise<number> {
-  const watch = { askAt: 0, wasBusy: false }
+  const watch = { askAt: 0, idleLooks: 0 }
   const look = () => otherPid(desired, before, watch, host)
   const wait = { deadline: host.clock.now() + HANDOVER_MS, everyMs: POLL_MS }
   const pid = await lookUntil(look, wait, host.clock)
@@ -144,20 +154,23 @@ async function otherPid(
   watch: Watch,
   host: Host,
 ): Promise<number | undefined> {
-  const pid = await listenerPid(desired, host)
-  const isOther = pid !== null && pid !== before
-  if (!isOther && host.clock.now() < watch.askAt) return undefined
+  const published = publishedPid(desired, host)
+  const isMoving = published !== undefined && published !== before
+  if (!isMoving && host.clock.now() < watch.askAt) return undefined
   const state = await stateOf(desired, host).catch(() => undefined)
-  // The pid is published before the process before stops accepting: who answers counts too.
-  if (isOther) return state !== undefined && (state.pid ?? pid) === pid ? pid : undefined
-  checkGoesOn(state, watch)
   watch.askAt = host.clock.now() + ASK_MS
-  watch.wasBusy ||= state?.isIdle === false
-  return undefined
+  if (state?.pid === undefined || state.pid === before) {
+    if (state !== undefined) checkGoesOn(state, watch)
+    return undefined
+  }
+  // A successor answers before it has told that it serves; where pids are published, that tells.
+  return published === before ? undefined : state.pid
 }
 
-function checkGoesOn(state: UpgradeState | undefined, { wasBusy }: Watch): void {
-  if (state?.isIdle === true && (wasBusy || state.hasGivenUp))
+/** The command was taken, and yet the proxy is as ever: seen twice, it is no moment between the two. */
+function checkGoesOn(state: UpgradeState & { readonly isTaken: boolean }, watch: Watch): void {
+  watch.idleLooks = state.isTaken && state.isIdle ? watch.idleLooks + 1 : 0
+  if (watch.idleLooks >= 2)
     throw new Error(`its successor ${state.lastFailure || 'did not come to serve'}`)
 }
 
@@ -180,12 +193,10 @@ async function whyNotServing(
   host: Host,
 ): Promise<string | undefined> {
   try {
-    const pid = await listenerPid(desired, host)
+    const { pid } = await stateOf(desired, host)
     if (pid !== before) return `process ${pid ?? 'none'} is in its place`
     const exporter = await askExporter(desired, host)
-    if (exporter.kind === 'silent') return exporter.reason
-    await asked(desired, host, admin => admin.version())
-    return undefined
+    return exporter.kind === 'silent' ? exporter.reason : undefined
   } catch (error) {
     return reasonOf(error)
   }

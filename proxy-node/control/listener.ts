@@ -21,8 +21,11 @@ export async function listenerPid(desired: DesiredNode, host: Host): Promise<num
   return publishedPid(desired, host) ?? pid
 }
 
-/** What the pid file says, unless it is of an earlier life of this machine. */
-function publishedPid(desired: DesiredNode, { settings: { paths } }: Host): number | undefined {
+/** What the proxy's own pid file says, unless it is of an earlier life; undefined for OBProxy, which has none. */
+export function publishedPid(
+  desired: DesiredNode,
+  { settings: { paths } }: Host,
+): number | undefined {
   const pid = Number(readIfThere(join(homeOf(paths, desired).folder, 'run/obproxy.pid')))
   return proxyProcesses(paths.root).some(found => found.pid === pid) ? pid : undefined
 }

@@ -129,6 +129,13 @@ export class ProxyAdmin {
     return [...new Set(rows.map(([name]) => String(name)))].filter(name => name !== META_CLUSTER)
   }
 
+  /** Process of this session, in a proxy of one process. */
+  async sessionPid(): Promise<number | undefined> {
+    const { columns, rows } = await this.client.query('SHOW PROCESSLIST')
+    const pid = Number(rows[0]?.[columns.findIndex(name => name.toLowerCase() === 'pid')])
+    return pid > 0 ? pid : undefined
+  }
+
   close(): void {
     this.client.close()
   }

@@ -5,17 +5,16 @@
  */
 
 const SERVES_ALONE = 'HU_STATE_WAIT_HU_CMD'
-const GAVE_UP = 'failure retries too many'
 
 export type UpgradeState = {
   /** Of the process that answers. */
   readonly pid: number | undefined
   /** Neither is a hot restart under way, nor is a process of the one before still there. */
   readonly isIdle: boolean
+  /** It says that it came from a hot restart and is not the parent: OBProxy may refuse to be one yet. */
+  readonly isSuccessor: boolean
   /** Why a successor did not come to serve; empty: none was lost, or it is not told. */
   readonly lastFailure: string
-  /** The command is not tried again. */
-  readonly hasGivenUp: boolean
   /** In its own words, for a message. */
   readonly shown: string
 }
@@ -29,8 +28,8 @@ export function parseUpgradeState(lines: readonly string[]): UpgradeState {
   return {
     pid: pid > 0 ? pid : undefined,
     isIdle: (state ?? SERVES_ALONE) === SERVES_ALONE && (parent ?? 'exited') === 'exited',
+    isSuccessor: /is_parent["_]*:\s*(?:false|0)/.test(text),
     lastFailure: after('last failure') ?? '',
-    hasGivenUp: after('status') === GAVE_UP,
     shown: [
       state ?? 'unknown state',
       ...(parent === undefined ? [] : [`before it: ${parent}`]),

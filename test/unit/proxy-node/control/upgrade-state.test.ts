@@ -20,7 +20,7 @@ const view = {
 
 describe('what SHOW PROXYINFO UPGRADE says', () => {
   test.each([
-    ['of a proxy that serves', {}, { pid: 7, isIdle: true, hasGivenUp: false }],
+    ['of a proxy that serves', {}, { pid: 7, isIdle: true }],
     [
       'of one whose successor starts',
       { state: 'HU_STATE_WAIT_LOCAL_CR_FINISH', successorPid: 8 },
@@ -29,7 +29,7 @@ describe('what SHOW PROXYINFO UPGRADE says', () => {
     [
       'of one that gave up',
       { status: 'failure retries too many', failures: 1, lastFailure: 'ended with exit code 3' },
-      { isIdle: true, hasGivenUp: true, lastFailure: 'ended with exit code 3' },
+      { isIdle: true, lastFailure: 'ended with exit code 3' },
     ],
     [
       'of a successor whose clients still leave the process before',
@@ -49,8 +49,8 @@ describe('what SHOW PROXYINFO UPGRADE says', () => {
     const busy = parseUpgradeState(['{state:"HU_STATE_WAIT_CR_FINISH", is_parent:false}'])
     const idle = parseUpgradeState(['{state:"HU_STATE_WAIT_HU_CMD", is_parent:true}'])
 
-    expect(busy).toMatchObject({ pid: undefined, isIdle: false, hasGivenUp: false })
-    expect(idle).toMatchObject({ pid: undefined, isIdle: true })
+    expect(busy).toMatchObject({ pid: undefined, isIdle: false, isSuccessor: true })
+    expect(idle).toMatchObject({ pid: undefined, isIdle: true, isSuccessor: false })
   })
 
   test('that says nothing is not waited for', () => {
