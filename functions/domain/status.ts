@@ -10,15 +10,7 @@ import type { ClusterRecord, NodeRecord, ReportRecord } from './record.ts'
 /** Reports come once a minute; after three missed ones nobody knows. */
 export const REPORT_STALE_MS = 180_000
 
-export type NodeRequest =
-  | 'start'
-  | 'stop'
-  | 'restart'
-  | 'upgrade'
-  | 'refresh'
-  | 'delete'
-  | 'offline'
-  | 'online'
+export type NodeRequest = 'start' | 'stop' | 'restart' | 'refresh' | 'delete' | 'offline' | 'online'
 
 /** `act`: begins. `nothing`: already there. `refuse`: node-state-conflict. */
 export type Permission = 'act' | 'nothing' | 'refuse'
@@ -31,7 +23,6 @@ const PERMISSIONS: Readonly<
   start: { RUNNING: 'nothing', STOPPED: 'act', UNAVAILABLE: 'refuse' },
   stop: { RUNNING: 'act', STOPPED: 'nothing', UNAVAILABLE: 'act' },
   restart: { RUNNING: 'act', STOPPED: 'act', UNAVAILABLE: 'act' },
-  upgrade: { RUNNING: 'act', STOPPED: 'refuse', UNAVAILABLE: 'refuse' },
   refresh: { RUNNING: 'act', STOPPED: 'refuse', UNAVAILABLE: 'refuse' },
   delete: { RUNNING: 'act', STOPPED: 'act', UNAVAILABLE: 'act' },
   // Which side it is on already is the balancer's to say.

@@ -6,9 +6,12 @@ import { isBehind, type NodeRequest } from '../domain/status.ts'
 import { mutate, type PlaneDeps } from './context.ts'
 import { type Found, nothingToDo, onNode } from './on-node.ts'
 import { affected, requireFreeCluster, taskOf } from './plans.ts'
-import { restartMode, upgradeOf } from './replacing.ts'
+import { onFleet, restartMode, upgradeOf } from './replacing.ts'
 
 type Replacements = Pick<Plane['nodes'], 'restart' | 'upgrade' | 'refresh'>
+
+/** A fleet of one, so that what its gate does not let pass goes back like any other; not watched unless asked. */
+const UPGRADE_OF_ONE = { canary: 0, canaryBakeMs: 0, bakeMs: 0, onFailure: 'rollback' } as const
 
 export function replacements(
   deps: PlaneDeps,
@@ -38,24 +41,12 @@ export function replacements(
       }),
     upgrade: (asked, ref, { mode, version, rollout }) =>
       mutate(deps, asked, view, async () => {
-        const found = await find(ref)
-        const { picture, node } = found
+        const { picture, node } = await find(ref)
         requireFreeCluster(picture.cluster)
         const upgrade = await upgradeOf(deps, picture, [node], { version, mode })
-        const wanted = upgrade.packages.get(node.id)
-        if (wanted === undefined) return nothingToDo(node, 'upgrade')
-        const way = { mode: upgrade.mode, drainSec: rollout?.drainSec ?? null }
-        const versionBefore = picture.reports.get(node.id)?.report.version
-        return onNode(deps, asked, found, {
-          request: 'upgrade',
-          task: {
-            ...taskOf(node),
-            way,
-            package: wanted,
-            versionBefore: versionBefore ?? picture.cluster.spec.version,
-            ...watchedFor(rollout?.bakeMs),
-          },
-        })
+        if (upgrade.nodes.length === 0) return nothingToDo(node, 'upgrade')
+        const input = { mode, rollout: { ...UPGRADE_OF_ONE, ...rollout } }
+        return onFleet(deps, asked, picture, { type: 'upgrade', input, ...upgrade })
       }),
     refresh: (asked, ref) =>
       mutate(deps, asked, view, async () => {

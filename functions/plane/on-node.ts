@@ -8,11 +8,11 @@ import { lockNode } from '../operations/children.ts'
 import type { Decision, PlaneDeps } from './context.ts'
 import { newOperation } from './plans.ts'
 
+/** An upgrade is of a fleet, if only of one. */
 const TYPES: Readonly<Record<NodeRequest, NodeOperationType>> = {
   start: 'start-node',
   stop: 'stop-node',
   restart: 'restart-node',
-  upgrade: 'upgrade-node',
   refresh: 'refresh-node',
   delete: 'delete-node',
   offline: 'offline-node',
@@ -21,7 +21,7 @@ const TYPES: Readonly<Record<NodeRequest, NodeOperationType>> = {
 
 export type Found = { readonly picture: ClusterPicture; readonly node: NodeRecord }
 
-export function nothingToDo({ id }: NodeRecord, action: NodeRequest): Decision {
+export function nothingToDo({ id }: NodeRecord, action: NodeRequest | 'upgrade'): Decision {
   return { kind: 'done', action, ref: id, isCreated: false, changes: [] }
 }
 

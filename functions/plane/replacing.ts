@@ -124,7 +124,12 @@ export async function upgradeOf(
   nodes: readonly NodeRecord[],
   { version, mode }: Pick<UpgradeInput, 'version' | 'mode'>,
 ): Promise<Upgrade> {
-  const candidates = nodes.filter(node => versionOf(picture, node) !== version)
+  // One that runs it, though nobody has put that on record: its operation has failed behind the exchange.
+  const candidates = nodes.filter(
+    node =>
+      versionOf(picture, node) !== version ||
+      (node.desiredVersion ?? picture.cluster.spec.version) !== version,
+  )
   for (const node of candidates) requireUpgradable(deps, picture, node, version)
   requireOneFamily(picture, candidates, version)
   const known = await packagesOf(deps.store, version)
@@ -206,7 +211,7 @@ function requireUpgradable(
     )
 }
 
-type Fleet = {
+export type Fleet = {
   readonly type: 'restart' | 'upgrade'
   readonly nodes: readonly NodeRecord[]
   readonly mode: Way['mode']
@@ -214,7 +219,8 @@ type Fleet = {
   readonly packages?: ReadonlyMap<string, PackageRef>
 }
 
-function onFleet(
+/** An operation on these nodes, wave by wave; done at once without any. @throws Problem node-state-conflict, confirmation-required */
+export function onFleet(
   deps: PlaneDeps,
   asked: Asked,
   picture: ClusterPicture,

@@ -256,6 +256,44 @@ describe('an upgrade of a fleet', () => {
   })
 })
 
+describe('an upgrade of one node', () => {
+  const one = (all: ScriptedPlane) =>
+    all.accepted(all.plane.nodes.upgrade(ASKED, 'orders-1', { mode: 'hot', version: NEXT }))
+
+  test('is of that node alone, hot, and not watched', async () => {
+    const all = await withCluster(2)
+    const since = all.clock.now()
+    expect(await all.ended(await one(all))).toMatchObject({ phase: 'SUCCEEDED' })
+    expect(all.clock.now() - since).toBeLessThan(30_000)
+    expect(versions(all)).toEqual([NEXT, VERSION])
+    expect((await all.plane.nodes.get('orders-1')).desiredVersion).toBe(NEXT)
+    expect(
+      (await all.plane.nodes.upgrade(ASKED, 'orders-1', { mode: 'hot', version: NEXT })).kind,
+    ).toBe('done')
+  })
+
+  test('that its gate does not let pass goes back', async () => {
+    const all = await withCluster(2)
+    all.fleet.host(1).checks = [{ ready: true }, { ready: false }]
+    expect(await all.ended(await one(all))).toMatchObject({ phase: 'ROLLED_BACK' })
+    expect(versions(all)).toEqual([VERSION, VERSION])
+    expect(all.held()).toEqual([])
+  })
+
+  test('is put on record by the next request where it was left on the way', async () => {
+    const all = await withCluster(2)
+    all.fleet.host(1).checks = [{ ready: true }, { ready: false }]
+    const stays = { rollout: { onFailure: 'stop' as const } }
+    const left = await upgrade(all, { nodes: ['orders-1'], ...stays })
+    expect(await all.ended(left)).toMatchObject({ phase: 'FAILED' })
+    expect(versions(all)).toEqual([NEXT, VERSION])
+    expect((await all.plane.nodes.get('orders-1')).desiredVersion).toBeNull()
+    all.fleet.host(1).checks = [{ ready: true }, { ready: true }]
+    expect(await all.ended(await upgrade(all))).toMatchObject({ phase: 'SUCCEEDED' })
+    expect((await all.plane.clusters.get('orders')).spec.version).toBe(NEXT)
+  })
+})
+
 describe('a restart of a fleet', () => {
   test('is hot and rolling by default', async () => {
     const all = await withCluster(3)
