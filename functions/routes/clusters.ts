@@ -10,8 +10,10 @@ import { beginsLikeId } from '../domain/ids.ts'
 import { TARGET_GROUP_FORM } from '../domain/load-balancer.ts'
 import { CLUSTER_PHASES, type Cluster } from '../domain/model.ts'
 import { fitsOrder, MAX_PARAMETERS_CHARS } from '../domain/parameters.ts'
-import type { ClusterInput, NodeInput, Plane } from '../domain/plane.ts'
+import type { ClusterInput, NodeInput, Outcome, Plane } from '../domain/plane.ts'
+import type { AppContext } from '../middleware/env.ts'
 import { askedOf, entityTag, isKnown, replayHeaders } from '../middleware/requests.ts'
+import { actionRoute } from './actions.ts'
 import {
   IF_MATCH,
   IF_NONE_MATCH,
@@ -281,6 +283,25 @@ export function clusterRoutes({ clusters }: Plane) {
       const page = await clusters.nodes(c.req.valid('param').ref, pageRequest(c.req.valid('query')))
       return c.json({ items: page.items.map(nodeJson), nextCursor: page.nextCursor }, 200)
     })
+}
+
+/** Something that is done to a cluster; its id is `startCluster` for the verb `start`, unless it is named. */
+export function ofCluster<V extends string, S extends z.ZodType>(
+  verb: V,
+  of: {
+    readonly id?: string
+    readonly summary: string
+    readonly description: string
+    readonly input: S
+    readonly isNeeded?: boolean
+  },
+) {
+  return actionRoute({ id: `${verb}Cluster`, ...of, verb, shown: clusterSchema })
+}
+
+export function settledCluster(c: AppContext, outcome: Outcome<Cluster>) {
+  if (outcome.kind === 'accepted') return accepted(c, outcome)
+  return c.json(clusterJson(outcome.value), 200, replayHeaders(outcome.isReplayed))
 }
 
 export function nodeInput({ host, idc, desiredState }: z.infer<typeof nodeInputSchema>): NodeInput {

@@ -1,13 +1,13 @@
 /** The balancer in front of a proxy cluster, and which of its nodes it sends clients to. */
 import { createRoute, z } from '@hono/zod-openapi'
 import { type BalancerSpec, MEMBER_STATES } from '../domain/load-balancer.ts'
-import type { Cluster, ClusterBalancer, Node, Offline } from '../domain/model.ts'
-import type { OfflineInput, Outcome, Plane } from '../domain/plane.ts'
-import type { AppContext } from '../middleware/env.ts'
-import { askedOf, replayHeaders } from '../middleware/requests.ts'
-import { balancerSchema, clusterJson, clusterSchema } from './clusters.ts'
-import { KEY_OPTIONAL, KEY_REQUIRED, named, REPLAYABLE } from './headers.ts'
-import { nodeJson, nodeSchema, offlineJson, offlineSchema } from './nodes.ts'
+import type { ClusterBalancer, Offline } from '../domain/model.ts'
+import type { OfflineInput, Plane } from '../domain/plane.ts'
+import { askedOf } from '../middleware/requests.ts'
+import { changed } from './actions.ts'
+import { balancerSchema, clusterSchema, ofCluster, settledCluster } from './clusters.ts'
+import { KEY_OPTIONAL, named } from './headers.ts'
+import { offlineJson, offlineSchema, ofNode, settledNode } from './nodes.ts'
 import { accepted, acceptedResponse, router } from './operations.ts'
 import {
   body,
@@ -71,11 +71,7 @@ const put = createRoute({
   description:
     'Nodes that should run become members of the target group, and are members from then on while they serve. Of an external one nothing is changed.',
   request: { params: refParams, query: nothingSchema, ...body(balancerSchema) },
-  responses: {
-    200: { ...json(clusterSchema, 'It is so'), ...REPLAYABLE },
-    202: acceptedResponse,
-    default: problemResponse,
-  },
+  responses: changed(clusterSchema),
 })
 
 const remove = createRoute({
@@ -96,47 +92,27 @@ const OUT =
   'No new connections from the balancer; those that are there stay, and the process runs on. Nothing but `online` takes the node back in.'
 const IN = 'Back into the balancer; a stopped node comes in when it is started.'
 
-function ofCluster<T extends z.ZodType>(
-  side: 'offline' | 'online',
-  schema: T,
-  description: string,
-) {
-  return createRoute({
-    ...named(`${side}Cluster`, `Take nodes of a proxy cluster ${side}`),
-    parameters: [KEY_REQUIRED],
-    method: 'post',
-    path: `/{ref}/${side}`,
-    description,
-    request: { params: refParams, query: nothingSchema, ...body(schema, false) },
-    responses: {
-      200: { ...json(clusterSchema, 'It is so already'), ...REPLAYABLE },
-      202: acceptedResponse,
-      default: problemResponse,
-    },
-  })
-}
-
-function ofNode<T extends z.ZodType>(side: 'offline' | 'online', schema: T, description: string) {
-  return createRoute({
-    ...named(`${side}Node`, `Take a node ${side}`),
-    parameters: [KEY_REQUIRED],
-    method: 'post',
-    path: `/{ref}/${side}`,
-    description,
-    request: { params: refParams, query: nothingSchema, ...body(schema, false) },
-    responses: {
-      200: { ...json(nodeSchema, 'It is so already'), ...REPLAYABLE },
-      202: acceptedResponse,
-      default: problemResponse,
-    },
-  })
-}
-
 const offlineNodesInput = z.strictObject({ ...nodesSchema.shape, ...offlineInput.shape })
-const offlineCluster = ofCluster('offline', offlineNodesInput, OUT)
-const onlineCluster = ofCluster('online', nodesSchema, IN)
-const offlineNode = ofNode('offline', offlineInput, OUT)
-const onlineNode = ofNode('online', nothingSchema, IN)
+const offlineCluster = ofCluster('offline', {
+  summary: 'Take nodes of a proxy cluster offline',
+  description: OUT,
+  input: offlineNodesInput,
+})
+const onlineCluster = ofCluster('online', {
+  summary: 'Take nodes of a proxy cluster online',
+  description: IN,
+  input: nodesSchema,
+})
+const offlineNode = ofNode('offline', {
+  summary: 'Take a node offline',
+  description: OUT,
+  input: offlineInput,
+})
+const onlineNode = ofNode('online', {
+  summary: 'Take a node online',
+  description: IN,
+  input: nothingSchema,
+})
 
 export function loadBalancerRoutes({ clusters }: Plane) {
   return router()
@@ -146,7 +122,10 @@ export function loadBalancerRoutes({ clusters }: Plane) {
     .openapi(put, async c => {
       const input: BalancerSpec = c.req.valid('json')
       const asked = askedOf(c, input, false)
-      return settled(c, await clusters.attachBalancer(asked, c.req.valid('param').ref, input))
+      return settledCluster(
+        c,
+        await clusters.attachBalancer(asked, c.req.valid('param').ref, input),
+      )
     })
     .openapi(remove, async c => {
       const asked = askedOf(c, null, false)
@@ -156,11 +135,17 @@ export function loadBalancerRoutes({ clusters }: Plane) {
     .openapi(offlineCluster, async c => {
       const { nodes, ...rest } = offlineNodesInput.parse(c.req.valid('json'))
       const input = { ...chosenNodes({ nodes }), ...given(rest) }
-      return settled(c, await clusters.offline(askedOf(c, input), c.req.valid('param').ref, input))
+      return settledCluster(
+        c,
+        await clusters.offline(askedOf(c, input), c.req.valid('param').ref, input),
+      )
     })
     .openapi(onlineCluster, async c => {
       const input = chosenNodes(nodesSchema.parse(c.req.valid('json')))
-      return settled(c, await clusters.online(askedOf(c, input), c.req.valid('param').ref, input))
+      return settledCluster(
+        c,
+        await clusters.online(askedOf(c, input), c.req.valid('param').ref, input),
+      )
     })
 }
 
@@ -197,14 +182,4 @@ function balancerJson({ spec, members, absent }: ClusterBalancer): z.infer<typeo
     absent: absent.map(({ id, name, offline }) => ({ id, name, offline: shown(offline) })),
     operatorSteps: spec.kind === 'external' ? OPERATOR_STEPS : [],
   }
-}
-
-function settled(c: AppContext, outcome: Outcome<Cluster>) {
-  if (outcome.kind === 'accepted') return accepted(c, outcome)
-  return c.json(clusterJson(outcome.value), 200, replayHeaders(outcome.isReplayed))
-}
-
-function settledNode(c: AppContext, outcome: Outcome<Node>) {
-  if (outcome.kind === 'accepted') return accepted(c, outcome)
-  return c.json(nodeJson(outcome.value), 200, replayHeaders(outcome.isReplayed))
 }

@@ -11,16 +11,8 @@ import {
   matchedRevision,
   replayHeaders,
 } from '../middleware/requests.ts'
-import {
-  IF_MATCH,
-  IF_NONE_MATCH,
-  KEY_OPTIONAL,
-  KEY_REQUIRED,
-  NOT_CHANGED,
-  named,
-  REPLAYABLE,
-  TAGGED,
-} from './headers.ts'
+import { actionRoute } from './actions.ts'
+import { IF_MATCH, IF_NONE_MATCH, KEY_OPTIONAL, NOT_CHANGED, named, TAGGED } from './headers.ts'
 import { accepted, acceptedResponse, router } from './operations.ts'
 import { modeSchema, rolloutOf, rolloutSchema, versionSchema } from './rollout.ts'
 import {
@@ -220,52 +212,47 @@ const remove = createRoute({
   },
 })
 
-function action(
-  verb: 'start' | 'stop' | 'restart' | 'upgrade' | 'refresh',
-  summary: string,
-  description: string,
+/** Something that is done to a node; `startNode` for the verb `start`. */
+export function ofNode<V extends string, S extends z.ZodType>(
+  verb: V,
+  of: {
+    readonly summary: string
+    readonly description: string
+    readonly input: S
+    readonly isNeeded?: boolean
+  },
 ) {
-  return createRoute({
-    ...named(`${verb}Node`, summary),
-    parameters: [KEY_REQUIRED],
-    method: 'post',
-    path: `/{ref}/${verb}`,
-    description,
-    request: { params: refParams, query: nothingSchema, ...body(nothingSchema, false) },
-    responses: {
-      200: { ...json(nodeSchema, 'It is so already'), ...REPLAYABLE },
-      202: acceptedResponse,
-      default: problemResponse,
-    },
-  })
+  return actionRoute({ ...of, verb, id: `${verb}Node`, shown: nodeSchema })
 }
 
-const start = action('start', 'Start a node', 'Starts the proxy.')
-const stop = action('stop', 'Stop a node', 'Stops the proxy; it stays stopped over a reboot.')
-
-const restart = createRoute({
-  ...action(
-    'restart',
-    'Restart a node',
+const start = ofNode('start', {
+  summary: 'Start a node',
+  description: 'Starts the proxy.',
+  input: nothingSchema,
+})
+const stop = ofNode('stop', {
+  summary: 'Stop a node',
+  description: 'Stops the proxy; it stays stopped over a reboot.',
+  input: nothingSchema,
+})
+const restart = ofNode('restart', {
+  summary: 'Restart a node',
+  description:
     'Hot: another process takes over, clients stay until they are drained. `auto` is hot where it can be.',
-  ),
-  request: { params: refParams, query: nothingSchema, ...body(replaceNodeSchema, false) },
+  input: replaceNodeSchema,
 })
-
-const upgrade = createRoute({
-  ...action(
-    'upgrade',
-    'Upgrade a node',
-    'Installs the version and replaces the process, hot where it can be; what fails is put back.',
-  ),
-  request: { params: refParams, query: nothingSchema, ...body(upgradeNodeSchema) },
+const upgrade = ofNode('upgrade', {
+  summary: 'Upgrade a node',
+  description:
+    'Installs the version and replaces the process, hot where it can be; what fails is put back. The operation is of its cluster, with this node alone.',
+  input: upgradeNodeSchema,
+  isNeeded: true,
 })
-
-const refresh = action(
-  'refresh',
-  'Refresh the parameters of a node',
-  'Gives the proxy its cluster’s parameters; it is not restarted.',
-)
+const refresh = ofNode('refresh', {
+  summary: 'Refresh the parameters of a node',
+  description: 'Gives the proxy its cluster’s parameters; it is not restarted.',
+  input: nothingSchema,
+})
 
 const report = createRoute({
   ...named('reportNode', 'Take a report of a node'),
@@ -296,24 +283,27 @@ export function nodeRoutes({ nodes }: Plane) {
       return outcome.kind === 'accepted' ? accepted(c, outcome) : c.body(null, 204)
     })
     .openapi(start, async c =>
-      settled(c, await nodes.start(askedOf(c, c.req.valid('json')), c.req.valid('param').ref)),
+      settledNode(c, await nodes.start(askedOf(c, c.req.valid('json')), c.req.valid('param').ref)),
     )
     .openapi(stop, async c =>
-      settled(c, await nodes.stop(askedOf(c, c.req.valid('json')), c.req.valid('param').ref)),
+      settledNode(c, await nodes.stop(askedOf(c, c.req.valid('json')), c.req.valid('param').ref)),
     )
     .openapi(restart, async c => {
       const input = replaceNodeSchema.parse(c.req.valid('json'))
       const { ref } = c.req.valid('param')
-      return settled(c, await nodes.restart(askedOf(c, input), ref, replacing(input)))
+      return settledNode(c, await nodes.restart(askedOf(c, input), ref, replacing(input)))
     })
     .openapi(upgrade, async c => {
       const input = c.req.valid('json')
       const { ref } = c.req.valid('param')
       const wanted = { ...replacing(input), version: input.version }
-      return settled(c, await nodes.upgrade(askedOf(c, input), ref, wanted))
+      return settledNode(c, await nodes.upgrade(askedOf(c, input), ref, wanted))
     })
     .openapi(refresh, async c =>
-      settled(c, await nodes.refresh(askedOf(c, c.req.valid('json')), c.req.valid('param').ref)),
+      settledNode(
+        c,
+        await nodes.refresh(askedOf(c, c.req.valid('json')), c.req.valid('param').ref),
+      ),
     )
     .openapi(report, async c => {
       await nodes.report(c.var.principal, c.req.valid('param').ref, c.req.valid('json'))
@@ -321,7 +311,7 @@ export function nodeRoutes({ nodes }: Plane) {
     })
 }
 
-function settled(c: AppContext, outcome: Outcome<Node>) {
+export function settledNode(c: AppContext, outcome: Outcome<Node>) {
   if (outcome.kind === 'accepted') return accepted(c, outcome)
   return c.json(nodeJson(outcome.value), 200, replayHeaders(outcome.isReplayed))
 }

@@ -1,0 +1,46 @@
+/** What is done to a cluster or a node by a POST: nothing left to do, or an operation. */
+import { createRoute, type z } from '@hono/zod-openapi'
+import { KEY_REQUIRED, named, REPLAYABLE } from './headers.ts'
+import { acceptedResponse } from './operations.ts'
+import { body, json, nothingSchema, problemResponse, refParams } from './schemas.ts'
+
+/** Answers of a change that may be an operation; `shown` is what it is of. */
+export function changed<T extends z.ZodType>(shown: T) {
+  return {
+    200: { ...json(shown, 'It is so already'), ...REPLAYABLE },
+    202: acceptedResponse,
+    default: problemResponse,
+  }
+}
+
+type Action<V extends string, T extends z.ZodType, S extends z.ZodType> = {
+  /** Last part of the path. */
+  readonly verb: V
+  readonly id: string
+  readonly summary: string
+  readonly description: string
+  readonly shown: T
+  readonly input: S
+  /** The body may not be left out. */
+  readonly isNeeded?: boolean
+}
+
+export function actionRoute<V extends string, T extends z.ZodType, S extends z.ZodType>({
+  verb,
+  id,
+  summary,
+  description,
+  shown,
+  input,
+  isNeeded = false,
+}: Action<V, T, S>) {
+  return createRoute({
+    ...named(id, summary),
+    parameters: [KEY_REQUIRED],
+    method: 'post',
+    path: `/{ref}/${verb}`,
+    description,
+    request: { params: refParams, query: nothingSchema, ...body(input, isNeeded) },
+    responses: changed(shown),
+  })
+}
