@@ -5,6 +5,7 @@
 import type { PackageRef, Verb } from '#contract/command'
 import type { NodeReport } from '#contract/report'
 import type {
+  AuditEvent,
   ClusterSpec,
   Condition,
   Hold,
@@ -296,12 +297,4 @@ export type RequestRecord = Stored & {
   readonly expiresAt: number
 }
 
-export type AuditRecord = Stored & {
-  readonly id: string
-  readonly at: number
-  readonly actor: string
-  readonly action: string
-  readonly target: string
-  readonly requestId: string
-  readonly operationId: string | null
-}
+export type AuditRecord = Stored & AuditEvent

@@ -13,7 +13,7 @@ import type { Address } from '../net/transport.ts'
 import { readIfThere, reasonOf, writeDurably } from './durable-file.ts'
 import type { Host } from './host.ts'
 import type { Paths } from './paths.ts'
-import { isDenied, ProxyAdmin } from './proxy-admin.ts'
+import { isDenied, ProxyAdmin, withAdmin } from './proxy-admin.ts'
 
 const LOOPBACK = '127.0.0.1'
 
@@ -42,6 +42,16 @@ export async function logIn(
   }
   const at = `${address.host}:${address.port}`
   throw new Fault('node.admin-refused', { address: at, reason: reasonOf(refusal) })
+}
+
+/** Asks the proxy as its operator, by the password that it was given last. @throws node.admin-refused, QueryError */
+export async function askProxy<T>(
+  desired: DesiredNode,
+  host: Host,
+  act: (admin: ProxyAdmin) => Promise<T>,
+): Promise<T> {
+  const { admin } = await logIn(desired, knownPasswords(host.settings.paths), host)
+  return withAdmin(admin, act)
 }
 
 /** What the proxy may have: the password it was given last, or none yet. */

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { Fault } from '#contract/fault'
 import type { DesiredNode } from '#contract/node-state'
 import { storedPassword } from '../auth/passwords.ts'
-import { knownPasswords, logIn, type Stage1 } from './access.ts'
+import { askProxy, logIn, type Stage1 } from './access.ts'
 import { reasonOf } from './durable-file.ts'
 import { homeOf, readMarker } from './home.ts'
 import type { Host } from './host.ts'
@@ -19,7 +19,7 @@ import { askExporter } from './observation.ts'
 import { parameterChanges } from './parameters.ts'
 import { PROXY_UNIT } from './paths.ts'
 import { checkPorts, checkProcesses } from './prechecks.ts'
-import { type ProxyAdmin, withAdmin } from './proxy-admin.ts'
+import type { ProxyAdmin } from './proxy-admin.ts'
 import { enableUnits, writeProxyEnvironment, writeUnits } from './unit-files.ts'
 
 const READY_TIMEOUT_MS = 60_000
@@ -116,8 +116,7 @@ export async function synchronise(
   memory: NodeMemory,
   host: Host,
 ): Promise<{ readonly changed: number; readonly version: string | null }> {
-  const { admin } = await logIn(desired, knownPasswords(host.settings.paths), host)
-  return withAdmin(admin, async () => {
+  return askProxy(desired, host, async admin => {
     // The first look at a process that has just been started is what it works with.
     const pid = await listenerPid(desired, host)
     if (pid !== null) await pendingRestart(pid, admin, host.settings.paths)

@@ -7,7 +7,7 @@ import { Fault } from '#contract/fault'
 import type { DesiredNode } from '#contract/node-state'
 import { stage1Of } from '../auth/scramble.ts'
 import { QueryClient, QueryError } from '../backend/query-client.ts'
-import { knownPasswords, logIn, sqlAddress } from './access.ts'
+import { askProxy, sqlAddress } from './access.ts'
 import { reasonOf } from './durable-file.ts'
 import { gateMetrics } from './gate-metrics.ts'
 import type { Host } from './host.ts'
@@ -15,7 +15,6 @@ import { listenerPid } from './listener.ts'
 import type { NodeMemory } from './node-file.ts'
 import { askExporter, metricsText } from './observation.ts'
 import { startedAt } from './processes.ts'
-import { withAdmin } from './proxy-admin.ts'
 import type { Facts } from './result.ts'
 
 const PROBE_TIMEOUT_MS = 5_000
@@ -77,8 +76,7 @@ async function seenFacts(desired: DesiredNode, pid: number, host: Host): Promise
 
 async function byAdmin(desired: DesiredNode, host: Host) {
   try {
-    const { admin } = await logIn(desired, knownPasswords(host.settings.paths), host)
-    return await withAdmin(admin, async () => ({
+    return await askProxy(desired, host, async admin => ({
       version: await admin.version(),
       serving: (await admin.availability()) ?? null,
       clients: await admin.clientConnections(),

@@ -6,12 +6,12 @@
 import type { OrderEntry } from '#contract/command'
 import { Fault } from '#contract/fault'
 import type { DesiredNode } from '#contract/node-state'
-import { knownPasswords, logIn } from './access.ts'
+import { askProxy } from './access.ts'
 import type { Host } from './host.ts'
 import { giveBack, lend } from './lent.ts'
 import { listenerPid } from './listener.ts'
 import { desiredOf, type NodeMemory } from './node-file.ts'
-import { type Availability, type ProxyAdmin, withAdmin } from './proxy-admin.ts'
+import type { Availability } from './proxy-admin.ts'
 import type { Facts } from './result.ts'
 import { lookUntil } from './waiting.ts'
 
@@ -51,7 +51,7 @@ export async function drain({ memory, entry, deadline }: DrainStep, host: Host):
     const { clients, serving = null } = last
     return { serving, clients, clientsBefore: before.clients, seconds }
   } finally {
-    await asked(desired, host, admin => giveBack(admin, host.settings.paths))
+    await askProxy(desired, host, admin => giveBack(admin, host.settings.paths))
   }
 }
 
@@ -76,7 +76,7 @@ export async function undrain({ memory }: Pick<DrainStep, 'memory'>, host: Host)
   const desired = desiredOf(memory, 'undrain')
   const before = await see(desired, 'undrain', host)
   if (before.serving !== 'ACTIVE') await command(desired, 'online', host)
-  await asked(desired, host, admin => giveBack(admin, host.settings.paths))
+  await askProxy(desired, host, admin => giveBack(admin, host.settings.paths))
   const { serving = null, clients } = await see(desired, 'undrain', host)
   return { serving, clients, undrained: before.serving !== 'ACTIVE' }
 }
@@ -93,7 +93,7 @@ async function begin(
   host: Host,
 ): Promise<number> {
   const { paths } = host.settings
-  const set = await asked(desired, host, async admin => {
+  const set = await askProxy(desired, host, async admin => {
     if (drainSec !== undefined && serving === 'ACTIVE')
       await lend(admin, new Map([[EXIT_TIMEOUT, String(drainSec * 1_000_000)]]), paths)
     return Number((await admin.parameters()).get(EXIT_TIMEOUT))
@@ -109,10 +109,10 @@ async function command(
   host: Host,
 ): Promise<void> {
   const since = host.clock.now()
-  await asked(desired, host, admin => admin.alter('proxy_local_cmd', COMMAND[what]))
+  await askProxy(desired, host, admin => admin.alter('proxy_local_cmd', COMMAND[what]))
   let found: Availability | undefined
   const isTaken = async () => {
-    found = await asked(desired, host, admin => admin.availability())
+    found = await askProxy(desired, host, admin => admin.availability())
     return (found !== undefined && (found === 'ACTIVE') === (what === 'online')) || undefined
   }
   const wait = { deadline: since + TAKEN_MS, everyMs: POLL_MS }
@@ -126,17 +126,8 @@ async function command(
 
 async function see(desired: DesiredNode, verb: 'drain' | 'undrain', host: Host): Promise<Seen> {
   if ((await listenerPid(desired, host)) === null) throw new Fault('node.not-running', { verb })
-  return asked(desired, host, async admin => ({
+  return askProxy(desired, host, async admin => ({
     serving: await admin.availability(),
     clients: await admin.clientConnections(),
   }))
-}
-
-async function asked<T>(
-  desired: DesiredNode,
-  host: Host,
-  act: (admin: ProxyAdmin) => Promise<T>,
-): Promise<T> {
-  const { admin } = await logIn(desired, knownPasswords(host.settings.paths), host)
-  return withAdmin(admin, act)
 }

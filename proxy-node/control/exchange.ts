@@ -6,7 +6,7 @@
  */
 import { Fault } from '#contract/fault'
 import type { DesiredNode } from '#contract/node-state'
-import { knownPasswords, logIn } from './access.ts'
+import { askProxy, knownPasswords } from './access.ts'
 import { launch, synchronise, waitUntilReady } from './bring-up.ts'
 import { dropCopy, moveWhole, putBack, readCopy, takeCopy } from './copies.ts'
 import { reasonOf } from './durable-file.ts'
@@ -24,7 +24,6 @@ import type { Host } from './host.ts'
 import { type HandOver, hotRestart } from './hot-restart.ts'
 import { listenerPid } from './listener.ts'
 import { type NodeMemory, writeMemory } from './node-file.ts'
-import { withAdmin } from './proxy-admin.ts'
 import type { Replacement } from './restart.ts'
 import type { Facts } from './result.ts'
 import { stopProxy } from './stop.ts'
@@ -137,8 +136,7 @@ async function goBack(of: Exchange, host: Host): Promise<void> {
 }
 
 export async function runningVersion(desired: DesiredNode, host: Host): Promise<string | null> {
-  const { admin } = await logIn(desired, knownPasswords(host.settings.paths), host)
-  return withAdmin(admin, () => admin.version())
+  return askProxy(desired, host, admin => admin.version())
 }
 
 export type SettleOptions = Pick<Exchange, 'deadline'> & {

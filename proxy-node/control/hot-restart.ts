@@ -6,13 +6,12 @@
  */
 import { Fault } from '#contract/fault'
 import type { DesiredNode } from '#contract/node-state'
-import { knownPasswords, logIn } from './access.ts'
+import { askProxy } from './access.ts'
 import { reasonOf } from './durable-file.ts'
 import type { Host } from './host.ts'
 import { giveBack, lend } from './lent.ts'
 import { listenerPid, publishedPid } from './listener.ts'
 import { askExporter } from './observation.ts'
-import { type ProxyAdmin, withAdmin } from './proxy-admin.ts'
 import { parseUpgradeState, type UpgradeState } from './upgrade-state.ts'
 import { knowsHotRestart } from './versions.ts'
 import { lookUntil } from './waiting.ts'
@@ -54,7 +53,7 @@ export type Running = { readonly pid: number; readonly version: string }
 export async function requireHot(desired: DesiredNode, host: Host): Promise<Running> {
   const pid = await listenerPid(desired, host)
   if (pid === null) throw new Fault('node.hot-refused', { reason: 'it does not run' })
-  const version = await asked(desired, host, admin => admin.version()).catch(error => {
+  const version = await askProxy(desired, host, admin => admin.version()).catch(error => {
     if (error instanceof Fault) throw error
     throw new Fault('node.hot-refused', { reason: `it does not answer: ${reasonOf(error)}` })
   })
@@ -75,12 +74,12 @@ export async function hotRestart(
   const { pid: pidBefore } = await requireHot(desired, host)
   await untilIdle(desired, idleWaitMs, host)
   const since = host.clock.now()
-  const clientsBefore = await asked(desired, host, async admin => {
+  const clientsBefore = await askProxy(desired, host, async admin => {
     await lend(admin, timesOf(drainSec), host.settings.paths)
     return admin.clientConnections()
   })
   try {
-    await asked(desired, host, admin => admin.alter(COMMAND, HOT_RESTART))
+    await askProxy(desired, host, admin => admin.alter(COMMAND, HOT_RESTART))
     const pid = await untilOther(desired, pidBefore, host)
     const seconds = (host.clock.now() - since) / 1000
     host.log(`process ${pid} is the proxy, before it was ${pidBefore}`)
@@ -103,18 +102,9 @@ function timesOf(drainSec: number | undefined): ReadonlyMap<string, string> {
   ])
 }
 
-async function asked<T>(
-  desired: DesiredNode,
-  host: Host,
-  act: (admin: ProxyAdmin) => Promise<T>,
-): Promise<T> {
-  const { admin } = await logIn(desired, knownPasswords(host.settings.paths), host)
-  return withAdmin(admin, act)
-}
-
 /** With the pid of who answers: OBProxy shows it with its sessions only. */
 function stateOf(desired: DesiredNode, host: Host) {
-  return asked(desired, host, async admin => {
+  return askProxy(desired, host, async admin => {
     const state = parseUpgradeState(await admin.upgradeLines())
     const isTaken = (await admin.parameters()).get(COMMAND) === '0'
     return { ...state, isTaken, pid: state.pid ?? (await admin.sessionPid()) }
@@ -216,7 +206,7 @@ function failed(error: unknown, since: number, now: string, host: Host): Fault {
 async function giveBackWhole(desired: DesiredNode, host: Host): Promise<void> {
   let reason = ''
   const look = () =>
-    asked(desired, host, admin => giveBack(admin, host.settings.paths)).then(
+    askProxy(desired, host, admin => giveBack(admin, host.settings.paths)).then(
       () => true,
       error => {
         reason = reasonOf(error)

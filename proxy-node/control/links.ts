@@ -4,9 +4,9 @@
  * Source: management.md §1.3, §3.12; decisions PL7, PL12.
  */
 import type { DesiredNode } from '#contract/node-state'
-import { knownPasswords, logIn } from './access.ts'
+import { askProxy } from './access.ts'
 import type { Host } from './host.ts'
-import { type ProxyAdmin, withAdmin } from './proxy-admin.ts'
+import type { ProxyAdmin } from './proxy-admin.ts'
 
 const PASSWORDS = ['observer_sys_password', 'observer_sys_password1'] as const
 
@@ -54,8 +54,7 @@ export async function refreshLinks(
   { proxyro }: LinkSecrets,
   host: Host,
 ): Promise<void> {
-  const { admin } = await logIn(desired, knownPasswords(host.settings.paths), host)
-  await withAdmin(admin, async () => {
+  await askProxy(desired, host, async admin => {
     await givePasswords(admin, proxyro)
     await lookForClusters(admin, desired)
   })

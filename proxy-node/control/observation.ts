@@ -2,7 +2,7 @@
 import { Fault } from '#contract/fault'
 import type { DesiredNode } from '#contract/node-state'
 import type { NodeReport } from '#contract/report'
-import { knownPasswords, logIn } from './access.ts'
+import { askProxy } from './access.ts'
 import { bootFailure } from './boot-failure.ts'
 import { linkChecksum, parameterChecksum } from './checksum.ts'
 import { reasonOf } from './durable-file.ts'
@@ -11,7 +11,6 @@ import { pendingRestart } from './in-force.ts'
 import { listenerPid } from './listener.ts'
 import { PROXY_UNIT } from './paths.ts'
 import { startedAt } from './processes.ts'
-import { withAdmin } from './proxy-admin.ts'
 import { unitExists } from './unit-files.ts'
 
 const EXPORTER_TIMEOUT_MS = 2_000
@@ -70,8 +69,7 @@ async function running(desired: DesiredNode, pid: number, host: Host): Promise<O
   const exporter = await askExporter(desired, host)
   if (exporter.kind === 'silent')
     throw new Error(`the exporter does not answer: ${exporter.reason}`)
-  const { admin } = await logIn(desired, knownPasswords(host.settings.paths), host)
-  return withAdmin(admin, async () => {
+  return askProxy(desired, host, async admin => {
     const parameters = await admin.parameters()
     const of = (name: string) => parameters.get(name) ?? ''
     const serving = await admin.availability()

@@ -4,7 +4,7 @@
  */
 import { Fault } from '#contract/fault'
 import type { DesiredNode } from '#contract/node-state'
-import { knownPasswords, logIn, settlePassword } from './access.ts'
+import { askProxy, settlePassword } from './access.ts'
 import { align } from './alignment.ts'
 import { requireInstalled } from './bring-up.ts'
 import type { Host } from './host.ts'
@@ -13,7 +13,6 @@ import { giveBack } from './lent.ts'
 import { lookForClusters } from './links.ts'
 import { listenerPid } from './listener.ts'
 import { type NodeMemory, writeMemory } from './node-file.ts'
-import { withAdmin } from './proxy-admin.ts'
 import { type Facts, namesFact } from './result.ts'
 import { readyToStart } from './start.ts'
 
@@ -27,8 +26,7 @@ export async function refresh(memory: NodeMemory, given: DesiredNode, host: Host
   const desired: DesiredNode = { ...given, state: memory.desired?.state ?? given.state }
   const ready = await readyToStart(memory, desired, host)
   await settlePassword(desired, ready.password, host)
-  const { admin } = await logIn(desired, knownPasswords(paths), host)
-  return withAdmin(admin, async () => {
+  return askProxy(desired, host, async admin => {
     // Before anything is set: the first look at a process takes what is set for what is in force.
     await pendingRestart(pid, admin, paths)
     await giveBack(admin, paths)

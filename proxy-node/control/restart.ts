@@ -5,13 +5,12 @@
  */
 import type { OrderEntry } from '#contract/command'
 import type { DesiredNode } from '#contract/node-state'
-import { knownPasswords, logIn, settlePassword } from './access.ts'
+import { askProxy, knownPasswords, settlePassword } from './access.ts'
 import { align } from './alignment.ts'
 import { requireInstalled, synchronise, waitUntilReady } from './bring-up.ts'
 import type { Host } from './host.ts'
 import { hotRestart, requireHot } from './hot-restart.ts'
 import type { NodeMemory } from './node-file.ts'
-import { withAdmin } from './proxy-admin.ts'
 import type { Facts } from './result.ts'
 import { readyToStart, serve } from './start.ts'
 import { stopProxy } from './stop.ts'
@@ -43,8 +42,7 @@ async function restartHot(
   const ready = await readyToStart(memory, desired, host)
   const { paths } = host.settings
   await settlePassword(desired, ready.password, host)
-  const { admin } = await logIn(desired, knownPasswords(paths), host)
-  const changes = await withAdmin(admin, () => align(admin, ready))
+  const changes = await askProxy(desired, host, admin => align(admin, ready))
   const { pid, pidBefore, seconds, clientsBefore } = await hotRestart(desired, { drainSec }, host)
   await waitUntilReady(desired, knownPasswords(paths), host)
   const { changed, version } = await synchronise(desired, ready.memory, host)

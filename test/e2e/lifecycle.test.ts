@@ -6,8 +6,13 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Connection, RowDataPacket } from 'mysql2/promise'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { ApiError } from '../../infra/local/stack/api-client.ts'
-import { DevStack, type NodeJson, type OperationJson, until } from '../support/dev-stack.ts'
+import {
+  DevStack,
+  type NodeJson,
+  type OperationJson,
+  refused,
+  until,
+} from '../support/dev-stack.ts'
 import { PooledLoad } from '../support/pooled-load.ts'
 import { type Built, dropPackage, nextVersion, scripted } from '../support/verb-suite.ts'
 
@@ -84,15 +89,6 @@ async function reported(version: string): Promise<void> {
   await until(`every node reports ${version}`, async () =>
     versionsOf(await nodes()).every(each => each === version),
   )
-}
-
-async function refused(asked: Promise<unknown>): Promise<ApiError> {
-  const error = await asked.then(
-    () => undefined,
-    (thrown: unknown) => thrown,
-  )
-  if (!(error instanceof ApiError)) throw new Error(`not refused: ${error}`)
-  return error
 }
 
 async function ended(path: string, body: unknown): Promise<OperationJson> {

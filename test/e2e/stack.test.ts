@@ -8,8 +8,13 @@ import { join } from 'node:path'
 import type { RowDataPacket } from 'mysql2/promise'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { askInit } from '../../infra/local/instance/init-client.ts'
-import { ApiError } from '../../infra/local/stack/api-client.ts'
-import { DevStack, type NodeJson, type OperationJson, until } from '../support/dev-stack.ts'
+import {
+  DevStack,
+  type NodeJson,
+  type OperationJson,
+  refused,
+  until,
+} from '../support/dev-stack.ts'
 
 const stack = new DevStack(30)
 
@@ -18,16 +23,6 @@ beforeAll(async () => {
 }, 300_000)
 
 afterAll(() => stack.remove())
-
-/** A problem's code, and whatever else of it matters. */
-async function refused(asked: Promise<unknown>): Promise<ApiError> {
-  const error = await asked.then(
-    () => undefined,
-    (thrown: unknown) => thrown,
-  )
-  if (!(error instanceof ApiError)) throw new Error(`not refused: ${error}`)
-  return error
-}
 
 async function version(address: string): Promise<string> {
   const sql = await stack.login(address)

@@ -8,7 +8,7 @@ import { SignatureV4 } from '@smithy/signature-v4'
 import { type Connection, createConnection } from 'mysql2/promise'
 import { installKernel } from '../../infra/local/kernel.ts'
 import type { FaultOrders } from '../../infra/local/ssm/faults.ts'
-import { type ApiClient, apiClient } from '../../infra/local/stack/api-client.ts'
+import { type ApiClient, ApiError, apiClient } from '../../infra/local/stack/api-client.ts'
 import type { DevFile } from '../../infra/local/stack/dev-file.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
@@ -254,6 +254,16 @@ export class DevStack {
       OBFLEET_KERNEL_VENV: this.venv,
     }
   }
+}
+
+/** A problem's code, and whatever else of it matters. */
+export async function refused(asked: Promise<unknown>): Promise<ApiError> {
+  const error = await asked.then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  )
+  if (!(error instanceof ApiError)) throw new Error(`not refused: ${error}`)
+  return error
 }
 
 export async function until<T>(

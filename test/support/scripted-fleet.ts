@@ -12,7 +12,6 @@ import {
 } from '#contract/command'
 import type { DesiredNode } from '#contract/node-state'
 import { PARAMETERS } from '#contract/parameters'
-import type { ProbeFacts } from '#contract/probe'
 import type { Clock, Queue } from '../../functions/domain/clock.ts'
 import type { Plane } from '../../functions/domain/plane.ts'
 import type {
@@ -22,6 +21,7 @@ import type {
   RunCommand,
   Secrets,
 } from '../../functions/domain/remote.ts'
+import { FOREIGN_PROXY } from './foreign-proxy.ts'
 
 export const START = Date.parse('2026-11-24T10:00:00Z')
 
@@ -93,35 +93,6 @@ type Command = {
 export type SendFault = 'refuse' | 'refuse-for-good' | 'lose-answer' | 'never-arrives'
 
 const SLOW_MS = 20_000
-/** A proxy that another tool has installed as it should, with the OB cluster `ob`. */
-const FOREIGN: ProbeFacts = {
-  processes: 1,
-  pid: 4711,
-  user: 'admin',
-  executable: '/opt/taobao/install/obproxy-4.3.1.0/bin/obproxy',
-  isReplaced: false,
-  workDir: '/opt/taobao/install/obproxy-4.3.1.0',
-  command: './bin/obproxy',
-  others: '',
-  watchdogs: 1,
-  rpms: 'obproxy-4.3.1.0-4.el7.x86_64',
-  ownedBy: 'obproxy-4.3.1.0-4.el7.x86_64',
-  isListening: true,
-  login: 'done',
-  loginError: '',
-  version: '4.3.1.0-4',
-  workMode: 'RS_LIST',
-  configUrl: '',
-  appName: 'shop',
-  sqlPort: 2883,
-  exporterPort: 2884,
-  obClusters: 'ob',
-  obClusterCount: 1,
-  parameterChecksum: 'f'.repeat(64),
-  differing: 0,
-  differences: '',
-}
-
 const WITH_PARAMETERS: readonly Verb[] = ['start', 'restart', 'refresh', 'upgrade', 'revert']
 
 export class ScriptedFleet {
@@ -172,7 +143,7 @@ export class ScriptedFleet {
         failing: new Set(),
         checks: [{ ready: true }, { ready: true }],
         isReplaced: false,
-        probe: { ...FOREIGN },
+        probe: { ...FOREIGN_PROXY },
         ledger: new Map(),
       })
     }

@@ -155,6 +155,18 @@ export class ScriptedPlane {
     ]
   }
 
+  /** A plane with the cluster `orders` of so many nodes, that has told nobody anything yet. */
+  static async withOrders(count: number): Promise<ScriptedPlane> {
+    const all = new ScriptedPlane(count)
+    await all.running(
+      'orders',
+      Array.from({ length: count }, (_none, index) => index + 1),
+    )
+    all.fleet.ran.length = 0
+    all.fleet.sends.length = 0
+    return all
+  }
+
   /** Locks that somebody holds now. */
   held(): readonly string[] {
     return [...this.store.all('cluster'), ...this.store.all('node')].flatMap(({ name, hold }) =>

@@ -11,6 +11,7 @@ import { Front } from '../../infra/local/front/front.ts'
 import { Picture } from '../../infra/local/front/picture.ts'
 import { scriptedEngine } from '../../infra/local/front/scripted/engine.ts'
 import { sha256Of } from '../../proxy-node/control/home.ts'
+import { until } from './instances.ts'
 import { EXECUTABLE, type NodeInstance, type Ran, TestPlane } from './node-instance.ts'
 
 export const VERSION = '4.3.2.0-1'
@@ -152,6 +153,37 @@ export async function clientOf(node: NodeInstance): Promise<Connection> {
   // The drain tells it so; what matters is what its statements get.
   client.on('error', () => {})
   return client
+}
+
+/** Clients that stay open until their test ends, whatever becomes of it. */
+export class Guests {
+  private readonly node: NodeInstance
+  private readonly all: Connection[] = []
+
+  constructor(node: NodeInstance) {
+    this.node = node
+  }
+
+  readonly come = async (): Promise<Connection> => {
+    const opened = await clientOf(this.node)
+    this.all.push(opened)
+    return opened
+  }
+
+  leave(): void {
+    for (const opened of this.all.splice(0)) opened.destroy()
+  }
+}
+
+/** Clients of earlier tests are gone, and with them the process that they were at. */
+export async function untilAlone(node: NodeInstance): Promise<void> {
+  await until('the process before has ended', async () => {
+    const admin = await adminOf(node)
+    const [rows] = await admin.query('SHOW PROXYINFO UPGRADE')
+    admin.destroy()
+    const text = JSON.stringify(rows)
+    return !text.includes('parent status') || text.includes('parent status:exited')
+  })
 }
 
 /** What the proxy says that `name` is set to. */

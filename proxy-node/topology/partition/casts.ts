@@ -6,8 +6,8 @@ import { CALL_FORM } from '../../sql/expressions.ts'
 import type { Decimal } from './cells.ts'
 import { bytesOfText, charsetNamed, converted, textOfBytes } from './charsets.ts'
 import { numberOf } from './conditions.ts'
-import { bigEndian, halfEven, momentOfValue } from './convert.ts'
-import { decimalOf, prefixOf, textOf, toScale } from './decimals.ts'
+import { bigEndian, comparedDecimal, halfEven, momentOfValue } from './convert.ts'
+import { textOf, toScale } from './decimals.ts'
 import { type Moment, packedNumber, rounded, textOfDate } from './moments.ts'
 import { NULL_VALUE, stringOf, type Value } from './values.ts'
 
@@ -115,21 +115,9 @@ function decimal(value: Value, [precision, scale = 0]: readonly number[]): Value
   return { kind: 'decimal', value: { units: fits < -most ? -most : fits, scale } }
 }
 
+/** Bytes are no number here, whatever they are compared with. */
 function exactOf(value: Value): Decimal | undefined {
-  switch (value.kind) {
-    case 'integer':
-      return { units: value.value, scale: 0 }
-    case 'decimal':
-      return value.value
-    case 'double':
-      return decimalOf(String(value.value))
-    case 'text': {
-      const text = stringOf(value)
-      return text === undefined ? undefined : prefixOf(text)
-    }
-    default:
-      return undefined
-  }
+  return value.kind === 'bytes' ? undefined : comparedDecimal(value)
 }
 
 function real(value: Value): Value | undefined {

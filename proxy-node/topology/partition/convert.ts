@@ -116,7 +116,7 @@ function exactDecimal(value: Value): Decimal | undefined {
 }
 
 /** '12abc' is 12, 'abc' is 0. */
-function comparedDecimal(value: Value): Decimal | undefined {
+export function comparedDecimal(value: Value): Decimal | undefined {
   if (value.kind === 'text') {
     const text = stringOf(value)
     return text === undefined ? undefined : prefixOf(text)

@@ -1,7 +1,7 @@
 /** The admin statements of the stand-in: who may say them, their columns, their errors. */
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import type { Connection, FieldPacket } from 'mysql2/promise'
+import type { Connection, RowDataPacket } from 'mysql2/promise'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import {
   adminOf,
@@ -63,7 +63,7 @@ const COLUMNS: readonly (readonly [string, string])[] = [
 ]
 
 test.each(COLUMNS)('%s has its columns', async (sql, names) => {
-  const [, fields] = (await admin.query(sql)) as unknown as [unknown, FieldPacket[]]
+  const [, fields] = await admin.query<RowDataPacket[]>(sql)
 
   expect(fields.map(({ name }) => name)).toEqual(names.split(' '))
 })

@@ -19,6 +19,7 @@ import { observe } from '../../../proxy-node/control/observation.ts'
 import { pathsUnder } from '../../../proxy-node/control/paths.ts'
 import { withAdmin } from '../../../proxy-node/control/proxy-admin.ts'
 import { nodeTransport } from '../../../proxy-node/net/node.ts'
+import { hostSettings } from '../../support/host-settings.ts'
 import { executableOf, NEXT } from '../../support/reference-obproxy/executable.ts'
 import { adminOf, connect, DEADLINE, parameterOf, pidOf, running, type Scene } from './scene.ts'
 
@@ -68,18 +69,7 @@ function hostOf({ installation }: Scene): Host {
   const stage1 = createHash('sha1').update('proxysys').digest('hex')
   writeFileSync(join(paths.state, 'proxysys.sha1'), stage1)
   return {
-    settings: {
-      paths,
-      instanceId: 'i-1',
-      bootId: 'b',
-      address: HOST,
-      region: 'local',
-      apiUrl: undefined,
-      ssmEndpoint: undefined,
-      s3Endpoint: undefined,
-      credentials: undefined,
-      reportPeriodSec: 60,
-    },
+    settings: hostSettings(paths, { address: HOST }),
     clock: systemClock,
     log: () => {},
     init: {

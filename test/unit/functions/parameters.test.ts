@@ -4,16 +4,7 @@ import type { ParametersInput } from '../../../functions/domain/plane.ts'
 import { Problem } from '../../../functions/domain/problem.ts'
 import { ASKED, ScriptedPlane } from '../../support/scripted-plane.ts'
 
-async function withCluster(count: number) {
-  const all = new ScriptedPlane(count)
-  await all.running(
-    'orders',
-    Array.from({ length: count }, (_none, index) => index + 1),
-  )
-  all.fleet.ran.length = 0
-  all.fleet.sends.length = 0
-  return all
-}
+const withCluster = ScriptedPlane.withOrders
 
 const change = async (all: ScriptedPlane, input: Partial<ParametersInput>) => {
   const { revision } = await all.plane.clusters.get('orders')

@@ -2,16 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import { ASKED, ScriptedPlane } from '../../support/scripted-plane.ts'
 
-async function withCluster(count: number) {
-  const all = new ScriptedPlane(count)
-  await all.running(
-    'orders',
-    Array.from({ length: count }, (_none, index) => index + 1),
-  )
-  all.fleet.ran.length = 0
-  all.fleet.sends.length = 0
-  return all
-}
+const withCluster = ScriptedPlane.withOrders
 
 const rotate = (all: ScriptedPlane, secret?: string) =>
   all.accepted(all.plane.clusters.rotateSysPassword(ASKED, 'orders', secret))

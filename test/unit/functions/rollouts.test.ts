@@ -7,19 +7,13 @@ import { ASKED, ScriptedPlane, VERSION } from '../../support/scripted-plane.ts'
 const NEXT = '4.3.3.0-7'
 
 async function withCluster(count: number) {
-  const all = new ScriptedPlane(count)
-  await all.running(
-    'orders',
-    Array.from({ length: count }, (_none, index) => index + 1),
-  )
+  const all = await ScriptedPlane.withOrders(count)
   await all.plane.packages.create(ASKED, {
     fileName: `obproxy-${NEXT}.linux.x86_64.tar.gz`,
     sha256: 'b'.repeat(64),
     sizeBytes: 10,
     url: 'spool:y',
   })
-  all.fleet.ran.length = 0
-  all.fleet.sends.length = 0
   return all
 }
 

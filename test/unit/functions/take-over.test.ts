@@ -9,35 +9,18 @@ import {
   parameterDifferences,
   type Surroundings,
 } from '../../../functions/domain/take-over.ts'
+import { FOREIGN_PROXY } from '../../support/foreign-proxy.ts'
 import { hostId } from '../../support/scripted-fleet.ts'
 import { ASKED, ScriptedPlane } from '../../support/scripted-plane.ts'
 
 const FACTS: ProbeFacts = {
-  processes: 1,
-  pid: 4711,
-  user: 'admin',
-  executable: '/opt/taobao/install/obproxy-4.3.1.0/bin/obproxy',
-  isReplaced: false,
-  workDir: '/opt/taobao/install/obproxy-4.3.1.0',
-  command: './bin/obproxy -p 2883',
-  others: '',
+  ...FOREIGN_PROXY,
   watchdogs: 0,
-  rpms: 'obproxy-4.3.1.0-4.el7.x86_64',
-  ownedBy: 'obproxy-4.3.1.0-4.el7.x86_64',
-  isListening: true,
-  login: 'done',
-  loginError: '',
-  version: '4.3.1.0-4',
   workMode: 'CONFIG_URL',
   configUrl: 'http://old/services?Action=GetObProxyConfig',
   appName: 'orders',
-  sqlPort: 2883,
-  exporterPort: 2884,
   obClusters: 'ob1\nob2',
   obClusterCount: 2,
-  parameterChecksum: 'f'.repeat(64),
-  differing: 0,
-  differences: '',
 }
 
 const SPEC: ClusterSpec = {

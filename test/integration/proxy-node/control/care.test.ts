@@ -1,6 +1,5 @@
 /** What a running node is told and asked without being restarted: refresh, drain, check. */
 import { readFileSync } from 'node:fs'
-import type { Connection } from 'mysql2/promise'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import type { OrderEntry } from '#contract/command'
 import type { DesiredNode } from '#contract/node-state'
@@ -8,7 +7,7 @@ import { until } from '../../../support/instances.ts'
 import { NodeInstance } from '../../../support/node-instance.ts'
 import {
   CLUSTER,
-  clientOf,
+  Guests,
   PACKAGE_FILE,
   PROXYRO,
   parameterOf,
@@ -18,13 +17,8 @@ import {
 
 const suite = new VerbSuite('127.15.8.103')
 const node = new NodeInstance('127.15.8.3', suite.plane, [PACKAGE_FILE])
-const clients: Connection[] = []
-/** Open until the test ends, whatever becomes of it. */
-const client = async () => {
-  const opened = await clientOf(node)
-  clients.push(opened)
-  return opened
-}
+const guests = new Guests(node)
+const client = guests.come
 
 beforeAll(async () => {
   await suite.start()
@@ -35,7 +29,7 @@ afterAll(async () => {
   await suite.stop()
 })
 afterEach(() => {
-  for (const opened of clients.splice(0)) opened.destroy()
+  guests.leave()
 })
 
 const refresh = (desired: Partial<DesiredNode>) =>

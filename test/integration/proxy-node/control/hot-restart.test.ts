@@ -1,16 +1,16 @@
 /** Hot restarts of a node by its verb, with clients that stay connected meanwhile. */
 import { chmodSync, existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
-import type { Connection } from 'mysql2/promise'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { isAlive } from '../../../../infra/local/instance/processes.ts'
 import { until } from '../../../support/instances.ts'
 import { NodeInstance } from '../../../support/node-instance.ts'
 import {
   adminOf,
-  clientOf,
+  Guests,
   PACKAGE_FILE,
   parameterOf,
   resultOf,
+  untilAlone,
   VerbSuite,
 } from '../../../support/verb-suite.ts'
 
@@ -26,15 +26,10 @@ afterAll(async () => {
   await suite.stop()
 })
 
-const clients: Connection[] = []
-/** Open until the test ends, whatever becomes of it. */
-const client = async () => {
-  const opened = await clientOf(node)
-  clients.push(opened)
-  return opened
-}
+const guests = new Guests(node)
+const client = guests.come
 afterEach(() => {
-  for (const opened of clients.splice(0)) opened.destroy()
+  guests.leave()
 })
 
 const hot = { mode: 'hot', drainSec: 600 } as const
@@ -44,17 +39,6 @@ const TIMES = [
   'hot_upgrade_failure_retries',
 ]
 const times = () => Promise.all(TIMES.map(name => parameterOf(node, name)))
-
-/** Clients of earlier tests are gone, and with them the process that they were at. */
-async function untilAlone(): Promise<void> {
-  await until('the process before has ended', async () => {
-    const admin = await adminOf(node)
-    const [rows] = await admin.query('SHOW PROXYINFO UPGRADE')
-    admin.destroy()
-    const text = JSON.stringify(rows)
-    return !text.includes('parent status') || text.includes('parent status:exited')
-  })
-}
 
 describe('a hot restart', () => {
   test('gives the proxy to another process; a transaction goes on where it is', async () => {
@@ -77,7 +61,7 @@ describe('a hot restart', () => {
     expect((await guest.query('SELECT 1 AS one'))[0]).toEqual([{ one: 1 }])
     await guest.query('COMMIT')
     guest.destroy()
-    await untilAlone()
+    await untilAlone(node)
     expect(await times()).toEqual(before)
     expect(existsSync(node.file('var/lib/obfleet/lent-parameters.json'))).toBe(false)
   })
@@ -98,7 +82,7 @@ describe('a hot restart', () => {
     const unit = readFileSync(node.file('etc/systemd/system/obfleet-proxy.service'), 'utf8')
     expect(unit).toContain('work_thread_num=1')
     expect(suite.plane.reports.at(-1)).toMatchObject({ pendingRestart: [], serving: 'ACTIVE' })
-    await untilAlone()
+    await untilAlone(node)
     // A start of its own, by the command line of the unit, is the same.
     const { pid } = await node.proxy()
     process.kill(pid ?? 0, 'SIGKILL')
@@ -118,7 +102,7 @@ describe('a hot restart', () => {
     expect(first).toMatchObject({ ok: true })
     expect(second).toEqual({ ...first, replayed: true })
     expect((await node.proxy()).pid).toBe(first.facts?.['pid'])
-    await untilAlone()
+    await untilAlone(node)
   })
 
   test.each([
@@ -143,7 +127,7 @@ describe('a hot restart', () => {
     guest.destroy()
     expect(await times()).toEqual(before.times)
     expect(await suite.act(node, 'restart', hot)).toMatchObject({ ok: true })
-    await untilAlone()
+    await untilAlone(node)
   })
 
   test('that was killed after it lent the times: the next verb puts them back', async () => {
@@ -171,7 +155,7 @@ describe('a hot restart', () => {
 
     expect(await times()).toEqual(before)
     expect(existsSync(lent)).toBe(false)
-    await untilAlone()
+    await untilAlone(node)
   }, 120_000)
 
   test('a proxy that does not run is not restarted hot', async () => {

@@ -10,7 +10,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
-import type { Connection, RowDataPacket } from 'mysql2/promise'
+import type { RowDataPacket } from 'mysql2/promise'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import type { OrderEntry, PackageRef, VerbResult } from '#contract/command'
 import { isAlive } from '../../../../infra/local/instance/processes.ts'
@@ -30,14 +30,15 @@ import { EXECUTABLE, NodeInstance } from '../../../support/node-instance.ts'
 import {
   adminOf,
   type Built,
-  clientOf,
   dropPackage,
+  Guests,
   nextVersion,
   PACKAGE_FILE,
   parameterOf,
   reference,
   resultOf,
   scripted,
+  untilAlone,
   VERSION,
   VerbSuite,
 } from '../../../support/verb-suite.ts'
@@ -59,13 +60,8 @@ const soon = { mode: 'hot', drainSec: 2 } as const
 let packages: Record<'next' | 'failing' | 'lying', PackageRef>
 let original = ''
 
-const clients: Connection[] = []
-/** Open until the test ends, whatever becomes of it. */
-const client = async () => {
-  const opened = await clientOf(node)
-  clients.push(opened)
-  return opened
-}
+const guests = new Guests(node)
+const client = guests.come
 
 beforeAll(async () => {
   await suite.start()
@@ -83,7 +79,7 @@ afterAll(async () => {
   for (const each of built) dropPackage(each)
 })
 afterEach(() => {
-  for (const opened of clients.splice(0)) opened.destroy()
+  guests.leave()
 })
 
 const upgrade = (more: Partial<OrderEntry> = {}) =>
@@ -115,16 +111,6 @@ async function wholeVersion(): Promise<string> {
   return version ?? ''
 }
 
-async function untilAlone(): Promise<void> {
-  await until('the process before has ended', async () => {
-    const admin = await adminOf(node)
-    const [rows] = await admin.query('SHOW PROXYINFO UPGRADE')
-    admin.destroy()
-    const text = JSON.stringify(rows)
-    return !text.includes('parent status') || text.includes('parent status:exited')
-  })
-}
-
 describe('an upgrade', () => {
   test('is hot: a transaction goes on, new clients come to the new version', async () => {
     const guest = await client()
@@ -148,7 +134,7 @@ describe('an upgrade', () => {
     })
     await guest.query('COMMIT')
     guest.destroy()
-    await untilAlone()
+    await untilAlone(node)
   })
 
   test('to the version that is there does nothing', async () => {
@@ -173,7 +159,7 @@ describe('an upgrade', () => {
     expect(await sha256Of(home.executable)).toBe(original)
     await guest.query('COMMIT')
     guest.destroy()
-    await untilAlone()
+    await untilAlone(node)
     expect(await revert()).toMatchObject({ ok: true, facts: { upgraded: false } })
     const other = suite.desired({ version: '4.3.1.9-1' })
     expect(await revert({ desired: other })).toMatchObject({ ok: false, code: 'node.no-backup' })
@@ -274,7 +260,7 @@ describe('an upgrade that fails', () => {
     expect(after.active).toBe(true)
     expect(after.pid).not.toBe(before.pid)
     expect(await wholeVersion()).toBe(VERSION)
-    await untilAlone()
+    await untilAlone(node)
   })
 
   test('by force, because it does not start: the old version is started again', async () => {
@@ -339,7 +325,7 @@ async function backAtTheOldVersion(): Promise<void> {
   rmSync(home.unpacking, { recursive: true, force: true })
   if ((await wholeVersion()) !== VERSION) expect(await revert()).toMatchObject({ ok: true })
   rmSync(join(home.folder, '.obfleet-backup'), { recursive: true, force: true })
-  await untilAlone()
+  await untilAlone(node)
 }
 
 describe('an upgrade that was killed', () => {
@@ -400,7 +386,7 @@ describe('an upgrade that was killed', () => {
     // From the first look at the order to beyond its end, wherever that is on this machine.
     const tookMs = await timedUpgrade()
     expect(await revert()).toMatchObject({ ok: true })
-    await untilAlone()
+    await untilAlone(node)
     for (const part of [0.3, 0.5, 0.7, 0.9]) {
       const order = node.order('upgrade', suite.entry({ ...soon, package: packages.next }))
       const { child, ended } = node.spawn(['run', order])
@@ -412,7 +398,7 @@ describe('an upgrade that was killed', () => {
       expect(result).toMatchObject({ ok: true })
       versions.push(await wholeVersion())
       expect(await revert()).toMatchObject({ ok: true })
-      await untilAlone()
+      await untilAlone(node)
     }
     expect(new Set(versions)).toEqual(new Set([next.version]))
   }, 300_000)

@@ -9,6 +9,7 @@ import type { Host } from '../../../../proxy-node/control/host.ts'
 import { runOrder } from '../../../../proxy-node/control/order.ts'
 import { pathsUnder } from '../../../../proxy-node/control/paths.ts'
 import { nodeTransport } from '../../../../proxy-node/net/node.ts'
+import { hostSettings } from '../../../support/host-settings.ts'
 
 const INSTANCE = 'i-1'
 const ENTRY: OrderEntry = {
@@ -47,18 +48,7 @@ afterEach(() => rmSync(root, { recursive: true, force: true }))
 function host(): Host {
   const down = () => Promise.reject(new Error('the instance is down'))
   return {
-    settings: {
-      paths: pathsUnder(root),
-      instanceId: INSTANCE,
-      bootId: 'b',
-      address: undefined,
-      region: 'local',
-      apiUrl: undefined,
-      ssmEndpoint: undefined,
-      s3Endpoint: undefined,
-      credentials: undefined,
-      reportPeriodSec: 60,
-    },
+    settings: hostSettings(pathsUnder(root), { instanceId: INSTANCE }),
     clock: systemClock,
     log: () => {},
     init: { act: down, status: down, reload: down, isGoingDown: async () => isGoingDown },

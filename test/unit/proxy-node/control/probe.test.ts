@@ -6,33 +6,12 @@ import { QueryError } from '../../../../proxy-node/backend/query-client.ts'
 import { withoutSecrets } from '../../../../proxy-node/control/foreign-processes.ts'
 import { failedLogin } from '../../../../proxy-node/control/probe.ts'
 import { differencesOf, fitted } from '../../../../proxy-node/control/probe-facts.ts'
+import { FOREIGN_PROXY } from '../../../support/foreign-proxy.ts'
 
 const FACTS: ProbeFacts = {
-  processes: 1,
-  pid: 4711,
-  user: 'admin',
-  executable: '/opt/taobao/install/obproxy-4.3.1.0/bin/obproxy',
-  isReplaced: false,
-  workDir: '/opt/taobao/install/obproxy-4.3.1.0',
+  ...FOREIGN_PROXY,
   command: './bin/obproxy -p 2883',
-  others: '',
-  watchdogs: 1,
-  rpms: 'obproxy-4.3.1.0-4.el7.x86_64',
-  ownedBy: 'obproxy-4.3.1.0-4.el7.x86_64',
-  isListening: true,
-  login: 'done',
-  loginError: '',
-  version: '4.3.1.0-4',
-  workMode: 'RS_LIST',
-  configUrl: '',
-  appName: 'shop',
-  sqlPort: 2883,
-  exporterPort: 2884,
   obClusters: 'obcluster',
-  obClusterCount: 1,
-  parameterChecksum: 'f'.repeat(64),
-  differing: 0,
-  differences: '',
 }
 
 /** Have one form whatever is found. */
