@@ -22,6 +22,7 @@ export class ScriptedApi implements ApiClient {
   }
 
   put = (path: string) => this.change('PUT', path)
+  patch = (path: string) => this.change('PATCH', path)
   post = (path: string) => this.change('POST', path)
   delete = (path: string) => this.change('DELETE', path)
 

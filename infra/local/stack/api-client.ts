@@ -23,6 +23,7 @@ export type Answer = {
 export type ApiClient = {
   get(path: string): Promise<Answer>
   put(path: string, body: unknown, headers?: Readonly<Record<string, string>>): Promise<Answer>
+  patch(path: string, body: unknown, headers?: Readonly<Record<string, string>>): Promise<Answer>
   /** With an idempotency key of its own. */
   post(path: string, body: unknown, idempotencyKey?: string): Promise<Answer>
   delete(path: string, headers?: Readonly<Record<string, string>>): Promise<Answer>
@@ -61,6 +62,7 @@ export function apiClient(url: string, token: string): ApiClient {
   return {
     get: path => ask('GET', path, undefined, {}),
     put: (path, body, headers = {}) => ask('PUT', path, body, headers),
+    patch: (path, body, headers = {}) => ask('PATCH', path, body, headers),
     post: (path, body, idempotencyKey = randomUUID()) =>
       ask('POST', path, body, { 'idempotency-key': idempotencyKey }),
     delete: (path, headers = {}) =>

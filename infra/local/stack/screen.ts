@@ -44,6 +44,7 @@ function summary({ dev, fleet, engineReason }: Shown): string {
 
   API            ${dev.apiUrl}/v1  (description: ${dev.apiUrl}/v1/openapi.json)
   config service ${dev.configServiceUrl}  (for proxy clusters of work mode CONFIG_URL)
+  load balancer  ${dev.loadBalancer.address}  (for a cluster that is given it: PUT …/load-balancer)
   OB cluster     ${ob?.name}: ${engine}, ${ob?.rootservice}
 ${clusterLines(fleet)}
   spare hosts    ${spareText || 'none'}
