@@ -1,0 +1,79 @@
+/** A take-over over HTTP: its look before, and what is refused. */
+import { beforeEach, describe, expect, test } from 'vitest'
+import { HttpApi } from '../../../support/http-api.ts'
+import { hostId } from '../../../support/scripted-fleet.ts'
+
+let api: HttpApi
+
+beforeEach(() => {
+  api = new HttpApi()
+})
+
+describe('a take-over', () => {
+  const path = '/clusters/orders/take-over'
+  const body = { hosts: [{ host: hostId(2), sqlPort: 2883, sysPasswordSecret: '/old/proxysys' }] }
+
+  test('is checked with dryRun=true; its operation has the findings, its steps no secret', async () => {
+    await api.scripted.running('orders', [1])
+    const { status, body: begun, headers } = await api.ask('POST', `${path}?dryRun=true`, { body })
+    expect(status).toBe(202)
+    expect(begun).toMatchObject({ type: 'precheck-take-over', phase: 'PENDING' })
+    expect(headers.get('location')).toBe(`/v1/operations/${begun.id}`)
+    expect(begun).not.toHaveProperty('result')
+    await api.scripted.settle()
+
+    const { body: ended } = await api.ask('GET', `/operations/${begun.id}`)
+    expect(ended).toMatchObject({ phase: 'SUCCEEDED', result: { mayTakeOver: true } })
+    expect(ended.result.hosts[0].findings).toHaveLength(13)
+    expect(ended.result.hosts[0].findings[0]).toEqual({
+      id: 'T1',
+      ok: true,
+      code: 'ok',
+      detail: 'it runs 4.3.1.0-4',
+      remedy: null,
+    })
+    const { body: child } = await api.ask('GET', `/operations/${ended.childIds[0]}`)
+    expect(child.result).toEqual(ended.result)
+    const { body: steps } = await api.ask('GET', `/operations/${child.id}/steps`)
+    expect(steps.items.map(({ name }: { name: string }) => name)).toEqual([
+      'probe',
+      'judge',
+      'finish',
+    ])
+    const { body: listed } = await api.ask('GET', '/operations')
+    expect(listed.items[0]).not.toHaveProperty('result')
+  })
+
+  test.each(['', '?dryRun=false'])('itself (%j) is refused', async query => {
+    await api.scripted.running('orders', [1])
+    const { status, body: problem } = await api.ask('POST', `${path}${query}`, { body })
+    expect(status).toBe(422)
+    expect(problem).toMatchObject({
+      code: 'operation-not-allowed',
+      detail: 'take-over itself does not exist yet',
+    })
+    expect(api.scripted.fleet.probes).toEqual([])
+  })
+
+  test.each([
+    ['no host', { hosts: [] }, '/hosts'],
+    ['an unknown field', { ...body, confirm: 'orders' }, '/confirm'],
+    [
+      'a password that is no reference',
+      { hosts: [{ host: 'i', sysPasswordSecret: 'secret' }] },
+      '/hosts/0/sysPasswordSecret',
+    ],
+    ['a port that needs a privilege', { hosts: [{ host: 'i', sqlPort: 80 }] }, '/hosts/0/sqlPort'],
+  ])('with %s is not valid', async (_name, wrong, pointer) => {
+    await api.scripted.running('orders', [1])
+    const { status, body: problem } = await api.ask('POST', `${path}?dryRun=true`, { body: wrong })
+    expect(status).toBe(422)
+    expect(problem.errors[0].pointer).toBe(pointer)
+  })
+
+  test('into a cluster that is not there is not found', async () => {
+    expect((await api.ask('POST', '/clusters/other/take-over?dryRun=true', { body })).status).toBe(
+      404,
+    )
+  })
+})
