@@ -27,6 +27,9 @@ export const VERBS = [
   'report',
   'uninstall',
   'probe',
+  'take-over',
+  'give-back',
+  'release',
 ] as const
 
 export type Verb = (typeof VERBS)[number]
@@ -76,9 +79,9 @@ export const orderEntrySchema = z.object({
   maxClients: z.int().min(0).optional(),
   /** For check: logins to try through the proxy, one for each OB cluster that is to be reached. */
   probe: z.array(probeSchema).max(8).optional(),
-  /** For probe: where the proxy that is looked at takes clients. */
+  /** For probe: where the proxy takes clients that is looked at. */
   sqlPort: portSchema.optional(),
-  /** For probe: of the password that root@proxysys has now; absent: none. */
+  /** For probe and take-over: of the password that root@proxysys has now; absent: none. */
   sysPasswordSecret: secretReferenceSchema.optional(),
 })
 

@@ -81,7 +81,7 @@ export async function waitUntilReady(
   const log = join(homeOf(host.settings.paths, desired).folder, 'log/obproxy.log')
   const pids = new Set<number>()
   for (;;) {
-    const { pid } = await host.init.status(PROXY_UNIT)
+    const pid = await listenerPid(desired, host)
     if (pid !== null) pids.add(pid)
     const reason = pid === null ? 'its process ended' : await whyNotReady(desired, candidates, host)
     if (reason === undefined) return

@@ -1,9 +1,9 @@
 /** What a look at a proxy comes to, within the bound of a result line: how its parameters differ, and what gives way. Pure. */
 import type { DesiredNode } from '#contract/node-state'
-import { FIXED_AT_START, isSecret } from '#contract/parameters'
+import { FIXED_AT_START, isSecret, PARAMETERS } from '#contract/parameters'
 import type { ProbeFacts } from '#contract/probe'
 import { withoutSecrets } from './foreign-processes.ts'
-import { isSame } from './parameters.ts'
+import { type Change, isSame } from './parameters.ts'
 
 /** With the rest of a result below the 2,000 bytes of a line (N7). */
 const MAX_FACTS_BYTES = 1_800
@@ -21,6 +21,7 @@ const BOUNDS = {
   appName: 64,
   loginError: 160,
   obClusters: 600,
+  autoStart: 200,
 } as const satisfies Partial<Record<keyof ProbeFacts, number>>
 
 /** Give way in this order when all together is too long; the first two hold what only people read. */
@@ -29,6 +30,7 @@ const ELASTIC = [
   'others',
   'differences',
   'loginError',
+  'autoStart',
   'configUrl',
   'obClusters',
   'rpms',
@@ -47,11 +49,11 @@ function isLeftOut(name: string): boolean {
 }
 
 /**
- * Parameters that a take-over would change, `name=value` as they are: those that the cluster sets to
- * something else, and those that it leaves at their default.
+ * Parameters that a take-over changes: those that the cluster sets to something else, and those that it
+ * leaves at their default.
  * @param changed those of `running` that are not at the proxy's default
  */
-export function differencesOf(
+function namesThatDiffer(
   running: ReadonlyMap<string, string>,
   changed: ReadonlyMap<string, string>,
   desired: DesiredNode['parameters'],
@@ -60,10 +62,30 @@ export function differencesOf(
     ([name, value]) => !isSame(name, running.get(name), value),
   )
   const beyond = [...changed.keys()].filter(name => !Object.hasOwn(desired, name))
-  return [...set.map(([name]) => name), ...beyond]
-    .filter(name => !isLeftOut(name))
-    .sort()
-    .map(name => `${name}=${shown(running.get(name) ?? '')}`)
+  return [...set.map(([name]) => name), ...beyond].filter(name => !isLeftOut(name)).sort()
+}
+
+/** They, `name=value` as they are. */
+export function differencesOf(
+  running: ReadonlyMap<string, string>,
+  changed: ReadonlyMap<string, string>,
+  desired: DesiredNode['parameters'],
+): readonly string[] {
+  return namesThatDiffer(running, changed, desired).map(
+    name => `${name}=${shown(running.get(name) ?? '')}`,
+  )
+}
+
+/** They, as they become. What nobody sets and whose default is not known stays. */
+export function changesOf(
+  running: ReadonlyMap<string, string>,
+  changed: ReadonlyMap<string, string>,
+  desired: DesiredNode['parameters'],
+): readonly Change[] {
+  return namesThatDiffer(running, changed, desired).flatMap(name => {
+    const value = Object.hasOwn(desired, name) ? desired[name] : PARAMETERS.get(name)?.default
+    return value === undefined || isSame(name, running.get(name), value) ? [] : [{ name, value }]
+  })
 }
 
 function shown(value: string): string {
