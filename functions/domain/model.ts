@@ -110,6 +110,7 @@ export type ClusterBalancer = {
 
 export const NODE_STATUSES = [
   'CREATING',
+  'TAKINGOVER',
   'RUNNING',
   'STOPPED',
   'UNAVAILABLE',
@@ -123,12 +124,20 @@ export const NODE_STATUSES = [
 
 export type NodeStatus = (typeof NODE_STATUSES)[number]
 
+/** Who has installed it. */
+export const NODE_ORIGINS = ['CREATED', 'TAKEN_OVER'] as const
+
+export type NodeOrigin = (typeof NODE_ORIGINS)[number]
+
 export type Node = {
   readonly id: string
   readonly name: string
   readonly clusterId: string
   readonly clusterName: string
   readonly hostId: string
+  readonly origin: NodeOrigin
+  /** Where it is installed; null: where its cluster says. */
+  readonly home: string | null
   /** Address clients use. */
   readonly host: string
   readonly sqlPort: number
@@ -247,6 +256,8 @@ export const OPERATION_TYPES = [
   'rotate-sys-password',
   /** Looks at proxies of other installers; changes nothing and holds nothing. */
   'precheck-take-over',
+  /** Takes proxies of other installers in; each is restarted once. */
+  'take-over',
   /** Children, one a node (PL3). */
   'create-node',
   'delete-node',
@@ -260,6 +271,9 @@ export const OPERATION_TYPES = [
   'offline-node',
   'online-node',
   'probe-host',
+  'take-over-node',
+  /** Gives a proxy that was taken over back as it was found. */
+  'give-back-node',
 ] as const
 
 export type OperationType = (typeof OPERATION_TYPES)[number]
@@ -322,8 +336,10 @@ export type Operation = {
     readonly wave: number
   }
   readonly error: ProblemView | null
-  /** What it found out, of one that looks only; not in lists. */
+  /** What it found out before it did anything, of take-overs; not in lists. */
   readonly result?: TakeOverCheck | null
+  /** What it does that nobody should be surprised by. */
+  readonly notices?: readonly string[]
 }
 
 /** What a proxy that is to be taken over has to satisfy (management.md §3.3). */

@@ -75,6 +75,8 @@ export type NodeRecord = Stored & {
   readonly desiredState: 'RUNNING' | 'STOPPED'
   /** Absent: its cluster's. */
   readonly desiredVersion?: string
+  /** Where another installer has put it; absent: it was installed by us, where its cluster says. */
+  readonly foundHome?: string
   /** Taken out of its balancer on purpose; absent: it follows what its process does. */
   readonly offline?: Offline
   readonly hold: Hold | null
@@ -142,6 +144,8 @@ export type ForeignProxy = {
   readonly sysPasswordSecret?: string
   /** Parameters that differ are no hindrance: a take-over may change them. */
   readonly mayChangeParameters: boolean
+  /** It is taken as it is, from whatever package and of whatever user. */
+  readonly isForced?: boolean
 }
 
 /** What an operation does on one node. */
@@ -168,8 +172,10 @@ export type NodeTask = {
   readonly isBalanced?: boolean
   /** It is taken out because somebody asked for just that, and why. */
   readonly offline?: { readonly reason: string | null }
-  /** A proxy of another installer, that is looked at. */
+  /** A proxy of another installer, that is looked at or taken over. */
   readonly foreign?: ForeignProxy
+  /** Its proxy serves on when it is deleted. */
+  readonly isReleased?: boolean
 }
 
 export type OperationRecord = Stored & {

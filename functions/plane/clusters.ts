@@ -16,6 +16,7 @@ import { rotateSysPassword } from './passwords.ts'
 import {
   affected,
   chosen,
+  deletionOf,
   held,
   type NewOperation,
   newOperation,
@@ -24,7 +25,7 @@ import {
   taskOf,
 } from './plans.ts'
 import { restartCluster, upgradeCluster } from './replacing.ts'
-import { precheckTakeOver } from './take-over.ts'
+import { precheckTakeOver, takeOver } from './take-over.ts'
 
 /** Clusters of one page that are read at a time. */
 const READ_AT_ONCE = 10
@@ -62,7 +63,7 @@ export function clusterUseCases(
       const outcome = await mutate(deps, asked, view, async () => {
         const picture = await pictureOf(store, ref)
         requireDeletable(picture.cluster, input)
-        const tasks = picture.nodes.map(node => taskOf(node, input.skipHostWork))
+        const tasks = picture.nodes.map(node => deletionOf(node, input))
         return onCluster(deps, asked, picture, { type: 'delete-cluster', tasks })
       })
       return outcome.kind === 'done' ? { ...outcome, value: null } : outcome
@@ -74,6 +75,7 @@ export function clusterUseCases(
     restart: (asked, ref, input) => restartCluster(deps, asked, ref, input),
     upgrade: (asked, ref, input) => upgradeCluster(deps, asked, ref, input),
     precheckTakeOver: (asked, ref, input) => precheckTakeOver(deps, asked, ref, input),
+    takeOver: (asked, ref, input) => takeOver(deps, asked, ref, input),
     rotateSysPassword: (asked, ref, secret) => rotateSysPassword(deps, asked, ref, secret),
     refresh: (asked, ref, input) => onNodes(deps, asked, { ref, input, type: 'refresh' }),
   }

@@ -57,6 +57,7 @@ export const operationSchema = z
     }),
     error: problemViewSchema.nullable(),
     result: takeOverCheckSchema.nullable().optional(),
+    notices: z.array(z.string()).optional(),
   })
   .openapi('Operation')
 
@@ -88,10 +89,11 @@ const waitSchema = z
   .refine(text => Number.parseInt(text, 10) <= MAX_WAIT_SEC, `at most ${MAX_WAIT_SEC}s`)
 
 export function operationJson(operation: Operation): z.infer<typeof operationSchema> {
-  const { createdAt, startedAt, endedAt, childIds, result, ...rest } = operation
+  const { createdAt, startedAt, endedAt, childIds, result, notices, ...rest } = operation
   return {
     ...rest,
     ...(result === undefined ? {} : { result: result === null ? null : takeOverJson(result) }),
+    ...(notices === undefined ? {} : { notices: [...notices] }),
     childIds: [...childIds],
     createdAt: timeText(createdAt),
     startedAt: timeOrNull(startedAt),

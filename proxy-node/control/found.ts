@@ -18,7 +18,7 @@ import type { Paths } from './paths.ts'
  * parameters and passwords. `starting`: its process is replaced by one of ours. `taken`: done. `undoing`,
  * `releasing`: on the way out of our hands, as it was found or as it is.
  */
-export const FOUND_PHASES = [
+const FOUND_PHASES = [
   'saved',
   'quieting',
   'changing',
@@ -27,8 +27,6 @@ export const FOUND_PHASES = [
   'undoing',
   'releasing',
 ] as const
-
-export type FoundPhase = (typeof FOUND_PHASES)[number]
 
 const commandSchema = z.object({
   /** As the process has them; what was a password is left out. */

@@ -93,7 +93,27 @@ type Command = {
 export type SendFault = 'refuse' | 'refuse-for-good' | 'lose-answer' | 'never-arrives'
 
 const SLOW_MS = 20_000
-const WITH_PARAMETERS: readonly Verb[] = ['start', 'restart', 'refresh', 'upgrade', 'revert']
+const WITH_PARAMETERS: readonly Verb[] = [
+  'start',
+  'restart',
+  'refresh',
+  'upgrade',
+  'revert',
+  'take-over',
+]
+const STATUS_AFTER: Readonly<Partial<Record<Verb, ScriptedHost['status']>>> = {
+  start: 'RUNNING',
+  restart: 'RUNNING',
+  'take-over': 'RUNNING',
+  stop: 'STOPPED',
+  install: 'STOPPED',
+  uninstall: 'GONE',
+  // The proxy serves on; it is no node any more.
+  'give-back': 'GONE',
+  release: 'GONE',
+}
+/** After them the host has no node that it could report of. */
+const PARTINGS: readonly Verb[] = ['uninstall', 'give-back', 'release']
 
 export class ScriptedFleet {
   readonly hosts = new Map<string, ScriptedHost>()
@@ -104,6 +124,8 @@ export class ScriptedFleet {
   readonly modes: string[] = []
   /** How nodes were told to find their OB clusters, in order. */
   readonly told: DesiredNode['link'][] = []
+  /** Hears of what nodes are told, before they do it. */
+  obeyed: (verb: Verb, entry: OrderEntry) => void = () => {}
   /** Looks at hosts, as they were ordered. */
   readonly probes: OrderEntry[] = []
   /** Secrets that are there, with how often each was written. */
@@ -268,6 +290,7 @@ export class ScriptedFleet {
       return line({ ok: false, code: 'order.expired', message: 'late' })
     if (fence < host.fence) return line({ ok: false, code: 'order.fenced', message: 'old' })
     host.fence = fence
+    this.obeyed(verb, entry)
     if (desired !== undefined) this.told.push(desired.link)
     if (verb === 'restart' || verb === 'upgrade') this.modes.push(entry.mode ?? 'force')
     if (verb !== 'status' && verb !== 'check')
@@ -289,7 +312,7 @@ export class ScriptedFleet {
     const facts = this.act(host, verb, entry)
     const result = line({ ok: true, facts: facts ?? { status: host.status } })
     host.ledger.set(key, result)
-    if (desired !== undefined && verb !== 'uninstall')
+    if (desired !== undefined && !PARTINGS.includes(verb))
       await this.report(host, desired.nodeId, operationId)
     return result
   }
@@ -305,9 +328,7 @@ export class ScriptedFleet {
   }
 
   private act(host: ScriptedHost, verb: Verb, { desired }: OrderEntry): Facts | null {
-    if (verb === 'start' || verb === 'restart') host.status = 'RUNNING'
-    if (verb === 'stop' || verb === 'install') host.status = 'STOPPED'
-    if (verb === 'uninstall') host.status = 'GONE'
+    host.status = STATUS_AFTER[verb] ?? host.status
     if (verb === 'restart') host.isReplaced = true
     if (verb === 'upgrade') {
       host.backup = host.version

@@ -11,7 +11,7 @@ import { ScriptedPlane } from '../../support/scripted-plane.ts'
 const MAX_TICKS = 200
 
 async function play({ begin, ends = 'SUCCEEDED', tickSec = 1 }: Story, at: number, how: Kind) {
-  const all = new ScriptedPlane(2)
+  const all = new ScriptedPlane(3)
   const id = await begin(all)
   all.fleet.ran.length = 0
   const { engine, interruption } = interrupted(all, at, how)

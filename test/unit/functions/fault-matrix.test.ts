@@ -78,7 +78,7 @@ function faultyStore(store: Store, faults: FaultyCalls): Store {
 }
 
 async function play({ begin, ends, tickSec = 1 }: Story, seed: number): Promise<number> {
-  const all = new ScriptedPlane(2)
+  const all = new ScriptedPlane(3)
   const id = await begin(all)
   all.fleet.ran.length = 0
   const roll = dice(seed)
