@@ -49,20 +49,24 @@ function isLeftOut(name: string): boolean {
 }
 
 /**
- * Parameters that a take-over changes: those that the cluster sets to something else, and those that it
- * leaves at their default.
- * @param changed those of `running` that are not at the proxy's default
+ * What a take-over changes of a proxy's parameters: those that the cluster sets to something else, and
+ * those that it leaves at their default. What nobody sets and whose default is not known stays.
+ * @param changed those of `running` that are not at the proxy's own default, which may be another one
  */
-function namesThatDiffer(
+export function changesOf(
   running: ReadonlyMap<string, string>,
   changed: ReadonlyMap<string, string>,
   desired: DesiredNode['parameters'],
-): readonly string[] {
-  const set = Object.entries(desired).filter(
-    ([name, value]) => !isSame(name, running.get(name), value),
-  )
-  const beyond = [...changed.keys()].filter(name => !Object.hasOwn(desired, name))
-  return [...set.map(([name]) => name), ...beyond].filter(name => !isLeftOut(name)).sort()
+): readonly Change[] {
+  const wanted = new Map(Object.entries(desired))
+  for (const name of changed.keys()) {
+    const otherwise = PARAMETERS.get(name)?.default
+    if (!wanted.has(name) && otherwise !== undefined) wanted.set(name, otherwise)
+  }
+  return [...wanted]
+    .filter(([name, value]) => !isLeftOut(name) && !isSame(name, running.get(name), value))
+    .map(([name, value]) => ({ name, value }))
+    .sort((one, other) => (one.name < other.name ? -1 : 1))
 }
 
 /** They, `name=value` as they are. */
@@ -71,21 +75,9 @@ export function differencesOf(
   changed: ReadonlyMap<string, string>,
   desired: DesiredNode['parameters'],
 ): readonly string[] {
-  return namesThatDiffer(running, changed, desired).map(
-    name => `${name}=${shown(running.get(name) ?? '')}`,
+  return changesOf(running, changed, desired).map(
+    ({ name }) => `${name}=${shown(running.get(name) ?? '')}`,
   )
-}
-
-/** They, as they become. What nobody sets and whose default is not known stays. */
-export function changesOf(
-  running: ReadonlyMap<string, string>,
-  changed: ReadonlyMap<string, string>,
-  desired: DesiredNode['parameters'],
-): readonly Change[] {
-  return namesThatDiffer(running, changed, desired).flatMap(name => {
-    const value = Object.hasOwn(desired, name) ? desired[name] : PARAMETERS.get(name)?.default
-    return value === undefined || isSame(name, running.get(name), value) ? [] : [{ name, value }]
-  })
 }
 
 function shown(value: string): string {

@@ -25,6 +25,8 @@ import { status } from './status.ts'
 import { watch } from './watch.ts'
 
 const BOOT_LOCK_WAIT_MS = 120_000
+/** With a result of 2,000 bytes and the agent's words between them below 2,500. */
+const MAX_ECHO_BYTES = 400
 
 const HELP = `usage: obproxy node COMMAND
   run ORDER   carry out this instance's part of an order, as Run Command gives it
@@ -65,11 +67,28 @@ function openHost(command: string, env: Environment): Host {
   return {
     settings,
     clock: systemClock,
-    log: openNodeLog(settings.paths, command, line => writeSync(2, line)),
+    log: openNodeLog(settings.paths, command, command === 'run' ? fewLines() : echo),
     init: initOf(settings.paths),
     transport: bunTransport,
     secrets: parameterStore(settings, systemClock),
     tryLock: lockFile,
+  }
+}
+
+function echo(line: string): void {
+  writeSync(2, line)
+}
+
+/**
+ * As much as leaves room for the result: Run Command shows 2,500 bytes of both, and cuts the result when
+ * the rest is long (ssm-run-command.md §7). The log has all of it.
+ */
+function fewLines(): (line: string) => void {
+  let left = MAX_ECHO_BYTES
+  return line => {
+    const bytes = Buffer.byteLength(line)
+    left = bytes > left ? 0 : left - bytes
+    if (left > 0) echo(line)
   }
 }
 

@@ -19,6 +19,9 @@ const DEADLINE = { timeout: 30_000, interval: 20 }
 const RC_LOCAL = 'etc/rc.d/rc.local'
 const LINK = 'etc/rc.d/rc3.d/S85obproxyd'
 
+/** No OB cluster is needed then, and hot restarts begin soon. */
+const ANSWERS_ITSELF = 'server_routing_mode=mock,proxy_hot_upgrade_check_interval=1s'
+
 export const OLD_SECRET = '/old/manager/proxysys'
 export const OLD_PASSWORD = 'of the manager before'
 
@@ -56,7 +59,7 @@ export class FoundProxy {
   }
 
   /** As its watchdog starts it; a part of the instance, so that it ends with it. */
-  async start(cluster: string, rootservice: string, more = ''): Promise<void> {
+  async start(cluster: string, rootservice: string, more = ANSWERS_ITSELF): Promise<void> {
     const { address, root } = this.host
     const stored = createHash('sha1').update(OLD_PASSWORD).digest('hex')
     const options = `local_bound_ip=${address},obproxy_sys_password=${stored},prometheus_listen_port=2884`
@@ -66,7 +69,7 @@ export class FoundProxy {
       {
         OBFLEET_ROOT: root,
         OBPROXY_LOCAL_IP: address,
-        OBPROXY_EXTRA_OPT: `${options},server_routing_mode=mock,proxy_hot_upgrade_check_interval=1s${more}`,
+        OBPROXY_EXTRA_OPT: `${options},${more}`,
       },
     )
     await this.serving()
@@ -135,5 +138,5 @@ function argumentsOf(pid: number): readonly string[] {
   return readFileSync(`/proc/${pid}/cmdline`, 'utf8')
     .split('\0')
     .filter(argument => argument !== '')
-    .map(argument => argument.replace(/obproxy_sys_password=[^,]*,?/, ''))
+    .map(argument => argument.replace(/\w+_password1?=[^,]*,?/g, ''))
 }
