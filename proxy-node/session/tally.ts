@@ -14,7 +14,7 @@ const PAYLOAD_FROM = 1
 export function countByDigest(
   parts: CourseParts,
   errand: Errand,
-  { command, begunMs }: CourseHost,
+  { command, begunMs, endedMs }: CourseHost,
   errno: number,
 ): void {
   const { digests } = parts.deps
@@ -27,7 +27,7 @@ export function countByDigest(
     place = placeOf(parts, needs.prepared, needs.prepared.payload, PAYLOAD_FROM)
   if (place < 0) return
   const outcome = (way.hasMissed ? OUTCOME.missed : 0) | (errno === 0 ? 0 : OUTCOME.failed)
-  digests.count(place, way.countedAs, outcome, (performance.now() - begunMs) * 1000)
+  digests.count(place, way.countedAs, outcome, (endedMs - begunMs) * 1000)
 }
 
 function placeOf(
