@@ -24,7 +24,7 @@ export class ScriptedAgents {
   private readonly url: string
   private readonly fleet: ScriptedFleet
   private readonly ended = new AbortController()
-  private loops: Promise<void>[] = []
+  private readonly loops: Promise<void>[] = []
 
   constructor(url: string, fleet: ScriptedFleet) {
     this.url = url
