@@ -13,7 +13,7 @@ import type { Found, FoundCommand } from './found.ts'
 import { homeOf } from './home.ts'
 import type { Host } from './host.ts'
 import { FOUND_UNIT, type Paths } from './paths.ts'
-import { proxyProcesses } from './processes.ts'
+import { proxyProcesses, startedAt } from './processes.ts'
 import { startFoundUnit } from './units.ts'
 import { lookUntil } from './waiting.ts'
 
@@ -112,6 +112,13 @@ export function processesIn(paths: Paths, home: string): readonly number[] {
   return proxyProcesses(paths.root)
     .filter(({ path }) => path === executable)
     .map(({ pid }) => pid)
+}
+
+/** Who came last takes the clients, or will; undefined when none runs. */
+export function newestIn(paths: Paths, home: string): number | undefined {
+  const pids = processesIn(paths, home)
+  const byAge = [...pids].sort((one, other) => (startedAt(other) ?? 0) - (startedAt(one) ?? 0))
+  return byAge[0]
 }
 
 /** No process of that home is left. @throws node.not-stopped */

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import type { DesiredNode } from '#contract/node-state'
 import { readIfThere } from './durable-file.ts'
 import { readFound } from './found.ts'
+import { newestIn } from './found-processes.ts'
 import { homeOf } from './home.ts'
 import type { Host } from './host.ts'
 import { type Paths, PROXY_UNIT } from './paths.ts'
@@ -23,8 +24,9 @@ export async function listenerPid(
   if (!active) return null
   // Why not the main process alone: systemd looks for another one only when the first has ended.
   const published = publishedPid(desired, host)
-  // Where the verbs watch over it, the main process is theirs.
-  return published ?? (readFound(paths)?.kind === 'other' ? null : pid)
+  // Where the verbs watch over it, the main process is theirs, and may not have looked yet.
+  const isWatched = readFound(paths)?.kind === 'other'
+  return published ?? (isWatched ? (newestIn(paths, desired.home) ?? null) : pid)
 }
 
 export function pidFileOf(paths: Paths, home: string): string {

@@ -9,12 +9,11 @@ import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { readIfThere, reasonOf, writeDurably } from './durable-file.ts'
 import { type Found, readFound } from './found.ts'
-import { endProcesses, processesIn } from './found-processes.ts'
+import { endProcesses, newestIn } from './found-processes.ts'
 import { homeOf } from './home.ts'
 import type { Host } from './host.ts'
 import { pidFileOf } from './listener.ts'
 import { rooted } from './paths.ts'
-import { startedAt } from './processes.ts'
 import type { Environment } from './settings.ts'
 
 const LOOK_MS = 100
@@ -36,7 +35,7 @@ export async function watch({ command, env, isTold }: Watch, host: Host): Promis
   const pidFile = pidFileOf(paths, found.home)
   let startedLastAt = 0
   while (!isTold()) {
-    const pid = newest(processesIn(paths, found.home))
+    const pid = newestIn(paths, found.home)
     if (pid !== undefined) publish(pidFile, pid, host)
     else if (host.clock.now() >= startedLastAt + START_AGAIN_MS) {
       startedLastAt = host.clock.now()
@@ -47,12 +46,6 @@ export async function watch({ command, env, isTold }: Watch, host: Host): Promis
   // Read anew: what is to become of it was decided after this began.
   if (readFound(paths)?.phase === 'releasing') host.log('let go')
   else await endProcesses(found.home, host)
-}
-
-/** Who came last takes the clients, or will. */
-function newest(pids: readonly number[]): number | undefined {
-  const byAge = [...pids].sort((one, other) => (startedAt(other) ?? 0) - (startedAt(one) ?? 0))
-  return byAge[0]
 }
 
 function publish(file: string, pid: number, { log }: Host): void {

@@ -327,9 +327,7 @@ describe('a take-over that is killed', () => {
   test.each(['quieting', 'changing', 'starting'])(
     'when it is %s, with the power, is undone by the boot',
     async phase => {
-      suite.plane.isAway = phase === 'starting'
       const order = entry()
-      suite.plane.isAway = false
       expect(await killedAt(phase, 'take-over', order)).toBe(true)
       suite.plane.isAway = true
       try {
