@@ -6,6 +6,7 @@
 import type { PackageRef } from '#contract/command'
 import type { Parameter } from '#contract/parameters'
 import type { NodeReport } from '#contract/report'
+import type { LookResult } from './findings.ts'
 import type { BalancerMember, BalancerSpec } from './load-balancer.ts'
 
 /** Version of every stored item; N-1 is read (PL6). */
@@ -247,6 +248,8 @@ export const OPERATION_TYPES = [
   'rotate-sys-password',
   /** Looks at proxies of other installers; changes nothing and holds nothing. */
   'precheck-take-over',
+  /** Looks at nodes, as above. */
+  'diagnose',
   /** Children, one a node (PL3). */
   'create-node',
   'delete-node',
@@ -260,6 +263,7 @@ export const OPERATION_TYPES = [
   'offline-node',
   'online-node',
   'probe-host',
+  'diagnose-node',
 ] as const
 
 export type OperationType = (typeof OPERATION_TYPES)[number]
@@ -324,6 +328,8 @@ export type Operation = {
   readonly error: ProblemView | null
   /** What it found out, of one that looks only; not in lists. */
   readonly result?: TakeOverCheck | null
+  /** The same, of one that looks at nodes of ours. */
+  readonly look?: LookResult | null
 }
 
 /** What a proxy that is to be taken over has to satisfy (management.md §3.3). */

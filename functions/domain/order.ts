@@ -82,6 +82,7 @@ const WITH_DESIRED: readonly Verb[] = [
   'revert',
   'refresh',
   'uninstall',
+  'diagnose',
 ]
 const WITH_PACKAGE: readonly Verb[] = ['install', 'upgrade']
 const WITH_WAY: readonly Verb[] = ['restart', 'upgrade', 'revert']

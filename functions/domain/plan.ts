@@ -24,6 +24,7 @@ export type StepName =
   | 'uninstall'
   | 'probe'
   | 'judge'
+  | 'diagnose'
   | 'verify'
   | 'forget'
   | 'finish'
@@ -66,6 +67,7 @@ export const STEP_RULES: Readonly<Record<StepName, StepRule>> = {
   uninstall: { kind: 'remote', verb: 'uninstall', deadlineMs: 6 * MINUTE_MS },
   probe: { kind: 'remote', verb: 'probe', deadlineMs: 4 * MINUTE_MS },
   judge: { kind: 'local', isLast: false },
+  diagnose: { kind: 'remote', verb: 'diagnose', deadlineMs: 6 * MINUTE_MS },
   verify: { kind: 'watch', verb: 'status', deadlineMs: 4 * MINUTE_MS },
   forget: { kind: 'local', isLast: true },
   finish: { kind: 'local', isLast: true },
@@ -90,6 +92,7 @@ export const CHILD_TYPES = {
   online: 'online-node',
   'rotate-sys-password': 'refresh-node',
   'precheck-take-over': 'probe-host',
+  diagnose: 'diagnose-node',
 } as const satisfies Partial<Record<OperationType, OperationType>>
 
 export type ClusterOperationType = keyof typeof CHILD_TYPES
@@ -126,6 +129,7 @@ const PLANS: Readonly<Record<OperationType, readonly StepName[]>> = {
   online: ['children', 'run', 'finish'],
   'rotate-sys-password': ['prepare', 'children', 'run', 'finish'],
   'precheck-take-over': ['children', 'run', 'finish'],
+  diagnose: ['children', 'run', 'finish'],
   'create-node': ['reserve', 'install', 'start', 'verify', 'finish'],
   'delete-node': ['stop', 'uninstall', 'forget'],
   'start-node': ['start', 'verify', 'finish'],
@@ -137,6 +141,7 @@ const PLANS: Readonly<Record<OperationType, readonly StepName[]>> = {
   'offline-node': ['deregister', 'finish'],
   'online-node': ['register', 'finish'],
   'probe-host': ['probe', 'judge', 'finish'],
+  'diagnose-node': ['diagnose', 'finish'],
 }
 
 /** Steps of an operation; of a node's operation they depend on its task. */
@@ -190,6 +195,18 @@ function refreshPlan(task: NodeTask | undefined): readonly StepName[] {
   ]
 }
 
+const LOOKS: ReadonlySet<OperationType> = new Set([
+  'precheck-take-over',
+  'probe-host',
+  'diagnose',
+  'diagnose-node',
+])
+
+/** It changes nothing and holds nothing: no lock, no fence, also when it is tried again. */
+export function isLook(type: OperationType): boolean {
+  return LOOKS.has(type)
+}
+
 export function isClusterOperation(type: OperationType): type is ClusterOperationType {
   return Object.hasOwn(CHILD_TYPES, type)
 }
@@ -212,4 +229,5 @@ export const HELD_STATUS: Readonly<Record<NodeOperationType, NodeStatus | null>>
   'probe-host': null,
   'offline-node': null,
   'online-node': null,
+  'diagnose-node': null,
 }

@@ -2,6 +2,7 @@
  * What the HTTP layer may ask of the plane. Routes know this port only; store, Run Command and the
  * operations engine are behind it. Every method may throw `Problem`.
  */
+import type { Diagnosis } from '#contract/diagnosis'
 import type { NodeReport } from '#contract/report'
 import type { BalancerSpec } from './load-balancer.ts'
 import type {
@@ -166,6 +167,8 @@ export type Plane = {
     refresh(asked: Asked, ref: string, input: NodesInput): Promise<Outcome<Cluster>>
     /** Looks whether proxies of other installers could be taken over; its operation has the result. */
     precheckTakeOver(asked: Asked, ref: string, input: TakeOverInput): Promise<Outcome<Cluster>>
+    /** Looks at nodes, 50 at most; holds nothing, its operation has the result. */
+    diagnose(asked: Asked, ref: string, input: NodesInput): Promise<Outcome<Cluster>>
     nodes(ref: string, page: PageRequest): Promise<Page<Node>>
     /** Asks the balancer for its members. */
     loadBalancer(ref: string): Promise<ClusterBalancer>
@@ -233,6 +236,9 @@ export type Plane = {
     refresh(asked: Asked, ref: string): Promise<Outcome<Node>>
     offline(asked: Asked, ref: string, input: OfflineInput): Promise<Outcome<Node>>
     online(asked: Asked, ref: string): Promise<Outcome<Node>>
+    diagnose(asked: Asked, ref: string): Promise<Outcome<Node>>
+    /** Of an open operation that asked the node for it; from its instance alone, as a report. */
+    takeDiagnosis(principal: Principal, nodeId: string, document: Diagnosis): Promise<void>
     /** The principal must be the instance that carries the node (PL9); an older sequence changes nothing. */
     report(principal: Principal, nodeId: string, report: NodeReport): Promise<void>
   }

@@ -3,6 +3,7 @@
  * and is what conditional writes compare; `revision` is what callers see as ETag.
  */
 import type { PackageRef, Verb } from '#contract/command'
+import type { Diagnosis } from '#contract/diagnosis'
 import type { NodeReport } from '#contract/report'
 import type {
   AuditEvent,
@@ -239,6 +240,13 @@ export type StepRecord = Stored & {
   /** Bounded summary of the node's answer. */
   readonly output: string | null
   readonly error: ProblemView | null
+}
+
+/** What a node has told of itself for an operation that asked it; the newest of that operation. */
+export type DiagnosisRecord = Stored & {
+  readonly operationId: string
+  readonly document: Diagnosis
+  readonly receivedAt: number
 }
 
 /** What an operation that looks at a host has found there. */

@@ -27,6 +27,7 @@ export const VERBS = [
   'report',
   'uninstall',
   'probe',
+  'diagnose',
 ] as const
 
 export type Verb = (typeof VERBS)[number]

@@ -8,6 +8,7 @@ import { createServer, type IncomingMessage, type Server } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { encodeOrder, type Order, type OrderEntry, type Verb } from '#contract/command'
+import { type Diagnosis, diagnosisSchema } from '#contract/diagnosis'
 import { type NodeReport, nodeReportSchema } from '#contract/report'
 import { askInit } from '../../infra/local/instance/init-client.ts'
 import { prepareInstance } from '../../infra/local/instance/prepare.ts'
@@ -32,6 +33,7 @@ export class TestPlane {
   readonly secrets = new Map<string, string>()
   readonly objects = new Map<string, Buffer>()
   readonly reports: NodeReport[] = []
+  readonly diagnoses: Diagnosis[] = []
   readonly refused: string[] = []
   /** Status of answers to reports. */
   reportStatus = 204
@@ -93,6 +95,7 @@ export class TestPlane {
       return { status: 403, body: verdict.message }
     }
     if (method === 'GET') return this.object(url)
+    if (url.endsWith('/diagnosis')) return this.diagnosis(body)
     return url.endsWith('/report') ? this.report(body) : this.parameter(body)
   }
 
@@ -107,6 +110,11 @@ export class TestPlane {
     if (this.reportStatus !== 204) return { status: this.reportStatus, body: '' }
     this.reports.push(nodeReportSchema.parse(JSON.parse(body.toString())))
     return { status: 204, body: '' }
+  }
+
+  private diagnosis(body: Buffer): Answer {
+    this.diagnoses.push(diagnosisSchema.parse(JSON.parse(body.toString())))
+    return { status: this.reportStatus, body: '' }
   }
 
   private parameter(body: Buffer): Answer {

@@ -135,6 +135,12 @@ export const STORIES: Readonly<Record<string, Story>> = {
       return all.accepted(all.plane.clusters.precheckTakeOver(ASKED, 'c', input))
     },
   },
+  'diagnose nodes': {
+    begin: async all => {
+      await all.running('c', [1, 2])
+      return all.accepted(all.plane.clusters.diagnose(ASKED, 'c', {}))
+    },
+  },
   'replace the password of root@proxysys': {
     begin: async all => {
       await all.running('c', [1, 2])

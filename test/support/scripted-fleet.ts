@@ -10,6 +10,7 @@ import {
   type Verb,
   type VerbResult,
 } from '#contract/command'
+import type { DiagnosisFacts } from '#contract/diagnosis'
 import type { DesiredNode } from '#contract/node-state'
 import { PARAMETERS } from '#contract/parameters'
 import type { Clock, Queue } from '../../functions/domain/clock.ts'
@@ -21,6 +22,7 @@ import type {
   RunCommand,
   Secrets,
 } from '../../functions/domain/remote.ts'
+import { diagnosisOf } from './diagnosis-document.ts'
 import { FOREIGN_PROXY } from './foreign-proxy.ts'
 
 export const START = Date.parse('2026-11-24T10:00:00Z')
@@ -80,6 +82,8 @@ type ScriptedHost = {
   isReplaced: boolean
   /** What a look at its proxy shows. */
   probe: Facts
+  /** What is not well with it; null: its document never arrives. */
+  unwell: Partial<DiagnosisFacts> | null
   readonly ledger: Map<string, string>
 }
 
@@ -144,6 +148,7 @@ export class ScriptedFleet {
         checks: [{ ready: true }, { ready: true }],
         isReplaced: false,
         probe: { ...FOREIGN_PROXY },
+        unwell: {},
         ledger: new Map(),
       })
     }
@@ -239,7 +244,9 @@ export class ScriptedFleet {
       return { ...common, state, details: 'Failed', output: 'document process failed unexpectedly' }
     }
     const output =
-      verb === 'probe' ? this.look(host, entry) : await this.obey(host, verb, entry, expiresAt)
+      verb === 'probe' || verb === 'diagnose'
+        ? await this.look(host, verb, entry)
+        : await this.obey(host, verb, entry, expiresAt)
     if (behaviour === 'silent')
       return { ...common, doneAt: Number.POSITIVE_INFINITY, state: 'waiting' as const, details: '' }
     const ok = (JSON.parse(output) as { ok: boolean }).ok
@@ -295,13 +302,30 @@ export class ScriptedFleet {
   }
 
   /** Whatever was here before: who looks has no fence, and leaves nothing. */
-  private look(host: ScriptedHost, entry: OrderEntry): string {
+  private async look(
+    host: ScriptedHost,
+    verb: 'probe' | 'diagnose',
+    entry: OrderEntry,
+  ): Promise<string> {
     const { operationId, step, attempt } = entry
-    const key = { verb: 'probe', operationId, step, attempt }
+    const key = { verb, operationId, step, attempt }
     this.probes.push(entry)
-    const isFailing = host.behaviour === 'fails' || host.failing.has('probe')
+    const isFailing = host.behaviour === 'fails' || host.failing.has(verb)
     if (isFailing) return JSON.stringify({ ...key, ok: false, message: 'it cannot look' })
-    return JSON.stringify({ ...key, ok: true, facts: host.probe })
+    const facts = verb === 'probe' ? host.probe : await this.diagnose(host, entry)
+    return JSON.stringify({ ...key, ok: true, facts })
+  }
+
+  private async diagnose(host: ScriptedHost, { operationId, desired }: OrderEntry): Promise<Facts> {
+    const nodeId = desired?.nodeId ?? ''
+    const instanceId = host.facts.id
+    const document = diagnosisOf({ nodeId, instanceId, operationId }, host.unwell ?? {})
+    // The second delivery of a command may come when nobody waits any more.
+    if (host.unwell !== null)
+      await this.plane?.nodes
+        .takeDiagnosis({ kind: 'instance', instanceId }, nodeId, document)
+        .catch(() => {})
+    return { found: 'disk=warn', uploaded: host.unwell !== null }
   }
 
   private act(host: ScriptedHost, verb: Verb, { desired }: OrderEntry): Facts | null {

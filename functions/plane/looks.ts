@@ -1,0 +1,123 @@
+/**
+ * Use cases that look at nodes of ours and change nothing: no lock is taken, so that they get in nobody's
+ * way, and whoever wonders why an operation takes so long may look meanwhile. Source: management-beyond.md §3.
+ */
+import { DIAGNOSIS_MAX_BYTES, type Diagnosis } from '#contract/diagnosis'
+import type { Cluster, Node, Principal } from '../domain/model.ts'
+import type { ClusterOperationType, NodeOperationType } from '../domain/plan.ts'
+import type { Asked, NodesInput, Outcome, Plane } from '../domain/plane.ts'
+import { Problem } from '../domain/problem.ts'
+import type { NodeTask } from '../domain/record.ts'
+import { put } from '../domain/store.ts'
+import { hasEnded } from '../operations/member.ts'
+import { nodeOfInstance, pictureOf, viewOf } from './cluster-view.ts'
+import { type Decision, mutate, type PlaneDeps, settled } from './context.ts'
+import type { Found } from './on-node.ts'
+import { byName, chosen, newOperation, taskOf } from './plans.ts'
+
+/** As many as one command is sent to, and one answer shows. */
+const MAX_LOOKED_AT = 50
+
+type ClusterLook = Extract<ClusterOperationType, 'diagnose'>
+type NodeLook = Extract<NodeOperationType, 'diagnose-node'>
+
+export function diagnoseCluster(
+  deps: PlaneDeps,
+  asked: Asked,
+  ref: string,
+  input: NodesInput,
+): Promise<Outcome<Cluster>> {
+  return lookAtCluster(deps, asked, { ref, input, type: 'diagnose' })
+}
+
+type Looking = {
+  readonly ref: string
+  readonly input: NodesInput
+  readonly type: ClusterLook
+  readonly more?: Partial<NodeTask>
+}
+
+function lookAtCluster(
+  deps: PlaneDeps,
+  asked: Asked,
+  { ref, input, type, more = {} }: Looking,
+): Promise<Outcome<Cluster>> {
+  return mutate(deps, asked, viewOf(deps), async () => {
+    const picture = await pictureOf(deps.store, ref)
+    const { cluster } = picture
+    const nodes = [...chosen(picture, input.nodes)].sort(byName)
+    if (nodes.length > MAX_LOOKED_AT)
+      throw new Problem('validation-failed', `at most ${MAX_LOOKED_AT} nodes at a time`, {
+        errors: [{ pointer: '/nodes', code: 'too-many', detail: `name ${MAX_LOOKED_AT} at most` }],
+      })
+    if (nodes.length === 0)
+      return { kind: 'done', action: type, ref: cluster.id, isCreated: false, changes: [] }
+    const target = { kind: 'cluster' as const, id: cluster.id, name: cluster.name }
+    const tasks = nodes.map(node => ({ ...taskOf(node), ...more }))
+    const operation = newOperation(asked, deps.clock.now(), { type, cluster, target, tasks })
+    return { kind: 'accept', operation, changes: [] }
+  })
+}
+
+function lookAtNode(
+  { clock }: PlaneDeps,
+  asked: Asked,
+  { picture: { cluster }, node }: Found,
+  { type, more = {} }: { readonly type: NodeLook; readonly more?: Partial<NodeTask> },
+): Decision {
+  const target = { kind: 'node' as const, id: node.id, name: node.name }
+  const tasks = [{ ...taskOf(node), ...more }]
+  const operation = newOperation(asked, clock.now(), { type, cluster, target, tasks })
+  return { kind: 'accept', operation, changes: [] }
+}
+
+export function looksAtNode(
+  deps: PlaneDeps,
+  find: (ref: string) => Promise<Found>,
+  view: (ref: string) => Promise<Node>,
+): Pick<Plane['nodes'], 'diagnose' | 'takeDiagnosis'> {
+  return {
+    diagnose: (asked, ref) =>
+      mutate(deps, asked, view, async () =>
+        lookAtNode(deps, asked, await find(ref), { type: 'diagnose-node' }),
+      ),
+    takeDiagnosis: (principal, nodeId, document) =>
+      settled(() => takeDiagnosis(deps, principal, nodeId, document)),
+  }
+}
+
+/** A second one of the same operation takes the place of the first: the verb may run twice. */
+async function takeDiagnosis(
+  { store, clock }: PlaneDeps,
+  principal: Principal,
+  nodeId: string,
+  document: Diagnosis,
+): Promise<void> {
+  await nodeOfInstance(store, principal, nodeId, document)
+  if (Buffer.byteLength(JSON.stringify(document)) > DIAGNOSIS_MAX_BYTES)
+    throw new Problem('body-too-large', `a diagnosis has at most ${DIAGNOSIS_MAX_BYTES} bytes`)
+  const { operationId } = document
+  await requireAsked({ store }, operationId, { type: 'diagnose-node', nodeId })
+  const earlier = await store.get('diagnosis', { operationId })
+  await store.commit([
+    put('diagnosis', {
+      operationId,
+      document,
+      receivedAt: clock.now(),
+      version: earlier?.version ?? 0,
+    }),
+  ])
+}
+
+/** @throws Problem not-found, operation-state-conflict: nobody waits for it */
+async function requireAsked(
+  { store }: Pick<PlaneDeps, 'store'>,
+  id: string,
+  { type, nodeId }: { readonly type: NodeLook; readonly nodeId: string },
+): Promise<void> {
+  const operation = await store.get('operation', { id })
+  if (operation === null || operation.type !== type || operation.target.id !== nodeId)
+    throw new Problem('not-found', `${nodeId} was asked nothing by ${id}`)
+  if (hasEnded(operation))
+    throw new Problem('operation-state-conflict', `${id} is ${operation.phase}`)
+}
