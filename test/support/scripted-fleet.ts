@@ -58,6 +58,8 @@ type Facts = NonNullable<VerbResult['facts']>
 type ScriptedHost = {
   readonly facts: HostFacts
   isOnline: boolean
+  /** It reports no more, whatever else it does. */
+  isMute: boolean
   behaviour: Behaviour
   status: 'RUNNING' | 'STOPPED' | 'GONE'
   fence: number
@@ -66,6 +68,8 @@ type ScriptedHost = {
   version: string | null
   backup: string | null
   parameterVersion: number | null
+  /** Bytes of its proxy and of its host. */
+  memory: { readonly used: number; readonly available: number } | null
   /** Clients that it reports. */
   clients: number | null
   /** What it has stored, and what its process has started with. */
@@ -84,6 +88,12 @@ type ScriptedHost = {
   probe: Facts
   /** What is not well with it; null: its document never arrives. */
   unwell: Partial<DiagnosisFacts> | null
+  /** What it has reported last, and when. */
+  reported: {
+    readonly nodeId: string
+    readonly operationId: string | null
+    readonly at: number
+  } | null
   readonly ledger: Map<string, string>
 }
 
@@ -97,6 +107,7 @@ type Command = {
 export type SendFault = 'refuse' | 'refuse-for-good' | 'lose-answer' | 'never-arrives'
 
 const SLOW_MS = 20_000
+const REPORT_MS = 60_000
 const WITH_PARAMETERS: readonly Verb[] = ['start', 'restart', 'refresh', 'upgrade', 'revert']
 
 export class ScriptedFleet {
@@ -132,6 +143,7 @@ export class ScriptedFleet {
           tags: {},
         },
         isOnline: true,
+        isMute: false,
         behaviour: 'works',
         status: 'GONE',
         fence: 0,
@@ -140,6 +152,7 @@ export class ScriptedFleet {
         backup: null,
         parameterVersion: null,
         clients: null,
+        memory: null,
         parameters: {},
         inForce: {},
         refuses: new Set(),
@@ -149,6 +162,7 @@ export class ScriptedFleet {
         isReplaced: false,
         probe: { ...FOREIGN_PROXY },
         unwell: {},
+        reported: null,
         ledger: new Map(),
       })
     }
@@ -349,8 +363,19 @@ export class ScriptedFleet {
     return verb === 'check' ? host.checks[host.isReplaced ? 1 : 0] : null
   }
 
+  /** What nodes say once a minute, whatever else happens; those that are silent say nothing. */
+  async reportDue(): Promise<void> {
+    for (const host of this.hosts.values()) {
+      const { reported, status, isOnline, isMute } = host
+      if (reported === null || status === 'GONE' || !isOnline || isMute) continue
+      if (this.clock.now() - reported.at < REPORT_MS) continue
+      await this.report(host, reported.nodeId, reported.operationId).catch(() => {})
+    }
+  }
+
   async report(host: ScriptedHost, nodeId: string, lastOperationId: string | null): Promise<void> {
     host.sequence += 1
+    host.reported = { nodeId, operationId: lastOperationId, at: this.clock.now() }
     await this.plane?.nodes.report({ kind: 'instance', instanceId: host.facts.id }, nodeId, {
       schema: 1,
       nodeId,
@@ -370,6 +395,7 @@ export class ScriptedFleet {
       linkChecksum: null,
       clientConnections: host.clients,
       pendingRestart: pendingOn(host),
+      ...(host.memory === null ? {} : { memory: host.memory }),
     })
   }
 }
