@@ -7,6 +7,7 @@ import type { PackageRef } from '#contract/command'
 import type { Parameter } from '#contract/parameters'
 import type { NodeReport } from '#contract/report'
 import type { LookResult } from './findings.ts'
+import type { Link } from './link.ts'
 import type { BalancerMember, BalancerSpec } from './load-balancer.ts'
 
 /** Version of every stored item; N-1 is read (PL6). */
@@ -29,7 +30,7 @@ export type ClusterSpec = {
   readonly ports: { readonly sql: number; readonly exporter: number }
   readonly install: { readonly path: string }
   /** RS_LIST: exactly one. Otherwise one is the default, while there is any. */
-  readonly links: readonly { readonly obCluster: string; readonly default: boolean }[]
+  readonly links: readonly Link[]
   readonly parameters: Readonly<Record<string, string>>
   /** Parameter Store name of root@proxysys' password; made by the plane when not given. */
   readonly sysPasswordSecret: string

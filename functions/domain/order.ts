@@ -7,6 +7,7 @@ import {
   type Verb,
 } from '#contract/command'
 import { type DesiredNode, NODE_STATE_SCHEMA } from '#contract/node-state'
+import { probesOf } from './link.ts'
 import { configUrlOf } from './names.ts'
 import type { StepName } from './plan.ts'
 import type { ClusterRecord, NodeRecord, ObClusterRecord, OperationRecord } from './record.ts'
@@ -107,6 +108,7 @@ export function orderEntry(
       ? { package: operation.package }
       : {}),
     ...(WITH_WAY.includes(verb) ? wayOf(operation) : {}),
+    ...(verb === 'check' ? { probe: probesOf(source.cluster.spec.links) } : {}),
   }
 }
 

@@ -4,6 +4,7 @@
  */
 import type { Diagnosis } from '#contract/diagnosis'
 import type { NodeReport } from '#contract/report'
+import type { Link, ProbeAccount } from './link.ts'
 import type { BalancerSpec } from './load-balancer.ts'
 import type {
   AuditEvent,
@@ -72,7 +73,7 @@ export type ClusterInput = {
     readonly ports: { readonly sql: number; readonly exporter: number }
     readonly install: { readonly path: string }
     readonly nodes: readonly NodeInput[]
-    readonly links: readonly { readonly obCluster: string; readonly default: boolean }[]
+    readonly links: readonly Link[]
     readonly parameters: Readonly<Record<string, string>>
     readonly sysPasswordSecret?: string
     readonly deletionProtection: boolean
@@ -84,6 +85,12 @@ export type ObClusterInput = Pick<
   ObCluster,
   'rootservice' | 'obClusterId' | 'idcRegions' | 'proxyroSecret' | 'tags'
 >
+
+export type LinkInput = {
+  readonly isDefault: boolean
+  /** Absent: as it is; null: none. */
+  readonly probeAccount?: ProbeAccount | null
+}
 
 /** Which nodes of a cluster; absent: all. */
 export type NodesInput = { readonly nodes?: readonly string[] }
@@ -180,13 +187,11 @@ export type Plane = {
     offline(asked: Asked, ref: string, input: NodesInput & OfflineInput): Promise<Outcome<Cluster>>
     /** One that is stopped comes in when it is started. */
     online(asked: Asked, ref: string, input: NodesInput): Promise<Outcome<Cluster>>
-    /** Adds a link, or makes it the default; CONFIG_URL only. Takes effect without a restart. */
-    link(
-      asked: Asked,
-      ref: string,
-      obCluster: string,
-      isDefault: boolean,
-    ): Promise<Outcome<Cluster>>
+    /**
+     * Adds a link, or makes it the default; CONFIG_URL only. Takes effect without a restart. The account
+     * of a link that is there can be replaced in any work mode.
+     */
+    link(asked: Asked, ref: string, obCluster: string, input: LinkInput): Promise<Outcome<Cluster>>
     /** One that is not there is gone already. The default goes last. */
     unlink(asked: Asked, ref: string, obCluster: string): Promise<Outcome<null>>
     /** Nodes that run get the new password of root@proxysys now, the others at their next start. */

@@ -20,11 +20,13 @@ import type { Facts } from './result.ts'
 
 const PROBE_TIMEOUT_MS = 5_000
 const MAX_REASON_CHARS = 200
+/** Eight of them and all else fit into a line. */
+const MAX_NAME_CHARS = 64
 const MS_UNIT = 'prometheus_cost_ms_unit'
 
 type Probe = NonNullable<OrderEntry['probe']>[number]
 
-/** Logins are numbered from 1 in the order of the entry: `probe1Ms`, `probe1Error` (null: it went well). */
+/** Logins are numbered from 1 in the order of the entry: `probe1Cluster`, `probe1Ms`, `probe1Error` (null: it went well). */
 export async function check(
   { desired }: NodeMemory,
   { probe = [] }: OrderEntry,
@@ -37,6 +39,7 @@ export async function check(
   const logins: Facts = {}
   for (const [index, each] of probe.entries()) {
     const { ms, error } = await logInThrough(each, desired, host)
+    logins[`probe${index + 1}Cluster`] = each.cluster.slice(0, MAX_NAME_CHARS)
     logins[`probe${index + 1}Ms`] = ms
     logins[`probe${index + 1}Error`] = error
   }

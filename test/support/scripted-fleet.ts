@@ -119,6 +119,8 @@ export class ScriptedFleet {
   readonly modes: string[] = []
   /** How nodes were told to find their OB clusters, in order. */
   readonly told: DesiredNode['link'][] = []
+  /** Checks of gates, as they were ordered. */
+  readonly checks: OrderEntry[] = []
   /** Looks at hosts, as they were ordered. */
   readonly probes: OrderEntry[] = []
   /** Secrets that are there, with how often each was written. */
@@ -342,7 +344,9 @@ export class ScriptedFleet {
     return { found: 'disk=warn', uploaded: host.unwell !== null }
   }
 
-  private act(host: ScriptedHost, verb: Verb, { desired }: OrderEntry): Facts | null {
+  private act(host: ScriptedHost, verb: Verb, entry: OrderEntry): Facts | null {
+    const { desired } = entry
+    if (verb === 'check') this.checks.push(entry)
     if (verb === 'start' || verb === 'restart') host.status = 'RUNNING'
     if (verb === 'stop' || verb === 'install') host.status = 'STOPPED'
     if (verb === 'uninstall') host.status = 'GONE'
