@@ -1,5 +1,6 @@
 /** What operations that look at nodes of ours have found, as callers see it. */
 import type { DiagnosisFacts, DiagnosisFinding, FindingLevel } from '#contract/diagnosis'
+import type { LogFacts } from '#contract/log-filter'
 import type { ProblemView } from './model.ts'
 
 export type NodeDiagnosis = {
@@ -21,4 +22,18 @@ export type NodeDiagnosis = {
 /** How nodes are, one by one. */
 export type DiagnosisResult = { readonly diagnoses: readonly NodeDiagnosis[] }
 
-export type LookResult = DiagnosisResult
+export type LogBundle = {
+  readonly nodeId: string
+  readonly name: string
+  readonly operationId: string
+  /** Of the archive; null: there is none. */
+  readonly facts: LogFacts | null
+  /** Good for a quarter of an hour. */
+  readonly url: string | null
+  readonly error: ProblemView | null
+}
+
+/** A bundle a node. */
+export type LogsResult = { readonly bundles: readonly LogBundle[] }
+
+export type LookResult = DiagnosisResult | LogsResult

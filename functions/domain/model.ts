@@ -251,6 +251,7 @@ export const OPERATION_TYPES = [
   'precheck-take-over',
   /** Looks at nodes, as above. */
   'diagnose',
+  'collect-logs',
   /** Children, one a node (PL3). */
   'create-node',
   'delete-node',
@@ -265,6 +266,7 @@ export const OPERATION_TYPES = [
   'online-node',
   'probe-host',
   'diagnose-node',
+  'collect-logs-node',
 ] as const
 
 export type OperationType = (typeof OPERATION_TYPES)[number]

@@ -108,6 +108,7 @@ export function orderEntry(
       ? { package: operation.package }
       : {}),
     ...(WITH_WAY.includes(verb) ? wayOf(operation) : {}),
+    ...(verb === 'collect-logs' ? logsOf(operation) : {}),
     ...(verb === 'check' ? { probe: probesOf(source.cluster.spec.links) } : {}),
   }
 }
@@ -144,6 +145,10 @@ function desiredBy(
   if (verb === 'upgrade' && wanted !== null) return { ...desired, version: wanted.version }
   const before = task?.versionBefore
   return verb === 'revert' && before !== undefined ? { ...desired, version: before } : desired
+}
+
+function logsOf({ tasks: [task] }: OperationRecord): Pick<OrderEntry, 'logs'> {
+  return task?.logs === undefined ? {} : { logs: task.logs }
 }
 
 function wayOf({ tasks: [task] }: OperationRecord): Pick<OrderEntry, 'mode' | 'drainSec'> {

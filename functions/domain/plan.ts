@@ -25,6 +25,7 @@ export type StepName =
   | 'probe'
   | 'judge'
   | 'diagnose'
+  | 'collect'
   | 'verify'
   | 'forget'
   | 'finish'
@@ -68,6 +69,7 @@ export const STEP_RULES: Readonly<Record<StepName, StepRule>> = {
   probe: { kind: 'remote', verb: 'probe', deadlineMs: 4 * MINUTE_MS },
   judge: { kind: 'local', isLast: false },
   diagnose: { kind: 'remote', verb: 'diagnose', deadlineMs: 6 * MINUTE_MS },
+  collect: { kind: 'remote', verb: 'collect-logs', deadlineMs: 10 * MINUTE_MS },
   verify: { kind: 'watch', verb: 'status', deadlineMs: 4 * MINUTE_MS },
   forget: { kind: 'local', isLast: true },
   finish: { kind: 'local', isLast: true },
@@ -93,6 +95,7 @@ export const CHILD_TYPES = {
   'rotate-sys-password': 'refresh-node',
   'precheck-take-over': 'probe-host',
   diagnose: 'diagnose-node',
+  'collect-logs': 'collect-logs-node',
 } as const satisfies Partial<Record<OperationType, OperationType>>
 
 export type ClusterOperationType = keyof typeof CHILD_TYPES
@@ -130,6 +133,7 @@ const PLANS: Readonly<Record<OperationType, readonly StepName[]>> = {
   'rotate-sys-password': ['prepare', 'children', 'run', 'finish'],
   'precheck-take-over': ['children', 'run', 'finish'],
   diagnose: ['children', 'run', 'finish'],
+  'collect-logs': ['children', 'run', 'finish'],
   'create-node': ['reserve', 'install', 'start', 'verify', 'finish'],
   'delete-node': ['stop', 'uninstall', 'forget'],
   'start-node': ['start', 'verify', 'finish'],
@@ -142,6 +146,7 @@ const PLANS: Readonly<Record<OperationType, readonly StepName[]>> = {
   'online-node': ['register', 'finish'],
   'probe-host': ['probe', 'judge', 'finish'],
   'diagnose-node': ['diagnose', 'finish'],
+  'collect-logs-node': ['collect', 'finish'],
 }
 
 /** Steps of an operation; of a node's operation they depend on its task. */
@@ -200,6 +205,8 @@ const LOOKS: ReadonlySet<OperationType> = new Set([
   'probe-host',
   'diagnose',
   'diagnose-node',
+  'collect-logs',
+  'collect-logs-node',
 ])
 
 /** It changes nothing and holds nothing: no lock, no fence, also when it is tried again. */
@@ -230,4 +237,5 @@ export const HELD_STATUS: Readonly<Record<NodeOperationType, NodeStatus | null>>
   'offline-node': null,
   'online-node': null,
   'diagnose-node': null,
+  'collect-logs-node': null,
 }

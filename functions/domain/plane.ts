@@ -3,6 +3,7 @@
  * operations engine are behind it. Every method may throw `Problem`.
  */
 import type { Diagnosis } from '#contract/diagnosis'
+import type { LogFilter, LogUpload } from '#contract/log-filter'
 import type { NodeReport } from '#contract/report'
 import type { Link, ProbeAccount } from './link.ts'
 import type { BalancerSpec } from './load-balancer.ts'
@@ -92,6 +93,12 @@ export type LinkInput = {
   readonly probeAccount?: ProbeAccount | null
 }
 
+/** Absent: the last hour. */
+export type LogsInput = Omit<LogFilter, 'from' | 'to'> & {
+  readonly from?: number
+  readonly to?: number
+}
+
 /** Which nodes of a cluster; absent: all. */
 export type NodesInput = { readonly nodes?: readonly string[] }
 
@@ -176,6 +183,8 @@ export type Plane = {
     precheckTakeOver(asked: Asked, ref: string, input: TakeOverInput): Promise<Outcome<Cluster>>
     /** Looks at nodes, 50 at most; holds nothing, its operation has the result. */
     diagnose(asked: Asked, ref: string, input: NodesInput): Promise<Outcome<Cluster>>
+    /** Bundles of logs of nodes, 50 at most; holds nothing, its operation lists them. */
+    collectLogs(asked: Asked, ref: string, input: NodesInput & LogsInput): Promise<Outcome<Cluster>>
     nodes(ref: string, page: PageRequest): Promise<Page<Node>>
     /** Asks the balancer for its members. */
     loadBalancer(ref: string): Promise<ClusterBalancer>
@@ -242,6 +251,9 @@ export type Plane = {
     offline(asked: Asked, ref: string, input: OfflineInput): Promise<Outcome<Node>>
     online(asked: Asked, ref: string): Promise<Outcome<Node>>
     diagnose(asked: Asked, ref: string): Promise<Outcome<Node>>
+    collectLogs(asked: Asked, ref: string, input: LogsInput): Promise<Outcome<Node>>
+    /** Where a bundle goes that an open operation asked the node for. */
+    placeForLogs(principal: Principal, nodeId: string, upload: LogUpload): Promise<string>
     /** Of an open operation that asked the node for it; from its instance alone, as a report. */
     takeDiagnosis(principal: Principal, nodeId: string, document: Diagnosis): Promise<void>
     /** The principal must be the instance that carries the node (PL9); an older sequence changes nothing. */

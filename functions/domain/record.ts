@@ -4,6 +4,7 @@
  */
 import type { PackageRef, Verb } from '#contract/command'
 import type { Diagnosis } from '#contract/diagnosis'
+import type { LogFilter } from '#contract/log-filter'
 import type { NodeReport } from '#contract/report'
 import type {
   AuditEvent,
@@ -169,6 +170,8 @@ export type NodeTask = {
   readonly isBalanced?: boolean
   /** It is taken out because somebody asked for just that, and why. */
   readonly offline?: { readonly reason: string | null }
+  /** Which lines of which logs are collected. */
+  readonly logs?: LogFilter
   /** A proxy of another installer, that is looked at. */
   readonly foreign?: ForeignProxy
 }

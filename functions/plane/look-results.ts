@@ -5,31 +5,43 @@ import {
   FINDING_LEVELS,
   type FindingLevel,
 } from '#contract/diagnosis'
-import type { DiagnosisResult, LookResult, NodeDiagnosis } from '../domain/findings.ts'
-import type { Operation, OperationType } from '../domain/model.ts'
-import { isLook } from '../domain/plan.ts'
+import { type LogFacts, logFactsSchema } from '#contract/log-filter'
+import type {
+  DiagnosisResult,
+  LogBundle,
+  LogsResult,
+  LookResult,
+  NodeDiagnosis,
+} from '../domain/findings.ts'
+import type { Operation, OperationType, ProblemView } from '../domain/model.ts'
+import { bundleKey } from '../domain/names.ts'
+import { isLook, type StepName } from '../domain/plan.ts'
 import type { OperationRecord } from '../domain/record.ts'
 import type { Store } from '../domain/store.ts'
 import { childrenOf } from '../operations/children.ts'
 import { hasEnded } from '../operations/member.ts'
+import type { PlaneDeps } from './context.ts'
 import { operationView } from './operation-view.ts'
 import { takeOverCheck } from './take-over.ts'
 
-type Result = (store: Store, record: OperationRecord) => Promise<LookResult>
+type Deps = Pick<PlaneDeps, 'store' | 'logBundles'>
+type Result = (deps: Deps, record: OperationRecord) => Promise<LookResult>
 
 const RESULTS: Readonly<Partial<Record<OperationType, Result>>> = {
   diagnose: diagnoses,
   'diagnose-node': diagnoses,
+  'collect-logs': bundles,
+  'collect-logs-node': bundles,
 }
 
 /** An operation with what it found out, once it has. */
-export async function withResult(store: Store, record: OperationRecord): Promise<Operation> {
+export async function withResult(deps: Deps, record: OperationRecord): Promise<Operation> {
   const view = operationView(record)
   if (!isLook(record.type)) return view
   const look = RESULTS[record.type]
   if (look === undefined)
-    return { ...view, result: hasEnded(record) ? await takeOverCheck(store, record) : null }
-  return { ...view, look: hasEnded(record) ? await look(store, record) : null }
+    return { ...view, result: hasEnded(record) ? await takeOverCheck(deps.store, record) : null }
+  return { ...view, look: hasEnded(record) ? await look(deps, record) : null }
 }
 
 /** A node's operation, or those of all nodes of a cluster's, in the order of its nodes. */
@@ -37,7 +49,7 @@ async function looksOf(store: Store, record: OperationRecord): Promise<readonly 
   return record.target.kind === 'cluster' ? childrenOf(store, record) : [record]
 }
 
-async function diagnoses(store: Store, record: OperationRecord): Promise<DiagnosisResult> {
+async function diagnoses({ store }: Deps, record: OperationRecord): Promise<DiagnosisResult> {
   const looks = await looksOf(store, record)
   const isOfNode = record.target.kind === 'node'
   const found = await store.getMany(
@@ -69,16 +81,10 @@ function judged(findings: readonly DiagnosisFinding[]): Pick<NodeDiagnosis, 'wor
 
 /** The answer line has names at least; of a node that did not answer there is nothing. */
 async function withoutDocument(store: Store, look: OperationRecord): Promise<NodeDiagnosis> {
-  const { id, phase } = look
+  const { phase } = look
   const nothing = { ...namesOf(look), at: null, worst: null, findings: [], facts: null }
-  if (phase !== 'SUCCEEDED') {
-    const error = look.error ?? {
-      code: 'operation-state-conflict',
-      detail: `the look is ${phase}`,
-    }
-    return { ...nothing, error }
-  }
-  const step = await store.get('step', { operationId: id, n: look.plan.indexOf('diagnose') })
+  if (phase !== 'SUCCEEDED') return { ...nothing, error: whyNot(look) }
+  const step = await stepOf(store, look, 'diagnose')
   const error = {
     code: 'node-command-failed',
     detail: 'the node answered, and its document did not arrive',
@@ -96,4 +102,33 @@ function findingsIn(output: string | null | undefined): readonly DiagnosisFindin
     if (id === undefined || level === undefined) return []
     return [{ id, level, detail: 'its details did not arrive', remedy: 'diagnose it again' }]
   })
+}
+
+function whyNot({ error, phase }: OperationRecord): ProblemView {
+  return error ?? { code: 'operation-state-conflict', detail: `the look is ${phase}` }
+}
+
+function stepOf(store: Store, { id, plan }: OperationRecord, name: StepName) {
+  return store.get('step', { operationId: id, n: plan.indexOf(name) })
+}
+
+async function bundles({ store, logBundles }: Deps, record: OperationRecord): Promise<LogsResult> {
+  const looks = await looksOf(store, record)
+  const all = looks.map(async (look): Promise<LogBundle> => {
+    if (look.phase !== 'SUCCEEDED')
+      return { ...namesOf(look), facts: null, url: null, error: whyNot(look) }
+    const step = await stepOf(store, look, 'collect')
+    const facts = logFactsIn(step?.output)
+    const url = (await logBundles?.getUrl(bundleKey(look.id))) ?? null
+    return { ...namesOf(look), facts, url, error: null }
+  })
+  return { bundles: await Promise.all(all) }
+}
+
+function logFactsIn(output: string | null | undefined): LogFacts | null {
+  try {
+    return logFactsSchema.parse(JSON.parse(output ?? ''))
+  } catch {
+    return null
+  }
 }

@@ -3,9 +3,12 @@
  * way, and whoever wonders why an operation takes so long may look meanwhile. Source: management-beyond.md §3.
  */
 import { DIAGNOSIS_MAX_BYTES, type Diagnosis } from '#contract/diagnosis'
+import type { LogFilter, LogUpload } from '#contract/log-filter'
+import { BadPattern, logPattern } from '#contract/log-pattern'
 import type { Cluster, Node, Principal } from '../domain/model.ts'
+import { bundleKey } from '../domain/names.ts'
 import type { ClusterOperationType, NodeOperationType } from '../domain/plan.ts'
-import type { Asked, NodesInput, Outcome, Plane } from '../domain/plane.ts'
+import type { Asked, LogsInput, NodesInput, Outcome, Plane } from '../domain/plane.ts'
 import { Problem } from '../domain/problem.ts'
 import type { NodeTask } from '../domain/record.ts'
 import { put } from '../domain/store.ts'
@@ -17,9 +20,10 @@ import { byName, chosen, newOperation, taskOf } from './plans.ts'
 
 /** As many as one command is sent to, and one answer shows. */
 const MAX_LOOKED_AT = 50
+const DEFAULT_PERIOD_MS = 3_600_000
 
-type ClusterLook = Extract<ClusterOperationType, 'diagnose'>
-type NodeLook = Extract<NodeOperationType, 'diagnose-node'>
+type ClusterLook = Extract<ClusterOperationType, 'diagnose' | 'collect-logs'>
+type NodeLook = Extract<NodeOperationType, 'diagnose-node' | 'collect-logs-node'>
 
 export function diagnoseCluster(
   deps: PlaneDeps,
@@ -28,6 +32,40 @@ export function diagnoseCluster(
   input: NodesInput,
 ): Promise<Outcome<Cluster>> {
   return lookAtCluster(deps, asked, { ref, input, type: 'diagnose' })
+}
+
+export async function collectLogsOfCluster(
+  deps: PlaneDeps,
+  asked: Asked,
+  ref: string,
+  { nodes, ...input }: NodesInput & LogsInput,
+): Promise<Outcome<Cluster>> {
+  const more = { logs: filterOf(deps, input) }
+  const chosenNodes = nodes === undefined ? {} : { nodes }
+  return lookAtCluster(deps, asked, { ref, input: chosenNodes, type: 'collect-logs', more })
+}
+
+/** @throws Problem operation-not-allowed, validation-failed */
+function filterOf({ logBundles, clock }: PlaneDeps, { from, to, ...rest }: LogsInput): LogFilter {
+  if (logBundles === null)
+    throw new Problem('operation-not-allowed', 'there is no bucket for bundles of logs', {
+      remedy: 'set one, then try again',
+    })
+  const until = to ?? clock.now()
+  const since = from ?? until - DEFAULT_PERIOD_MS
+  if (since > until)
+    throw new Problem('validation-failed', 'the period ends before it begins', {
+      errors: [{ pointer: '/from', code: 'order', detail: 'it is later than `to`' }],
+    })
+  try {
+    if (rest.pattern !== undefined) logPattern(rest.pattern)
+  } catch (error) {
+    if (!(error instanceof BadPattern)) throw error
+    throw new Problem('validation-failed', 'the pattern is none that can be matched quickly', {
+      errors: [{ pointer: '/pattern', code: 'pattern', detail: error.message }],
+    })
+  }
+  return { ...rest, from: since, to: until }
 }
 
 type Looking = {
@@ -75,15 +113,36 @@ export function looksAtNode(
   deps: PlaneDeps,
   find: (ref: string) => Promise<Found>,
   view: (ref: string) => Promise<Node>,
-): Pick<Plane['nodes'], 'diagnose' | 'takeDiagnosis'> {
+): Pick<Plane['nodes'], 'diagnose' | 'collectLogs' | 'placeForLogs' | 'takeDiagnosis'> {
   return {
     diagnose: (asked, ref) =>
       mutate(deps, asked, view, async () =>
         lookAtNode(deps, asked, await find(ref), { type: 'diagnose-node' }),
       ),
+    collectLogs: (asked, ref, input) =>
+      mutate(deps, asked, view, async () => {
+        const more = { logs: filterOf(deps, input) }
+        return lookAtNode(deps, asked, await find(ref), { type: 'collect-logs-node', more })
+      }),
+    placeForLogs: (principal, nodeId, upload) => placeForLogs(deps, principal, nodeId, upload),
     takeDiagnosis: (principal, nodeId, document) =>
       settled(() => takeDiagnosis(deps, principal, nodeId, document)),
   }
+}
+
+/** The same place for the same operation: what is sent twice lies there once. */
+async function placeForLogs(
+  deps: PlaneDeps,
+  principal: Principal,
+  nodeId: string,
+  upload: LogUpload,
+): Promise<string> {
+  const { store, logBundles } = deps
+  await nodeOfInstance(store, principal, nodeId, upload)
+  if (logBundles === null)
+    throw new Problem('operation-not-allowed', 'there is no bucket for bundles of logs')
+  await requireAsked(deps, upload.operationId, { type: 'collect-logs-node', nodeId })
+  return logBundles.putUrl(bundleKey(upload.operationId), upload.bytes)
 }
 
 /** A second one of the same operation takes the place of the first: the verb may run twice. */

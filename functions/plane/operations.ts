@@ -43,13 +43,13 @@ export function operationUseCases(deps: PlaneDeps, cursors: Cursors): Plane['ope
       }
       return { items, nextCursor: cursors.write('operations', after ?? null) }
     },
-    get: async id => withResult(store, await recordOf(store, id)),
+    get: async id => withResult(deps, await recordOf(store, id)),
     wait: async (id, waitMs, revision) => {
       const until = clock.now() + waitMs
       for (;;) {
         const record = await recordOf(store, id)
         const isNews = revision !== undefined && record.version !== revision
-        if (hasEnded(record) || isNews || clock.now() >= until) return withResult(store, record)
+        if (hasEnded(record) || isNews || clock.now() >= until) return withResult(deps, record)
         await clock.sleep(WAIT_POLL_MS)
       }
     },

@@ -221,13 +221,14 @@ const remove = createRoute({
 export function ofNode<V extends string, S extends z.ZodType>(
   verb: V,
   of: {
+    readonly id?: string
     readonly summary: string
     readonly description: string
     readonly input: S
     readonly isNeeded?: boolean
   },
 ) {
-  return actionRoute({ ...of, verb, id: `${verb}Node`, shown: nodeSchema })
+  return actionRoute({ id: `${verb}Node`, ...of, verb, shown: nodeSchema })
 }
 
 const start = ofNode('start', {

@@ -1,7 +1,7 @@
 /** What operations that only look have found, as callers see it. */
 import { z } from '@hono/zod-openapi'
 import { DIAGNOSIS_FINDINGS, diagnosisFactsSchema, FINDING_LEVELS } from '#contract/diagnosis'
-import type { LookResult, NodeDiagnosis } from '../domain/findings.ts'
+import type { LogBundle, LookResult, NodeDiagnosis } from '../domain/findings.ts'
 import type { Operation } from '../domain/model.ts'
 import { timeOrNull, timeSchema } from './schemas.ts'
 import { problemViewSchema, takeOverCheckSchema, takeOverJson } from './take-over-result.ts'
@@ -33,7 +33,30 @@ const diagnosisResultSchema = z
   .object({ diagnoses: z.array(nodeDiagnosisSchema) })
   .openapi('DiagnosisResult')
 
-export const resultSchema = z.union([takeOverCheckSchema, diagnosisResultSchema])
+const logsResultSchema = z
+  .object({
+    bundles: z.array(
+      z.object({
+        nodeId: z.string(),
+        name: z.string(),
+        operationId: z.string(),
+        bytes: z.int().nullable(),
+        sha256: z.string().nullable(),
+        files: z.int().nullable(),
+        lines: z.int().nullable(),
+        partial: z.boolean().nullable(),
+        why: z.string().nullable(),
+        url: z.string().nullable(),
+        error: problemViewSchema.nullable(),
+      }),
+    ),
+  })
+  .openapi('LogsResult', {
+    description:
+      'An archive a node, `.tar.gz`, without secrets. `url` is good for a quarter of an hour; read the operation again for another. `partial`: a bound was met, `why` says which.',
+  })
+
+export const resultSchema = z.union([takeOverCheckSchema, diagnosisResultSchema, logsResultSchema])
 
 /** The field `result`, of an operation that has one. */
 export function resultJson({
@@ -48,8 +71,22 @@ export function resultJson({
   return { result: result === null ? null : takeOverJson(result) }
 }
 
-function lookJson({ diagnoses }: LookResult) {
-  return { diagnoses: diagnoses.map(diagnosisJson) }
+function lookJson(look: LookResult) {
+  return 'bundles' in look
+    ? { bundles: look.bundles.map(bundleJson) }
+    : { diagnoses: look.diagnoses.map(diagnosisJson) }
+}
+
+function bundleJson({ facts, ...rest }: LogBundle) {
+  const {
+    bytes = null,
+    sha256 = null,
+    files = null,
+    lines = null,
+    partial = null,
+    why = null,
+  } = facts ?? {}
+  return { ...rest, bytes, sha256, files, lines, partial, why }
 }
 
 function diagnosisJson({ at, findings, ...rest }: NodeDiagnosis) {

@@ -3,10 +3,7 @@
  * zone are the host's own. Pure. Source: proxy-admin.md §5.4.
  */
 
-/** From the most to the least important; what a level asks for includes all before it. */
-export const LOG_LEVELS = ['ERROR', 'WARN', 'INFO', 'DEBUG'] as const
-
-export type LogLevel = (typeof LOG_LEVELS)[number]
+import type { LogLevel } from '#contract/log-filter'
 
 /** OBProxy's finer words, and what they count as. */
 const COUNTS_AS: Readonly<Record<string, LogLevel>> = {

@@ -16,6 +16,7 @@ import {
 import { Fault } from '#contract/fault'
 import type { DesiredNode } from '#contract/node-state'
 import { check } from './check.ts'
+import { collectLogs } from './collect-logs.ts'
 import { diagnose } from './diagnose.ts'
 import { drain, undrain } from './drain.ts'
 import { reasonOf } from './durable-file.ts'
@@ -46,7 +47,7 @@ export const VERB_MS = 560_000
 /** Nothing runs after them, or all files are other ones: what an exchange left is for who comes then. */
 const UNSETTLED: ReadonlySet<Verb> = new Set(['install', 'stop', 'uninstall'])
 /** Verbs that only look: no fence stops them, and they neither wait for those that act nor hold them up. */
-const LOOKS: ReadonlySet<Verb> = new Set(['probe', 'diagnose'])
+const LOOKS: ReadonlySet<Verb> = new Set(['probe', 'diagnose', 'collect-logs'])
 /** Verbs that cut clients when they are not hot. */
 const CUTTING: ReadonlySet<Verb> = new Set(['restart', 'upgrade', 'revert'])
 
@@ -193,7 +194,7 @@ type Change = Task & {
 /** Verbs that change the node: what they do, and the state they leave it in. */
 const CHANGES: Readonly<
   Record<
-    Exclude<Verb, 'status' | 'report' | 'check' | 'probe' | 'diagnose'>,
+    Exclude<Verb, 'status' | 'report' | 'check' | 'probe' | 'diagnose' | 'collect-logs'>,
     {
       readonly leaves: DesiredNode['state'] | undefined
       readonly act: (change: Change) => Promise<Facts>
@@ -239,6 +240,7 @@ async function perform(
   if (verb === 'probe') return probe(entry, host)
   if (verb === 'check') return check(before, entry, host)
   if (verb === 'diagnose') return diagnose(before, entry, host)
+  if (verb === 'collect-logs') return collectLogs(before, entry, host)
   const { leaves, act } = CHANGES[verb]
   const { paths } = host.settings
   const seen = { ...before, fence: entry.fence, lastOperationId: entry.operationId }

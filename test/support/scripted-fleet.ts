@@ -260,7 +260,7 @@ export class ScriptedFleet {
       return { ...common, state, details: 'Failed', output: 'document process failed unexpectedly' }
     }
     const output =
-      verb === 'probe' || verb === 'diagnose'
+      verb === 'probe' || verb === 'diagnose' || verb === 'collect-logs'
         ? await this.look(host, verb, entry)
         : await this.obey(host, verb, entry, expiresAt)
     if (behaviour === 'silent')
@@ -320,7 +320,7 @@ export class ScriptedFleet {
   /** Whatever was here before: who looks has no fence, and leaves nothing. */
   private async look(
     host: ScriptedHost,
-    verb: 'probe' | 'diagnose',
+    verb: 'probe' | 'diagnose' | 'collect-logs',
     entry: OrderEntry,
   ): Promise<string> {
     const { operationId, step, attempt } = entry
@@ -328,8 +328,18 @@ export class ScriptedFleet {
     this.probes.push(entry)
     const isFailing = host.behaviour === 'fails' || host.failing.has(verb)
     if (isFailing) return JSON.stringify({ ...key, ok: false, message: 'it cannot look' })
-    const facts = verb === 'probe' ? host.probe : await this.diagnose(host, entry)
+    const facts = await this.seen(host, verb, entry)
     return JSON.stringify({ ...key, ok: true, facts })
+  }
+
+  private async seen(
+    host: ScriptedHost,
+    verb: 'probe' | 'diagnose' | 'collect-logs',
+    entry: OrderEntry,
+  ): Promise<Facts> {
+    if (verb === 'probe') return host.probe
+    if (verb === 'diagnose') return this.diagnose(host, entry)
+    return { bytes: 9, sha256: 'a'.repeat(64), files: 1, lines: 2, partial: false, why: '' }
   }
 
   private async diagnose(host: ScriptedHost, { operationId, desired }: OrderEntry): Promise<Facts> {

@@ -48,6 +48,10 @@ export class ScriptedPlane {
       runCommand: this.fleet.runCommand,
       secrets: this.fleet.secrets,
       loadBalancer: this.balancer,
+      logBundles: {
+        putUrl: async (key, bytes) => `https://bundles.test/${key}?put=${bytes}`,
+        getUrl: async key => `https://bundles.test/${key}?get`,
+      },
       clock: this.clock,
       queue: noQueue,
       configServiceUrl: CONFIG_SERVICE,
