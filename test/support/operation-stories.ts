@@ -287,7 +287,8 @@ export async function expectEnded(
     place,
   }: Pick<Story, 'ends' | 'tickSec'> & { readonly id: string; readonly place: string },
 ): Promise<void> {
-  const { phase, error } = await all.ended(id, tickSec * 1_000)
+  const { phase, error } = await all.finish(id, tickSec * 1_000)
+  await all.look()
   expect(phase, `${place}: ${error?.detail ?? ''}`).toBe(ends)
   expect(all.held(), place).toEqual([])
   expect(new Set(all.fleet.ran).size, place).toBe(all.fleet.ran.length)

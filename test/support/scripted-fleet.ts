@@ -249,6 +249,26 @@ export class ScriptedFleet {
     return id
   }
 
+  /** What the host answers to an order that reached it, in one line of JSON. */
+  async carryOut(id: string, text: string): Promise<string> {
+    const order = decodeOrder(text)
+    const host = this.hosts.get(id)
+    const entry = order.nodes[id]
+    if (host === undefined || entry === undefined) throw new RangeError(`no entry for ${id}`)
+    return this.answer(host, order.verb, entry, expiryOf(order, entry))
+  }
+
+  private answer(
+    host: ScriptedHost,
+    verb: Verb,
+    entry: OrderEntry,
+    expiresAt: number,
+  ): Promise<string> {
+    return verb === 'probe' || verb === 'diagnose' || verb === 'collect-logs'
+      ? this.look(host, verb, entry)
+      : this.obey(host, verb, entry, expiresAt)
+  }
+
   private async deliver(host: ScriptedHost, verb: Verb, entry: OrderEntry, expiresAt: number) {
     const { behaviour, facts } = host
     const now = this.clock.now()
@@ -259,10 +279,7 @@ export class ScriptedFleet {
       const state = 'failed' as const
       return { ...common, state, details: 'Failed', output: 'document process failed unexpectedly' }
     }
-    const output =
-      verb === 'probe' || verb === 'diagnose' || verb === 'collect-logs'
-        ? await this.look(host, verb, entry)
-        : await this.obey(host, verb, entry, expiresAt)
+    const output = await this.answer(host, verb, entry, expiresAt)
     if (behaviour === 'silent')
       return { ...common, doneAt: Number.POSITIVE_INFINITY, state: 'waiting' as const, details: '' }
     const ok = (JSON.parse(output) as { ok: boolean }).ok
