@@ -6,6 +6,8 @@
 import type { PackageRef } from '#contract/command'
 import type { Parameter } from '#contract/parameters'
 import type { NodeReport } from '#contract/report'
+import type { LookResult } from './findings.ts'
+import type { Link } from './link.ts'
 import type { BalancerMember, BalancerSpec } from './load-balancer.ts'
 
 /** Version of every stored item; N-1 is read (PL6). */
@@ -28,7 +30,7 @@ export type ClusterSpec = {
   readonly ports: { readonly sql: number; readonly exporter: number }
   readonly install: { readonly path: string }
   /** RS_LIST: exactly one. Otherwise one is the default, while there is any. */
-  readonly links: readonly { readonly obCluster: string; readonly default: boolean }[]
+  readonly links: readonly Link[]
   readonly parameters: Readonly<Record<string, string>>
   /** Parameter Store name of root@proxysys' password; made by the plane when not given. */
   readonly sysPasswordSecret: string
@@ -258,6 +260,9 @@ export const OPERATION_TYPES = [
   'precheck-take-over',
   /** Takes proxies of other installers in; each is restarted once. */
   'take-over',
+  /** Looks at nodes, as above. */
+  'diagnose',
+  'collect-logs',
   /** Children, one a node (PL3). */
   'create-node',
   'delete-node',
@@ -274,6 +279,8 @@ export const OPERATION_TYPES = [
   'take-over-node',
   /** Gives a proxy that was taken over back as it was found. */
   'give-back-node',
+  'diagnose-node',
+  'collect-logs-node',
 ] as const
 
 export type OperationType = (typeof OPERATION_TYPES)[number]
@@ -340,6 +347,8 @@ export type Operation = {
   readonly result?: TakeOverCheck | null
   /** What it does that nobody should be surprised by. */
   readonly notices?: readonly string[]
+  /** The same, of one that looks at nodes of ours. */
+  readonly look?: LookResult | null
 }
 
 /** What a proxy that is to be taken over has to satisfy (management.md §3.3). */

@@ -7,6 +7,7 @@ import {
   type Verb,
 } from '#contract/command'
 import { type DesiredNode, NODE_STATE_SCHEMA } from '#contract/node-state'
+import { probesOf } from './link.ts'
 import { configUrlOf } from './names.ts'
 import type { StepName } from './plan.ts'
 import type { ClusterRecord, NodeRecord, ObClusterRecord, OperationRecord } from './record.ts'
@@ -85,6 +86,7 @@ const WITH_DESIRED: readonly Verb[] = [
   'take-over',
   'give-back',
   'release',
+  'diagnose',
 ]
 const WITH_PACKAGE: readonly Verb[] = ['install', 'upgrade']
 const WITH_WAY: readonly Verb[] = ['restart', 'upgrade', 'revert']
@@ -110,6 +112,8 @@ export function orderEntry(
       ? { package: operation.package }
       : {}),
     ...(WITH_WAY.includes(verb) ? wayOf(operation) : {}),
+    ...(verb === 'collect-logs' ? logsOf(operation) : {}),
+    ...(verb === 'check' ? { probe: probesOf(source.cluster.spec.links) } : {}),
   }
 }
 
@@ -148,6 +152,10 @@ function desiredBy(
   if (verb === 'upgrade' && wanted !== null) return { ...desired, version: wanted.version }
   const before = task?.versionBefore
   return verb === 'revert' && before !== undefined ? { ...desired, version: before } : desired
+}
+
+function logsOf({ tasks: [task] }: OperationRecord): Pick<OrderEntry, 'logs'> {
+  return task?.logs === undefined ? {} : { logs: task.logs }
 }
 
 function wayOf({ tasks: [task] }: OperationRecord): Pick<OrderEntry, 'mode' | 'drainSec'> {

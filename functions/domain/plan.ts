@@ -27,6 +27,8 @@ export type StepName =
   | 'give-back'
   | 'probe'
   | 'judge'
+  | 'diagnose'
+  | 'collect'
   | 'verify'
   | 'forget'
   | 'finish'
@@ -72,6 +74,8 @@ export const STEP_RULES: Readonly<Record<StepName, StepRule>> = {
   'give-back': { kind: 'remote', verb: 'give-back', deadlineMs: 8 * MINUTE_MS },
   probe: { kind: 'remote', verb: 'probe', deadlineMs: 4 * MINUTE_MS },
   judge: { kind: 'local', isLast: false },
+  diagnose: { kind: 'remote', verb: 'diagnose', deadlineMs: 6 * MINUTE_MS },
+  collect: { kind: 'remote', verb: 'collect-logs', deadlineMs: 10 * MINUTE_MS },
   verify: { kind: 'watch', verb: 'status', deadlineMs: 4 * MINUTE_MS },
   forget: { kind: 'local', isLast: true },
   finish: { kind: 'local', isLast: true },
@@ -97,6 +101,8 @@ export const CHILD_TYPES = {
   'rotate-sys-password': 'refresh-node',
   'precheck-take-over': 'probe-host',
   'take-over': 'take-over-node',
+  diagnose: 'diagnose-node',
+  'collect-logs': 'collect-logs-node',
 } as const satisfies Partial<Record<OperationType, OperationType>>
 
 export type ClusterOperationType = keyof typeof CHILD_TYPES
@@ -138,6 +144,8 @@ const PLANS: Readonly<Record<OperationType, readonly StepName[]>> = {
   'rotate-sys-password': ['prepare', 'children', 'run', 'finish'],
   'precheck-take-over': ['children', 'run', 'finish'],
   'take-over': ['children', 'run', 'finish'],
+  diagnose: ['children', 'run', 'finish'],
+  'collect-logs': ['children', 'run', 'finish'],
   'create-node': ['reserve', 'install', 'start', 'verify', 'finish'],
   'delete-node': ['stop', 'uninstall', 'forget'],
   'start-node': ['start', 'verify', 'finish'],
@@ -151,6 +159,8 @@ const PLANS: Readonly<Record<OperationType, readonly StepName[]>> = {
   'probe-host': ['probe', 'judge', 'finish'],
   'take-over-node': ['probe', 'judge', 'reserve', 'take-over', 'verify', 'finish'],
   'give-back-node': ['give-back', 'forget'],
+  'diagnose-node': ['diagnose', 'finish'],
+  'collect-logs-node': ['collect', 'finish'],
 }
 
 /** Steps of an operation; of a node's operation they depend on its task. */
@@ -207,6 +217,20 @@ function refreshPlan(task: NodeTask | undefined): readonly StepName[] {
   ]
 }
 
+const LOOKS: ReadonlySet<OperationType> = new Set([
+  'precheck-take-over',
+  'probe-host',
+  'diagnose',
+  'diagnose-node',
+  'collect-logs',
+  'collect-logs-node',
+])
+
+/** It changes nothing and holds nothing: no lock, no fence, also when it is tried again. */
+export function isLook(type: OperationType): boolean {
+  return LOOKS.has(type)
+}
+
 export function isClusterOperation(type: OperationType): type is ClusterOperationType {
   return Object.hasOwn(CHILD_TYPES, type)
 }
@@ -231,4 +255,6 @@ export const HELD_STATUS: Readonly<Record<NodeOperationType, NodeStatus | null>>
   'give-back-node': 'DELETING',
   'offline-node': null,
   'online-node': null,
+  'diagnose-node': null,
+  'collect-logs-node': null,
 }

@@ -4,18 +4,16 @@
  * Source: management.md §3.3.
  */
 import { newId } from '../domain/ids.ts'
-import type { Cluster, HostCheck, Operation } from '../domain/model.ts'
+import type { Cluster, HostCheck, TakeOverCheck } from '../domain/model.ts'
 import type { Asked, Outcome, TakeOverInput } from '../domain/plane.ts'
 import { Problem } from '../domain/problem.ts'
 import type { ClusterRecord, NodeTask, OperationRecord } from '../domain/record.ts'
 import { ONE_BY_ONE } from '../domain/rollout.ts'
 import { put, type Store } from '../domain/store.ts'
 import { childrenOf } from '../operations/children.ts'
-import { hasEnded } from '../operations/member.ts'
 import { pictureOf, viewOf } from './cluster-view.ts'
 import { mutate, type PlaneDeps } from './context.ts'
 import { knownHosts, requireOnline } from './new-cluster.ts'
-import { operationView } from './operation-view.ts'
 import { held, newOperation, requireFreeCluster, requireFreeNode } from './plans.ts'
 
 const POINTER = '/hosts'
@@ -150,23 +148,8 @@ async function requireUnoccupied(
   if (first !== undefined) throw new Problem('host-occupied', first.detail, { errors })
 }
 
-/** It holds nothing, so that a retry needs no lock either. */
-export function isLook({ type }: OperationRecord): boolean {
-  return type === 'precheck-take-over' || type === 'probe-host'
-}
-
-const WITH_RESULT: readonly OperationRecord['type'][] = [
-  'precheck-take-over',
-  'probe-host',
-  'take-over',
-  'take-over-node',
-]
-
-/** An operation with what it found out, once it has. */
-export async function withResult(store: Store, record: OperationRecord): Promise<Operation> {
-  const view = operationView(record)
-  if (!WITH_RESULT.includes(record.type)) return view
-  if (!hasEnded(record)) return { ...view, result: null }
+/** Of a look that has ended, and of what began with one. */
+export async function takeOverCheck(store: Store, record: OperationRecord): Promise<TakeOverCheck> {
   const isOne = record.type === 'probe-host' || record.type === 'take-over-node'
   const looks = isOne ? [record] : await childrenOf(store, record)
   const found = await store.getMany(
@@ -178,7 +161,7 @@ export async function withResult(store: Store, record: OperationRecord): Promise
     const isSeen = look.type === 'take-over-node' || look.phase === 'SUCCEEDED'
     return result === undefined || !isSeen ? notSeen(look) : checkOf(result)
   })
-  return { ...view, result: { mayTakeOver: mayAll(hosts, record), hosts } }
+  return { mayTakeOver: mayAll(hosts, record), hosts }
 }
 
 function mayAll(hosts: readonly HostCheck[], { tasks }: OperationRecord): boolean {

@@ -76,11 +76,11 @@ export function differencesOf(
   desired: DesiredNode['parameters'],
 ): readonly string[] {
   return changesOf(running, changed, desired).map(
-    ({ name }) => `${name}=${shown(running.get(name) ?? '')}`,
+    ({ name }) => `${name}=${shownValue(running.get(name) ?? '')}`,
   )
 }
 
-function shown(value: string): string {
+export function shownValue(value: string): string {
   return cut(withoutSecrets(value).replace(/\s+/g, ' '), MAX_VALUE_CHARS)
 }
 
