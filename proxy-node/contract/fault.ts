@@ -305,6 +305,14 @@ export const FAULTS = {
     says: "Not supported feature or function: '{name}' cannot be changed",
     remedy: 'set it at start',
   },
+  'config.level': {
+    blame: 'operator',
+    retryable: false,
+    mysql: { errno: 1235, state: '0A000' },
+    says: "Not supported feature or function: '{name}' {detail}",
+    remedy:
+      'below the global level, passwords of proxyro can be set for an OB cluster, nothing else',
+  },
   'config.frozen': {
     blame: 'operator',
     retryable: true,
