@@ -203,6 +203,8 @@ export type Host = {
   readonly nodeId: string | null
 }
 
+export type ProxyroChange = { readonly operationId: string; readonly secret: string }
+
 export type ObCluster = {
   readonly name: string
   readonly revision: number
@@ -217,6 +219,9 @@ export type ObCluster = {
   readonly registration: ConfigAccess | null
   /** Parameter Store name of proxyro's password. */
   readonly proxyroSecret: string
+  /** The password that may be in force instead, as long as a change is under way or was left half done. */
+  readonly proxyroChange: ProxyroChange | null
+  readonly heldBy: Hold | null
   readonly tags: Readonly<Record<string, string>>
 }
 
@@ -245,6 +250,8 @@ export const OPERATION_TYPES = [
   'offline',
   'online',
   'rotate-sys-password',
+  /** Of an OB cluster, over all proxy clusters that are linked to it. */
+  'rotate-proxyro-password',
   /** Looks at proxies of other installers; changes nothing and holds nothing. */
   'precheck-take-over',
   /** Children, one a node (PL3). */
@@ -260,6 +267,9 @@ export const OPERATION_TYPES = [
   'offline-node',
   'online-node',
   'probe-host',
+  'rotate-proxyro-node',
+  /** Puts back what a change of proxyro's password has changed, on a node and from it. */
+  'restore-proxyro-node',
 ] as const
 
 export type OperationType = (typeof OPERATION_TYPES)[number]
@@ -300,7 +310,7 @@ export type Operation = {
   readonly id: string
   readonly type: OperationType
   readonly target: {
-    readonly kind: 'cluster' | 'node' | 'host'
+    readonly kind: 'cluster' | 'node' | 'host' | 'ob-cluster'
     readonly id: string
     readonly name: string
   }
