@@ -101,6 +101,10 @@ type Command = {
 export type SendFault = 'refuse' | 'refuse-for-good' | 'lose-answer' | 'never-arrives'
 
 const SLOW_MS = 20_000
+const MESSAGES: Readonly<Record<string, string>> = {
+  'node.no-start': 'it did not come up',
+  'node.parameter-refused': 'it takes it not',
+}
 const STATUS_AFTER: Readonly<Partial<Record<Verb, ScriptedHost['status']>>> = {
   start: 'RUNNING',
   restart: 'RUNNING',
@@ -298,7 +302,7 @@ export class ScriptedFleet {
       this.ran.push(`${host.facts.id} ${verb} ${operationId}/${step}`)
     const complaint = failureAt(host, verb, entry) ?? this.proxyroRefusal(verb, entry)
     if (complaint !== null) {
-      const failure = line({ ok: false, code: complaint, message: 'it takes it not' })
+      const failure = line({ ok: false, code: complaint, message: MESSAGES[complaint] ?? 'no' })
       host.ledger.set(key, failure)
       return failure
     }
