@@ -256,6 +256,16 @@ export class ScriptedFleet {
     return id
   }
 
+  /** What the host answers to an order that reached it, in one line of JSON. */
+  async carryOut(id: string, text: string): Promise<string> {
+    const order = decodeOrder(text)
+    const host = this.hosts.get(id)
+    const entry = order.nodes[id]
+    if (host === undefined || entry === undefined) throw new RangeError(`no entry for ${id}`)
+    if (order.verb === 'probe') return this.look(host, entry)
+    return this.obey(host, order.verb, entry, expiryOf(order, entry))
+  }
+
   private async deliver(host: ScriptedHost, verb: Verb, entry: OrderEntry, expiresAt: number) {
     const { behaviour, facts } = host
     const now = this.clock.now()
