@@ -68,6 +68,7 @@ export class EndpointFleet {
   private readonly engine: Engine
   private readonly store: Store
   private readonly region: Region
+  private readonly fleet: ScriptedFleet
   private readonly agents: ScriptedAgents
   private readonly dynamo: LocalDynamo
   private readonly front: Front
@@ -88,6 +89,7 @@ export class EndpointFleet {
     const [once, patient] = [this.region.client(), this.region.client(undefined, 3)]
     this.commands = ssmRunCommand(once, patient, NODE_DOCUMENT)
     const fleet = new ScriptedFleet(this.clock, scripted)
+    this.fleet = fleet
     this.agents = new ScriptedAgents(this.region.url, fleet)
     const common = {
       store: this.store,
@@ -98,7 +100,12 @@ export class EndpointFleet {
       queue: noQueue,
       configServiceUrl: null,
     }
-    this.plane = makePlane({ ...common, hosts: ssmHosts(patient), cursorKey: 'key' })
+    this.plane = makePlane({
+      ...common,
+      hosts: ssmHosts(patient),
+      logBundles: null,
+      cursorKey: 'key',
+    })
     fleet.plane = this.plane
     this.engine = new Engine({ ...common, owner: 'only', log: () => {} })
     this.front = frontAt(`${network}.2.1`)
@@ -139,6 +146,8 @@ export class EndpointFleet {
   /** The sweeper alone drives them to their end. */
   async settle(ids: readonly string[]): Promise<void> {
     for (;;) {
+      // A minute of this clock is soon over: who is silent for three counts as lost.
+      await this.fleet.reportDue()
       while ((await this.engine.sweep(AT_ONCE)) >= AT_ONCE);
       const works = await this.store.getMany(
         'work',

@@ -144,6 +144,19 @@ export const STORIES: Readonly<Record<string, Story>> = {
       return all.accepted(all.plane.clusters.precheckTakeOver(ASKED, 'c', input))
     },
   },
+  'diagnose nodes': {
+    begin: async all => {
+      await all.running('c', [1, 2])
+      return all.accepted(all.plane.clusters.diagnose(ASKED, 'c', {}))
+    },
+  },
+  'collect logs of nodes': {
+    begin: async all => {
+      await all.running('c', [1, 2])
+      const input = { types: ['proxy' as const], keywords: [], exclude: [] }
+      return all.accepted(all.plane.clusters.collectLogs(ASKED, 'c', input))
+    },
+  },
   'replace the password of root@proxysys': {
     begin: async all => {
       await all.running('c', [1, 2])

@@ -12,6 +12,23 @@ export const ASKED = { principal: { kind: 'user', name: 'test' }, requestId: 'r-
 export const CONFIG_SERVICE = 'http://config.test:8789'
 export const VERSION = '4.3.2.0-1'
 
+/** Nodes report while it works; what that writes is no part of what an operation costs. */
+class ReportedEngine extends Engine {
+  private readonly all: Pick<ScriptedPlane, 'fleet' | 'store'>
+
+  constructor(all: Pick<ScriptedPlane, 'fleet' | 'store'>, deps: EngineDeps) {
+    super(deps)
+    this.all = all
+  }
+
+  override async sweep(limit: number): Promise<number> {
+    const { writes } = this.all.store
+    await this.all.fleet.reportDue()
+    this.all.store.writes = writes
+    return super.sweep(limit)
+  }
+}
+
 /** Where a plane can move to. */
 export type Table = {
   readonly store: Store
@@ -67,6 +84,10 @@ export class ScriptedPlane {
       runCommand: this.fleet.runCommand,
       secrets: this.fleet.secrets,
       loadBalancer: this.balancer,
+      logBundles: {
+        putUrl: async (key, bytes) => `https://bundles.test/${key}?put=${bytes}`,
+        getUrl: async key => `https://bundles.test/${key}?get`,
+      },
       clock: this.clock,
       queue: noQueue,
       configServiceUrl: CONFIG_SERVICE,
@@ -76,7 +97,7 @@ export class ScriptedPlane {
 
   /** @param over takes the place of a part, to make it fail. */
   newEngine(owner: string, over: Partial<EngineDeps> = {}): Engine {
-    return new Engine({
+    return new ReportedEngine(this, {
       store: this.used,
       runCommand: this.fleet.runCommand,
       secrets: this.fleet.secrets,
