@@ -5,10 +5,10 @@
 import type { Diagnosis } from '#contract/diagnosis'
 import type { LogFilter, LogUpload } from '#contract/log-filter'
 import type { NodeReport } from '#contract/report'
+import type { AuditEvent } from './audit-event.ts'
 import type { Link, ProbeAccount } from './link.ts'
 import type { BalancerSpec } from './load-balancer.ts'
 import type {
-  AuditEvent,
   Cluster,
   ClusterBalancer,
   Host,

@@ -6,8 +6,8 @@ import type { PackageRef, Verb } from '#contract/command'
 import type { Diagnosis } from '#contract/diagnosis'
 import type { LogFilter } from '#contract/log-filter'
 import type { NodeReport } from '#contract/report'
+import type { AuditEvent } from './audit-event.ts'
 import type {
-  AuditEvent,
   ClusterSpec,
   Condition,
   Hold,
