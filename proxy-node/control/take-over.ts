@@ -97,7 +97,8 @@ async function takeIn(
     keep({ phase: 'starting', isChanged })
   }
   const pidBefore = await replaceProcess(desired, found, isStartOther, host)
-  await waitUntilReady(desired, [stage1Of(password), ...knownPasswords(paths)], host)
+  const candidates = [stage1Of(password), ...knownPasswords(paths)]
+  await waitUntilReady(desired, candidates, host, admin => givePasswords(admin, secrets))
   const { version } = await synchronise(desired, readMemory(paths), host)
   keep({ phase: 'taken', isChanged })
   return {
@@ -116,14 +117,14 @@ async function takeIn(
 /** Names of the parameters that became the cluster's. @throws node.parameter-refused */
 function change(
   desired: DesiredNode,
-  { proxyro }: LinkSecrets,
+  secrets: LinkSecrets,
   host: Host,
 ): Promise<readonly string[]> {
   return askProxy(desired, host, async admin => {
     const [running, beyond] = [await admin.parameters(), await admin.changedParameters()]
     const changes = changesOf(running, beyond, desired.parameters)
     for (const { name, value } of changes) await admin.alter(name, value)
-    await givePasswords(admin, proxyro)
+    await givePasswords(admin, secrets)
     return changes.map(({ name }) => name)
   })
 }
