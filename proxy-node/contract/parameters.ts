@@ -535,11 +535,6 @@ export const OBSOLETE_NAMES: ReadonlySet<string> = new Set([
   'spool_thread_num',
 ])
 
-/** Values that no answer, log or table may show. */
-export function isSecret(name: string): boolean {
-  return name.includes('password')
-}
-
 /** Of texts that are one of a few words: which. */
 export const ALLOWED_VALUES: ReadonlyMap<string, readonly string[]> = new Map([
   ['proxy_service_mode', ['client', 'server']],

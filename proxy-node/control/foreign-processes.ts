@@ -5,6 +5,7 @@
 import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { proxyProcesses } from './processes.ts'
+import { withoutSecrets } from './redaction.ts'
 
 /** Our own verbs, which are the same executable. */
 const VERBS_FOLDER = '/opt/obfleet/'
@@ -55,16 +56,6 @@ export function watchdogs(root: string): readonly number[] {
 
 function isWatchdog(argument: string): boolean {
   return argument === WATCHDOG || argument.endsWith(`/${WATCHDOG}`)
-}
-
-/** One argument or value with passwords, tokens and signatures masked, in lists as in URLs. */
-export function withoutSecrets(text: string): string {
-  return text
-    .replace(
-      /((?<![\w.-])[\w.-]*(?:password|passwd|secret|token|sign|accesskey)[\w.-]*=)[^,&]*/gi,
-      '$1***',
-    )
-    .replace(/(\w:\/\/)[^/@,]*@/g, '$1***@')
 }
 
 export function argumentsOf(pid: number): readonly string[] {

@@ -7,6 +7,7 @@ import { spawn } from 'node:child_process'
 import { chmodSync, rmSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { Fault } from '#contract/fault'
+import { isSecret } from '#contract/secret-names'
 import { writeDurably } from './durable-file.ts'
 import { argumentsOf, linkOf, readOr, watchdogs } from './foreign-processes.ts'
 import type { Found, FoundCommand } from './found.ts'
@@ -14,6 +15,7 @@ import { homeOf } from './home.ts'
 import type { Host } from './host.ts'
 import { FOUND_UNIT, type Paths } from './paths.ts'
 import { proxyProcesses, startedAt } from './processes.ts'
+import { withoutPasswords } from './redaction.ts'
 import { startFoundUnit } from './units.ts'
 import { lookUntil } from './waiting.ts'
 
@@ -28,8 +30,6 @@ export const FOUND_PARTS = ['proxy', 'watchdogs'] as const
 
 export type FoundPart = (typeof FOUND_PARTS)[number]
 
-/** Values that nobody may read in a file of ours. */
-const SECRET = /password|passwd|secret|token|credential|access_?key/i
 /** Of one process, or put there by a unit of ours. */
 const PASSING = /^(?:OBPROXY_INHERITED|OBFLEET_(?!ROOT$))/
 
@@ -58,18 +58,13 @@ function ownArguments(pid: number): readonly string[] {
   return isScript ? rest : [first, ...rest]
 }
 
-/** A list of assignments without those of passwords: they are stored in the proxy. */
-export function withoutPasswords(argument: string): string {
-  return argument.replace(/(^|,)\w*(?:password|passwd)\w*=[^,]*/gi, '').replace(/^,/, '')
-}
-
 /** Variables by name, without secrets and without what is of one process only. */
 export function environmentIn(text: string): Record<string, string> {
   const pairs = text.split('\0').flatMap((line): [string, string][] => {
     const at = line.indexOf('=')
     return at > 0 ? [[line.slice(0, at), withoutPasswords(line.slice(at + 1))]] : []
   })
-  return Object.fromEntries(pairs.filter(([name]) => !SECRET.test(name) && !PASSING.test(name)))
+  return Object.fromEntries(pairs.filter(([name]) => !isSecret(name) && !PASSING.test(name)))
 }
 
 function idIn(status: string, name: 'Uid' | 'Gid'): number {

@@ -6,7 +6,7 @@
 import { existsSync } from 'node:fs'
 import { Fault } from '#contract/fault'
 import type { DesiredNode } from '#contract/node-state'
-import { isSecret } from '#contract/parameters'
+import { isSecret } from '#contract/secret-names'
 import { keepPassword, logIn, type Stage1 } from './access.ts'
 import { autoStartsOf } from './auto-start.ts'
 import { reasonOf } from './durable-file.ts'

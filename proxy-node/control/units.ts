@@ -6,7 +6,8 @@
  */
 import { join } from 'node:path'
 import type { DesiredNode } from '#contract/node-state'
-import { FIXED_AT_START, isSecret, PARAMETERS } from '#contract/parameters'
+import { FIXED_AT_START, PARAMETERS } from '#contract/parameters'
+import { isSecret } from '#contract/secret-names'
 import type { Found } from './found.ts'
 import { NODE_UNIT, type Paths, PROXY_UNIT, REPORT_TIMER, REPORT_UNIT } from './paths.ts'
 

@@ -21,10 +21,11 @@ import {
   switchOff,
   switchOn,
 } from '../../../../proxy-node/control/auto-start.ts'
-import { environmentIn, withoutPasswords } from '../../../../proxy-node/control/found-processes.ts'
+import { environmentIn } from '../../../../proxy-node/control/found-processes.ts'
 import type { Host } from '../../../../proxy-node/control/host.ts'
 import { pathsUnder } from '../../../../proxy-node/control/paths.ts'
 import { changesOf } from '../../../../proxy-node/control/probe-facts.ts'
+import { withoutPasswords } from '../../../../proxy-node/control/redaction.ts'
 import { nodeTransport } from '../../../../proxy-node/net/node.ts'
 import { hostSettings } from '../../../support/host-settings.ts'
 
@@ -34,6 +35,7 @@ describe('a command as it is kept', () => {
     ['enable_qos=true,obproxy_sys_password=ab12', 'enable_qos=true'],
     ['a=1,observer_sys_password1=x,b=2', 'a=1,b=2'],
     ['observer_sys_password=x', ''],
+    ['ssl_private_key_file=/k,access_key=x', 'ssl_private_key_file=/k'],
     ['-p', '-p'],
     [
       'obproxy_config_server_url=http://h/s?Action=a&Token=t',
@@ -50,6 +52,7 @@ describe('a command as it is kept', () => {
       'observer_sys_password=ab',
       'AWS_SECRET_ACCESS_KEY=k',
       'GITHUB_TOKEN=t',
+      'PWD=/home/admin',
       'OBPROXY_INHERITED_IPV4_FD=3',
       'OBFLEET_ROOT=/r',
       'OBFLEET_UNIT=obfleet-proxy.service',
@@ -58,6 +61,7 @@ describe('a command as it is kept', () => {
     ]
     expect(environmentIn(`${all.join('\0')}\0`)).toEqual({
       PATH: '/bin',
+      PWD: '/home/admin',
       OBPROXY_EXTRA_OPT: 'a=1',
       OBFLEET_ROOT: '/r',
       EMPTY: '',
