@@ -122,12 +122,12 @@ const RULES: Readonly<
       ? ['ok', 'no hot upgrade is under way']
       : ['warn', `a hot upgrade is under way: ${state}`, 'wait until it is over']
   },
-  clients: ({ clients, maxClients, login, process }) => {
-    if (process === null || login !== '') return null
-    const count = clients.reduce((sum, each) => sum + each.count, 0)
+  clients: ({ clientTotal, maxClients, login, process }) => {
+    if (process === null || login !== '' || clientTotal === null) return null
+    const { clients: count, tenants } = clientTotal
     const of = maxClients === null ? '' : ` of ${maxClients}`
     const isMany = maxClients !== null && maxClients > 0 && count > maxClients * CLIENTS
-    const detail = `${count}${of} clients, of ${clients.length} tenants`
+    const detail = `${count}${of} clients, of ${tenants} tenants`
     return isMany ? ['warn', detail, 'raise client_max_connections'] : ['ok', detail]
   },
   congestion: ({ avoided, login, process }) => {
@@ -189,12 +189,12 @@ const RULES: Readonly<
     const detail = `${crash.file} is ${days} days old`
     return days < DUMP_DAYS ? ['warn', detail, 'collect the logs of that time'] : ['ok', detail]
   },
-  errors: ({ errors }) =>
-    errors.length === 0
+  errors: ({ errors, errorCount }) =>
+    errorCount === 0
       ? ['ok', 'no errors in the last hour']
       : [
           'warn',
-          `${errors.length} errors in the last hour, the last: ${errors.at(-1)}`,
+          `${errorCount} errors in the last hour, by the ends of the logs, the last: ${errors.at(-1)}`,
           'collect logs',
         ],
   plane: ({ plane }) =>

@@ -1,7 +1,7 @@
 /** What leaves a node as a line of a log has no secrets, and everything else of it. */
 import { describe, expect, test } from 'vitest'
 import { redacted } from '../../../../proxy-node/control/redaction.ts'
-import { leastMs } from '../../../support/least-ms.ts'
+import { AS_THE_LENGTH, cpuGrowth } from '../../../support/cpu-growth.ts'
 
 const SECRET = 'S3cr,et w0rd'
 
@@ -78,14 +78,12 @@ describe('a line', () => {
     expect(redacted(line)).toContain(kept)
   })
 
-  // Twice as much takes twice as long, and four times where each sign is read again from the others.
   test.each([
     ['quotes', (count: number) => `identified by ${"'a".repeat(count)} ${'\\'.repeat(count)}`],
     ['names of secrets', (count: number) => 'pwd'.repeat(count)],
     ['nested quotes', (count: number) => `pwd: ${'\\'.repeat(count)}"${'\\'.repeat(count)}`],
     ['statements', (count: number) => 'insert('.repeat(count)],
   ])('of a long run of %s is read in time that grows as it does', (_name, of) => {
-    const growth = leastMs(() => redacted(of(40_000))) / leastMs(() => redacted(of(5_000)))
-    expect(growth).toBeLessThan(24)
+    expect(cpuGrowth(count => redacted(of(count)), 4_000)).toBeLessThan(AS_THE_LENGTH)
   })
 })
