@@ -72,7 +72,13 @@ describe('findings', () => {
   })
 
   test('of what needs a login are left out without one: that it failed is said once', () => {
-    const facts = { login: 'Access denied', clients: [], clientTotal: null, obClusters: [], serving: null }
+    const facts = {
+      login: 'Access denied',
+      clients: [],
+      clientTotal: null,
+      obClusters: [],
+      serving: null,
+    }
     expect(found(facts)).toBe('login=fail')
   })
 
