@@ -251,18 +251,20 @@ function refreshPlan(task: NodeTask | undefined): readonly StepName[] {
   ]
 }
 
-const LOOKS: ReadonlySet<OperationType> = new Set([
+const LOOKS = [
   'precheck-take-over',
   'probe-host',
   'diagnose',
   'diagnose-node',
   'collect-logs',
   'collect-logs-node',
-])
+] as const satisfies readonly OperationType[]
+
+export type LookType = (typeof LOOKS)[number]
 
 /** It changes nothing and holds nothing: no lock, no fence, also when it is tried again. */
-export function isLook(type: OperationType): boolean {
-  return LOOKS.has(type)
+export function isLook(type: OperationType): type is LookType {
+  return LOOKS.some(look => look === type)
 }
 
 export function isClusterOperation(type: OperationType): type is ClusterOperationType {

@@ -59,20 +59,16 @@ const logsResultSchema = z
 export const resultSchema = z.union([takeOverCheckSchema, diagnosisResultSchema, logsResultSchema])
 
 /** The field `result`, of an operation that has one. */
-export function resultJson({
-  result,
-  look,
-}: {
-  readonly result: Operation['result']
-  readonly look: Operation['look']
-}): { readonly result?: z.infer<typeof resultSchema> | null } {
-  if (look !== undefined) return { result: look === null ? null : lookJson(look) }
+export function resultJson(result: Operation['result']): {
+  readonly result?: z.infer<typeof resultSchema> | null
+} {
   if (result === undefined) return {}
-  return { result: result === null ? null : takeOverJson(result) }
+  return { result: result === null ? null : lookJson(result) }
 }
 
-function lookJson(look: LookResult) {
-  return 'bundles' in look
+function lookJson(look: LookResult): z.infer<typeof resultSchema> {
+  if (look.kind === 'take-over') return takeOverJson(look.check)
+  return look.kind === 'logs'
     ? { bundles: look.bundles.map(bundleJson) }
     : { diagnoses: look.diagnoses.map(diagnosisJson) }
 }
