@@ -9,6 +9,7 @@ import {
   type DiagnosisFindingId,
   type FindingLevel,
 } from '#contract/diagnosis'
+import { hasRoomForTwo, mebibytes } from '#contract/memory'
 import type { DesiredNode } from '#contract/node-state'
 
 /** What the node should be, and when it was looked at. */
@@ -19,7 +20,6 @@ export type Around = {
 
 type Said = readonly [level: FindingLevel, detail: string, remedy?: string]
 
-const MIB = 2 ** 20
 const DAY_MS = 86_400_000
 const FILES = { warn: 0.8, fail: 0.95 }
 const DISK_FREE = { warn: 0.1, fail: 0.03 }
@@ -57,10 +57,10 @@ const RULES: Readonly<
   memory: ({ process, availableBytes }) => {
     if (process === null || availableBytes === null) return null
     const { residentBytes } = process
-    const detail = `the proxy has ${mib(residentBytes)} MB, ${mib(availableBytes)} MB are available`
-    return availableBytes < residentBytes
-      ? ['warn', detail, 'a hot restart needs as much again: free memory before one']
-      : ['ok', detail]
+    const detail = `the proxy has ${mebibytes(residentBytes)} MB, ${mebibytes(availableBytes)} MB are available`
+    return hasRoomForTwo({ used: residentBytes, available: availableBytes })
+      ? ['ok', detail]
+      : ['warn', detail, 'a hot restart needs as much again: free memory before one']
   },
   version: ({ version }, { desired }) => {
     if (version === null) return null
@@ -235,8 +235,4 @@ function below(value: number, { warn, fail }: Bounds, detail: string, remedy: st
 /** Of a file system that counts no inodes, all are free. */
 function shareOf(free: number, total: number): number {
   return total === 0 ? 1 : free / total
-}
-
-function mib(bytes: number): number {
-  return Math.round(bytes / MIB)
 }

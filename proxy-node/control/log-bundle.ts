@@ -80,7 +80,7 @@ export class LogBundle {
   async archive(about: string, at: number): Promise<Buffer> {
     const text = Buffer.from(about)
     const head = tarHeader({ name: 'about.json', at, bytes: text.length })
-    const members = [await packedOf(Buffer.concat([head, text, tarPadding(text.length)]))]
+    const members: Buffer[] = [await packedOf(Buffer.concat([head, text, tarPadding(text.length)]))]
     for (const { name, at: changedAt, parts } of this.all) {
       if (parts.length === 0) continue
       const bytes = sizeOf(parts).textBytes

@@ -12,7 +12,7 @@ export async function* lineChunks(path: string): AsyncGenerator<readonly string[
   const file = await open(path, 'r')
   try {
     const buffer = Buffer.alloc(CHUNK_BYTES)
-    let begun = NOTHING
+    let begun: Buffer = NOTHING
     for (;;) {
       const { bytesRead } = await file.read(buffer, 0, CHUNK_BYTES, null)
       if (bytesRead === 0) break
@@ -29,7 +29,7 @@ export async function* lineChunks(path: string): AsyncGenerator<readonly string[
 
 /** Puts whole lines into `lines`; the beginning of the next one. */
 function split(begun: Buffer, chunk: Buffer, lines: string[]): Buffer {
-  let before = begun
+  let before: Buffer = begun
   let from = 0
   for (let end = chunk.indexOf(LINE_END); end !== -1; end = chunk.indexOf(LINE_END, from)) {
     lines.push(joined(before, chunk.subarray(from, end)).toString('utf8').replace(/\r$/, ''))

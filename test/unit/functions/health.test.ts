@@ -1,6 +1,6 @@
 /** A rollout leaves enough of its cluster healthy, and begins nothing hot where memory is short. */
 import { describe, expect, test } from 'vitest'
-import { type Health, spare } from '../../../functions/domain/health.ts'
+import { type Health, mayBegin, spare } from '../../../functions/domain/health.ts'
 import type { ReplaceInput } from '../../../functions/domain/plane.ts'
 import type { Problem } from '../../../functions/domain/problem.ts'
 import { ASKED, ScriptedPlane } from '../../support/scripted-plane.ts'
@@ -163,3 +163,17 @@ describe('memory for two processes', () => {
     expect(await all.ended(id)).toMatchObject({ phase: 'SUCCEEDED' })
   })
 })
+
+test.each<readonly [readonly string[], readonly string[], number, readonly string[], number]>([
+  [['a', 'b', 'c'], ['a', 'b'], 60, ['a', 'b'], 1],
+  [['a', 'b', 'c'], ['a', 'b'], 100, ['a', 'b'], 1],
+  [['a', 'b'], ['a', 'b'], 70, [], 0],
+  // What is broken already is begun first, whatever the others are like.
+  [['a'], ['a', 'b', 'c'], 100, ['b', 'c'], 2],
+])(
+  'of healthy %j and waiting %j with %i %% those that may begin are %j',
+  (well, waiting, percent, ids, room) => {
+    const all: Health = { total: 3, healthy: new Set(well) }
+    expect(mayBegin(all, percent, waiting)).toEqual({ ids, room })
+  },
+)

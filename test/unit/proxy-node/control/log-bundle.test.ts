@@ -73,7 +73,11 @@ describe('a bundle', () => {
   test.each([
     ['lines', '50 lines', { ...bounds, textBytes: 100_000 }],
     ['text', '200 B', { ...bounds, textBytes: 200 }],
-    ['what is packed', '200 B packed', { ...bounds, packedBytes: 200, lines: 1_000, textBytes: 100_000 }],
+    [
+      'what is packed',
+      '200 B packed',
+      { ...bounds, packedBytes: 200, lines: 1_000, textBytes: 100_000 },
+    ],
   ])('with too much of %s has the newest', async (_name, said, own) => {
     const bundle = new LogBundle(own)
     await bundle.file({ name: 'new.log', at: 2 }, [numbered('n', 3)])
