@@ -70,6 +70,13 @@ export function askedOf(c: AppContext, body: unknown, isKeyRequired = true): Ask
   }
 }
 
+/** The same, of a request that may be a dry run: that one needs no key, and uses none. */
+export function changeAsked(c: AppContext, body: unknown, isKeyRequired = true): Asked {
+  if (c.req.query('dryRun') !== 'true') return askedOf(c, body, isKeyRequired)
+  const { principal, requestId } = c.var
+  return { principal, requestId, isDryRun: true }
+}
+
 /** Same value, same text, in whatever order its fields came. */
 function canonical(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`

@@ -8,12 +8,16 @@ import { ALL_AT_ONCE, type RolloutState } from '../domain/rollout.ts'
 import { type Change, put, type Store } from '../domain/store.ts'
 import { childrenOf } from '../operations/children.ts'
 import { hasEnded, membersOf } from '../operations/member.ts'
-import { beginUndo, goingBack, hasFailed, isAnyAtWork, isUndoable } from '../operations/rollouts.ts'
+import {
+  beginUndo,
+  goingBack,
+  hasFailed,
+  isAnyAtWork,
+  isUndoable,
+  UNDO_WINDOW_MS,
+} from '../operations/rollouts.ts'
 import { actorOf, type Decision, type PlaneDeps } from './context.ts'
 import { held, requireFreeCluster, requireFreeNode } from './plans.ts'
-
-/** Backups on nodes are kept at least so long. */
-const UNDO_WINDOW_MS = 24 * 3_600_000
 
 export async function decidePause(record: OperationRecord): Promise<Decision> {
   if (record.phase === 'PAUSED') return steered(record, 'pause', [])

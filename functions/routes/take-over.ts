@@ -58,7 +58,8 @@ export function takeOverRoutes({ clusters }: Pick<Plane, 'clusters'>) {
         remedy: 'ask with dryRun=true',
       })
     const outcome = await clusters.precheckTakeOver(asked, ref, input)
-    if (outcome.kind === 'done') throw new Problem('internal-error', 'a look began no operation')
+    if (outcome.kind !== 'accepted')
+      throw new Problem('internal-error', 'a look began no operation')
     return accepted(c, outcome)
   })
 }
