@@ -84,9 +84,10 @@ export function workOf(foreseen: Foreseen): Worked {
   )
   const procedures = [...found.values()]
   const atOnce = atOnceIn(foreseen)
+  const pace = paceNow(foreseen, atOnce)
   const waves = foreseen.waves.map((_wave, at) => {
     const own = nodes.filter(({ wave }) => wave === at)
-    return waveOf(foreseen, own, { at, procedures, pace: paceNow(foreseen, atOnce) })
+    return waveOf(foreseen, own, { at, procedures, pace })
   })
   return { procedures, nodes, waves, atOnce, duration: inTurn(waves) }
 }

@@ -175,7 +175,18 @@ export const REQUESTS: Readonly<Record<string, PlannedRequest>> = {
     ask: (all, asked) => all.plane.clusters.restart(asked, 'c', input),
     tickSec: 5,
   },
-  'restart, hot and two at once, the broken first': {
+  'restart, forced, the broken first': {
+    given: async all => {
+      await running(all)
+      await stopped(all, ['c-5'])
+    },
+    ask: (all, asked) => {
+      const rollout = { ...PACE, minHealthyPercent: 40 }
+      return all.plane.clusters.restart(asked, 'c', { mode: 'force', rollout })
+    },
+    tickSec: 5,
+  },
+  'restart, forced, two at once': {
     given: async all => {
       await running(all)
       await stopped(all, ['c-4'])
@@ -399,8 +410,14 @@ export function expectTruth(
   {
     id,
     ranBefore,
+    since,
     place,
-  }: { readonly id: string; readonly ranBefore: number; readonly place: string },
+  }: {
+    readonly id: string
+    readonly ranBefore: number
+    readonly since: number
+    readonly place: string
+  },
 ): void {
   const operation = all.store.all('operation').find(each => each.id === id)
   if (operation === undefined) throw new Error(`there is no ${id}`)
@@ -416,7 +433,7 @@ export function expectTruth(
     expect(child?.plan.slice(-steps.length), where).toEqual(steps.map(({ name }) => name))
     const told = ran.filter(([host]) => host === node.host).map(([, verb]) => verb)
     expect(told, where).toEqual(verbsOf(plan, node))
-    expectTimes(all, child, steps, where)
+    expectTimes(all, child, { steps, since, where })
   }
   const hosts = new Set(plan.nodes.items.map(({ host }) => host))
   expect(
@@ -429,14 +446,23 @@ export function expectTruth(
 function expectTimes(
   all: ScriptedPlane,
   child: OperationRecord | undefined,
-  steps: ChangePlan['steps'],
-  where: string,
+  {
+    steps,
+    since,
+    where,
+  }: {
+    readonly steps: ChangePlan['steps']
+    readonly since: number
+    readonly where: string
+  },
 ): void {
   const records = all.store.all('step').filter(({ operationId }) => operationId === child?.id)
   for (const step of steps) {
     const record = records.find(({ name }) => name === step.name)
     const { startedAt = null, deadlineAt = null, notBefore = null } = record ?? {}
     expect(record?.phase, `${where} ${step.name}`).toBe('SUCCEEDED')
+    // Not in an earlier round.
+    expect(startedAt, `${where} ${step.name}`).toBeGreaterThanOrEqual(since)
     const deadlineSec = deadlineAt === null ? null : (deadlineAt - (startedAt ?? 0)) / 1_000
     expect(deadlineSec, `${where} ${step.name}`).toBe(step.deadlineSec)
     if (step.kind !== 'timer') continue
