@@ -4,7 +4,7 @@
  * Source: management-beyond.md §3.1, §5, §6.
  */
 import type { Verb } from '#contract/command'
-import type { OperationType } from './model.ts'
+import type { Operation, OperationType } from './model.ts'
 import type { StepName, StepRule } from './plan.ts'
 import type { OnFailure } from './rollout.ts'
 
@@ -98,14 +98,14 @@ export type ChangePlan = {
   /** Of the operation; null: there would be none. */
   readonly type: OperationType | null
   readonly target: {
-    readonly kind: 'cluster' | 'node' | 'host'
+    readonly kind: Operation['target']['kind']
     /** Null: it is not there yet. */
     readonly id: string | null
     readonly name: string
   }
   /** `nothing`: it is so already. `at-once`: the request itself does it, and no node is asked. */
   readonly outcome: 'nothing' | 'at-once' | 'operation'
-  /** Of the cluster's specification; texts, what is none as JSON, null for what is not there. */
+  /** Of the cluster's specification, or of the OB clusters whose password it is; texts, what is none as JSON, null for what is not there. */
   readonly changes: Cut<{ readonly path: string } & Side<string | null>>
   /** Of the operation of the cluster; none of a node's own. */
   readonly steps: readonly PlannedStep[]

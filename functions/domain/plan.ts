@@ -16,6 +16,10 @@ export type StepName =
   | 'upgrade'
   | 'revert'
   | 'refresh'
+  | 'offer'
+  | 'alter'
+  | 'settle'
+  | 'restore'
   | 'deregister'
   | 'drain-balancer'
   | 'register'
@@ -59,6 +63,10 @@ export const STEP_RULES: Readonly<Record<StepName, StepRule>> = {
   upgrade: { kind: 'remote', verb: 'upgrade', deadlineMs: 20 * MINUTE_MS },
   revert: { kind: 'remote', verb: 'revert', deadlineMs: 10 * MINUTE_MS },
   refresh: { kind: 'remote', verb: 'refresh', deadlineMs: 6 * MINUTE_MS },
+  offer: { kind: 'remote', verb: 'refresh', deadlineMs: 6 * MINUTE_MS },
+  alter: { kind: 'remote', verb: 'alter-proxyro', deadlineMs: 6 * MINUTE_MS },
+  settle: { kind: 'remote', verb: 'refresh', deadlineMs: 6 * MINUTE_MS },
+  restore: { kind: 'remote', verb: 'alter-proxyro', deadlineMs: 6 * MINUTE_MS },
   deregister: { kind: 'balancer', deadlineMs: 4 * MINUTE_MS },
   'drain-balancer': { kind: 'balancer', deadlineMs: 10 * MINUTE_MS },
   // Health checks of a balancer take their time.
@@ -93,13 +101,17 @@ export const CHILD_TYPES = {
   offline: 'offline-node',
   online: 'online-node',
   'rotate-sys-password': 'refresh-node',
+  'rotate-proxyro-password': 'rotate-proxyro-node',
   'precheck-take-over': 'probe-host',
   diagnose: 'diagnose-node',
   'collect-logs': 'collect-logs-node',
 } as const satisfies Partial<Record<OperationType, OperationType>>
 
 export type ClusterOperationType = keyof typeof CHILD_TYPES
-export type NodeOperationType = (typeof CHILD_TYPES)[ClusterOperationType] | 'revert-node'
+export type NodeOperationType =
+  | (typeof CHILD_TYPES)[ClusterOperationType]
+  | 'revert-node'
+  | 'restore-proxyro-node'
 
 /** Operation of a cluster → what puts back what it did on one node; absent: nothing can. */
 export const UNDO_TYPES: Readonly<Partial<Record<ClusterOperationType, NodeOperationType>>> = {
@@ -112,6 +124,7 @@ export const UNDO_TYPES: Readonly<Partial<Record<ClusterOperationType, NodeOpera
   offline: 'online-node',
   online: 'offline-node',
   'rotate-sys-password': 'refresh-node',
+  'rotate-proxyro-password': 'restore-proxyro-node',
 }
 
 const PLANS: Readonly<Record<OperationType, readonly StepName[]>> = {
@@ -131,6 +144,7 @@ const PLANS: Readonly<Record<OperationType, readonly StepName[]>> = {
   offline: ['children', 'run', 'finish'],
   online: ['children', 'run', 'finish'],
   'rotate-sys-password': ['prepare', 'children', 'run', 'finish'],
+  'rotate-proxyro-password': ['prepare', 'children', 'run', 'finish'],
   'precheck-take-over': ['children', 'run', 'finish'],
   diagnose: ['children', 'run', 'finish'],
   'collect-logs': ['children', 'run', 'finish'],
@@ -147,6 +161,24 @@ const PLANS: Readonly<Record<OperationType, readonly StepName[]>> = {
   'probe-host': ['probe', 'judge', 'finish'],
   'diagnose-node': ['diagnose', 'finish'],
   'collect-logs-node': ['collect', 'finish'],
+  'rotate-proxyro-node': ['offer', 'settle', 'finish'],
+  'restore-proxyro-node': ['refresh', 'finish'],
+}
+
+/**
+ * Steps that begin on no node before all nodes are past others: whoever logs in meanwhile has a password
+ * that is right, whichever that is (management.md §2.7, §3.22).
+ */
+const BARRIERS: Readonly<
+  Partial<Record<OperationType, Readonly<Partial<Record<StepName, readonly StepName[]>>>>>
+> = {
+  'rotate-proxyro-node': { alter: ['offer'], settle: ['offer', 'alter'] },
+  'restore-proxyro-node': { restore: ['offer'], refresh: ['offer', 'restore'] },
+}
+
+/** What all nodes must have behind them before this step begins. */
+export function awaitedSteps(type: OperationType, step: StepName): readonly StepName[] {
+  return BARRIERS[type]?.[step] ?? []
 }
 
 /** Steps of an operation; of a node's operation they depend on its task. */
@@ -162,6 +194,10 @@ function barePlanOf(type: OperationType, task: NodeTask | undefined): readonly S
   if (type === 'restart-node' && task?.bakeMs !== undefined)
     return ['baseline', 'restart', 'verify', 'bake', 'gate', 'finish']
   if (type === 'refresh-node') return refreshPlan(task)
+  if (type === 'rotate-proxyro-node' && task?.alters !== undefined)
+    return ['offer', 'alter', 'settle', 'finish']
+  if (type === 'restore-proxyro-node' && task?.isAltered === true)
+    return ['offer', ...(task.alters === undefined ? [] : ['restore' as const]), ...PLANS[type]]
   return PLANS[type]
 }
 
@@ -233,6 +269,8 @@ export const HELD_STATUS: Readonly<Record<NodeOperationType, NodeStatus | null>>
   'upgrade-node': 'UPGRADING',
   'revert-node': 'UPGRADING',
   'refresh-node': 'REFRESHING',
+  'rotate-proxyro-node': 'REFRESHING',
+  'restore-proxyro-node': 'REFRESHING',
   'probe-host': null,
   'offline-node': null,
   'online-node': null,

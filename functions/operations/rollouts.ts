@@ -15,6 +15,7 @@ import { withSysSecret } from './cluster-steps.ts'
 import type { Ending } from './ending.ts'
 import { hasBegun, hasEnded, type Member } from './member.ts'
 import type { Drive } from './node-work.ts'
+import { mayBeAltered } from './proxyro-steps.ts'
 
 export type Pace = Pick<Drive, 'maxInFlight' | 'isFailFast' | 'mayBegin'>
 
@@ -78,8 +79,8 @@ export function toUndo(
 }
 
 /** What it changes is the cluster's, and returns whole: its nodes are told of nothing else then. */
-function isOfCluster({ parameterChanges, sysSecrets }: OperationRecord): boolean {
-  return parameterChanges !== undefined || sysSecrets !== undefined
+function isOfCluster({ parameterChanges, sysSecrets, proxyro }: OperationRecord): boolean {
+  return parameterChanges !== undefined || sysSecrets !== undefined || proxyro !== undefined
 }
 
 /**
@@ -177,11 +178,11 @@ async function openOne(
   child: OperationRecord,
   { task, now }: { readonly task: number; readonly now: number },
 ): Promise<void> {
-  const undo = undoing(parent, child, { task, now })
+  const undo = await undoing(store, parent, child, { task, now })
   if (undo === null || (await store.get('operation', { id: undo.id })) !== null) return
   const known = await store.get('operation', { id: child.id })
   const done = known === null ? [] : [put('operation', { ...known, isUndone: true })]
-  const node = await store.get('node', { clusterId: parent.clusterId, id: child.target.id })
+  const node = await store.get('node', { clusterId: child.clusterId, id: child.target.id })
   const host = node === null ? null : await store.get('host', { id: node.hostId })
   const isFree = node !== null && node.hold === null
   const open = isFree
@@ -191,14 +192,18 @@ async function openOne(
 }
 
 /** The operation that puts a task's node back, as it begins; null: nothing can. */
-export function undoing(
+export async function undoing(
+  store: Store,
   parent: OperationRecord,
   child: OperationRecord,
   { task, now }: { readonly task: number; readonly now: number },
-): OperationRecord | null {
+): Promise<OperationRecord | null> {
   const type = isClusterOperation(parent.type) ? UNDO_TYPES[parent.type] : undefined
   if (type === undefined) return null
-  const tasks = child.tasks.map(each => taskBack(type, child, each))
+  const isAltered = await mayBeAltered(store, parent)
+  const tasks = child.tasks
+    .map(each => taskBack(type, child, each))
+    .map(each => (isAltered ? { ...each, isAltered } : each))
   return {
     ...child,
     id: undoId(parent, task),

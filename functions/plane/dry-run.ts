@@ -8,7 +8,13 @@ import { isClusterOperation, STEP_RULES } from '../domain/plan.ts'
 import type { ClusterRecord, NodeRecord, OperationRecord } from '../domain/record.ts'
 import { isHealthy } from '../domain/status.ts'
 import type { ClusterPicture, Store } from '../domain/store.ts'
-import { childId, childrenOf, childToOpen, desiredAfter } from '../operations/children.ts'
+import {
+  childId,
+  childrenOf,
+  childToOpen,
+  desiredAfter,
+  isNothingLeft,
+} from '../operations/children.ts'
 import { versioned, withoutBalancer, withSysSecret } from '../operations/cluster-steps.ts'
 import { hasEnded } from '../operations/member.ts'
 import { withVersion } from '../operations/node-steps.ts'
@@ -51,9 +57,14 @@ export async function changePlan(deps: PlaneDeps, decision: Decision): Promise<C
   const start = startOf(decision, picture)
   const name = start?.name ?? ''
   const operations = operation === null ? [] : await childrenToBe(store, operation, { name, now })
-  const waves = inOrder(operation, operations, picture, now).map(wave =>
-    wave.map(child => nodeSides(child, picture, start)),
-  )
+  const waves = inOrder(operation, operations, picture, now)
+    .map(wave =>
+      wave.flatMap(child => {
+        const sides = nodeSides(child, picture, start)
+        return sides.before === null && isNothingLeft(child) ? [] : [sides]
+      }),
+    )
+    .filter(wave => wave.length > 0)
   const told = waves.flat().map(child => child.operation)
   const hostIds = told.filter(isRemote).map(({ tasks: [task] }) => task?.hostId ?? '')
   return planOfChange({
@@ -83,6 +94,8 @@ async function pictureBefore(
   decision: Decision,
   operation: OperationRecord | null,
 ): Promise<ClusterPicture | null> {
+  const { proxyro } = operation ?? {}
+  if (proxyro !== undefined) return pictureOfAll(store, proxyro.clusterIds)
   if (operation !== null) return store.cluster(operation.clusterId)
   if (decision.kind === 'accept') return null
   const [node] = decision.named ?? []
@@ -90,12 +103,32 @@ async function pictureBefore(
   return isId('cluster', clusterId) ? store.cluster(clusterId) : null
 }
 
+/** Nodes of several clusters, each with the version that it should run; as a picture of the first. */
+async function pictureOfAll(
+  store: Store,
+  clusterIds: readonly string[],
+): Promise<ClusterPicture | null> {
+  const found = await Promise.all(clusterIds.map(id => store.cluster(id)))
+  const pictures = found.filter(each => each !== null)
+  const [first] = pictures
+  if (first === undefined) return null
+  const nodes = pictures.flatMap(({ cluster, nodes: own }) =>
+    own.map(node => ({ ...node, desiredVersion: node.desiredVersion ?? cluster.spec.version })),
+  )
+  return {
+    cluster: first.cluster,
+    nodes,
+    reports: new Map(pictures.flatMap(({ reports }) => [...reports])),
+  }
+}
+
 /** The cluster as the decision itself leaves it. */
 function startOf({ changes }: Decision, picture: ClusterPicture | null): ClusterRecord | null {
   const written = changes.flatMap(({ kind, record }) =>
     kind === 'cluster' && 'spec' in record ? [record] : [],
   )
-  return written[0] ?? picture?.cluster ?? null
+  const own = picture === null ? 0 : written.findIndex(({ id }) => id === picture.cluster.id)
+  return written[own] ?? picture?.cluster ?? null
 }
 
 /** In the order of the tasks. */
@@ -110,12 +143,14 @@ async function childrenToBe(
   const known = parent.version === 0 ? [] : await childrenOf(store, parent)
   const byId = new Map(known.map(child => [child.id, child]))
   const existing = (task: number) => byId.get(childId(parent, task)) ?? null
-  if (parent.phase === 'ROLLING_BACK')
-    return (parent.rollout?.undo ?? []).flatMap(task => {
+  if (parent.phase === 'ROLLING_BACK') {
+    const back = (parent.rollout?.undo ?? []).map(async task => {
       const child = existing(task)
-      const undo = child === null ? null : undoing(parent, child, { task, now })
+      const undo = child === null ? null : await undoing(store, parent, child, { task, now })
       return undo === null ? [] : [{ task, operation: undo }]
     })
+    return (await Promise.all(back)).flat()
+  }
   return parent.tasks.flatMap((task, index) => {
     const opening = { parent, index, task, clusterName, now }
     const child = existing(index)

@@ -8,7 +8,7 @@ import {
   type PlannedNode,
 } from '../domain/change-plan.ts'
 import type { ClusterSpec } from '../domain/model.ts'
-import { isLook } from '../domain/plan.ts'
+import { isClusterOperation, isLook } from '../domain/plan.ts'
 import { pointerOf } from '../domain/problem.ts'
 import type { OperationRecord } from '../domain/record.ts'
 import { isUndoable, UNDO_WINDOW_MS } from '../operations/rollouts.ts'
@@ -23,7 +23,10 @@ const MS_PER_SEC = 1_000
 export function planOfChange(foreseen: Foreseen): ChangePlan {
   const { decision, operation } = foreseen
   const { nodes, procedures, waves, atOnce, duration } = workOf(foreseen)
-  const changes = specChanges(foreseen)
+  const changes = [
+    ...specChanges(foreseen),
+    ...(operation === null ? [] : proxyroChanges(operation)),
+  ]
   const rollout = operation?.rollout?.rollout
   const isBack = operation?.phase === 'ROLLING_BACK'
   return {
@@ -33,7 +36,7 @@ export function planOfChange(foreseen: Foreseen): ChangePlan {
     target: targetOf(foreseen),
     outcome: outcomeOf(foreseen),
     changes: cut(changes),
-    steps: operation?.target.kind === 'cluster' ? stepsLeft(operation) : [],
+    steps: operation !== null && isClusterOperation(operation.type) ? stepsLeft(operation) : [],
     procedures: cut(procedures, MOST_NAMED),
     waves: cut(waves),
     pace: {
@@ -69,13 +72,28 @@ function outcomeOf({ decision, operation }: Foreseen): ChangePlan['outcome'] {
 
 type Changes = ChangePlan['changes']['items']
 
+/** Its name is made up with the operation. */
+const MADE_THEN = 'one that the plane makes'
+
+/** Names of passwords of proxyro, of each OB cluster that shares it. */
+function proxyroChanges({ proxyro, phase }: OperationRecord): Changes {
+  if (proxyro === undefined) return []
+  const isBack = phase === 'ROLLING_BACK'
+  const after = proxyro.after.isOurs && !isBack ? MADE_THEN : proxyro.after.name
+  return proxyro.obClusters.map(({ name, before }) => {
+    const path = pointerOf(['obClusters', name, 'proxyroSecret'])
+    return isBack
+      ? { path, before: after, after: before.name }
+      : { path, before: before.name, after }
+  })
+}
+
 function specChanges({ picture, cluster, operation }: Foreseen): Changes {
   const before = leavesOf(picture?.cluster.spec)
   const after = leavesOf(cluster?.spec)
-  // Its name is made up with the operation.
   const made = operation?.sysSecrets?.after
   if (made?.isOurs === true && cluster?.spec.sysPasswordSecret === made.name)
-    after.set(pointerOf(['spec', 'sysPasswordSecret']), 'one that the plane makes')
+    after.set(pointerOf(['spec', 'sysPasswordSecret']), MADE_THEN)
   const paths = [...new Set([...before.keys(), ...after.keys()])].sort()
   return paths
     .map(path => ({ path, before: before.get(path) ?? null, after: after.get(path) ?? null }))
@@ -145,7 +163,9 @@ function rollbackOf(operation: OperationRecord | null): ChangePlan['rollback'] {
   const why = whyNoReturn(operation)
   if (why !== null) return { isPossible: false, withinSec: null, why }
   // Once all nodes have the new one, the one that the plane had made is dropped.
-  if (operation?.sysSecrets?.before.isOurs === true)
+  const { sysSecrets, proxyro } = operation ?? {}
+  const before = [sysSecrets?.before, ...(proxyro?.obClusters ?? []).map(each => each.before)]
+  if (before.some(secret => secret?.isOurs === true))
     return { isPossible: true, withinSec: 0, why: 'the password before is dropped at the end' }
   return { isPossible: true, withinSec: UNDO_WINDOW_MS / MS_PER_SEC, why: null }
 }
@@ -153,7 +173,7 @@ function rollbackOf(operation: OperationRecord | null): ChangePlan['rollback'] {
 function whyNoReturn(operation: OperationRecord | null): string | null {
   if (operation === null) return 'there is no operation'
   if (isLook(operation.type)) return 'it changes nothing'
-  if (operation.target.kind !== 'cluster') return 'an operation of one node is not rolled back'
+  if (!isClusterOperation(operation.type)) return 'an operation of one node is not rolled back'
   if (operation.phase === 'ROLLING_BACK') return 'it is the way back'
   return isUndoable(operation) ? null : `what ${operation.type} does cannot be put back`
 }

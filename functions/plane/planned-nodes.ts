@@ -113,7 +113,7 @@ function nodeOf(
     zone: task?.idc ?? null,
     ...at,
     process: fateOf(operation),
-    clients: report?.clientConnections ?? null,
+    clients: report?.status === 'STOPPED' ? 0 : (report?.clientConnections ?? null),
     desiredState: {
       before: before?.desiredState ?? null,
       after: after?.desiredState ?? null,

@@ -66,7 +66,7 @@ export const planSchema = z
       description: 'Of the operation; null: there would be none.',
     }),
     target: z.object({
-      kind: z.enum(['cluster', 'node', 'host']),
+      kind: z.enum(['cluster', 'node', 'host', 'ob-cluster']),
       id: nullableText,
       name: z.string(),
     }),
