@@ -102,6 +102,11 @@ async function configured(all: ScriptedPlane): Promise<void> {
   })
 }
 
+async function twoClusters(all: ScriptedPlane): Promise<void> {
+  await running(all)
+  await all.running('d', [6])
+}
+
 export const REQUESTS: Readonly<Record<string, PlannedRequest>> = {
   'create a cluster': {
     given: all => all.prepare(),
@@ -288,6 +293,18 @@ export const REQUESTS: Readonly<Record<string, PlannedRequest>> = {
     given: running,
     ask: (all, asked) => all.plane.clusters.rotateSysPassword(asked, 'c', undefined),
   },
+  'replace the password of proxyro over two clusters': {
+    given: twoClusters,
+    ask: (all, asked) => all.plane.obClusters.rotateProxyro(asked, 'ob', undefined),
+  },
+  'the way back of a password of proxyro': {
+    given: async all => {
+      await twoClusters(all)
+      await all.ended(await all.accepted(all.plane.obClusters.rotateProxyro(ASKED, 'ob', '/mine')))
+      await reportAll(all)
+    },
+    ask: (all, asked) => all.plane.operations.rollback(asked, last(all)),
+  },
   diagnose: {
     given: running,
     ask: (all, asked) => all.plane.clusters.diagnose(asked, 'c', {}),
@@ -380,7 +397,7 @@ function workedOn(
 ): readonly OperationRecord[] {
   const records = new Map(all.store.all('operation').map(each => [each.id, each]))
   const ids =
-    operation.target.kind !== 'cluster'
+    operation.target.kind === 'node'
       ? [operation.id]
       : operation.tasks.map((_task, at) =>
           operation.rollout?.undo?.includes(at) === true

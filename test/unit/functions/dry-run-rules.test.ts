@@ -179,6 +179,7 @@ const request = fc.record({
     'offline-node',
     'online-node',
     'rotate',
+    'rotate-proxyro',
     'retry',
     'rollback',
     'resume',
@@ -252,6 +253,8 @@ async function ask(given: Request, asked: Asked): Promise<Outcome<unknown>> {
         'c',
         given.isStale ? '/obfleet/clusters/c/proxysys' : undefined,
       ),
+    'rotate-proxyro': () =>
+      all.plane.obClusters.rotateProxyro(asked, given.obCluster, given.isStale ? '/ro' : undefined),
     retry: () => operations.retry(asked, pastId),
     rollback: () => operations.rollback(asked, pastId),
     resume: () => operations.resume(asked, pastId),

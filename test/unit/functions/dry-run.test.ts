@@ -75,10 +75,14 @@ test.each(NAMES)('what a dry run of “%s” says is what is done then', async n
     const wanted = now === null ? null : (now.desiredVersion ?? specOf(all)?.version)
     expect([node, wanted]).toEqual([node, version.after])
   }
-  const top = (path: string) => path.split('/')[2] ?? ''
-  expect([...new Set(plan.changes.items.map(({ path }) => top(path)))].sort()).toEqual(
-    differences(specBefore, specOf(all)),
-  )
+  const ofSpec = plan.changes.items.flatMap(({ path }) => /^\/spec\/(\w+)/.exec(path)?.[1] ?? [])
+  expect([...new Set(ofSpec)].sort()).toEqual(differences(specBefore, specOf(all)))
+  const secrets = plan.changes.items.filter(({ path }) => path.startsWith('/obClusters/'))
+  for (const { before, after } of secrets) {
+    const now = all.store.all('obCluster')[0]?.proxyroSecret
+    expect(now).not.toBe(before)
+    if (after?.startsWith('/') === true) expect(now).toBe(after)
+  }
   if (plan.action === plan.type) {
     const tookSec = ((endedAt ?? 0) - (startedAt ?? endedAt ?? 0)) / 1_000
     expect(tookSec).toBeGreaterThanOrEqual(plan.duration.leastSec)

@@ -58,7 +58,11 @@ const REFUSED: Readonly<Record<string, string>> = {
 
 function refOf(path: string): string {
   const { id = '' } = api.scripted.store.all('operation').find(each => each.parentId === null) ?? {}
-  const refs: Readonly<Record<string, string>> = { clusters: 'orders', nodes: 'orders-1' }
+  const refs: Readonly<Record<string, string>> = {
+    clusters: 'orders',
+    nodes: 'orders-1',
+    'ob-clusters': 'ob',
+  }
   const [, resource = ''] = path.split('/')
   return path.replace('{obCluster}', 'ob').replace(/\{\w+\}/, refs[resource] ?? id)
 }
@@ -77,7 +81,7 @@ describe('a dry run', () => {
         ...['createCluster', 'deleteCluster', 'addNodes', 'startCluster', 'stopCluster'],
         ...['restartCluster', 'upgradeCluster', 'refreshCluster', 'changeParameters'],
         ...['putLink', 'deleteLink', 'putLoadBalancer', 'deleteLoadBalancer'],
-        ...['offlineCluster', 'onlineCluster', 'rotateSysPassword'],
+        ...['offlineCluster', 'onlineCluster', 'rotateSysPassword', 'rotateProxyroPassword'],
         ...['diagnoseCluster', 'collectLogsOfCluster', 'diagnoseNode', 'collectLogsOfNode'],
         ...['deleteNode', 'startNode', 'stopNode', 'restartNode', 'upgradeNode', 'refreshNode'],
         ...['offlineNode', 'onlineNode'],
