@@ -1,6 +1,7 @@
 /**
  * What a decision would lead to, without anything of it being written: the operation's own record tells,
- * by the functions that the engine works with. Source: management-beyond.md §3.1.
+ * by the functions that the engine opens children and ways back with. Why not a planner beside the use
+ * cases: it is right until the first of the two is changed. Source: management-beyond.md §3.1.
  */
 import type { ChangePlan } from '../domain/change-plan.ts'
 import { isId } from '../domain/ids.ts'
@@ -183,6 +184,10 @@ function inOrder(
     .filter(wave => wave.length > 0)
 }
 
+/** A node is there no more afterwards, or only then. */
+const LEAVING: readonly OperationRecord['type'][] = ['delete-node', 'give-back-node']
+const JOINING: readonly OperationRecord['type'][] = ['create-node', 'take-over-node']
+
 function nodeSides(
   operation: OperationRecord,
   picture: ClusterPicture | null,
@@ -190,9 +195,9 @@ function nodeSides(
 ): Child {
   const [task] = operation.tasks
   const before = picture?.nodes.find(({ id }) => id === operation.target.id) ?? null
-  if (operation.type === 'delete-node') return { operation, before, after: null }
+  if (LEAVING.includes(operation.type)) return { operation, before, after: null }
   const desiredState = before?.desiredState ?? task?.desiredState ?? 'RUNNING'
-  const isNew = before === null && operation.type === 'create-node'
+  const isNew = before === null && JOINING.includes(operation.type)
   if (before === null)
     return { operation, before, after: isNew && cluster !== null ? { desiredState } : null }
   const held = { ...before, desiredState: desiredAfter(operation, desiredState) }

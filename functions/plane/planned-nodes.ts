@@ -26,6 +26,8 @@ const FATES: Readonly<Partial<Record<StepName, ProcessFate>>> = {
   upgrade: 'restarted',
   revert: 'restarted',
   uninstall: 'removed',
+  'take-over': 'restarted',
+  'give-back': 'restarted',
 }
 
 /** What ends the connections of clients. */

@@ -1,6 +1,7 @@
 /** What whoever reads a plan should not overlook, and what nobody but the operator can do. Pure. */
 import { cut, MOST_NAMED, type PlannedNode, type PlanWarning } from '../domain/change-plan.ts'
 import { OPERATOR_STEPS } from '../domain/load-balancer.ts'
+import type { OperationType } from '../domain/model.ts'
 import { STEP_RULES, type StepName } from '../domain/plan.ts'
 import { isHealthy, isStale } from '../domain/status.ts'
 import type { Foreseen } from './dry-run.ts'
@@ -46,13 +47,16 @@ function toldOf({ waves }: Foreseen): ReadonlySet<string> {
   return new Set(told.map(({ operation }) => operation.target.name))
 }
 
+const GOING: readonly OperationType[] = ['stop-node', 'delete-node', 'offline-node']
+
 /** Nodes that leave, when they are the last that take clients. */
 function areLast({ picture, operation, waves, now }: Foreseen, nodes: readonly PlannedNode[]) {
   if (picture === null || operation?.type === 'detach-balancer') return []
   const leaving = new Set(
     waves.flat().flatMap(child => {
-      const { type, target } = child.operation
-      const isGoing = ['stop-node', 'delete-node', 'offline-node'].includes(type)
+      const { type, target, tasks } = child.operation
+      // One that is released goes on serving.
+      const isGoing = GOING.includes(type) && tasks[0]?.isReleased !== true
       return isGoing ? [target.name] : []
     }),
   )
