@@ -147,6 +147,23 @@ export const REQUESTS: Readonly<Record<string, PlannedRequest>> = {
       return all.plane.nodes.remove(asked, 'c-1', { revision, skipHostWork: true })
     },
   },
+  'release a node': {
+    given: balanced,
+    ask: async (all, asked) => {
+      const { revision } = await all.plane.nodes.get('c-1')
+      const released = { revision, skipHostWork: false, mode: 'release' } as const
+      return all.plane.nodes.remove(asked, 'c-1', released)
+    },
+  },
+  'the way back of a take-over': {
+    given: async all => {
+      await running(all)
+      const found = { hosts: [{ host: hostId(6) }], acceptParameterChanges: false, confirm: 'c' }
+      await all.ended(await all.accepted(all.plane.clusters.takeOver(ASKED, 'c', found)))
+      await reportAll(all)
+    },
+    ask: (all, asked) => all.plane.operations.rollback(asked, last(all)),
+  },
   'start some of the nodes': {
     given: async all => {
       await running(all)

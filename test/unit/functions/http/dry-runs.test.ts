@@ -121,6 +121,13 @@ describe('a dry run', () => {
     expect(real.headers.get('idempotency-replayed')).toBeNull()
   })
 
+  test('that is none by its own word is the request without it', async () => {
+    const headers = { 'idempotency-key': 'once' }
+    const first = await api.ask('POST', '/clusters/orders/stop?dryRun=false', { headers })
+    const again = await api.ask('POST', '/clusters/orders/stop', { headers })
+    expect([first.status, again.body.id]).toEqual([202, first.body.id])
+  })
+
   test('of what is so already says that nothing would be done', async () => {
     const { body } = await dry('POST', '/clusters/orders/start')
     expect(body).toMatchObject({
