@@ -19,7 +19,7 @@ import { GROUP_ARN } from '../../support/scripted-balancer.ts'
 import { hostId } from '../../support/scripted-fleet.ts'
 import { ASKED, ScriptedPlane, VERSION } from '../../support/scripted-plane.ts'
 
-const RUNS = 1_500
+const RUNS = 400
 const BALANCED = { kind: 'target-group', targetGroupArn: GROUP_ARN, targetBy: 'instance' } as const
 const HOLD = { operationId: 'op_0000000000000000000000OTHR', type: 'stop' } as const
 
@@ -301,4 +301,4 @@ test(`${RUNS} requests on as many clusters: refused dry if and only if refused, 
   )
   expect(answers.get('accepted') ?? 0).toBeGreaterThan(RUNS / 10)
   expect(answers.size).toBeGreaterThan(8)
-})
+}, 180_000)
