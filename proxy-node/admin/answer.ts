@@ -115,6 +115,9 @@ export const CLOSE: AdminResult = { kind: 'close' }
 /** Quoted text in either quote, as a group of two: the quote and what is inside. */
 export const QUOTED = `(['"])(.*?)`
 
+/** The end of a SHOW that may have a pattern: two groups more, of which the second is the pattern. */
+export const LIKE = `(?:\\s+like\\s*${QUOTED}\\1)?$`
+
 /** All columns text. */
 export function textRows(names: readonly string[], rows: readonly (readonly Cell[])[]): AdminRows {
   return { kind: 'rows', columns: names.map(varchar), rows }
@@ -185,11 +188,12 @@ export function bareStatement(sql: string): string {
  * Where the quoted text, the comment or the single character at `at` ends; what is not closed goes
  * to the end. Why not a regular expression: many unclosed openings would take quadratic time.
  */
-function endOfPiece(sql: string, at: number): { isComment: boolean; end: number } {
+export function endOfPiece(sql: string, at: number): { isComment: boolean; end: number } {
   const sign = sql[at]
   if (sign === "'" || sign === '"' || sign === '`')
     return { isComment: false, end: endOfQuoted(sql, at, sign) }
-  const closing = sign === '#' || /^--\s/.test(sql.slice(at, at + 3)) ? '\n' : '*/'
+  const closing =
+    sign === '#' || (sign === '-' && /^--\s/.test(sql.slice(at, at + 3))) ? '\n' : '*/'
   if (closing === '*/' && !sql.startsWith('/*', at)) return { isComment: false, end: at + 1 }
   const close = sql.indexOf(closing, at + (closing === '\n' ? 1 : 2))
   return { isComment: true, end: close < 0 ? sql.length : close + closing.length }

@@ -35,6 +35,7 @@ import { takeExpiryOrders } from './expiry-orders.ts'
 import { ExporterPort } from './exporter-port.ts'
 import { Handover, type Successor, type SuccessorEnd } from './handover.ts'
 import type { Generation } from './inherited.ts'
+import { levelNews } from './level-settings.ts'
 import { type LocalCommand, takeLocalCommands } from './local-command.ts'
 import { isClusterQuestion, NodeClusters } from './node-clusters.ts'
 import { takeRefreshOrders } from './refresh-orders.ts'
@@ -284,6 +285,7 @@ export class Supervisor {
         Math.ceil(this.config.number('client_max_connections') / this.workers.count) ||
         Number.MAX_SAFE_INTEGER,
       sessions: sessionSettings(this.config, this.workers.count),
+      levels: levelNews(this.config),
       clusters: workerClusterSettings(this.config, this.workers.count),
       sockets: socketTuning(this.config),
       login: loginRulesOf(name => this.config.get(name)),

@@ -24,6 +24,8 @@ export const DEFAULT_SETTINGS = {
   readsWeakly: false,
   maxReadStaleUs: -1,
   initSql: [],
+  isTlsForced: false,
+  setBelow: [],
   queryTimeoutDeltaMs: 20_000,
   maxMemoryBytes: 8 * 1024 * 1024,
   usesOb20: true,

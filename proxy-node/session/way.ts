@@ -154,6 +154,9 @@ export class Way {
       get outlook() {
         return parts.identity.outlook
       },
+      get settings() {
+        return parts.identity.settings
+      },
     })
     return this.decided
   }

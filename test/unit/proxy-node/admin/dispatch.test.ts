@@ -304,7 +304,7 @@ describe('SHOW PROXYCONFIG', () => {
     await run('alter proxyconfig set listen_port = 3306')
 
     expect(await cells("show proxyconfig state like 'listen_port'")).toEqual([
-      ['listen_port', '3306', '2883', '2883', 'true', 'true'],
+      ['listen_port', '3306', '2883', '2883', 'true', 'true', ''],
     ])
     expect(await cells('show proxyinfo config')).toContainEqual([
       'waiting for restart',
