@@ -12,6 +12,7 @@ import { clusterActions } from './routes/cluster-actions.ts'
 import { clusterRoutes } from './routes/clusters.ts'
 import { linkRoutes } from './routes/links.ts'
 import { loadBalancerRoutes, nodeMembershipRoutes } from './routes/load-balancer.ts'
+import { clusterLooks, nodeLooks } from './routes/looks.ts'
 import { nodeRoutes } from './routes/nodes.ts'
 import { operationRoutes } from './routes/operations.ts'
 import { definitionRoutes, parameterRoutes } from './routes/parameters.ts'
@@ -66,12 +67,14 @@ export function createApp({ plane, tokenSha256, newRequestId, log }: AppDeps) {
   app.route('/v1/clusters', clusterRoutes(plane))
   app.route('/v1/clusters', clusterActions(plane))
   app.route('/v1/clusters', takeOverRoutes(plane))
+  app.route('/v1/clusters', clusterLooks(plane))
   app.route('/v1/clusters', linkRoutes(plane))
   app.route('/v1/clusters', loadBalancerRoutes(plane))
   app.route('/v1/clusters', parameterRoutes(plane))
   app.route('/v1/parameter-definitions', definitionRoutes(plane))
   app.route('/v1/nodes', nodeRoutes(plane))
   app.route('/v1/nodes', nodeMembershipRoutes(plane))
+  app.route('/v1/nodes', nodeLooks(plane))
   app.route('/v1/operations', operationRoutes(plane))
   app.route('/v1/ob-clusters', obClusterRoutes(plane))
   app.route('/v1/audit-events', auditRoutes(plane))

@@ -13,6 +13,7 @@ import { Engine } from './operations/engine.ts'
 import type { Log } from './operations/ports.ts'
 import { makePlane } from './plane/plane.ts'
 import { ssmHosts } from './remote/hosts.ts'
+import { s3Bundles } from './remote/log-bundles.ts'
 import { ssmRunCommand } from './remote/run-command.ts'
 import { parameterStoreSecrets } from './remote/secrets.ts'
 import { targetGroupMembers } from './remote/target-group.ts'
@@ -35,6 +36,9 @@ export type DepsSettings = {
   readonly dynamodbEndpoint?: string
   readonly ssmEndpoint?: string
   readonly elbEndpoint?: string
+  readonly s3Endpoint?: string
+  /** For bundles of logs; without it there are none. */
+  readonly logBucket?: string
   readonly credentials?: { readonly accessKeyId: string; readonly secretAccessKey: string }
   /** How long one request may stay without an answer. */
   readonly requestMs?: number
@@ -137,12 +141,20 @@ export function makeDeps(settings: DepsSettings): Deps {
     runCommand,
     secrets,
     loadBalancer,
+    logBundles: logBundlesOf(settings, patient),
     clock,
     queue,
     configServiceUrl,
     cursorKey,
   })
   return { plane, engine, store, clock, dynamodb }
+}
+
+/** Signed as whoever asks Systems Manager: the plane is one. */
+function logBundlesOf({ region, logBucket, s3Endpoint }: DepsSettings, { config }: SSMClient) {
+  if (logBucket === undefined) return null
+  const { credentials } = config
+  return s3Bundles({ region, bucket: logBucket, endpoint: s3Endpoint, credentials })
 }
 
 /**

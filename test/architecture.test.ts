@@ -105,6 +105,8 @@ const MATRIX: Record<string, readonly string[]> = {
   ],
   'infra/local/config-service': ['functions/config-service', 'functions/deps', 'infra/local/api'],
   'infra/local/init': ['infra/local/instance'],
+  'infra/local/objects': ['infra/local/s3'],
+  'infra/local/s3': ['infra/local/sigv4'],
   'infra/local/observers': ['infra/local/front', 'infra/local/kernel'],
   'infra/local/run-command': ['infra/local/ssm'],
   'infra/local/main': ['infra/local/files', 'infra/local/instance', 'infra/local/stack'],
@@ -164,7 +166,7 @@ const ANYWHERE_BUT: readonly Rule[] = [
       /^proxy-node\/control\/secrets\.ts$/,
       /^proxy-node\/control\/signing\.ts$/,
       /^infra\/local\/instance\/agent-client\.ts$/,
-      /^infra\/local\/stack\/(?:stack|table)\.ts$/,
+      /^infra\/local\/stack\/(?:document|stack|table)\.ts$/,
     ],
     caught: [
       "import { SSMClient } from '@aws-sdk/client-ssm'",

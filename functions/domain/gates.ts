@@ -18,7 +18,10 @@ const MIN_LATENCY_US = 2_000
 /** Null: the node may count as well. */
 export function gateFailure(before: Facts | null, after: Facts): ProblemView | null {
   const reason =
-    notReady(after) ?? failedLogin(after) ?? manyErrors(before, after) ?? slower(before, after)
+    notReady(after) ??
+    failedLogin(before, after) ??
+    manyErrors(before, after) ??
+    slower(before, after)
   return reason === null ? null : { code: 'gate-failed', detail: reason }
 }
 
@@ -27,15 +30,28 @@ function notReady({ ready, exporter, reason }: Facts): string | null {
   return exporter === false ? 'the exporter does not answer' : null
 }
 
-/** Synthetic logins through the proxy, one a link: `probe1Error` and so on, null for one that succeeded. */
-function failedLogin(after: Facts): string | null {
-  const errors = Object.entries(after).flatMap(([name, value]) =>
-    /^probe\d+Error$/.test(name) ? [value] : [],
+/** Against its own past: a login that failed before, or was not tried, says nothing of the change. */
+function failedLogin(before: Facts | null, after: Facts): string | null {
+  const was = loginsIn(before)
+  const judged = [...loginsIn(after)].filter(([name]) => was.get(name) === null)
+  const [first, ...more] = judged.filter(([_name, error]) => error !== null)
+  if (first === undefined) return null
+  const [name, error] = first
+  const why = error === 0 ? 'no answer' : `error ${error}`
+  return `${1 + more.length} of ${judged.length} logins through the proxy fail that succeeded before: ${name}: ${why}`
+}
+
+/** `probe1Cluster`, `probe1Error` and so on: what went wrong by OB cluster, null where nothing did. */
+function loginsIn(facts: Facts | null): ReadonlyMap<string, Facts[string]> {
+  return new Map(
+    Object.entries(facts ?? {}).flatMap(([name, value]) => {
+      const number = /^probe(\d+)Error$/.exec(name)?.[1]
+      // A node of before does not tell which.
+      return number === undefined
+        ? []
+        : [[String(facts?.[`probe${number}Cluster`] ?? `the ${number}.`), value ?? null] as const]
+    }),
   )
-  const failed = errors.filter(error => error !== null)
-  if (failed.length === 0) return null
-  const why = failed[0] === 0 ? 'no answer' : `error ${failed[0]}`
-  return `${failed.length} of ${errors.length} logins through the proxy failed: ${why}`
 }
 
 function manyErrors(before: Facts | null, after: Facts): string | null {

@@ -6,6 +6,8 @@
 import type { PackageRef } from '#contract/command'
 import type { Parameter } from '#contract/parameters'
 import type { NodeReport } from '#contract/report'
+import type { LookResult } from './findings.ts'
+import type { Link } from './link.ts'
 import type { BalancerMember, BalancerSpec } from './load-balancer.ts'
 
 /** Version of every stored item; N-1 is read (PL6). */
@@ -28,7 +30,7 @@ export type ClusterSpec = {
   readonly ports: { readonly sql: number; readonly exporter: number }
   readonly install: { readonly path: string }
   /** RS_LIST: exactly one. Otherwise one is the default, while there is any. */
-  readonly links: readonly { readonly obCluster: string; readonly default: boolean }[]
+  readonly links: readonly Link[]
   readonly parameters: Readonly<Record<string, string>>
   /** Parameter Store name of root@proxysys' password; made by the plane when not given. */
   readonly sysPasswordSecret: string
@@ -254,6 +256,9 @@ export const OPERATION_TYPES = [
   'rotate-proxyro-password',
   /** Looks at proxies of other installers; changes nothing and holds nothing. */
   'precheck-take-over',
+  /** Looks at nodes, as above. */
+  'diagnose',
+  'collect-logs',
   /** Children, one a node (PL3). */
   'create-node',
   'delete-node',
@@ -270,6 +275,8 @@ export const OPERATION_TYPES = [
   'rotate-proxyro-node',
   /** Puts back what a change of proxyro's password has changed, on a node and from it. */
   'restore-proxyro-node',
+  'diagnose-node',
+  'collect-logs-node',
 ] as const
 
 export type OperationType = (typeof OPERATION_TYPES)[number]
@@ -334,6 +341,8 @@ export type Operation = {
   readonly error: ProblemView | null
   /** What it found out, of one that looks only; not in lists. */
   readonly result?: TakeOverCheck | null
+  /** The same, of one that looks at nodes of ours. */
+  readonly look?: LookResult | null
 }
 
 /** What a proxy that is to be taken over has to satisfy (management.md §3.3). */
@@ -376,19 +385,6 @@ export type HostCheck = {
 export type TakeOverCheck = {
   readonly mayTakeOver: boolean
   readonly hosts: readonly HostCheck[]
-}
-
-/** Who asked for what; written with the change itself. */
-export type AuditEvent = {
-  readonly id: string
-  readonly at: number
-  readonly actor: string
-  /** Type of the operation, or what was done at once. */
-  readonly action: string
-  /** Id of what it was done to. */
-  readonly target: string
-  readonly requestId: string
-  readonly operationId: string | null
 }
 
 /** The caller, proven by the bearer token or a signature. */

@@ -52,3 +52,8 @@ export function parsePackageName(
   if (version === undefined || os === undefined || arch === undefined) return undefined
   return { version, os, arch }
 }
+
+/** Of the bundle of logs that a node's operation asked for. */
+export function bundleKey(operationId: string): string {
+  return `logs/${operationId}.tar.gz`
+}

@@ -7,6 +7,7 @@ import {
   type Verb,
 } from '#contract/command'
 import { type DesiredNode, NODE_STATE_SCHEMA } from '#contract/node-state'
+import { probesOf } from './link.ts'
 import { configUrlOf } from './names.ts'
 import type { StepName } from './plan.ts'
 import { asToldNow, proxyroOrders } from './proxyro.ts'
@@ -106,6 +107,7 @@ const WITH_DESIRED: readonly Verb[] = [
   'revert',
   'refresh',
   'uninstall',
+  'diagnose',
 ]
 const WITH_PACKAGE: readonly Verb[] = ['install', 'upgrade']
 const WITH_WAY: readonly Verb[] = ['restart', 'upgrade', 'revert']
@@ -133,6 +135,8 @@ export function orderEntry(
       : {}),
     ...(WITH_WAY.includes(verb) ? wayOf(operation) : {}),
     ...(proxyro.length === 0 ? {} : { proxyro: [...proxyro] }),
+    ...(verb === 'collect-logs' ? logsOf(operation) : {}),
+    ...(verb === 'check' ? { probe: probesOf(source.cluster.spec.links) } : {}),
   }
 }
 
@@ -168,6 +172,10 @@ function desiredBy(
   if (verb === 'upgrade' && wanted !== null) return { ...desired, version: wanted.version }
   const before = task?.versionBefore
   return verb === 'revert' && before !== undefined ? { ...desired, version: before } : desired
+}
+
+function logsOf({ tasks: [task] }: OperationRecord): Pick<OrderEntry, 'logs'> {
+  return task?.logs === undefined ? {} : { logs: task.logs }
 }
 
 function wayOf({ tasks: [task] }: OperationRecord): Pick<OrderEntry, 'mode' | 'drainSec'> {

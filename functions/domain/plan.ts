@@ -28,6 +28,8 @@ export type StepName =
   | 'uninstall'
   | 'probe'
   | 'judge'
+  | 'diagnose'
+  | 'collect'
   | 'verify'
   | 'forget'
   | 'finish'
@@ -74,6 +76,8 @@ export const STEP_RULES: Readonly<Record<StepName, StepRule>> = {
   uninstall: { kind: 'remote', verb: 'uninstall', deadlineMs: 6 * MINUTE_MS },
   probe: { kind: 'remote', verb: 'probe', deadlineMs: 4 * MINUTE_MS },
   judge: { kind: 'local', isLast: false },
+  diagnose: { kind: 'remote', verb: 'diagnose', deadlineMs: 6 * MINUTE_MS },
+  collect: { kind: 'remote', verb: 'collect-logs', deadlineMs: 10 * MINUTE_MS },
   verify: { kind: 'watch', verb: 'status', deadlineMs: 4 * MINUTE_MS },
   forget: { kind: 'local', isLast: true },
   finish: { kind: 'local', isLast: true },
@@ -99,6 +103,8 @@ export const CHILD_TYPES = {
   'rotate-sys-password': 'refresh-node',
   'rotate-proxyro-password': 'rotate-proxyro-node',
   'precheck-take-over': 'probe-host',
+  diagnose: 'diagnose-node',
+  'collect-logs': 'collect-logs-node',
 } as const satisfies Partial<Record<OperationType, OperationType>>
 
 export type ClusterOperationType = keyof typeof CHILD_TYPES
@@ -140,6 +146,8 @@ const PLANS: Readonly<Record<OperationType, readonly StepName[]>> = {
   'rotate-sys-password': ['prepare', 'children', 'run', 'finish'],
   'rotate-proxyro-password': ['prepare', 'children', 'run', 'finish'],
   'precheck-take-over': ['children', 'run', 'finish'],
+  diagnose: ['children', 'run', 'finish'],
+  'collect-logs': ['children', 'run', 'finish'],
   'create-node': ['reserve', 'install', 'start', 'verify', 'finish'],
   'delete-node': ['stop', 'uninstall', 'forget'],
   'start-node': ['start', 'verify', 'finish'],
@@ -151,6 +159,8 @@ const PLANS: Readonly<Record<OperationType, readonly StepName[]>> = {
   'offline-node': ['deregister', 'finish'],
   'online-node': ['register', 'finish'],
   'probe-host': ['probe', 'judge', 'finish'],
+  'diagnose-node': ['diagnose', 'finish'],
+  'collect-logs-node': ['collect', 'finish'],
   'rotate-proxyro-node': ['offer', 'settle', 'finish'],
   'restore-proxyro-node': ['refresh', 'finish'],
 }
@@ -226,6 +236,20 @@ function refreshPlan(task: NodeTask | undefined): readonly StepName[] {
   ]
 }
 
+const LOOKS: ReadonlySet<OperationType> = new Set([
+  'precheck-take-over',
+  'probe-host',
+  'diagnose',
+  'diagnose-node',
+  'collect-logs',
+  'collect-logs-node',
+])
+
+/** It changes nothing and holds nothing: no lock, no fence, also when it is tried again. */
+export function isLook(type: OperationType): boolean {
+  return LOOKS.has(type)
+}
+
 export function isClusterOperation(type: OperationType): type is ClusterOperationType {
   return Object.hasOwn(CHILD_TYPES, type)
 }
@@ -250,4 +274,6 @@ export const HELD_STATUS: Readonly<Record<NodeOperationType, NodeStatus | null>>
   'probe-host': null,
   'offline-node': null,
   'online-node': null,
+  'diagnose-node': null,
+  'collect-logs-node': null,
 }

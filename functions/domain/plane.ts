@@ -2,10 +2,13 @@
  * What the HTTP layer may ask of the plane. Routes know this port only; store, Run Command and the
  * operations engine are behind it. Every method may throw `Problem`.
  */
+import type { Diagnosis } from '#contract/diagnosis'
+import type { LogFilter, LogUpload } from '#contract/log-filter'
 import type { NodeReport } from '#contract/report'
+import type { AuditEvent } from './audit-event.ts'
+import type { Link, ProbeAccount } from './link.ts'
 import type { BalancerSpec } from './load-balancer.ts'
 import type {
-  AuditEvent,
   Cluster,
   ClusterBalancer,
   Host,
@@ -71,7 +74,7 @@ export type ClusterInput = {
     readonly ports: { readonly sql: number; readonly exporter: number }
     readonly install: { readonly path: string }
     readonly nodes: readonly NodeInput[]
-    readonly links: readonly { readonly obCluster: string; readonly default: boolean }[]
+    readonly links: readonly Link[]
     readonly parameters: Readonly<Record<string, string>>
     readonly sysPasswordSecret?: string
     readonly deletionProtection: boolean
@@ -83,6 +86,18 @@ export type ObClusterInput = Pick<
   ObCluster,
   'rootservice' | 'obClusterId' | 'idcRegions' | 'proxyroSecret' | 'tags'
 >
+
+export type LinkInput = {
+  readonly isDefault: boolean
+  /** Absent: as it is; null: none. */
+  readonly probeAccount?: ProbeAccount | null
+}
+
+/** Absent: the last hour. */
+export type LogsInput = Omit<LogFilter, 'from' | 'to'> & {
+  readonly from?: number
+  readonly to?: number
+}
 
 /** Which nodes of a cluster; absent: all. */
 export type NodesInput = { readonly nodes?: readonly string[] }
@@ -166,6 +181,10 @@ export type Plane = {
     refresh(asked: Asked, ref: string, input: NodesInput): Promise<Outcome<Cluster>>
     /** Looks whether proxies of other installers could be taken over; its operation has the result. */
     precheckTakeOver(asked: Asked, ref: string, input: TakeOverInput): Promise<Outcome<Cluster>>
+    /** Looks at nodes, 50 at most; holds nothing, its operation has the result. */
+    diagnose(asked: Asked, ref: string, input: NodesInput): Promise<Outcome<Cluster>>
+    /** Bundles of logs of nodes, 50 at most; holds nothing, its operation lists them. */
+    collectLogs(asked: Asked, ref: string, input: NodesInput & LogsInput): Promise<Outcome<Cluster>>
     nodes(ref: string, page: PageRequest): Promise<Page<Node>>
     /** Asks the balancer for its members. */
     loadBalancer(ref: string): Promise<ClusterBalancer>
@@ -177,13 +196,11 @@ export type Plane = {
     offline(asked: Asked, ref: string, input: NodesInput & OfflineInput): Promise<Outcome<Cluster>>
     /** One that is stopped comes in when it is started. */
     online(asked: Asked, ref: string, input: NodesInput): Promise<Outcome<Cluster>>
-    /** Adds a link, or makes it the default; CONFIG_URL only. Takes effect without a restart. */
-    link(
-      asked: Asked,
-      ref: string,
-      obCluster: string,
-      isDefault: boolean,
-    ): Promise<Outcome<Cluster>>
+    /**
+     * Adds a link, or makes it the default; CONFIG_URL only. Takes effect without a restart. The account
+     * of a link that is there can be replaced in any work mode.
+     */
+    link(asked: Asked, ref: string, obCluster: string, input: LinkInput): Promise<Outcome<Cluster>>
     /** One that is not there is gone already. The default goes last. */
     unlink(asked: Asked, ref: string, obCluster: string): Promise<Outcome<null>>
     /** Nodes that run get the new password of root@proxysys now, the others at their next start. */
@@ -233,6 +250,12 @@ export type Plane = {
     refresh(asked: Asked, ref: string): Promise<Outcome<Node>>
     offline(asked: Asked, ref: string, input: OfflineInput): Promise<Outcome<Node>>
     online(asked: Asked, ref: string): Promise<Outcome<Node>>
+    diagnose(asked: Asked, ref: string): Promise<Outcome<Node>>
+    collectLogs(asked: Asked, ref: string, input: LogsInput): Promise<Outcome<Node>>
+    /** Where a bundle goes that an open operation asked the node for. */
+    placeForLogs(principal: Principal, nodeId: string, upload: LogUpload): Promise<string>
+    /** Of an open operation that asked the node for it; from its instance alone, as a report. */
+    takeDiagnosis(principal: Principal, nodeId: string, document: Diagnosis): Promise<void>
     /** The principal must be the instance that carries the node (PL9); an older sequence changes nothing. */
     report(principal: Principal, nodeId: string, report: NodeReport): Promise<void>
   }

@@ -3,9 +3,11 @@
  * and is what conditional writes compare; `revision` is what callers see as ETag.
  */
 import type { PackageRef, Verb } from '#contract/command'
+import type { Diagnosis } from '#contract/diagnosis'
+import type { LogFilter } from '#contract/log-filter'
 import type { NodeReport } from '#contract/report'
+import type { AuditEvent } from './audit-event.ts'
 import type {
-  AuditEvent,
   ClusterSpec,
   Condition,
   Hold,
@@ -175,6 +177,8 @@ export type NodeTask = {
   readonly isBalanced?: boolean
   /** It is taken out because somebody asked for just that, and why. */
   readonly offline?: { readonly reason: string | null }
+  /** Which lines of which logs are collected. */
+  readonly logs?: LogFilter
   /** A proxy of another installer, that is looked at. */
   readonly foreign?: ForeignProxy
   /** Of its node, where the operation is of no one cluster. */
@@ -265,6 +269,13 @@ export type StepRecord = Stored & {
   /** Bounded summary of the node's answer. */
   readonly output: string | null
   readonly error: ProblemView | null
+}
+
+/** What a node has told of itself for an operation that asked it; the newest of that operation. */
+export type DiagnosisRecord = Stored & {
+  readonly operationId: string
+  readonly document: Diagnosis
+  readonly receivedAt: number
 }
 
 /** What an operation that looks at a host has found there. */

@@ -56,6 +56,13 @@ export type Hosts = {
   some(ids: readonly string[]): Promise<readonly HostFacts[]>
 }
 
+/** Bundles of logs: who has a URL may use it for minutes, for this one thing. */
+export type LogBundles = {
+  /** For one PUT of exactly so many bytes. */
+  putUrl(key: string, bytes: number): Promise<string>
+  getUrl(key: string): Promise<string>
+}
+
 export type Secrets = {
   /** Makes a password and stores it under `name`, replacing an older one. It is never returned. */
   generatePassword(name: string): Promise<void>

@@ -18,6 +18,8 @@ export type Rollout = {
   readonly batchPercent: number
   /** Nodes that are worked on at once, whatever a wave's size. */
   readonly maxUnavailable: number
+  /** 0..100, of the nodes that should run: so many stay healthy, or nothing begins. Absent: none has to. */
+  readonly minHealthyPercent?: number
   readonly onFailure: OnFailure
   /** How long clients may stay with a process that is replaced, seconds; null: as the proxy is set. */
   readonly drainSec: number | null
@@ -29,6 +31,7 @@ export const SAFE_ROLLOUT: Rollout = {
   bakeMs: 60_000,
   batchPercent: 25,
   maxUnavailable: 1,
+  minHealthyPercent: 50,
   onFailure: 'rollback',
   drainSec: null,
 }
@@ -48,6 +51,7 @@ export const ALL_AT_ONCE: Rollout = {
 export const ONE_BY_ONE: Rollout = {
   ...ALL_AT_ONCE,
   maxUnavailable: 1,
+  minHealthyPercent: 50,
 }
 
 /** Of what takes effect without a restart: one node shows whether it does, then all others at once. */

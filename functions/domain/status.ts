@@ -44,6 +44,11 @@ export function nodeStatus(node: NodeRecord, report: ReportRecord | null, now: n
   return report.report.status
 }
 
+/** By its newest report, whoever holds it. */
+export function isHealthy(report: ReportRecord | null, now: number): boolean {
+  return report !== null && !isStale(report, now) && report.report.status === 'RUNNING'
+}
+
 function isStale(report: ReportRecord, now: number): boolean {
   return now - report.receivedAt > REPORT_STALE_MS
 }

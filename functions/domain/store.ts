@@ -7,6 +7,7 @@ import type {
   AuditRecord,
   ClusterRecord,
   CommandRecord,
+  DiagnosisRecord,
   HostRecord,
   NameRecord,
   NodeRecord,
@@ -40,6 +41,7 @@ export type Records = {
   readonly operation: OperationRecord
   readonly step: StepRecord
   readonly result: ResultRecord
+  readonly diagnosis: DiagnosisRecord
   readonly wave: WaveRecord
   readonly work: WorkRecord
   readonly command: CommandRecord
@@ -65,6 +67,7 @@ type KeyFields = {
   readonly operation: 'id'
   readonly step: 'operationId' | 'n'
   readonly result: 'operationId'
+  readonly diagnosis: 'operationId'
   readonly wave: 'operationId' | 'n'
   readonly work: 'operationId'
   readonly command: 'commandId'

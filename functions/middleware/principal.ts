@@ -6,7 +6,7 @@ import type { AppEnv } from './env.ts'
 
 const BEARER = /^Bearer ([A-Za-z0-9._~+/=-]{1,512})$/i
 /** What an instance may ask for; everything else is for users. */
-const FOR_INSTANCES = /^\/v1\/nodes\/[^/]+\/report$/
+const FOR_INSTANCES = /^\/v1\/nodes\/[^/]+\/(?:report|diagnosis|log-upload)$/
 
 /** @param tokenSha256 hex; the token itself is known to its holder alone. */
 export function principalMiddleware(tokenSha256: string) {

@@ -1,7 +1,7 @@
 /** Children of a cluster's operation: made, or opened again, each with its locks in one transaction. */
 import { derivedId } from '../domain/ids.ts'
 import type { NodeStatus } from '../domain/model.ts'
-import { CHILD_TYPES, type ClusterOperationType, planOf } from '../domain/plan.ts'
+import { CHILD_TYPES, type ClusterOperationType, isLook, planOf } from '../domain/plan.ts'
 import type { HostRecord, NodeRecord, NodeTask, OperationRecord } from '../domain/record.ts'
 import { type Change, decide, put, type Store } from '../domain/store.ts'
 
@@ -60,7 +60,7 @@ async function openChild(store: Store, opening: Opening): Promise<void> {
   if (node === null && isNothingLeft(child))
     return store.commit([put('operation', gone(child, opening.now))])
   // A node that is still to be made is locked by the step that makes it.
-  if (node === null) return store.commit([put('operation', child)])
+  if (node === null || isLook(child.type)) return store.commit([put('operation', child)])
   const host = await store.get('host', { id: node.hostId })
   const holder = node.hold?.operationId
   if (holder !== undefined && holder !== child.id)

@@ -16,6 +16,7 @@ import {
   withVersion,
 } from './cluster-steps.ts'
 import { beginStep, type Ending, endOf, endStep, releaseCluster, workDone } from './ending.ts'
+import { paceNow } from './health-pace.ts'
 import { hasEnded, membersOf } from './member.ts'
 import { endMember } from './node-steps.ts'
 import { NodeWork } from './node-work.ts'
@@ -27,7 +28,6 @@ import {
   isAnyAtWork,
   isToPause,
   openUndo,
-  paceOf,
   toUndo,
   undoOf,
   wentBack,
@@ -153,11 +153,13 @@ export class Engine {
     const isAwaited = operation.phase === 'PAUSED' && hasFailed(members)
     if (!isAwaited && members.every(member => hasEnded(member.operation)))
       return this.childrenEnded(operation, children)
+    const pace = await paceNow(this.deps, operation, members)
+    if (pace === null) return AGAIN
     const turn = await this.nodeWork.turn({
       driver: operation,
       members,
       sources: await sourcesOf(this.deps, operation),
-      ...paceOf(operation, members),
+      ...pace,
     })
     await this.noteProgress(operation)
     const isIdle = operation.phase === 'PAUSED' && !isAnyAtWork(members)

@@ -129,9 +129,18 @@ async function outdated(
 ): Promise<readonly string[]> {
   const given = phase === 'SUCCEEDED' ? obClusters.map(({ before }) => before) : []
   const dropped = phase === 'ROLLED_BACK' ? [after] : given
-  const ours = new Set(dropped.filter(({ isOurs }) => isOurs).map(({ name }) => name))
-  if (ours.size === 0) return []
-  const changed = new Set(obClusters.map(({ name }) => name))
+  const ours = dropped.filter(({ isOurs }) => isOurs).map(({ name }) => name)
+  return unnamed(store, ours, new Set(obClusters.map(({ name }) => name)))
+}
+
+/** Those of `secrets` that no OB cluster names, `except` these. */
+export async function unnamed(
+  store: Store,
+  secrets: readonly string[],
+  except: ReadonlySet<string>,
+): Promise<readonly string[]> {
+  const left = new Set(secrets)
+  if (left.size === 0) return []
   let position: string | undefined
   do {
     const page = await store.obClusters({
@@ -139,11 +148,11 @@ async function outdated(
       ...(position === undefined ? {} : { after: position }),
     })
     for (const { name, proxyroSecret, proxyroChange } of page.items) {
-      if (changed.has(name)) continue
-      ours.delete(proxyroSecret)
-      if (proxyroChange !== undefined) ours.delete(proxyroChange.secret)
+      if (except.has(name)) continue
+      left.delete(proxyroSecret)
+      if (proxyroChange !== undefined) left.delete(proxyroChange.secret)
     }
     position = page.next ?? undefined
   } while (position !== undefined)
-  return [...ours]
+  return [...left]
 }

@@ -1,9 +1,9 @@
 /** Clusters with their computed phase, and how a reference is resolved. */
 import { isId } from '../domain/ids.ts'
-import type { Cluster, Node } from '../domain/model.ts'
+import type { Cluster, Node, Principal } from '../domain/model.ts'
 import { configUrlOf } from '../domain/names.ts'
 import { Problem } from '../domain/problem.ts'
-import type { ReportRecord } from '../domain/record.ts'
+import type { NodeRecord, ReportRecord } from '../domain/record.ts'
 import { clusterPhase, isBehind, nodeStatus, nodeView } from '../domain/status.ts'
 import type { ClusterPicture, Store } from '../domain/store.ts'
 import type { PlaneDeps } from './context.ts'
@@ -60,6 +60,25 @@ export async function pictureOf(store: Store, ref: string): Promise<ClusterPictu
   const picture = id === undefined ? null : await store.cluster(id)
   if (picture === null) throw new Problem('not-found', `there is no cluster ${ref}`)
   return picture
+}
+
+/** The node that an instance speaks for: its own, and no other. @throws Problem forbidden, not-found */
+export async function nodeOfInstance(
+  store: Store,
+  principal: Principal,
+  nodeId: string,
+  said: { readonly nodeId: string; readonly instanceId: string },
+): Promise<NodeRecord> {
+  if (principal.kind !== 'instance' || principal.instanceId !== said.instanceId)
+    throw new Problem('forbidden', 'a node reports for itself only')
+  const place = await store.get('place', { nodeId })
+  const node =
+    place === null ? null : await store.get('node', { clusterId: place.clusterId, id: nodeId })
+  if (node === null || said.nodeId !== nodeId)
+    throw new Problem('not-found', `there is no node ${nodeId}`)
+  if (node.hostId !== principal.instanceId)
+    throw new Problem('forbidden', `${nodeId} is not on ${principal.instanceId}`)
+  return node
 }
 
 /** A node by id, or by its name `<cluster>-<n>`. @throws Problem not-found */

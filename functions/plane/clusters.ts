@@ -11,6 +11,7 @@ import type { BalancerUseCases } from './balancing.ts'
 import { clusterView, nodesOf, pictureOf, viewOf } from './cluster-view.ts'
 import { type Decision, mutate, type PlaneDeps } from './context.ts'
 import type { Cursors } from './cursor.ts'
+import { collectLogsOfCluster, diagnoseCluster } from './looks.ts'
 import { newNodes, specOf } from './new-cluster.ts'
 import { rotateSysPassword } from './passwords.ts'
 import {
@@ -74,6 +75,8 @@ export function clusterUseCases(
     restart: (asked, ref, input) => restartCluster(deps, asked, ref, input),
     upgrade: (asked, ref, input) => upgradeCluster(deps, asked, ref, input),
     precheckTakeOver: (asked, ref, input) => precheckTakeOver(deps, asked, ref, input),
+    collectLogs: (asked, ref, input) => collectLogsOfCluster(deps, asked, ref, input),
+    diagnose: (asked, ref, input) => diagnoseCluster(deps, asked, ref, input),
     rotateSysPassword: (asked, ref, secret) => rotateSysPassword(deps, asked, ref, secret),
     refresh: (asked, ref, input) => onNodes(deps, asked, { ref, input, type: 'refresh' }),
   }

@@ -7,7 +7,7 @@ import type { Operation, Principal } from '../domain/model.ts'
 import type { Asked, Outcome } from '../domain/plane.ts'
 import { Problem } from '../domain/problem.ts'
 import type { AuditRecord, OperationRecord, RequestRecord } from '../domain/record.ts'
-import type { Hosts, RunCommand, Secrets } from '../domain/remote.ts'
+import type { Hosts, LogBundles, RunCommand, Secrets } from '../domain/remote.ts'
 import { type Change, Conflict, decide, put, type Store } from '../domain/store.ts'
 import { operationView } from './operation-view.ts'
 
@@ -17,6 +17,8 @@ export type PlaneDeps = {
   readonly runCommand: RunCommand
   readonly secrets: Secrets
   readonly loadBalancer: LoadBalancer
+  /** Where bundles of logs are kept; null where there is no place. */
+  readonly logBundles: LogBundles | null
   readonly clock: Clock
   readonly queue: Queue
   /** Where nodes reach the config service; null where there is none. */

@@ -3,8 +3,10 @@
  * service answers, from the moment of the write; nodes that run are then told to look at once, so
  * that nothing is restarted. Source: management.md §3.12.
  */
+
+import type { Link } from '../domain/link.ts'
 import type { ClusterSpec } from '../domain/model.ts'
-import type { Asked, Outcome, Plane } from '../domain/plane.ts'
+import type { Asked, LinkInput, Outcome, Plane } from '../domain/plane.ts'
 import { Problem } from '../domain/problem.ts'
 import type { ClusterRecord, ObClusterRecord } from '../domain/record.ts'
 import { type Change, type ClusterPicture, put, type Store } from '../domain/store.ts'
@@ -22,8 +24,8 @@ const MAX_LINK_CHARS = 5_000
 export function linkUseCases(deps: PlaneDeps): Pick<Plane['clusters'], 'link' | 'unlink'> {
   const view = viewOf(deps)
   return {
-    link: (asked, ref, name, isDefault) =>
-      mutate(deps, asked, view, () => decideLink(deps, asked, ref, { name, isDefault })),
+    link: (asked, ref, name, input) =>
+      mutate(deps, asked, view, () => decideLink(deps, asked, ref, { name, ...input })),
     unlink: async (asked, ref, name) => {
       const outcome = await mutate(deps, asked, view, () => decideUnlink(deps, asked, ref, name))
       return withoutValue(outcome)
@@ -39,19 +41,24 @@ async function decideLink(
   deps: PlaneDeps,
   asked: Asked,
   ref: string,
-  { name, isDefault }: { readonly name: string; readonly isDefault: boolean },
+  { name, isDefault, probeAccount }: LinkInput & { readonly name: string },
 ): Promise<Decision> {
   const picture = await pictureOf(deps.store, ref)
   const { cluster } = picture
+  const known = cluster.spec.links.find(({ obCluster }) => obCluster === name)
+  const isRouted = known === undefined || (isDefault && !known.default)
+  // What nodes are told stays as it is: only gates go by the account.
+  if (!isRouted) return withAccount(deps, cluster, known, probeAccount)
   requireConfigUrl(cluster)
   const record = await deps.store.get('obCluster', { name })
   if (record === null) throw new Problem('not-found', `there is no OB cluster ${name}`)
   const before = cluster.spec.links
-  const links = linked(before, name, isDefault)
-  if (isSame(before, links)) return unchanged(cluster, 'link')
+  const links = linked(before, { name, isDefault }).map(link =>
+    link.obCluster === name ? accounted(link, probeAccount) : link,
+  )
   requireUnchanging(record)
   await requireFitting(deps.store, links, cluster.spec.version)
-  const isNew = !before.some(({ obCluster }) => obCluster === name)
+  const isNew = known === undefined
   return changed(deps, asked, picture, {
     links,
     action: isNew ? 'add-link' : 'replace-link',
@@ -94,13 +101,45 @@ function requireConfigUrl({ name, spec }: ClusterRecord): void {
   )
 }
 
+/** At once: an operation that is under way logs in as it began. @throws Problem cluster-state-conflict */
+function withAccount(
+  { clock }: PlaneDeps,
+  cluster: ClusterRecord,
+  known: Link,
+  account: LinkInput['probeAccount'],
+): Decision {
+  const link = accounted(known, account)
+  if (isSame([known], [link])) return unchanged(cluster, 'link')
+  requireFreeCluster(cluster)
+  const { spec } = cluster
+  const links = spec.links.map(each => (each === known ? link : each))
+  const after: ClusterRecord = {
+    ...cluster,
+    spec: { ...spec, links },
+    generation: cluster.generation + 1,
+    revision: cluster.revision + 1,
+    updatedAt: clock.now(),
+  }
+  const changes = [put('cluster', after)]
+  return { kind: 'done', action: 'replace-link', ref: cluster.id, isCreated: false, changes }
+}
+
+function accounted(link: Link, account: LinkInput['probeAccount']): Link {
+  if (account === undefined) return link
+  const { probeAccount: _before, ...bare } = link
+  return account === null ? bare : { ...bare, probeAccount: account }
+}
+
 /** One of them is the default as long as there is any: a new one when it says so, or when it is the first. */
-function linked(before: Links, name: string, isDefault: boolean): Links {
+function linked(
+  before: Links,
+  { name, isDefault }: { readonly name: string; readonly isDefault: boolean },
+): Links {
   const isOnly = before.every(({ obCluster }) => obCluster === name)
-  const was = before.find(({ obCluster }) => obCluster === name)?.default ?? false
+  const known = before.find(({ obCluster }) => obCluster === name)
   const takes = isDefault || isOnly
   const others = before.map(link => (takes ? { ...link, default: false } : link))
-  const link = { obCluster: name, default: takes || was }
+  const link = { ...known, obCluster: name, default: takes || (known?.default ?? false) }
   const at = before.findIndex(({ obCluster }) => obCluster === name)
   return at < 0 ? [...others, link] : others.with(at, link)
 }

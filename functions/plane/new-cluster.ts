@@ -86,7 +86,7 @@ function withOneDefault(links: ClusterSpec['links']): ClusterSpec['links'] {
     0,
     links.findIndex(link => link.default),
   )
-  return links.map(({ obCluster }, index) => ({ obCluster, default: index === chosen }))
+  return links.map((link, index) => ({ ...link, default: index === chosen }))
 }
 
 /** @throws Problem validation-failed, host-occupied, host-offline */

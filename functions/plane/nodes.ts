@@ -6,9 +6,10 @@ import { Problem } from '../domain/problem.ts'
 import { type NodeRequest, nodeView } from '../domain/status.ts'
 import { put } from '../domain/store.ts'
 import { nodeMembership } from './balancing.ts'
-import { nodeIn } from './cluster-view.ts'
+import { nodeIn, nodeOfInstance } from './cluster-view.ts'
 import { mutate, type PlaneDeps, settled } from './context.ts'
 import type { Cursors } from './cursor.ts'
+import { looksAtNode } from './looks.ts'
 import { replacements } from './node-replacing.ts'
 import { type Found, nothingToDo, onNode } from './on-node.ts'
 import { affected, requireFreeCluster, requireFreeNode, taskOf } from './plans.ts'
@@ -58,6 +59,7 @@ export function nodeUseCases(deps: PlaneDeps, cursors: Cursors): Plane['nodes'] 
     stop: (asked, ref) => change(asked, ref, 'stop'),
     ...replacements(deps, find, view),
     ...nodeMembership(deps, find, view),
+    ...looksAtNode(deps, find, view),
     report: (principal, nodeId, report) =>
       settled(() => takeReport(deps, principal, nodeId, report)),
   }
@@ -99,15 +101,7 @@ async function takeReport(
   nodeId: string,
   report: NodeReport,
 ): Promise<void> {
-  if (principal.kind !== 'instance' || principal.instanceId !== report.instanceId)
-    throw new Problem('forbidden', 'a node reports for itself only')
-  const place = await store.get('place', { nodeId })
-  const node =
-    place === null ? null : await store.get('node', { clusterId: place.clusterId, id: nodeId })
-  if (node === null || report.nodeId !== nodeId)
-    throw new Problem('not-found', `there is no node ${nodeId}`)
-  if (node.hostId !== principal.instanceId)
-    throw new Problem('forbidden', `${nodeId} is not on ${principal.instanceId}`)
+  const node = await nodeOfInstance(store, principal, nodeId, report)
   const key = { clusterId: node.clusterId, nodeId }
   const earlier = await store.get('report', key)
   if (earlier !== null && earlier.report.sequence >= report.sequence) return

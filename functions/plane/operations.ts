@@ -1,6 +1,7 @@
 /** Use cases on operations: reading, waiting, cancelling, retrying. */
 import type { Operation } from '../domain/model.ts'
 import { historyEntry, isAt, withParameters } from '../domain/parameters.ts'
+import { isLook } from '../domain/plan.ts'
 import type { Asked, Plane } from '../domain/plane.ts'
 import { Problem } from '../domain/problem.ts'
 import type { ClusterRecord, OperationRecord } from '../domain/record.ts'
@@ -9,11 +10,11 @@ import { childrenOf, lockNode, reopened } from '../operations/children.ts'
 import { hasEnded } from '../operations/member.ts'
 import { actorOf, type Decision, mutate, type PlaneDeps } from './context.ts'
 import type { Cursors } from './cursor.ts'
+import { withResult } from './look-results.ts'
 import { operationView, stepViews } from './operation-view.ts'
 import { held, requireFreeCluster, requireFreeNode } from './plans.ts'
 import { lockedAgain } from './proxyro.ts'
 import { decidePause, decideResume, decideRollback, requireUnchanged } from './steering.ts'
-import { isLook, withResult } from './take-over.ts'
 
 /** What went back begins anew. */
 const RETRIED: readonly OperationRecord['phase'][] = ['FAILED', 'CANCELLED', 'ROLLED_BACK']
@@ -43,13 +44,13 @@ export function operationUseCases(deps: PlaneDeps, cursors: Cursors): Plane['ope
       }
       return { items, nextCursor: cursors.write('operations', after ?? null) }
     },
-    get: async id => withResult(store, await recordOf(store, id)),
+    get: async id => withResult(deps, await recordOf(store, id)),
     wait: async (id, waitMs, revision) => {
       const until = clock.now() + waitMs
       for (;;) {
         const record = await recordOf(store, id)
         const isNews = revision !== undefined && record.version !== revision
-        if (hasEnded(record) || isNews || clock.now() >= until) return withResult(store, record)
+        if (hasEnded(record) || isNews || clock.now() >= until) return withResult(deps, record)
         await clock.sleep(WAIT_POLL_MS)
       }
     },
@@ -128,7 +129,7 @@ async function decideRetry(deps: PlaneDeps, asked: Asked, id: string): Promise<D
     kind: 'accept',
     action: 'retry',
     operation: again,
-    changes: isLook(again) ? [put('operation', again)] : await locksOf(deps, again),
+    changes: isLook(again.type) ? [put('operation', again)] : await locksOf(deps, again),
   }
 }
 

@@ -3,7 +3,7 @@
 import type { PackageRef } from '#contract/command'
 import { newId } from '../domain/ids.ts'
 import type { OperationType } from '../domain/model.ts'
-import { planOf } from '../domain/plan.ts'
+import { isLook, planOf } from '../domain/plan.ts'
 import type { Asked } from '../domain/plane.ts'
 import { Problem } from '../domain/problem.ts'
 import type { ClusterRecord, NodeRecord, NodeTask, OperationRecord } from '../domain/record.ts'
@@ -103,7 +103,7 @@ export function newOperation(
   now: number,
   { type, cluster, target, tasks: bare, package: wanted }: NewOperation,
 ): OperationRecord {
-  const isBalanced = cluster?.spec.loadBalancer?.kind === 'target-group'
+  const isBalanced = cluster?.spec.loadBalancer?.kind === 'target-group' && !isLook(type)
   const tasks = isBalanced ? bare.map(task => ({ ...task, isBalanced })) : bare
   return {
     id: newId('operation', now),

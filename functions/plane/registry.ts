@@ -8,6 +8,7 @@ import { settled } from '../domain/proxyro.ts'
 import type { ObClusterRecord, PackageRecord } from '../domain/record.ts'
 import type { HostFacts } from '../domain/remote.ts'
 import { type Change, put, remove, type Store } from '../domain/store.ts'
+import { unnamed } from '../operations/proxyro-steps.ts'
 import { type Decision, mutate, type PlaneDeps } from './context.ts'
 import type { Cursors } from './cursor.ts'
 import { requireUnchanging } from './proxyro-reach.ts'
@@ -46,16 +47,21 @@ export function obClusterUseCases(
           changes: [put('obCluster', obClusterAfter(earlier, name, input, clock.now()))],
         }
       }),
-    remove: (asked, name, revision) =>
-      mutate(deps, asked, gone, async () => {
+    remove: async (asked, name, revision) => {
+      const left: string[] = []
+      const outcome = await mutate(deps, asked, gone, async () => {
         const record = await obClusterOf(store, name)
         if (record.revision !== revision)
           throw new Problem('revision-stale', `${name} is at revision ${record.revision}`)
         requireUnheld(record)
         if (record.linkCount > 0)
           throw new Problem('in-use', `${record.linkCount} proxy clusters are linked to ${name}`)
+        if (record.isProxyroOurs === true) left.push(record.proxyroSecret)
         return removal('delete-ob-cluster', name, [remove('obCluster', record)])
-      }),
+      })
+      for (const secret of await unnamed(store, left, new Set())) await deps.secrets.remove(secret)
+      return outcome
+    },
   }
 }
 

@@ -4,6 +4,7 @@
  * Source: management.md §3.6, §3.7; management-beyond.md §6.
  */
 import type { PackageRef } from '#contract/command'
+import { healthOf, spare, whyTooFew } from '../domain/health.ts'
 import type { Cluster } from '../domain/model.ts'
 import type { Asked, Outcome, ReplaceInput, UpgradeInput } from '../domain/plane.ts'
 import { Problem } from '../domain/problem.ts'
@@ -64,6 +65,7 @@ export function restartMode(
   asked: ReplaceInput['mode'],
 ): Way['mode'] {
   if (asked === 'force') return 'force'
+  requireMemory(picture, nodes)
   const unfit = nodes.flatMap(node => {
     const reason = whyNotHot(deps, picture, node)
     return reason === null ? [] : [{ node, reason }]
@@ -77,6 +79,25 @@ export function restartMode(
     first?.reason.text ?? '',
     { remedy: 'use mode force, which cuts clients' },
   )
+}
+
+/**
+ * By what nodes have said last. Why `auto` does not force it then: memory comes back, and whoever asked
+ * for neither did not ask to cut clients. @throws Problem node-state-conflict
+ */
+export function requireMemory({ reports }: ClusterPicture, nodes: readonly NodeRecord[]): void {
+  for (const { id, name } of nodes) {
+    const { status, memory } = reports.get(id)?.report ?? {}
+    if (status !== 'RUNNING' || memory === undefined || memory.available >= memory.used) continue
+    const [used, available] = [memory.used, memory.available].map(bytes =>
+      Math.round(bytes / 2 ** 20),
+    )
+    throw new Problem(
+      'node-state-conflict',
+      `the proxy of ${name} has ${used} MB and its host ${available} MB more, too little for two of it`,
+      { remedy: 'free memory there, or use mode force, which cuts clients' },
+    )
+  }
 }
 
 function whyNotHot(
@@ -167,7 +188,9 @@ export async function upgradeOf(
         remedy: 'use mode force, which cuts clients',
       },
     )
-  return { nodes: candidates, mode: mode === 'force' || !isHot ? 'force' : 'hot', packages }
+  const way = mode === 'force' || !isHot ? 'force' : 'hot'
+  if (way === 'hot') requireMemory(picture, candidates)
+  return { nodes: candidates, mode: way, packages }
 }
 
 /** A cluster is of one family: it crosses from 3 to 4 as a whole (management.md §1.1). */
@@ -234,6 +257,7 @@ export function onFleet(
   const now = deps.clock.now()
   const rollout = rolloutOf(mode, input)
   requireConfirmed(cluster.name, rollout, nodes.length, input.confirm)
+  requireHealth(picture, nodes, rollout, now)
   const state = rolloutState(picture, nodes, rollout)
   const tasks = nodes.map((node, at): NodeTask => {
     const wanted = packages?.get(node.id)
@@ -252,6 +276,20 @@ export function onFleet(
     rollout: state,
   }
   return { kind: 'accept', operation, changes: [put('cluster', held(cluster, operation, now))] }
+}
+
+/** Something may begin at once, as things stand. @throws Problem node-state-conflict */
+function requireHealth(
+  picture: ClusterPicture,
+  nodes: readonly NodeRecord[],
+  { minHealthyPercent: percent = 0 }: Rollout,
+  now: number,
+): void {
+  const health = healthOf(picture, new Set(), now)
+  if (spare(health, percent) > 0 || nodes.some(({ id }) => !health.healthy.has(id))) return
+  throw new Problem('node-state-conflict', whyTooFew(health, percent), {
+    remedy: 'bring the other nodes up first, or ask with a lower rollout.minHealthy',
+  })
 }
 
 /** How a fleet of `nodes` is gone through: by what the nodes have said of their clients. */

@@ -3,16 +3,14 @@
  * nor in the inventory; what was found is the operation's result. Source: management.md §3.3.
  */
 import { newId } from '../domain/ids.ts'
-import type { Cluster, HostCheck, Operation } from '../domain/model.ts'
+import type { Cluster, HostCheck, TakeOverCheck } from '../domain/model.ts'
 import type { Asked, Outcome, TakeOverInput } from '../domain/plane.ts'
 import type { NodeTask, OperationRecord } from '../domain/record.ts'
 import type { Store } from '../domain/store.ts'
 import { childrenOf } from '../operations/children.ts'
-import { hasEnded } from '../operations/member.ts'
 import { pictureOf, viewOf } from './cluster-view.ts'
 import { mutate, type PlaneDeps } from './context.ts'
 import { knownHosts, requireOnline } from './new-cluster.ts'
-import { operationView } from './operation-view.ts'
 import { newOperation } from './plans.ts'
 
 const POINTER = '/hosts'
@@ -57,16 +55,8 @@ export function precheckTakeOver(
   })
 }
 
-/** It holds nothing, so that a retry needs no lock either. */
-export function isLook({ type }: OperationRecord): boolean {
-  return type === 'precheck-take-over' || type === 'probe-host'
-}
-
-/** An operation with what it found out, once it has. */
-export async function withResult(store: Store, record: OperationRecord): Promise<Operation> {
-  const view = operationView(record)
-  if (!isLook(record)) return view
-  if (!hasEnded(record)) return { ...view, result: null }
+/** Of a look that has ended. */
+export async function takeOverCheck(store: Store, record: OperationRecord): Promise<TakeOverCheck> {
   const looks = record.type === 'probe-host' ? [record] : await childrenOf(store, record)
   const found = await store.getMany(
     'result',
@@ -76,7 +66,7 @@ export async function withResult(store: Store, record: OperationRecord): Promise
     const result = found.find(({ operationId }) => operationId === look.id)
     return result === undefined || look.phase !== 'SUCCEEDED' ? notSeen(look) : checkOf(result)
   })
-  return { ...view, result: { mayTakeOver: mayAll(hosts, record), hosts } }
+  return { mayTakeOver: mayAll(hosts, record), hosts }
 }
 
 function mayAll(hosts: readonly HostCheck[], { tasks }: OperationRecord): boolean {

@@ -38,6 +38,7 @@ import {
   pageOf,
   pageQuerySchema,
   pageRequest,
+  probeAccountSchema,
   problemResponse,
   refParams,
   tagsSchema,
@@ -66,6 +67,7 @@ export const nodeInputSchema = z
 const linkSchema = z.strictObject({
   obCluster: z.string().min(1).max(128),
   default: z.boolean().default(true),
+  probeAccount: probeAccountSchema.optional(),
 })
 
 export const parametersSchema = z
@@ -131,7 +133,13 @@ export const clusterSchema = z
           desiredState: z.enum(DESIRED_STATES),
         }),
       ),
-      links: z.array(z.object({ obCluster: z.string(), default: z.boolean() })),
+      links: z.array(
+        z.object({
+          obCluster: z.string(),
+          default: z.boolean(),
+          probeAccount: probeAccountSchema.optional(),
+        }),
+      ),
       parameters: z.record(z.string(), z.string()),
       sysPasswordSecret: z.string(),
       deletionProtection: z.boolean(),

@@ -5,7 +5,14 @@ import { askedOf, replayHeaders } from '../middleware/requests.ts'
 import { clusterJson, clusterSchema } from './clusters.ts'
 import { KEY_OPTIONAL, KEY_REQUIRED, named, REPLAYABLE } from './headers.ts'
 import { accepted, acceptedResponse, router } from './operations.ts'
-import { body, json, nothingSchema, problemResponse, refParams } from './schemas.ts'
+import {
+  body,
+  json,
+  nothingSchema,
+  probeAccountSchema,
+  problemResponse,
+  refParams,
+} from './schemas.ts'
 
 const linkParams = z.object({
   ...refParams.shape,
@@ -16,6 +23,9 @@ const putSchema = z
   .strictObject({
     default: z.boolean().default(false).openapi({
       description: 'Logins that name no OB cluster go here; the first link is the default anyway.',
+    }),
+    probeAccount: probeAccountSchema.nullable().optional().openapi({
+      description: 'Left out, it stays as it is; null takes it away.',
     }),
   })
   .openapi('LinkInput')
@@ -28,7 +38,7 @@ const put = createRoute({
   parameters: [KEY_OPTIONAL],
   method: 'put',
   path: '/{ref}/links/{obCluster}',
-  description: `Adds the link, or makes it the default. In work mode CONFIG_URL only. ${EFFECT}`,
+  description: `Adds the link, or makes it the default. In work mode CONFIG_URL only; the account of a link that is there can be replaced in any, and is at once. ${EFFECT}`,
   request: { params: linkParams, query: nothingSchema, ...body(putSchema, false) },
   responses: {
     200: { ...json(clusterSchema, 'It is so'), ...REPLAYABLE },
@@ -71,7 +81,11 @@ export function linkRoutes({ clusters }: Plane) {
       const { ref, obCluster } = c.req.valid('param')
       const input = putSchema.parse(c.req.valid('json') ?? {})
       const asked = askedOf(c, input, false)
-      const outcome = await clusters.link(asked, ref, obCluster, input.default)
+      const { default: isDefault, probeAccount } = input
+      const outcome = await clusters.link(asked, ref, obCluster, {
+        isDefault,
+        ...(probeAccount === undefined ? {} : { probeAccount }),
+      })
       if (outcome.kind === 'accepted') return accepted(c, outcome)
       return c.json(clusterJson(outcome.value), 200, replayHeaders(outcome.isReplayed))
     })

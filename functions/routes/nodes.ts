@@ -50,6 +50,10 @@ const reportSchema = z
     clientConnections: z.int().nullable(),
     pendingRestart: z.array(z.string()).nullable(),
     serving: z.string().nullable(),
+    memory: z.object({ used: z.int(), available: z.int() }).nullable().openapi({
+      description:
+        'Bytes that the proxy has, and that the host has besides. What is hot needs as much again.',
+    }),
   })
   .openapi('Report', { description: 'What the node said last.' })
 
@@ -160,6 +164,7 @@ function reportJson(report: NonNullable<Node['report']>): z.infer<typeof reportS
     clientConnections: report.clientConnections,
     pendingRestart: report.pendingRestart === undefined ? null : [...report.pendingRestart],
     serving: report.serving ?? null,
+    memory: report.memory ?? null,
   }
 }
 
@@ -216,13 +221,14 @@ const remove = createRoute({
 export function ofNode<V extends string, S extends z.ZodType>(
   verb: V,
   of: {
+    readonly id?: string
     readonly summary: string
     readonly description: string
     readonly input: S
     readonly isNeeded?: boolean
   },
 ) {
-  return actionRoute({ ...of, verb, id: `${verb}Node`, shown: nodeSchema })
+  return actionRoute({ id: `${verb}Node`, ...of, verb, shown: nodeSchema })
 }
 
 const start = ofNode('start', {

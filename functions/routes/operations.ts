@@ -13,6 +13,7 @@ import {
   replayHeaders,
 } from '../middleware/requests.ts'
 import { ACCEPTED, IF_NONE_MATCH, KEY_REQUIRED, NOT_CHANGED, named, TAGGED } from './headers.ts'
+import { resultJson, resultSchema } from './operation-result.ts'
 import {
   body,
   json,
@@ -25,7 +26,7 @@ import {
   timeSchema,
   timeText,
 } from './schemas.ts'
-import { problemViewSchema, takeOverCheckSchema, takeOverJson } from './take-over-result.ts'
+import { problemViewSchema } from './take-over-result.ts'
 
 const MAX_WAIT_SEC = 25
 const MS_PER_SEC = 1000
@@ -56,7 +57,7 @@ export const operationSchema = z
       wave: z.int(),
     }),
     error: problemViewSchema.nullable(),
-    result: takeOverCheckSchema.nullable().optional(),
+    result: resultSchema.nullable().optional(),
   })
   .openapi('Operation')
 
@@ -88,10 +89,10 @@ const waitSchema = z
   .refine(text => Number.parseInt(text, 10) <= MAX_WAIT_SEC, `at most ${MAX_WAIT_SEC}s`)
 
 export function operationJson(operation: Operation): z.infer<typeof operationSchema> {
-  const { createdAt, startedAt, endedAt, childIds, result, ...rest } = operation
+  const { createdAt, startedAt, endedAt, childIds, result, look, ...rest } = operation
   return {
     ...rest,
-    ...(result === undefined ? {} : { result: result === null ? null : takeOverJson(result) }),
+    ...resultJson({ result, look }),
     childIds: [...childIds],
     createdAt: timeText(createdAt),
     startedAt: timeOrNull(startedAt),

@@ -29,12 +29,16 @@ export const rolloutSchema = z
       .regex(/^(?:[1-9]\d?|100)%$/, 'a share as 25%')
       .optional(),
     maxUnavailable: z.int().min(1).max(10_000).optional(),
+    minHealthy: z
+      .string()
+      .regex(/^(?:\d{1,2}|100)%$/, 'a share as 50%')
+      .optional(),
     onFailure: z.enum(ON_FAILURE).optional(),
     drain: duration(MAX_DRAIN_MS).optional(),
   })
   .openapi('Rollout', {
     description:
-      'Waves by zone: `canary` nodes first, watched for `canaryBake`, then `batch` of the others at a time, each watched for `bake`; `maxUnavailable` are worked on at once. `drain` is how long clients may stay with a process that is replaced. What is left out is the default: 1, 5m, 1m, 25%, 1, rollback.',
+      'Waves by zone: `canary` nodes first, watched for `canaryBake`, then `batch` of the others at a time, each watched for `bake`; `maxUnavailable` are worked on at once, fewer when less than `minHealthy` of the cluster’s nodes would stay healthy; when none may begin any more, it has failed. `drain` is how long clients may stay with a process that is replaced. What is left out is the default: 1, 5m, 1m, 25%, 1, 50%, rollback; without `minHealthy` when all go at once.',
   })
 
 export const modeSchema = z.enum(['hot', 'force', 'auto']).default('auto')
@@ -50,13 +54,14 @@ export const replaceSchema = z.strictObject({
 export const versionSchema = z.string().regex(VERSION_FORM, 'like 4.3.2.0-1')
 
 export function rolloutOf(given: z.infer<typeof rolloutSchema>): Partial<Rollout> {
-  const { canary, canaryBake, bake, batch, maxUnavailable, onFailure, drain } = given
+  const { canary, canaryBake, bake, batch, maxUnavailable, minHealthy, onFailure, drain } = given
   return {
     ...(canary === undefined ? {} : { canary }),
     ...(canaryBake === undefined ? {} : { canaryBakeMs: millisecondsOf(canaryBake) }),
     ...(bake === undefined ? {} : { bakeMs: millisecondsOf(bake) }),
     ...(batch === undefined ? {} : { batchPercent: Number.parseInt(batch, 10) }),
     ...(maxUnavailable === undefined ? {} : { maxUnavailable }),
+    ...(minHealthy === undefined ? {} : { minHealthyPercent: Number.parseInt(minHealthy, 10) }),
     ...(onFailure === undefined ? {} : { onFailure }),
     ...(drain === undefined ? {} : { drainSec: millisecondsOf(drain) / 1_000 }),
   }

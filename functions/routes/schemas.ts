@@ -1,5 +1,6 @@
 /** Parts of the document that several resources share. Unknown fields of a body are refused everywhere. */
 import { z } from '@hono/zod-openapi'
+import { secretReferenceSchema } from '#contract/node-state'
 import type { NodesInput, PageRequest } from '../domain/plane.ts'
 import { PROBLEMS } from '../domain/problem.ts'
 
@@ -85,6 +86,18 @@ export function json<T extends z.ZodType>(schema: T, description: string) {
 export function body<T extends z.ZodType>(schema: T, required = true) {
   return { body: { required, content: { 'application/json': { schema } } } }
 }
+
+/** How gates log in through the nodes to an OB cluster. */
+export const probeAccountSchema = z
+  .strictObject({
+    user: z.string().regex(/^[^#@:\s]{1,64}$/, 'a user without tenant'),
+    tenant: z.string().regex(/^[^#@:\s]{1,63}$/, 'a tenant'),
+    passwordSecret: secretReferenceSchema,
+  })
+  .openapi('ProbeAccount', {
+    description:
+      'By it the gate of a rollout logs in through each node: one that let it in before and no longer does has failed. It needs no privilege there. The password is a Parameter Store reference.',
+  })
 
 export function pageOf<T extends z.ZodType>(schema: T) {
   return z.object({ items: z.array(schema), nextCursor: z.string().nullable() })

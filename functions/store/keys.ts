@@ -35,6 +35,7 @@ const KEYS: KeyMakers = {
   operation: ({ id }) => ({ pk: operationPartition(id), sk: META }),
   step: ({ operationId, n }) => ({ pk: operationPartition(operationId), sk: STEPS + numbered(n) }),
   result: ({ operationId }) => ({ pk: operationPartition(operationId), sk: 'RESULT' }),
+  diagnosis: ({ operationId }) => ({ pk: operationPartition(operationId), sk: 'DIAGNOSIS' }),
   wave: ({ operationId, n }) => ({ pk: operationPartition(operationId), sk: WAVES + numbered(n) }),
   work: ({ operationId }) => ({ pk: operationPartition(operationId), sk: 'WORK' }),
   command: ({ commandId }) => ({ pk: `COMMAND#${commandId}`, sk: META }),

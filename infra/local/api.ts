@@ -30,6 +30,8 @@ const settingsSchema = z.strictObject({
   dynamodb: z.string(),
   ssm: z.string(),
   elb: z.string(),
+  objects: z.string(),
+  logBucket: z.string(),
   document: z.string(),
   configServiceUrl: z.string(),
   plane: keyPair,
@@ -110,6 +112,8 @@ function depsOf(settings: Settings, queue: LocalQueue) {
     dynamodbEndpoint: settings.dynamodb,
     ssmEndpoint: settings.ssm,
     elbEndpoint: settings.elb,
+    s3Endpoint: settings.objects,
+    logBucket: settings.logBucket,
     credentials: settings.plane,
   })
 }

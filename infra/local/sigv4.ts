@@ -33,6 +33,9 @@ const ALGORITHM = 'AWS4-HMAC-SHA256'
 /** How far the signer's clock may be off. */
 const MAX_SKEW_MS = 300_000
 
+/** Longest life of a signed URL, as in AWS: a week. */
+const MAX_EXPIRES_SEC = 604_800
+
 type Parsed = {
   readonly accessKeyId: string
   readonly day: string
@@ -71,27 +74,74 @@ export function verifySigV4<T>(
   if (identity === undefined)
     return fault('UnrecognizedClientException', 'the security token is not valid')
   const expected = signature(request, parsed, { date, secret: identity.secretAccessKey })
-  const given = Buffer.from(parsed.signature, 'latin1')
-  const wanted = Buffer.from(expected, 'latin1')
-  if (given.length !== wanted.length || !timingSafeEqual(given, wanted))
+  if (!isSame(parsed.signature, expected))
     return fault('InvalidSignatureException', 'the signature does not match')
   return { ok: true, who: identity.who, region: parsed.region }
 }
 
+/**
+ * Checks a URL of S3 that was signed beforehand: by whom, for which method, path and headers, and whether
+ * it is still good. Its body is not signed.
+ */
+export function verifyPresigned<T>(
+  request: Omit<SignedRequest, 'body'>,
+  {
+    lookup,
+    now,
+  }: {
+    readonly lookup: (accessKeyId: string) => Identity<T> | undefined
+    readonly now: number
+  },
+): Verified<T> {
+  const { searchParams } = new URL(request.url, 'http://signed.invalid')
+  const of = (name: string) => searchParams.get(`X-Amz-${name}`) ?? ''
+  const parsed = parseAuthorization(
+    `${of('Algorithm')} Credential=${of('Credential')}, SignedHeaders=${of('SignedHeaders')}, Signature=${of('Signature')}`,
+  )
+  const [date, expires] = [of('Date'), of('Expires')]
+  if (parsed === undefined || parsed.service !== 's3' || !parsed.signedHeaders.includes('host'))
+    return fault('IncompleteSignature', 'the URL is not signed for S3')
+  const at = parseDate(date)
+  const livesMs = /^\d{1,6}$/.test(expires) ? Number(expires) * 1000 : 0
+  const isGood =
+    at !== undefined &&
+    date.startsWith(parsed.day) &&
+    livesMs > 0 &&
+    livesMs <= MAX_EXPIRES_SEC * 1000 &&
+    now >= at - MAX_SKEW_MS &&
+    now <= at + livesMs
+  if (!isGood) return fault('SignatureExpired', 'the URL is not good any more')
+  const identity = lookup(parsed.accessKeyId)
+  if (identity === undefined)
+    return fault('UnrecognizedClientException', 'the security token is not valid')
+  const expected = signature(request, parsed, { date, secret: identity.secretAccessKey })
+  if (!isSame(parsed.signature, expected))
+    return fault('InvalidSignatureException', 'the signature does not match')
+  return { ok: true, who: identity.who, region: parsed.region }
+}
+
+function isSame(left: string, right: string): boolean {
+  const [given, wanted] = [Buffer.from(left, 'latin1'), Buffer.from(right, 'latin1')]
+  return given.length === wanted.length && timingSafeEqual(given, wanted)
+}
+
+/** Of a URL without a body that is signed where there is none. */
 function signature(
-  request: SignedRequest,
+  request: Omit<SignedRequest, 'body'> & Partial<Pick<SignedRequest, 'body'>>,
   parsed: Parsed,
   { date, secret }: { readonly date: string; readonly secret: string },
 ): string {
   const { pathname, searchParams } = new URL(request.url, 'http://signed.invalid')
+  searchParams.delete('X-Amz-Signature')
+  const isUrl = request.body === undefined
   const headers = parsed.signedHeaders
     .map(name => `${name}:${(header(request, name) ?? '').trim().replace(/\s+/g, ' ')}\n`)
     .join('')
-  const bodyHash = sha256(request.body)
+  const bodyHash = request.body === undefined ? 'UNSIGNED-PAYLOAD' : sha256(request.body)
   const canonical = [
     request.method,
     // Every service but S3 signs the path encoded once more.
-    pathname.split('/').map(encode).join('/'),
+    isUrl ? pathname : pathname.split('/').map(encode).join('/'),
     canonicalQuery(searchParams),
     headers,
     parsed.signedHeaders.join(';'),
@@ -133,7 +183,7 @@ function parseDate(text: string): number | undefined {
   return Date.UTC(year, month - 1, day, hour, minute, second)
 }
 
-function header(request: SignedRequest, name: string): string | undefined {
+function header(request: Pick<SignedRequest, 'headers'>, name: string): string | undefined {
   const value = request.headers[name]
   return typeof value === 'string' ? value : value?.join(',')
 }

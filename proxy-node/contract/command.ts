@@ -4,6 +4,7 @@
  * (PL3, ssm-run-command.md §9). There is no "run this shell".
  */
 import { z } from 'zod'
+import { logFilterSchema } from './log-filter.ts'
 import { desiredNodeSchema, portSchema, secretReferenceSchema } from './node-state.ts'
 
 /** Version of the order's shape; a node reads this one and the one before it (PL6). */
@@ -28,6 +29,8 @@ export const VERBS = [
   'uninstall',
   'probe',
   'alter-proxyro',
+  'diagnose',
+  'collect-logs',
 ] as const
 
 export type Verb = (typeof VERBS)[number]
@@ -92,6 +95,8 @@ export const orderEntrySchema = z.object({
   maxClients: z.int().min(0).optional(),
   /** For check: logins to try through the proxy, one for each OB cluster that is to be reached. */
   probe: z.array(probeSchema).max(8).optional(),
+  /** For collect-logs. */
+  logs: logFilterSchema.optional(),
   /** For probe: where the proxy that is looked at takes clients. */
   sqlPort: portSchema.optional(),
   /** For probe: of the password that root@proxysys has now; absent: none. */

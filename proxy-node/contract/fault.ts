@@ -585,6 +585,18 @@ export const FAULTS = {
     says: 'the proxy cannot be restarted hot: {reason}',
     remedy: 'try again when that has changed, or force it',
   },
+  'node.no-log-place': {
+    blame: 'operator',
+    retryable: true,
+    says: 'the logs cannot be handed over: {reason}',
+    remedy: 'check the way from this host to the API and to the object storage, then try again',
+  },
+  'node.memory-short': {
+    blame: 'operator',
+    retryable: true,
+    says: 'the proxy has {used} MB and {available} MB are available, too little for two of it',
+    remedy: 'free memory on the host, drain the node first, or force it',
+  },
   'node.hot-restart-failed': {
     blame: 'proxy',
     retryable: true,

@@ -30,6 +30,8 @@ export const nodeReportSchema = z.object({
   pendingRestart: z.array(z.string().max(127)).max(50).optional(),
   /** Of the host, as packages name it: `x86_64`; absent: not known. */
   arch: z.string().max(20).optional(),
+  /** Bytes: what the proxy's processes have, and what can be had besides; absent: not known. */
+  memory: z.object({ used: z.int().min(0), available: z.int().min(0) }).optional(),
   /** As `SELECT PROXY_STATUS()` says; absent: not known. */
   serving: z.enum(['ACTIVE', 'BE_INACTIVE', 'INACTIVE']).optional(),
 })

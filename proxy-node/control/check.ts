@@ -7,6 +7,7 @@ import { Fault } from '#contract/fault'
 import type { DesiredNode } from '#contract/node-state'
 import { stage1Of } from '../auth/scramble.ts'
 import { QueryClient, QueryError } from '../backend/query-client.ts'
+import type { Address } from '../net/transport.ts'
 import { askProxy, sqlAddress } from './access.ts'
 import { reasonOf } from './durable-file.ts'
 import { gateMetrics } from './gate-metrics.ts'
@@ -19,11 +20,13 @@ import type { Facts } from './result.ts'
 
 const PROBE_TIMEOUT_MS = 5_000
 const MAX_REASON_CHARS = 200
+/** Eight of them and all else fit into a line. */
+const MAX_NAME_CHARS = 64
 const MS_UNIT = 'prometheus_cost_ms_unit'
 
 type Probe = NonNullable<OrderEntry['probe']>[number]
 
-/** Logins are numbered from 1 in the order of the entry: `probe1Ms`, `probe1Error` (null: it went well). */
+/** Logins are numbered from 1 in the order of the entry: `probe1Cluster`, `probe1Ms`, `probe1Error` (null: it went well). */
 export async function check(
   { desired }: NodeMemory,
   { probe = [] }: OrderEntry,
@@ -35,7 +38,8 @@ export async function check(
   const facts = pid === null ? ABSENT : await seenFacts(desired, pid, host)
   const logins: Facts = {}
   for (const [index, each] of probe.entries()) {
-    const { ms, error } = await logInAs(each, desired, host)
+    const { ms, error } = await logInThrough(each, desired, host)
+    logins[`probe${index + 1}Cluster`] = each.cluster.slice(0, MAX_NAME_CHARS)
     logins[`probe${index + 1}Ms`] = ms
     logins[`probe${index + 1}Error`] = error
   }
@@ -89,23 +93,32 @@ async function byAdmin(desired: DesiredNode, host: Host) {
 }
 
 /** A login through the proxy to one of its OB clusters, as an application's. */
-async function logInAs(
-  { user, cluster, passwordSecret }: Probe,
-  desired: DesiredNode,
+function logInThrough({ user, cluster, passwordSecret }: Probe, desired: DesiredNode, host: Host) {
+  const account = { user: `${user}#${cluster}`, passwordSecret }
+  return logInAt(sqlAddress(desired, host), account, host)
+}
+
+/** How long a login took; else the number of the error, the code of a fault, or 0: nobody answered. */
+export type LoginTried = {
+  readonly ms: number | null
+  readonly error: number | string | null
+}
+
+/** A login that is closed at once. Never throws. */
+export async function logInAt(
+  address: Address,
+  { user, passwordSecret }: { readonly user: string; readonly passwordSecret: string },
   host: Host,
-): Promise<{ readonly ms: number | null; readonly error: number | string | null }> {
+): Promise<LoginTried> {
   let client: QueryClient | undefined
   try {
     const stage1 = stage1Of(await host.secrets.read(passwordSecret))
-    const address = sqlAddress(desired, host)
-    const options = { address, user: `${user}#${cluster}`, stage1, timeoutMs: PROBE_TIMEOUT_MS }
     const since = performance.now()
-    client = new QueryClient(options, host.clock)
+    client = new QueryClient({ address, user, stage1, timeoutMs: PROBE_TIMEOUT_MS }, host.clock)
     await client.open(host.transport)
     return { ms: Math.round(performance.now() - since), error: null }
   } catch (error) {
     if (error instanceof Fault) return { ms: null, error: error.code }
-    // 0: nobody answered.
     return { ms: null, error: error instanceof QueryError ? error.errno : 0 }
   } finally {
     client?.close()

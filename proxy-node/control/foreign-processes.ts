@@ -60,7 +60,10 @@ function isWatchdog(argument: string): boolean {
 /** One argument or value with passwords, tokens and signatures masked, in lists as in URLs. */
 export function withoutSecrets(text: string): string {
   return text
-    .replace(/([\w.-]*(?:password|passwd|secret|token|sign|accesskey)[\w.-]*=)[^,&]*/gi, '$1***')
+    .replace(
+      /((?<![\w.-])[\w.-]*(?:password|passwd|secret|token|sign|accesskey)[\w.-]*=)[^,&]*/gi,
+      '$1***',
+    )
     .replace(/(\w:\/\/)[^/@,]*@/g, '$1***@')
 }
 

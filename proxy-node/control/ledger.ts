@@ -23,23 +23,44 @@ type Ledger = z.infer<typeof ledgerSchema>
 
 export type StepKey = Pick<OrderEntry, 'operationId' | 'step' | 'attempt'>
 
+/** Whose steps: of verbs that change the node, or of those that only look and need not wait for them. */
+export type Shelf = 'ledger' | 'looks'
+
 /** The stored result of this very step, marked as replayed. */
-export function storedResult(paths: Paths, step: StepKey): VerbResult | undefined {
-  const { entries } = read(paths)
+export function storedResult(
+  paths: Paths,
+  step: StepKey,
+  shelf: Shelf = 'ledger',
+): VerbResult | undefined {
+  const { entries } = read(paths, shelf)
   const found = entries.findLast(({ key }) => key === keyOf(step))
   return found === undefined ? undefined : { ...found.result, replayed: true }
 }
 
 /** Returns when the result is on disk. @throws node.not-written */
-export function storeResult(paths: Paths, step: StepKey, result: VerbResult, now: number): void {
-  const entries = read(paths).entries.filter(({ key }) => key !== keyOf(step))
+export function storeResult(
+  { paths, shelf = 'ledger' }: { readonly paths: Paths; readonly shelf?: Shelf },
+  step: StepKey,
+  result: VerbResult,
+  now: number,
+): void {
+  const entries = read(paths, shelf).entries.filter(({ key }) => key !== keyOf(step))
   const kept = [...entries, { key: keyOf(step), at: now, result }].slice(-MAX_ENTRIES)
-  writeDurably(fileOf(paths), `${JSON.stringify({ schema: LEDGER_SCHEMA, entries: kept })}\n`)
+  const text = JSON.stringify({ schema: LEDGER_SCHEMA, entries: kept })
+  writeDurably(fileOf(paths, shelf), `${text}\n`)
+}
+
+/** The last steps that changed the node, or tried to, the newest last. */
+export function latestSteps(
+  paths: Paths,
+  count: number,
+): readonly { readonly at: number; readonly result: VerbResult }[] {
+  return read(paths, 'ledger').entries.slice(-count)
 }
 
 /** A damaged ledger is set aside: verbs are idempotent, so a forgotten result only costs time. */
-function read(paths: Paths): Ledger {
-  const file = fileOf(paths)
+function read(paths: Paths, shelf: Shelf): Ledger {
+  const file = fileOf(paths, shelf)
   try {
     const text = readIfThere(file)
     return text === undefined
@@ -56,6 +77,6 @@ function keyOf({ operationId, step, attempt }: StepKey): string {
   return JSON.stringify([operationId, step, attempt])
 }
 
-function fileOf(paths: Paths): string {
-  return join(paths.state, 'ledger.json')
+function fileOf(paths: Paths, shelf: Shelf): string {
+  return join(paths.state, `${shelf}.json`)
 }

@@ -7,6 +7,7 @@ import { bootFailure } from './boot-failure.ts'
 import { linkChecksum, parameterChecksum } from './checksum.ts'
 import { reasonOf } from './durable-file.ts'
 import type { Host } from './host.ts'
+import { availableMemory, proxyMemory } from './host-facts.ts'
 import { pendingRestart } from './in-force.ts'
 import { listenerPid } from './listener.ts'
 import { PROXY_UNIT } from './paths.ts'
@@ -29,6 +30,7 @@ export type Observation = Pick<
   | 'clientConnections'
   | 'pendingRestart'
   | 'serving'
+  | 'memory'
 >
 
 const NOTHING_SEEN = {
@@ -85,8 +87,14 @@ async function running(desired: DesiredNode, pid: number, host: Host): Promise<O
       clientConnections: await admin.clientConnections(),
       pendingRestart: waiting.slice(0, MAX_PENDING),
       ...(serving === undefined ? {} : { serving }),
+      ...memoryFact(pid, host),
     }
   })
+}
+
+function memoryFact(pid: number, { settings: { paths } }: Host): Pick<Observation, 'memory'> {
+  const [used, available] = [proxyMemory(pid, paths), availableMemory(paths)]
+  return used === null || available === null ? {} : { memory: { used, available } }
 }
 
 export type ExporterAnswer =

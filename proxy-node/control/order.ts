@@ -17,13 +17,15 @@ import { Fault } from '#contract/fault'
 import type { DesiredNode } from '#contract/node-state'
 import { alterProxyro } from './alter-proxyro.ts'
 import { check } from './check.ts'
+import { collectLogs } from './collect-logs.ts'
+import { diagnose } from './diagnose.ts'
 import { drain, undrain } from './drain.ts'
 import { reasonOf } from './durable-file.ts'
 import { settle } from './exchange.ts'
 import { homeOf, readMarker } from './home.ts'
 import type { Host } from './host.ts'
 import { install } from './install.ts'
-import { storedResult, storeResult } from './ledger.ts'
+import { type Shelf, storedResult, storeResult } from './ledger.ts'
 import { whileLocked } from './lock.ts'
 import { desiredOf, type NodeMemory, placeOf, readMemory, writeMemory } from './node-file.ts'
 import { probe } from './probe.ts'
@@ -45,6 +47,8 @@ export const VERB_MS = 560_000
 
 /** Nothing runs after them, or all files are other ones: what an exchange left is for who comes then. */
 const UNSETTLED: ReadonlySet<Verb> = new Set(['install', 'stop', 'uninstall'])
+/** Verbs that only look: no fence stops them, and they neither wait for those that act nor hold them up. */
+const LOOKS: ReadonlySet<Verb> = new Set(['probe', 'diagnose', 'collect-logs'])
 /** Verbs that cut clients when they are not hot. */
 const CUTTING: ReadonlySet<Verb> = new Set(['restart', 'upgrade', 'revert'])
 
@@ -56,7 +60,8 @@ export async function runOrder(text: string, host: Host): Promise<VerbResult> {
     const order = readOrder(text)
     verb = order.verb
     const entry = entryOf(order, host.settings.instanceId)
-    return await whileLocked(nodeLock(host), LOCK_WAIT_MS, host, () =>
+    const lock = LOOKS.has(verb) ? lookLock(host) : nodeLock(host)
+    return await whileLocked(lock, LOCK_WAIT_MS, host, () =>
       onceOnly(order, { entry, deadline }, host),
     )
   } catch (error) {
@@ -68,6 +73,11 @@ export async function runOrder(text: string, host: Host): Promise<VerbResult> {
 /** One verb at a time on a node. */
 export function nodeLock({ settings }: Host): string {
   return join(settings.paths.state, 'node.lock')
+}
+
+/** And one look: whoever wants to know why a verb takes so long must not wait for it. */
+function lookLock({ settings }: Host): string {
+  return join(settings.paths.state, 'look.lock')
 }
 
 /** @throws order.malformed, order.schema */
@@ -111,21 +121,22 @@ type Task = { readonly entry: OrderEntry; readonly deadline: number }
 async function onceOnly(order: Order, task: Task, host: Host): Promise<VerbResult> {
   const { entry } = task
   const { paths } = host.settings
-  const earlier = storedResult(paths, entry)
+  const shelf: Shelf = LOOKS.has(order.verb) ? 'looks' : 'ledger'
+  const earlier = storedResult(paths, entry, shelf)
   if (earlier !== undefined) {
     host.log(`${order.verb} of ${entry.operationId}/${entry.step} was done before`)
     return earlier
   }
   const memory = readMemory(paths)
-  // Who only looks gets in nobody's way, and has no lock that a fence would come from.
-  const fence = order.verb === 'probe' ? 0 : memory.fence
+  // Who only looks has no lock in the plane that a fence would come from.
+  const fence = LOOKS.has(order.verb) ? 0 : memory.fence
   admit(order, entry, fence, host.clock.now())
   const result = await attempt(order.verb, task, memory, host)
   // Nothing that the ledger should know: after the boot the same order is carried out.
   if (!result.ok && (await host.init.isGoingDown()))
     return failureOf(order.verb, new Fault('node.going-down', { code: result.code ?? 'unknown' }))
   try {
-    storeResult(paths, entry, result, host.clock.now())
+    storeResult({ paths, shelf }, entry, result, host.clock.now())
   } catch (error) {
     // The effect is there and a repetition is harmless; but nobody may believe it is settled.
     return failureOf(order.verb, error)
@@ -184,7 +195,7 @@ type Change = Task & {
 /** Verbs that change the node: what they do, and the state they leave it in. */
 const CHANGES: Readonly<
   Record<
-    Exclude<Verb, 'status' | 'report' | 'check' | 'probe'>,
+    Exclude<Verb, 'status' | 'report' | 'check' | 'probe' | 'diagnose' | 'collect-logs'>,
     {
       readonly leaves: DesiredNode['state'] | undefined
       readonly act: (change: Change) => Promise<Facts>
@@ -230,6 +241,8 @@ async function perform(
   if (verb === 'report') return report(host)
   if (verb === 'probe') return probe(entry, host)
   if (verb === 'check') return check(before, entry, host)
+  if (verb === 'diagnose') return diagnose(before, entry, host)
+  if (verb === 'collect-logs') return collectLogs(before, entry, host)
   const { leaves, act } = CHANGES[verb]
   const { paths } = host.settings
   const seen = { ...before, fence: entry.fence, lastOperationId: entry.operationId }

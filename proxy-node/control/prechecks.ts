@@ -5,6 +5,7 @@ import { Fault } from '#contract/fault'
 import type { DesiredNode } from '#contract/node-state'
 import { homeOf } from './home.ts'
 import type { Host } from './host.ts'
+import { availableMemory, proxyMemory } from './host-facts.ts'
 import { PROXY_UNIT } from './paths.ts'
 import { isListening, proxyProcesses } from './processes.ts'
 import { unitExists } from './unit-files.ts'
@@ -45,6 +46,19 @@ export function checkRoom(folder: string, packageBytes: number): void {
   if (free >= needed) return
   const detail = `${Math.floor(free / 2 ** 20)} MB are free, ${Math.ceil(needed / 2 ** 20)} MB are needed`
   throw new Fault('node.disk-full', { folder: existing, detail })
+}
+
+/**
+ * Room for the successor beside the proxy that runs: both are there until the last client has left
+ * (management.md §2.4, management-beyond.md §6). What the kernel does not tell is no hindrance.
+ * @throws node.memory-short
+ */
+export function checkMemory(pid: number, { settings: { paths } }: Host): void {
+  const used = proxyMemory(pid, paths)
+  const available = availableMemory(paths)
+  if (used === null || available === null || available >= used) return
+  const mib = (bytes: number) => Math.round(bytes / 2 ** 20)
+  throw new Fault('node.memory-short', { used: mib(used), available: mib(available) })
 }
 
 async function runsUnderUnit(host: Host): Promise<boolean> {

@@ -63,10 +63,10 @@ export function differencesOf(
   return [...set.map(([name]) => name), ...beyond]
     .filter(name => !isLeftOut(name))
     .sort()
-    .map(name => `${name}=${shown(running.get(name) ?? '')}`)
+    .map(name => `${name}=${shownValue(running.get(name) ?? '')}`)
 }
 
-function shown(value: string): string {
+export function shownValue(value: string): string {
   return cut(withoutSecrets(value).replace(/\s+/g, ' '), MAX_VALUE_CHARS)
 }
 

@@ -124,10 +124,7 @@ async function answersOf(admin: ProxyAdmin, desired: DesiredNode): Promise<Answe
   const parameters = await admin.parameters()
   const of = (name: string) => parameters.get(name) ?? ''
   const workMode = workModeOf(parameters)
-  const obClusters =
-    workMode === 'RS_LIST'
-      ? [of('rootservice_cluster_name')].filter(name => name !== '')
-      : await admin.obClusters()
+  const obClusters = await knownClusters(admin, parameters)
   const differences = differencesOf(parameters, await admin.changedParameters(), desired.parameters)
   return {
     version,
@@ -142,6 +139,15 @@ async function answersOf(admin: ProxyAdmin, desired: DesiredNode): Promise<Answe
     differing: differences.length,
     differences: differences.join('\n'),
   }
+}
+
+/** Names of the OB clusters that it may reach. */
+export async function knownClusters(
+  admin: ProxyAdmin,
+  parameters: ReadonlyMap<string, string>,
+): Promise<readonly string[]> {
+  if (workModeOf(parameters) !== 'RS_LIST') return admin.obClusters()
+  return [parameters.get('rootservice_cluster_name') ?? ''].filter(name => name !== '')
 }
 
 /** A config URL counts before a list (management.md §1.3). */

@@ -140,6 +140,33 @@ export class ProxyAdmin {
     return rows.filter(row => row[tenant] !== 'proxysys').length
   }
 
+  /** Sessions of clients, without those of operators, by OB cluster and tenant, the most first. */
+  async clientsByTenant(): Promise<
+    readonly { readonly cluster: string; readonly tenant: string; readonly count: number }[]
+  > {
+    const { columns, rows } = await this.ifKnown('SHOW PROXYSESSION')
+    const [cluster = -1, tenant = -1] = ['cluster', 'tenant'].map(name =>
+      columns.findIndex(each => each.toLowerCase() === name),
+    )
+    const counts = new Map<string, { cluster: string; tenant: string; count: number }>()
+    for (const row of rows) {
+      const of = { cluster: row[cluster] ?? '', tenant: row[tenant] ?? '' }
+      const key = JSON.stringify(of)
+      if (of.tenant !== 'proxysys')
+        counts.set(key, { ...of, count: (counts.get(key)?.count ?? 0) + 1 })
+    }
+    return [...counts.values()].sort((left, right) => right.count - left.count)
+  }
+
+  /** Servers that statements are kept away from now, `cluster address`. */
+  async avoidedServers(): Promise<readonly string[]> {
+    const { columns, rows } = await this.ifKnown('SHOW PROXYCONGESTION')
+    const [cluster = -1, server = -1] = ['cluster_name', 'server_ip'].map(name =>
+      columns.indexOf(name),
+    )
+    return server < 0 ? [] : rows.map(row => `${row[cluster] ?? ''} ${row[server] ?? ''}`)
+  }
+
   /** Parameters that are not at this proxy's defaults, memory-only ones left out. */
   async changedParameters(): Promise<ReadonlyMap<string, string>> {
     const { columns, rows } = await this.client.query('SHOW PROXYCONFIG DIFF')
@@ -155,6 +182,18 @@ export class ProxyAdmin {
   async obClusters(): Promise<readonly string[]> {
     const { rows } = await this.client.query('SHOW PROXYCLUSTER')
     return [...new Set(rows.map(([name]) => String(name)))].filter(name => name !== META_CLUSTER)
+  }
+
+  /** `ip:sqlPort` of root servers by the name of their OB cluster. */
+  async rootServers(): Promise<ReadonlyMap<string, readonly string[]>> {
+    const { columns, rows } = await this.ifKnown('SHOW PROXYCLUSTER')
+    const at = columns.indexOf('root_addr')
+    const found = new Map<string, readonly string[]>()
+    for (const row of rows) {
+      const name = String(row[0])
+      found.set(name, [...(found.get(name) ?? []), row[at] ?? ''])
+    }
+    return found
   }
 
   /** Process of this session, in a proxy of one process. */

@@ -11,25 +11,22 @@ import { whileLocked } from './lock.ts'
 import { type NodeMemory, readMemory } from './node-file.ts'
 import { observe } from './observation.ts'
 import type { Paths } from './paths.ts'
+import { toPlane } from './plane-api.ts'
 import type { Facts } from './result.ts'
-import { signedHeaders } from './signing.ts'
 
 const LOCK_WAIT_MS = 10_000
-const POST_TIMEOUT_MS = 5_000
 
 const counterSchema = z.object({ schema: z.int().min(0).max(1), sequence: z.int().min(0) })
 
 /** Facts say whether the plane took it; the plane being away is no failure of the node. */
 export async function report(host: Host): Promise<Facts> {
-  const { paths, apiUrl } = host.settings
+  const { paths } = host.settings
   return whileLocked(join(paths.state, 'report.lock'), LOCK_WAIT_MS, host, async () => {
     const memory = readMemory(paths)
     if (memory.desired === null) return { sent: false, reason: 'this host carries no node' }
     const body = await compose(memory, memory.desired.nodeId, host)
     const { status, sequence } = body
-    if (apiUrl === undefined)
-      return { sent: false, reason: 'OBFLEET_API_URL is not set', status, sequence }
-    const refusal = await post(body, apiUrl, host)
+    const { refusal } = await toPlane(body.nodeId, 'report', body, host)
     return refusal === undefined
       ? { sent: true, status, sequence }
       : { sent: false, reason: refusal, status, sequence }
@@ -79,26 +76,5 @@ function lastSequence(file: string): number {
     return counterSchema.parse(JSON.parse(text ?? '')).sequence
   } catch {
     return Date.now()
-  }
-}
-
-/** Why the plane did not take it. */
-async function post(body: NodeReport, apiUrl: string, host: Host): Promise<string | undefined> {
-  const url = new URL(`${apiUrl}/v1/nodes/${encodeURIComponent(body.nodeId)}/report`)
-  const text = JSON.stringify(body)
-  try {
-    const { region } = host.settings
-    const credentials = await host.secrets.credentials()
-    const request = { service: 'execute-api', region, method: 'POST', url, body: text } as const
-    const response = await fetch(url, {
-      method: 'POST',
-      headers: await signedHeaders(request, credentials),
-      body: text,
-      redirect: 'manual',
-      signal: AbortSignal.timeout(POST_TIMEOUT_MS),
-    })
-    return response.ok ? undefined : `the plane answered ${response.status}`
-  } catch (error) {
-    return reasonOf(error)
   }
 }

@@ -11,6 +11,7 @@ import { requireInstalled, synchronise, waitUntilReady } from './bring-up.ts'
 import type { Host } from './host.ts'
 import { hotRestart, requireHot } from './hot-restart.ts'
 import type { NodeMemory } from './node-file.ts'
+import { checkMemory } from './prechecks.ts'
 import type { Facts } from './result.ts'
 import { readyToStart, serve } from './start.ts'
 import { stopProxy } from './stop.ts'
@@ -38,7 +39,7 @@ async function restartHot(
   host: Host,
 ): Promise<Facts> {
   requireInstalled(desired, host)
-  await requireHot(desired, host)
+  checkMemory((await requireHot(desired, host)).pid, host)
   const ready = await readyToStart(memory, desired, host)
   const { paths } = host.settings
   await settlePassword(desired, ready.password, host)

@@ -19,10 +19,11 @@ import {
   readMarker,
 } from './home.ts'
 import type { Host } from './host.ts'
-import { requireHot } from './hot-restart.ts'
+import { type Running, requireHot } from './hot-restart.ts'
 import { bringIn, checkVersion, clearIncoming } from './incoming.ts'
 import { listenerPid } from './listener.ts'
 import { desiredOf, type NodeMemory, writeMemory } from './node-file.ts'
+import { checkMemory } from './prechecks.ts'
 import type { Facts } from './result.ts'
 import { compareVersions, majorOf } from './versions.ts'
 
@@ -47,7 +48,7 @@ type Place = {
   readonly installed: Installed
 }
 
-/** @throws order.incomplete, node.not-an-upgrade, node.hot-refused, package.*, node.upgrade-undone, node.upgrade-stuck */
+/** @throws order.incomplete, node.not-an-upgrade, node.hot-refused, node.memory-short, package.*, node.upgrade-undone, node.upgrade-stuck */
 export async function upgrade(step: Step, host: Host): Promise<Facts> {
   const { entry } = step
   const wanted = entry.package
@@ -59,7 +60,9 @@ export async function upgrade(step: Step, host: Host): Promise<Facts> {
     throw new Fault('node.not-an-upgrade', { from: installed.version, to: wanted.version })
   if (wanted.version === installed.version && (await isIntact(home, installed)))
     return alreadyThere(step, place, host)
-  await checkHot(place, wanted.version, entry, host)
+  const running = await checkHot(place, wanted.version, entry, host)
+  // Not before a way back: that must be possible as long as any is.
+  if (running !== undefined) checkMemory(running.pid, host)
   try {
     const to = await bringWhole(home, wanted, host)
     return await exchange(await planned(step, place, { to, undo: BACKUP }, host), host)
@@ -117,19 +120,21 @@ async function planned(
   return { home, nodeId: desired.nodeId, from: installed, moving, desired, memory, deadline }
 }
 
-/** @throws node.hot-refused */
+/** The process that is to be replaced hot; undefined where none is. @throws node.hot-refused */
 async function checkHot(
   { desired }: Place,
   to: string,
   { mode }: OrderEntry,
   host: Host,
-): Promise<void> {
-  if (mode !== 'hot') return
-  const { version } = await requireHot(desired, host)
+): Promise<Running | undefined> {
+  if (mode !== 'hot') return undefined
+  const running = await requireHot(desired, host)
+  const { version } = running
   if (majorOf(version) !== majorOf(to))
     throw new Fault('node.hot-refused', {
       reason: `${version} and ${to} differ in the first number`,
     })
+  return running
 }
 
 /** The files are right; a process of another version is replaced. */

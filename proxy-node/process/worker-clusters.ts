@@ -74,7 +74,7 @@ class WorkerCluster implements ClusterView {
     this.tenants = new Tenants(
       tenant => channel.ask({ ask: 'tenant', cluster: this.name, tenant }),
       clock,
-      () => tenantLimits(settings().tenantAgeMs, TENANT_AGE_MS),
+      tenantLimits(() => settings().tenantAgeMs, TENANT_AGE_MS),
     )
     this.locations = this.newLocations(port)
     this.take(facts)

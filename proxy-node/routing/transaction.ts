@@ -85,11 +85,25 @@ const FREE: LookupRule = {
 }
 
 export function lookupRule(view: RouteView): LookupRule {
+  if (isFree(view)) return FREE
   for (let index = 0; index < LOOKUP_RULES.length; index++) {
     const rule = LOOKUP_RULES[index]
     if (rule?.holds(view) === true) return rule
   }
   return FREE
+}
+
+/** What none of the rules holds for: the usual statement, in fewer looks than there are rules. */
+function isFree({ session, statement, targets }: RouteView): boolean {
+  return (
+    session.transaction !== 'open' &&
+    targets.length === 0 &&
+    statement.command !== 'content' &&
+    !statement.leansOnLast &&
+    !statement.usesTableLock &&
+    !session.isTransactionSpecified &&
+    !session.isSwitchingAuth
+  )
 }
 
 /** In a transaction that may span servers (§8.3). */

@@ -36,6 +36,8 @@ export type CourseHost = {
   readonly command: number
   /** When the command under way was begun, of `performance.now()`. */
   readonly begunMs: number
+  /** When its answer was whole; the same for all who ask. */
+  readonly endedMs: number
   readonly isIncomplete: boolean
   readonly answering: ServerSession | undefined
   /** See `Pipeline.ownSequence`. */

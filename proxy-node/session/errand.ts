@@ -5,7 +5,8 @@
  */
 import { Fault } from '#contract/fault'
 import type { ServerSession } from '../backend/server-session.ts'
-import type { Statement } from '../sql/classify.ts'
+import { classify, type Statement } from '../sql/classify.ts'
+import type { KnownText } from '../sql/known-texts.ts'
 import { FLAG } from '../sql/words.ts'
 import type { FailureKind } from '../topology/failures.ts'
 import { FRAME_FLAG } from '../wire/ob20.ts'
@@ -17,6 +18,7 @@ import type { LossNotice } from './loss.ts'
 import type { SessionMemory } from './memory.ts'
 import type { CourseParts } from './oceanbase-course.ts'
 import { PINS } from './pins.ts'
+import type { TextUse } from './placement.ts'
 import { Rerouting } from './rerouting.ts'
 import { isUpToDate, type RestoreOwner, Restorer, type StepKind, stateFor } from './restore.ts'
 import {
@@ -61,6 +63,9 @@ export class Errand implements RestoreOwner, WayOwner, Watched {
     mayLackTexts: false,
   }
   meaning: Statement | undefined
+  /** What is known of its text, and when that was looked for. */
+  text: KnownText<TextUse> | undefined
+  private textTurn = 0
   /** What it executes, when it is the EXECUTE of a known text. */
   executes: Statement | undefined
   /** COM_SET_OPTION under way. */
@@ -111,6 +116,7 @@ export class Errand implements RestoreOwner, WayOwner, Watched {
     this.needs.texts = undefined
     this.needs.mayLackTexts = false
     this.meaning = undefined
+    this.text = undefined
     this.executes = undefined
     this.rewrite = undefined
     this.failedSilently = undefined
@@ -125,6 +131,28 @@ export class Errand implements RestoreOwner, WayOwner, Watched {
     this.repeats = false
     this.watch.begin()
     this.isHeld = !this.memory.mayMove
+  }
+
+  /** The statement in `head`, read or known from earlier ones. */
+  understand(head: Uint8Array): Statement {
+    const { texts } = this.parts.deps
+    const mode = this.memory.lexerMode
+    const from = HEADER_BYTES + 1
+    // What is still to come may change what a text means.
+    const isWhole = !this.host.isIncomplete
+    this.text = isWhole ? texts.find(head, from, head.length, mode) : undefined
+    if (this.text === undefined) {
+      const meaning = classify(head, from, head.length, mode)
+      if (isWhole) this.text = texts.learn(meaning)
+      this.textTurn = texts.turn
+      return meaning
+    }
+    this.textTurn = texts.turn
+    return this.text.statement
+  }
+
+  get known(): KnownText<TextUse> | undefined {
+    return this.textTurn === this.parts.deps.texts.turn ? this.text : undefined
   }
 
   // --- to a server

@@ -69,6 +69,8 @@ export class RouteExplanation implements WayOwner {
   private pruning: PruneAccount | undefined
   private place: PlaceAccount | undefined
   request: Uint8Array | undefined
+  /** An explanation reads the statement itself. */
+  readonly known = undefined
   readonly trace: WayTrace = {
     chose: () => {},
     considered: (server, letters, against) => this.consider(server, letters, against),

@@ -83,6 +83,8 @@ export class SessionMemory {
   private guesses = 0
   private blobs: Map<number, Versioned<Uint8Array>> | undefined
   private mode = 0
+  private consistency: string | undefined
+  /** The system variables that `mode` and `consistency` were made of. */
   private modeVersion = -1
   /** Bytes of all the above and of statements; bounded by `client_max_memory_size`. */
   private bytes = 0
@@ -130,7 +132,14 @@ export class SessionMemory {
     return this.mode
   }
 
+  /** `ob_read_consistency`, as the server writes it. */
+  get readConsistency(): string | undefined {
+    if (this.modeVersion !== this.systemVersion) this.learnMode()
+    return this.consistency
+  }
+
   private learnMode(): void {
+    this.consistency = this.variable('ob_read_consistency')
     this.mode =
       lexerMode(this.variable('sql_mode') ?? '', this.variable('character_set_client') ?? '') |
       nameMode(

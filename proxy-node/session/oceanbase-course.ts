@@ -5,7 +5,7 @@
  */
 import { Fault } from '#contract/fault'
 import type { ServerSession } from '../backend/server-session.ts'
-import { classify, type Statement } from '../sql/classify.ts'
+import type { Statement } from '../sql/classify.ts'
 import { explainedRouteAt } from '../sql/own-statements.ts'
 import { quotedName } from '../sql/texts.ts'
 import { FLAG } from '../sql/words.ts'
@@ -149,7 +149,7 @@ export class OceanbaseCourse implements Course {
 
   private query(head: Uint8Array): void {
     const { memory, errand } = this
-    const meaning = classify(head, HEADER_BYTES + 1, head.length, memory.lexerMode)
+    const meaning = errand.understand(head)
     if ((meaning.flags & FLAG.explainsRoute) !== 0 && this.explainsRoute(head, meaning)) return
     errand.meaning = meaning
     const mayBeOwn =

@@ -19,7 +19,7 @@ import { Requests } from './requests.ts'
 import { READ_STALL_SECONDS, Stall, WRITE_STALL_SECONDS } from './stall.ts'
 import { OTHERS, statementType } from './statement-type.ts'
 import type { SessionEvent, SessionState } from './states.ts'
-import type { TenantTraffic } from './traffic.ts'
+import type { RequestTimes, TenantTraffic } from './traffic.ts'
 
 /** What a pipeline may do to the session it belongs to. */
 export type PipelineHost = {
@@ -32,7 +32,7 @@ export type PipelineHost = {
 
 type OwnAnswer = (sequence: number) => readonly Uint8Array[]
 
-export class Pipeline implements CourseHost {
+export class Pipeline implements CourseHost, RequestTimes {
   private readonly host: PipelineHost
   private readonly memory: SessionMemory
   private readonly client: Connection
@@ -60,7 +60,8 @@ export class Pipeline implements CourseHost {
   private type = OTHERS
   private isLarge = false
   begunMs = performance.now()
-  private sentMs = 0
+  sentMs = 0
+  private wholeAtMs = 0
   /** Nothing has been waited for since: what is sent now is sent at `begunMs`. A reading of the clock costs 0.1 µs. */
   private isFresh = false
 
@@ -157,6 +158,12 @@ export class Pipeline implements CourseHost {
     return this.begunMs
   }
 
+  /** When the answer to the command under way was whole; who asks first reads the clock. */
+  get endedMs(): number {
+    if (this.wholeAtMs === 0) this.wholeAtMs = performance.now()
+    return this.wholeAtMs
+  }
+
   /** Since the last command began; before the first, since the login. */
   get secondsInState(): number {
     return (performance.now() - this.begunMs) / 1000
@@ -235,6 +242,7 @@ export class Pipeline implements CourseHost {
     this.command = command
     this.statements += 1
     this.begunMs = performance.now()
+    this.wholeAtMs = 0
     this.isFresh = true
     this.isLarge =
       this.requests.isIncomplete || head.length > HEADER_BYTES + this.settings().wholeBytes
@@ -275,7 +283,8 @@ export class Pipeline implements CourseHost {
   }
 
   answerFault(fault: Fault): void {
-    this.count(OUTCOME.failed, performance.now())
+    this.sentMs = this.endedMs
+    this.count(OUTCOME.failed)
     this.answer(errorOfFault(fault))
   }
 
@@ -359,7 +368,7 @@ export class Pipeline implements CourseHost {
   settle(server: ServerSession, hasMissed: boolean): void {
     this.answering = undefined
     const hasFailed = server.tracker.errorCode !== 0 ? OUTCOME.failed : 0
-    this.count(hasFailed | (hasMissed ? OUTCOME.missed : 0), this.sentMs)
+    this.count(hasFailed | (hasMissed ? OUTCOME.missed : 0))
     if (!this.memory.inTransaction) this.traffic.transacted()
     // The rest of a command that was answered early still belongs to the server.
     if (this.requests.isIncomplete) return
@@ -373,7 +382,7 @@ export class Pipeline implements CourseHost {
     this.answering = undefined
     this.target = undefined
     this.serverBlocked = false
-    this.count(OUTCOME.failed, this.sentMs)
+    this.count(OUTCOME.failed)
     // Behind what was shown of an answer, else behind the command's last packet, still to come or not.
     this.ownAnswer = next => [packet(shown === 1 ? next : shown, errorOfFault(fault))]
     this.passBody()
@@ -386,9 +395,9 @@ export class Pipeline implements CourseHost {
     this.steer()
   }
 
-  private count(outcome: number, sentMs: number): void {
+  private count(outcome: number): void {
     const all = this.isLarge ? outcome | OUTCOME.large : outcome
-    this.traffic.answered(this.type, all, this.begunMs, sentMs)
+    this.traffic.answered(this.type, all, this)
   }
 
   private reply(framed: Uint8Array): void {

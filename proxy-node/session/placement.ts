@@ -4,7 +4,9 @@
  * Source: proxy-routing.md §5.8–5.10, §6. Hot path: see the rules.
  */
 import type { Statement } from '../sql/classify.ts'
-import { NO_NODE } from '../sql/expressions.ts'
+import { type Expressions, NO_NODE } from '../sql/expressions.ts'
+import { KnownPredicates } from '../sql/known-predicates.ts'
+import type { KnownText, KnownTexts } from '../sql/known-texts.ts'
 import { Predicates, type StatementText } from '../sql/predicates.ts'
 import type { KnownTable } from '../topology/location-view.ts'
 import { type PruneAccount, pruneAccount } from '../topology/partition/account.ts'
@@ -15,7 +17,7 @@ import { ExecuteParameters } from '../topology/partition/parameters.ts'
 import { PRUNED, type Pruned, Pruner } from '../topology/partition/pruner.ts'
 import type { TablePartitions } from '../topology/partition/table-partitions.ts'
 import { TimeZone } from '../topology/partition/time-zones.ts'
-import type { VariableValue } from '../topology/partition/values.ts'
+import type { PruneSession, VariableValue } from '../topology/partition/values.ts'
 import { HEADER_BYTES } from '../wire/protocol.ts'
 import type { SessionMemory } from './memory.ts'
 import type { Prepared } from './statements.ts'
@@ -27,11 +29,21 @@ export type Written = {
   readonly to: number
   /** There is more of it than these bytes. */
   readonly isCut: boolean
+  /** What is known of the text, if it is the one that was looked for last. */
+  readonly known: KnownText<TextUse> | undefined
   /** Of a COM_STMT_EXECUTE: its packet, and what it executes. */
   readonly packet: Uint8Array | undefined
   readonly prepared: Prepared | undefined
   /** Hears how the partition was computed; for EXPLAIN ROUTE, otherwise there is none. */
   readonly hears: ((account: PruneAccount) => void) | undefined
+}
+
+/** What is found out about a text that comes again with other values. */
+export type TextUse = {
+  /** Of its digest, once that is known. */
+  digest: { readonly high: number; readonly low: number } | undefined
+  /** By the columns of its table. */
+  predicates: KnownPredicates | undefined
 }
 
 /** As explanations name what pruning has found. */
@@ -47,20 +59,77 @@ const MAX_ZONES = 256
 /** What a server that does not say is in. */
 const UTC = '+00:00'
 
+/** What a client's session makes of literals; looked up when something depends on it. */
+class LiteralSession implements PruneSession {
+  private readonly zones = new Map<string, TimeZone>()
+  private readonly clock: () => number
+  private memory: SessionMemory | undefined
+  private zoneInUse: TimeZone | undefined
+  parameters: ExecuteParameters | undefined
+
+  constructor(clock: () => number) {
+    this.clock = clock
+  }
+
+  begin(memory: SessionMemory): void {
+    this.memory = memory
+    this.zoneInUse = undefined
+    this.parameters = undefined
+  }
+
+  end(): void {
+    this.memory = undefined
+  }
+
+  get charset(): Charset | undefined {
+    return charsetNamed(this.memory?.variable('character_set_client') ?? 'utf8mb4')
+  }
+
+  get timeZone(): TimeZone {
+    this.zoneInUse ??= this.zone(this.zoneName)
+    return this.zoneInUse
+  }
+
+  private get zoneName(): string {
+    const zone = this.memory?.variable('time_zone') ?? UTC
+    return zone === 'SYSTEM' ? (this.memory?.variable('system_time_zone') ?? zone) : zone
+  }
+
+  /** One that is not known makes nothing of times that depend on it. */
+  private zone(name: string): TimeZone {
+    const known = this.zones.get(name)
+    if (known !== undefined) return known
+    if (this.zones.size >= MAX_ZONES) this.zones.clear()
+    const made = new TimeZone(name)
+    this.zones.set(name, made)
+    return made
+  }
+
+  readonly now = (): number => this.clock() * 1000
+
+  readonly userVariable = (name: string): VariableValue | undefined => {
+    const value = this.memory?.userValue(name.toLowerCase())
+    if (value === undefined) return undefined
+    if (value.bytes !== undefined)
+      return { kind: 'text', bytes: value.bytes, charset: value.charset }
+    const text = Buffer.from(value.given).toString('latin1')
+    return /^null$/i.test(text) ? { kind: 'null' } : { kind: 'number', text }
+  }
+}
+
+/** What was read of a statement's predicates, now or when its text was new. */
+type Read = {
+  readonly expressions: Expressions
+  readonly condition: number
+  readonly hasValues: boolean
+}
+
 export class Placement {
   private readonly predicates = new Predicates()
   private readonly pruner = new Pruner()
   private readonly parameters = new ExecuteParameters()
-  private readonly zones = new Map<string, TimeZone>()
-  private readonly now: () => number
-  private memory: SessionMemory | undefined
-  private readonly session: {
-    charset: Charset | undefined
-    timeZone: TimeZone
-    parameters: ExecuteParameters | undefined
-    readonly userVariable: (name: string) => VariableValue | undefined
-    readonly now: () => number
-  }
+  private readonly session: LiteralSession
+  private readonly texts: KnownTexts<TextUse>
   /** Reading one statement needs one of these. */
   private readonly text: { -readonly [K in keyof StatementText]: StatementText[K] } = {
     bytes: new Uint8Array(0),
@@ -74,15 +143,9 @@ export class Placement {
   outcome: Pruned = PRUNED.unknown
 
   /** `now` in milliseconds since the epoch. */
-  constructor(now: () => number) {
-    this.now = now
-    this.session = {
-      charset: 'utf8mb4',
-      timeZone: this.zone(UTC),
-      parameters: undefined,
-      userVariable: name => this.userVariable(name),
-      now: () => this.now() * 1000,
-    }
+  constructor(now: () => number, texts: KnownTexts<TextUse>) {
+    this.session = new LiteralSession(now)
+    this.texts = texts
   }
 
   /** Sets `leaf` and `outcome`. */
@@ -92,18 +155,54 @@ export class Placement {
     this.outcome = PRUNED.unknown
     if (partitions === undefined) return
     this.take(written, memory)
-    const { predicates, pruner } = this
-    predicates.read(this.text, statement, partitions.columns)
-    if (predicates.partitionNames > 0) this.takeNamed(partitions)
-    else {
-      this.outcome = predicates.hasValues
-        ? pruner.pruneRow(partitions, predicates.expressions, this.rowOf(partitions), this.session)
-        : pruner.prune(partitions, predicates.expressions, predicates.condition, this.session)
-      this.leaf = this.outcome === PRUNED.unknown ? -1 : pruner.leaf
-    }
+    this.placeRead(partitions, statement, written)
     written.hears?.(this.account(partitions))
     this.parameters.close()
-    this.memory = undefined
+    this.session.end()
+  }
+
+  /**
+   * The same for the text that was looked for last, by what was read when it came before. False, with
+   * nothing set: that was not for the columns of this table.
+   */
+  placeKnown(
+    { partitions }: KnownTable,
+    { use }: KnownText<TextUse>,
+    memory: SessionMemory,
+  ): boolean {
+    const { predicates } = use
+    if (predicates === undefined || predicates.columns !== partitions?.columns) return false
+    this.session.begin(memory)
+    predicates.moveTo(this.texts.values)
+    this.prune(partitions, predicates, predicates.values)
+    this.session.end()
+    return true
+  }
+
+  private placeRead(partitions: TablePartitions, statement: Statement, { known }: Written): void {
+    const { predicates } = this
+    predicates.read(this.text, statement, partitions.columns)
+    if (known !== undefined && !this.text.isCut)
+      known.use.predicates = KnownPredicates.of(predicates, this.texts.values, partitions.columns)
+    if (predicates.partitionNames > 0) this.takeNamed(partitions)
+    else
+      this.prune(
+        partitions,
+        predicates,
+        predicates.hasValues ? this.rowOf(partitions) : this.values,
+      )
+  }
+
+  private prune(
+    partitions: TablePartitions,
+    { expressions, condition, hasValues }: Read,
+    row: readonly number[],
+  ): void {
+    const { pruner, session } = this
+    this.outcome = hasValues
+      ? pruner.pruneRow(partitions, expressions, row, session)
+      : pruner.prune(partitions, expressions, condition, session)
+    this.leaf = this.outcome === PRUNED.unknown ? -1 : pruner.leaf
   }
 
   private account(partitions: TablePartitions): PruneAccount {
@@ -126,17 +225,11 @@ export class Placement {
 
   private take({ bytes, to, isCut, packet, prepared }: Written, memory: SessionMemory): void {
     const { text, session, parameters } = this
-    this.memory = memory
+    session.begin(memory)
     text.bytes = bytes
     text.to = to
     text.isCut = isCut
     text.mode = memory.lexerMode
-    session.charset = charsetNamed(memory.variable('character_set_client') ?? 'utf8mb4')
-    const zone = memory.variable('time_zone') ?? UTC
-    session.timeZone = this.zone(
-      zone === 'SYSTEM' ? (memory.variable('system_time_zone') ?? zone) : zone,
-    )
-    session.parameters = undefined
     if (packet === undefined || prepared === undefined) return
     const payload = { at: HEADER_BYTES, end: packet.length }
     if (parameters.open(packet, payload, prepared.parameterCount, prepared.types))
@@ -156,24 +249,5 @@ export class Placement {
     for (let column = 0; column < columns.size; column++)
       values[column] = predicates.value(column) ?? NO_NODE
     return values
-  }
-
-  private userVariable(name: string): VariableValue | undefined {
-    const value = this.memory?.userValue(name.toLowerCase())
-    if (value === undefined) return undefined
-    if (value.bytes !== undefined)
-      return { kind: 'text', bytes: value.bytes, charset: value.charset }
-    const text = Buffer.from(value.given).toString('latin1')
-    return /^null$/i.test(text) ? { kind: 'null' } : { kind: 'number', text }
-  }
-
-  /** One that is not known makes nothing of times that depend on it. */
-  private zone(name: string): TimeZone {
-    const known = this.zones.get(name)
-    if (known !== undefined) return known
-    if (this.zones.size >= MAX_ZONES) this.zones.clear()
-    const made = new TimeZone(name)
-    this.zones.set(name, made)
-    return made
   }
 }

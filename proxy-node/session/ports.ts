@@ -9,6 +9,7 @@ import type { Address, Transport } from '../net/transport.ts'
 import type { LdcCache } from '../routing/ldc.ts'
 import type { StaleReplicas } from '../routing/stale-replicas.ts'
 import type { RoutingSettings, ServerGroups } from '../routing/view.ts'
+import type { KnownTexts } from '../sql/known-texts.ts'
 import type { FailureKind } from '../topology/failures.ts'
 import type { LocationView } from '../topology/location-view.ts'
 import type { ClusterPicture, TenantServers, Verdicts } from '../topology/model.ts'
@@ -19,7 +20,7 @@ import type { EntryRules } from './client-entry.ts'
 import type { Detours } from './detours.ts'
 import type { Lobby, LobbyLimits } from './lobby.ts'
 import type { SessionPlace } from './own-settings.ts'
-import type { Placement } from './placement.ts'
+import type { Placement, TextUse } from './placement.ts'
 import type { Prescription } from './prescribed.ts'
 import type { RouteDiagnosis } from './route-diagnosis.ts'
 import type { SessionRouteView } from './route-view.ts'
@@ -194,6 +195,8 @@ export type SessionDeps = {
   readonly routeView: SessionRouteView
   /** Computes partitions, of whichever session's statement. */
   readonly placement: Placement
+  /** Statements that came before with other values, of whichever session. */
+  readonly texts: KnownTexts<TextUse>
   /** Finds what statements are routed by instead of themselves. */
   readonly detours: Detours
   readonly traffic: WorkerTraffic

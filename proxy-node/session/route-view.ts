@@ -124,7 +124,7 @@ class SessionPart implements SessionView {
   readonly lockServer = undefined
 
   get readConsistency(): SessionView['readConsistency'] {
-    return CONSISTENCIES[this.memory?.variable('ob_read_consistency') ?? ''] ?? 'strong'
+    return CONSISTENCIES[this.memory?.readConsistency ?? ''] ?? 'strong'
   }
   get hasSetReadConsistency(): boolean {
     return this.memory?.hasSetReadConsistency ?? false
@@ -162,12 +162,11 @@ export class SessionRouteView implements RouteView {
   /** Undefined: not looked for yet. Most statements go to a leader, however near. */
   private idcName: string | undefined
   settings: RoutingSettings
-  tenant: Tenant | undefined
+  private tenantName = ''
   servers: TenantServers = { replicas: [], groupSize: 1 }
   place: Place | undefined
   targets: ServerGroups = []
   trace: Trace | undefined
-  nowMs = 0
   readonly snapshots = undefined
 
   constructor(deps: RouteViewDeps) {
@@ -189,6 +188,14 @@ export class SessionRouteView implements RouteView {
 
   get picture(): ClusterPicture {
     return this.view.picture
+  }
+
+  get tenant(): Tenant | undefined {
+    return this.picture.tenants.get(this.tenantName)
+  }
+
+  get nowMs(): number {
+    return this.deps.clock.now()
   }
 
   get verdicts(): Verdicts {
@@ -219,9 +226,8 @@ export class SessionRouteView implements RouteView {
     this.settings = settings.routing
     this.configuredIdc = settings.idcName
     this.idcName = undefined
-    this.tenant = this.view.picture.tenants.get(asker.tenant)
+    this.tenantName = asker.tenant
     this.trace = asker.trace
-    this.nowMs = this.deps.clock.now()
     statement.command = command
     statement.meaning = meaning ?? NO_STATEMENT
     statement.isCut = isCut

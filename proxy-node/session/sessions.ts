@@ -3,6 +3,7 @@ import { Fault } from '#contract/fault'
 import { Baselines } from '../backend/baseline.ts'
 import type { TimerHandle } from '../base/clock.ts'
 import type { Address, ConnectionEvents } from '../net/transport.ts'
+import { KnownTexts } from '../sql/known-texts.ts'
 import { FrameScratch } from '../wire/ob20.ts'
 import { type Busy, busyWith } from './busy.ts'
 import { Canceller } from './cancel.ts'
@@ -10,7 +11,7 @@ import { ClientSession, type SessionKeeper } from './client-session.ts'
 import { Detours } from './detours.ts'
 import { Drain, type DrainPlan, type DrainReport, type DrainShare, drainReport } from './drain.ts'
 import { Lobby } from './lobby.ts'
-import { Placement } from './placement.ts'
+import { Placement, type TextUse } from './placement.ts'
 import type { KillOutcome, ProcessRow, Requester, SessionDeps } from './ports.ts'
 import { RouteDiagnosis } from './route-diagnosis.ts'
 import { SessionRouteView } from './route-view.ts'
@@ -58,6 +59,7 @@ export class Sessions {
       | 'isDraining'
       | 'routeView'
       | 'placement'
+      | 'texts'
       | 'detours'
     >,
   ) {
@@ -68,6 +70,7 @@ export class Sessions {
       return id
     }
     this.digests = new StatementDigests(() => deps.settings().digests)
+    const texts = new KnownTexts<TextUse>(() => ({ digest: undefined, predicates: undefined }))
     const canceller = new Canceller({ ...deps, nextConnectionId })
     this.deps = {
       ...deps,
@@ -80,7 +83,8 @@ export class Sessions {
       baselines: new Baselines(),
       scratch: new FrameScratch(),
       routeView: new SessionRouteView(deps),
-      placement: new Placement(deps.clock.now),
+      texts,
+      placement: new Placement(deps.clock.now, texts),
       detours: new Detours(),
       cancel: (login, victim, isWanted) => canceller.cancel(login, victim, isWanted),
     }

@@ -17,11 +17,8 @@ const AGING = 1
 const DIGESTED_BYTES = 4096
 const NOWHERE = -1
 
-/** What is executed again and again: a COM_STMT_PREPARE payload, and its hash once that is known. */
-export type Digested = {
-  readonly payload: Uint8Array
-  digest: { readonly high: number; readonly low: number } | undefined
-}
+/** What comes again and again, and its hash once that is known. */
+export type Digested = { digest: { readonly high: number; readonly low: number } | undefined }
 
 export class StatementDigests {
   private readonly limit: () => number
@@ -53,17 +50,16 @@ export class StatementDigests {
     return place < 0 ? this.take(high, low, traffic) : place
   }
 
-  /** The same for a statement that is executed again and again, which keeps its hash. */
-  placeOfPrepared(prepared: Digested, mode: number, traffic: TenantTraffic): number {
+  /** Where a statement that came before is counted; -1: that has to be looked up by its text. */
+  placeOfKnown({ digest }: Digested, traffic: TenantTraffic): number {
     this.fit()
-    const { digest } = prepared
-    if (digest === undefined || this.sets === 0) {
-      const place = this.placeOf(prepared.payload, 1, mode, traffic)
-      if (place >= 0) prepared.digest = { high: this.digest.high, low: this.digest.low }
-      return place
-    }
-    const place = this.find(digest.high, digest.low, traffic)
-    return place < 0 ? this.placeOf(prepared.payload, 1, mode, traffic) : place
+    if (digest === undefined || this.sets === 0) return NOWHERE
+    return this.find(digest.high, digest.low, traffic)
+  }
+
+  /** Keeps the hash of the statement that was looked up last. */
+  note(known: Digested): void {
+    known.digest = { high: this.digest.high, low: this.digest.low }
   }
 
   /** A statement is over; `route` is a position in `ROUTES`, `outcome` bits of `OUTCOME`. */

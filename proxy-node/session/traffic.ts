@@ -10,6 +10,14 @@ const MAX_TENANTS = 256
 const OTHERS = 'others'
 const DEFAULT_SLOW_MS = 500
 
+/** Of one request, in milliseconds of `performance.now()`. */
+export type RequestTimes = {
+  readonly begunMs: number
+  /** `endedMs` where no server got it. */
+  readonly sentMs: number
+  readonly endedMs: number
+}
+
 /** Counters of one tenant. Types are positions in `SQL_TYPES`; times are of `performance.now()`. */
 export class TenantTraffic {
   readonly cluster: string
@@ -24,17 +32,16 @@ export class TenantTraffic {
     this.slowMs = slowMs
   }
 
-  /** A request has its whole answer now; `outcome` is bits of `OUTCOME`, slowness is added here. */
-  answered(type: number, outcome: number, begunMs: number, sentMs: number): void {
+  /** A request has its whole answer; `outcome` is bits of `OUTCOME`, slowness is added here. */
+  answered(type: number, outcome: number, { begunMs, sentMs, endedMs }: RequestTimes): void {
     const { slots } = this
-    const now = performance.now()
-    const isSlow = now - begunMs > this.slowMs
+    const isSlow = endedMs - begunMs > this.slowMs
     const at = requestSlot(type, isSlow ? outcome | OUTCOME.slow : outcome)
     slots[at] = (slots[at] as number) + 1
     const cost = costSlot(type)
     slots[cost] = (slots[cost] as number) + (sentMs - begunMs) * 1000
-    slots[cost + 1] = (slots[cost + 1] as number) + (now - sentMs) * 1000
-    slots[cost + 2] = (slots[cost + 2] as number) + (now - begunMs) * 1000
+    slots[cost + 1] = (slots[cost + 1] as number) + (endedMs - sentMs) * 1000
+    slots[cost + 2] = (slots[cost + 2] as number) + (endedMs - begunMs) * 1000
   }
 
   /** `direction` is one of `BYTES`. */

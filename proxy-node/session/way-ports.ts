@@ -2,10 +2,12 @@
 import type { ServerSession } from '../backend/server-session.ts'
 import type { Trace } from '../routing/view.ts'
 import type { Statement } from '../sql/classify.ts'
+import type { KnownText } from '../sql/known-texts.ts'
 import type { KnownTable, Place } from '../topology/location-view.ts'
 import type { PruneAccount } from '../topology/partition/account.ts'
 import type { CourseHost } from './course.ts'
 import type { CourseParts } from './oceanbase-course.ts'
+import type { TextUse } from './placement.ts'
 import type { Servers } from './servers.ts'
 import type { Prepared } from './statements.ts'
 
@@ -36,6 +38,8 @@ export type WayParts = Pick<CourseParts, 'deps' | 'memory'> & {
 export type WayOwner = {
   /** Absent: a statement is on its way. Otherwise it is only explained, and nothing learns of it. */
   readonly trace: WayTrace | undefined
+  /** What is known of the text of the command under way, while it is the one that was looked for last. */
+  readonly known: KnownText<TextUse> | undefined
   /** The copy of the command under way, if one was made. */
   readonly request: Uint8Array | undefined
   readonly keep: (head: Uint8Array) => void

@@ -10,6 +10,7 @@ import type { Decision } from '../routing/decision.ts'
 import type { Command } from '../routing/view.ts'
 import type { Statement } from '../sql/classify.ts'
 import type { SimpleRoute } from '../sql/directives.ts'
+import type { KnownText } from '../sql/known-texts.ts'
 import { LEXER_MODE } from '../sql/lexer.ts'
 import { FLAG } from '../sql/words.ts'
 import type { KnownTable, Place } from '../topology/location-view.ts'
@@ -23,7 +24,7 @@ import { type CallText, hideComment, ofComment } from './detours.ts'
 import { isOld } from './judgement.ts'
 import type { SessionMemory } from './memory.ts'
 import { PINS } from './pins.ts'
-import type { Written } from './placement.ts'
+import type { TextUse, Written } from './placement.ts'
 import type { ClusterView } from './ports.ts'
 import { NOT_MASTER } from './retry.ts'
 import { only, Route } from './route.ts'
@@ -361,10 +362,7 @@ export class Way {
     const isOracle = (this.memory.lexerMode & LEXER_MODE.capitalNames) !== 0
     if (!deps.settings().prunes || this.source === undefined || isOracle) return undefined
     const { placement } = deps
-    const hears = this.owner.trace?.pruned
-    const written =
-      detour === undefined ? this.written(head, this.source) : { ...wholly(detour), hears }
-    placement.place(known, meaning, written, this.memory)
+    this.prune(known, head, { meaning, detour })
     if (placement.leaf < 0) return undefined
     this.isGuess = placement.outcome !== PRUNED.one
     // Partitions may have been added since the table was described.
@@ -372,7 +370,25 @@ export class Way {
     return this.outlook.locations.leaf(known, placement.leaf)
   }
 
-  private written(head: Uint8Array, source: 'head' | Prepared): Written {
+  /** What `placement` says next is of this statement. */
+  private prune(known: KnownTable, head: Uint8Array, { meaning, detour }: Reading): void {
+    const { owner, source, memory } = this
+    const { placement } = this.parts.deps
+    const text = source === 'head' && detour === undefined ? owner.known : undefined
+    if (text !== undefined && placement.placeKnown(known, text, memory)) return
+    const hears = owner.trace?.pruned
+    const written =
+      detour === undefined
+        ? this.written(head, source ?? 'head', text)
+        : { ...wholly(detour), hears }
+    placement.place(known, meaning, written, memory)
+  }
+
+  private written(
+    head: Uint8Array,
+    source: 'head' | Prepared,
+    known: KnownText<TextUse> | undefined,
+  ): Written {
     const most = HEADER_BYTES + 1 + this.parts.deps.settings().analysedBytes
     const prepared = source === 'head' ? undefined : source
     const bytes = prepared?.payload ?? head
@@ -381,6 +397,7 @@ export class Way {
       bytes,
       to: Math.min(bytes.length, most),
       isCut: bytes.length > most || (prepared === undefined && this.host.isIncomplete),
+      known,
       packet: isExecute ? head : undefined,
       prepared,
       hears: this.owner.trace?.pruned,
@@ -536,6 +553,7 @@ function wholly(bytes: Uint8Array): Written {
     bytes,
     to: bytes.length,
     isCut: false,
+    known: undefined,
     packet: undefined,
     prepared: undefined,
     hears: undefined,

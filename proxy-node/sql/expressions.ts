@@ -135,6 +135,8 @@ export const CALL_FORM = {
 /** Nodes of one statement; a statement with more is not understood. */
 export const MAX_NODES = 2048
 
+const COLUMNS = ['kinds', 'froms', 'tos', 'extras', 'firsts', 'lasts', 'nexts'] as const
+
 export class Expressions {
   private readonly kinds: Uint8Array
   private readonly froms: Int32Array
@@ -168,6 +170,21 @@ export class Expressions {
 
   get size(): number {
     return this.count
+  }
+
+  /** The same nodes, kept apart from what is read next, with room for no more. */
+  copy(): Expressions {
+    const copy = new Expressions(this.count)
+    for (const column of COLUMNS) copy[column].set(this[column].subarray(0, this.count + 1))
+    copy.bytes = this.bytes
+    copy.count = this.count
+    return copy
+  }
+
+  /** Its span from now on. */
+  move(node: number, from: number, to: number): void {
+    this.froms[node] = from
+    this.tos[node] = to
   }
 
   get isFull(): boolean {

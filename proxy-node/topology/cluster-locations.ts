@@ -139,7 +139,7 @@ export class ClusterLocations {
     this.tenants = new Tenants(
       tenant => this.fetchTenant(tenant),
       clock,
-      () => tenantLimits(port.settings().tenantAgeMs),
+      tenantLimits(() => port.settings().tenantAgeMs),
     )
   }
 

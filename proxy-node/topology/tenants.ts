@@ -28,9 +28,21 @@ export const TENANT_LIMITS: TenantLimits = {
   maxMissing: 1_000,
 }
 
-/** `validMs` of 0: for ever. */
-export function tenantLimits(validMs: number, maxAgeMs = TENANT_LIMITS.maxAgeMs): TenantLimits {
-  return { ...TENANT_LIMITS, maxAgeMs, validMs: validMs || Number.POSITIVE_INFINITY }
+/** `validMs` of 0: for ever. The same object until it changes: each statement asks. */
+export function tenantLimits(
+  validMs: () => number,
+  maxAgeMs = TENANT_LIMITS.maxAgeMs,
+): () => TenantLimits {
+  let asked = Number.NaN
+  let limits = TENANT_LIMITS
+  return () => {
+    const valid = validMs()
+    if (valid !== asked) {
+      asked = valid
+      limits = { ...TENANT_LIMITS, maxAgeMs, validMs: valid || Number.POSITIVE_INFINITY }
+    }
+    return limits
+  }
 }
 
 type Known = { readonly servers: TenantServers; fetchedAt: number }
@@ -45,6 +57,9 @@ export class Tenants {
   /** Name → when it was not there. Apart, so that made-up names push no real one out. */
   private readonly missing = new Map<string, number>()
   private readonly asked = new Map<string, Promise<TenantServers>>()
+  /** The one that was asked for last, which the next statement mostly asks for again. */
+  private latest: Known | undefined
+  private latestTenant = ''
 
   constructor(fetch: TenantFetch, clock: Clock, limits: () => TenantLimits) {
     this.fetch = fetch
@@ -58,13 +73,20 @@ export class Tenants {
 
   /** Its servers as last heard, at once when it is known; a known one stays so while nobody answers. */
   find(tenant: string): TenantServers | Promise<TenantServers> {
-    const known = this.known.get(tenant)
+    const known = this.knownOf(tenant)
     if (known === undefined) return this.isMissing(tenant) ? NO_SERVERS : this.ask(tenant)
     const { maxAgeMs, validMs } = this.limits()
     const ageMs = this.clock.now() - known.fetchedAt
     if (ageMs <= Math.min(maxAgeMs, validMs)) return known.servers
     const renewed = this.renew(tenant, known)
     return ageMs > validMs ? renewed : known.servers
+  }
+
+  private knownOf(tenant: string): Known | undefined {
+    if (this.latest !== undefined && this.latestTenant === tenant) return this.latest
+    this.latest = this.known.get(tenant)
+    this.latestTenant = tenant
+    return this.latest
   }
 
   /** As it was known when nobody can say; nobody is asked again before that is as old. Never rejects. */
@@ -77,11 +99,13 @@ export class Tenants {
 
   /** Forgets everything: the next question about any tenant is asked. */
   clear(): void {
+    this.latest = undefined
     this.known.clear()
     this.missing.clear()
   }
 
   forget(tenant: string): void {
+    this.latest = undefined
     this.known.delete(tenant)
     this.missing.delete(tenant)
   }
@@ -106,6 +130,7 @@ export class Tenants {
 
   private heard(tenant: string, servers: TenantServers): TenantServers {
     const now = this.clock.now()
+    this.latest = undefined
     this.known.delete(tenant)
     this.missing.delete(tenant)
     if (servers.replicas.length > 0)

@@ -1,14 +1,16 @@
 /**
  * What routing costs: one point select over six scripted OBServers, through our proxy as it relays to
  * one of them (MySQL mode), as it finds the leader of a table, and as it finds the leader of one of 16
- * partitions. All speak the plain protocol, so that nothing but routing differs.
+ * partitions. All speak the plain protocol, so that nothing but routing differs. Once the leaders of the
+ * partitions are spread over the servers, so that each client has six server connections where a relayed
+ * one has one; and once one server leads them all, which shows the cost of routing apart from that.
  */
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { mkdirSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { CLUSTER, query, startObservers, sysbench } from './oceanbase.mjs'
-import { childrenOf, measureRound, ROUNDS, summary, until, WARM_SECONDS } from './tools.mjs'
+import { childrenOf, fail, measureRound, ROUNDS, summary, until, WARM_SECONDS } from './tools.mjs'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 const SUBNET = '127.19.8'
@@ -21,10 +23,11 @@ const RELAY = { host: '127.19.9.2', port: 2883 }
 export async function measureRouting({ folder, children, seconds }) {
   const own = join(folder, 'routing')
   mkdirSync(own)
-  await startObservers(own, children, { subnet: SUBNET, servers: SERVERS })
+  const { control } = await startObservers(own, children, { subnet: SUBNET, servers: SERVERS })
   const accounts = JSON.parse(readFileSync(join(own, 'accounts.json'), 'utf8'))
   const straight = { host: `${SUBNET}.1`, port: 2881, user: `${accounts.user}@app` }
   fill(straight, accounts)
+  await gather(control, accounts)
   const relay = startProxy(join(own, 'relay'), RELAY, children, {
     options: ['server_routing_mode=mysql', `test_server_addr=${SUBNET}.1:2881`],
     accounts,
@@ -46,7 +49,18 @@ export async function measureRouting({ folder, children, seconds }) {
       proxy: relay,
     },
     { path: 'to a table’s leader', from: 'points', to: through(accounts), proxy: routed },
-    { path: 'to a partition’s leader', from: 'parted', to: through(accounts), proxy: routed },
+    {
+      path: 'to a partition’s leader, one server leads all',
+      from: 'gathered',
+      to: through(accounts),
+      proxy: routed,
+    },
+    {
+      path: 'to a partition’s leader, over six servers',
+      from: 'parted',
+      to: through(accounts),
+      proxy: routed,
+    },
   ]
   const results = paths.map(({ path }) => ({ path, rounds: [] }))
   for (const { to } of paths)
@@ -70,13 +84,30 @@ function fill(to, accounts) {
   const rows = Array.from({ length: ROWS }, (_none, at) => `(${at + 1}, '${'c'.repeat(119)}')`)
   const columns = '(id INT PRIMARY KEY, c VARCHAR(120))'
   query(to, accounts, `CREATE TABLE points ${columns}`)
-  query(
-    to,
-    accounts,
-    `CREATE TABLE parted ${columns} PARTITION BY HASH(id) PARTITIONS ${PARTITIONS}`,
-  )
-  for (const table of ['points', 'parted'])
+  for (const table of ['parted', 'gathered'])
+    query(
+      to,
+      accounts,
+      `CREATE TABLE ${table} ${columns} PARTITION BY HASH(id) PARTITIONS ${PARTITIONS}`,
+    )
+  for (const table of ['points', 'parted', 'gathered'])
     query(to, accounts, `INSERT INTO ${table} VALUES ${rows.join(',')}`)
+}
+
+/** All partitions of `gathered` are led by the first server. */
+async function gather(control, { database }) {
+  for (let partition = 0; partition < PARTITIONS; partition++) {
+    const change = {
+      kind: 'leader',
+      database,
+      table: 'gathered',
+      partition,
+      server: `${SUBNET}.1:2881`,
+    }
+    const body = JSON.stringify({ change })
+    const response = await fetch(`${control}/picture`, { method: 'POST', body })
+    if (!response.ok) fail(`the picture does not change: ${await response.text()}`)
+  }
 }
 
 function startProxy(folder, { host, port }, children, { options, accounts }) {

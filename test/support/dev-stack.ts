@@ -19,6 +19,7 @@ export type OperationJson = {
   readonly id: string
   readonly phase: string
   readonly type: string
+  readonly endedAt: string | null
   readonly error: { readonly code: string; readonly detail: string } | null
   readonly childIds: readonly string[]
   readonly progress: {
@@ -270,12 +271,13 @@ export async function until<T>(
   what: string,
   look: () => Promise<T | undefined | false> | T | undefined | false,
   deadlineMs = 60_000,
+  everyMs = 100,
 ): Promise<T> {
   const deadline = Date.now() + deadlineMs
   for (;;) {
     const seen = await look()
     if (seen !== undefined && seen !== false) return seen
     if (Date.now() > deadline) throw new Error(`not within ${deadlineMs} ms: ${what}`)
-    await new Promise(done => setTimeout(done, 100))
+    await new Promise(done => setTimeout(done, everyMs))
   }
 }

@@ -1,6 +1,6 @@
 /** The local Systems Manager and managed instances for a suite: endpoint and inits are processes of their own. */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { SSMClient } from '@aws-sdk/client-ssm'
@@ -155,6 +155,7 @@ export class Region {
     })
     await Promise.all(ends)
     for (const { id } of this.settings.instances) {
+      if (!existsSync(this.rootOf(Number(id.slice(2))))) continue
       const pids = () => marked('OBFLEET_INSTANCE_ID', id).filter(pid => pid !== process.pid)
       const mine = new Set(marked('OBFLEET_ROOT', this.rootOf(Number(id.slice(2)))))
       for (const pid of pids()) if (mine.has(pid)) signal(pid, 'SIGKILL')

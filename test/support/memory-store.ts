@@ -25,7 +25,9 @@ import {
   WAVES,
 } from '../../functions/store/keys.ts'
 
-type Entry = { readonly kind: Kind; readonly key: Key; readonly record: Records[Kind] }
+export type Stored = { readonly kind: Kind; readonly record: Records[Kind] }
+
+type Entry = Stored & { readonly key: Key }
 
 export class MemoryStore implements Store {
   private readonly entries = new Map<string, Entry>()
@@ -131,6 +133,23 @@ export class MemoryStore implements Store {
           key,
           record: structuredClone({ ...record, version: record.version + 1 }),
         })
+    }
+  }
+
+  /** Everything in it, as it is stored. */
+  contents(): readonly Stored[] {
+    return [...this.entries.values()].map(({ kind, record }) => ({
+      kind,
+      record: structuredClone(record),
+    }))
+  }
+
+  /** From here on it has this and nothing else. */
+  load(contents: readonly Stored[]): void {
+    this.entries.clear()
+    for (const { kind, record } of contents) {
+      const key = keyOf(kind, record as never)
+      this.entries.set(`${key.pk}|${key.sk}`, { kind, key, record })
     }
   }
 

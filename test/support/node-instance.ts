@@ -8,6 +8,8 @@ import { createServer, type IncomingMessage, type Server } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { encodeOrder, type Order, type OrderEntry, type Verb } from '#contract/command'
+import { type Diagnosis, diagnosisSchema } from '#contract/diagnosis'
+import { logUploadSchema } from '#contract/log-filter'
 import { type NodeReport, nodeReportSchema } from '#contract/report'
 import { askInit } from '../../infra/local/instance/init-client.ts'
 import { prepareInstance } from '../../infra/local/instance/prepare.ts'
@@ -32,6 +34,11 @@ export class TestPlane {
   readonly secrets = new Map<string, string>()
   readonly objects = new Map<string, Buffer>()
   readonly reports: NodeReport[] = []
+  readonly diagnoses: Diagnosis[] = []
+  /** Bundles that were put, by operation. */
+  readonly bundles = new Map<string, Buffer>()
+  /** Status of answers to a bundle. */
+  bundleStatus = 200
   readonly refused: string[] = []
   /** Status of answers to reports. */
   reportStatus = 204
@@ -77,6 +84,8 @@ export class TestPlane {
 
   private answer(request: IncomingMessage, body: Buffer): Answer {
     const { method = '', url = '', headers } = request
+    // Its URL is all that lets it in.
+    if (method === 'PUT') return this.bundle(url, body)
     const verdict = verifySigV4(
       { method, url, headers, body },
       {
@@ -93,6 +102,8 @@ export class TestPlane {
       return { status: 403, body: verdict.message }
     }
     if (method === 'GET') return this.object(url)
+    if (url.endsWith('/diagnosis')) return this.diagnosis(body)
+    if (url.endsWith('/log-upload')) return this.logPlace(body)
     return url.endsWith('/report') ? this.report(body) : this.parameter(body)
   }
 
@@ -107,6 +118,26 @@ export class TestPlane {
     if (this.reportStatus !== 204) return { status: this.reportStatus, body: '' }
     this.reports.push(nodeReportSchema.parse(JSON.parse(body.toString())))
     return { status: 204, body: '' }
+  }
+
+  private logPlace(body: Buffer): Answer {
+    const { operationId, bytes } = logUploadSchema.parse(JSON.parse(body.toString()))
+    return {
+      status: 200,
+      body: JSON.stringify({ url: `${this.url}/bundles/${operationId}?${bytes}` }),
+    }
+  }
+
+  private bundle(url: string, body: Buffer): Answer {
+    const [, operationId = '', bytes] = /^\/bundles\/([^?]+)\?(\d+)$/.exec(url) ?? []
+    if (Number(bytes) !== body.length) return { status: 403, body: '' }
+    if (this.bundleStatus === 200) this.bundles.set(operationId, body)
+    return { status: this.bundleStatus, body: '' }
+  }
+
+  private diagnosis(body: Buffer): Answer {
+    this.diagnoses.push(diagnosisSchema.parse(JSON.parse(body.toString())))
+    return { status: this.reportStatus, body: '' }
   }
 
   private parameter(body: Buffer): Answer {

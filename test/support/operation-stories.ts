@@ -144,6 +144,19 @@ export const STORIES: Readonly<Record<string, Story>> = {
       return all.accepted(all.plane.clusters.precheckTakeOver(ASKED, 'c', input))
     },
   },
+  'diagnose nodes': {
+    begin: async all => {
+      await all.running('c', [1, 2])
+      return all.accepted(all.plane.clusters.diagnose(ASKED, 'c', {}))
+    },
+  },
+  'collect logs of nodes': {
+    begin: async all => {
+      await all.running('c', [1, 2])
+      const input = { types: ['proxy' as const], keywords: [], exclude: [] }
+      return all.accepted(all.plane.clusters.collectLogs(ASKED, 'c', input))
+    },
+  },
   'replace the password of root@proxysys': {
     begin: async all => {
       await all.running('c', [1, 2])
@@ -315,7 +328,8 @@ export async function expectEnded(
     place,
   }: Pick<Story, 'ends' | 'tickSec'> & { readonly id: string; readonly place: string },
 ): Promise<void> {
-  const { phase, error } = await all.ended(id, tickSec * 1_000)
+  const { phase, error } = await all.finish(id, tickSec * 1_000)
+  await all.look()
   expect(phase, `${place}: ${error?.detail ?? ''}`).toBe(ends)
   expect(all.held(), place).toEqual([])
   expect(new Set(all.fleet.ran).size, place).toBe(all.fleet.ran.length)
@@ -329,7 +343,7 @@ export async function expectEnded(
         isProxyroOurs === true ? [proxyroSecret] : [],
       ),
   ]
-  expect([...all.fleet.passwords.keys()], place).toEqual(named)
+  expect([...all.fleet.passwords.keys()].sort(), place).toEqual(named.sort())
   // Nobody was without a password that opens, and one alone is left.
   expect(all.fleet.shutOut, place).toEqual([])
   expect(

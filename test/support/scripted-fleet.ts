@@ -10,6 +10,7 @@ import {
   type Verb,
   type VerbResult,
 } from '#contract/command'
+import type { DiagnosisFacts } from '#contract/diagnosis'
 import type { DesiredNode } from '#contract/node-state'
 import { PARAMETERS } from '#contract/parameters'
 import type { Clock, Queue } from '../../functions/domain/clock.ts'
@@ -21,6 +22,7 @@ import type {
   RunCommand,
   Secrets,
 } from '../../functions/domain/remote.ts'
+import { diagnosisOf } from './diagnosis-document.ts'
 import { FOREIGN_PROXY } from './foreign-proxy.ts'
 
 export const START = Date.parse('2026-11-24T10:00:00Z')
@@ -56,6 +58,8 @@ type Facts = NonNullable<VerbResult['facts']>
 type ScriptedHost = {
   readonly facts: HostFacts
   isOnline: boolean
+  /** It reports no more, whatever else it does. */
+  isMute: boolean
   behaviour: Behaviour
   status: 'RUNNING' | 'STOPPED' | 'GONE'
   fence: number
@@ -64,6 +68,8 @@ type ScriptedHost = {
   version: string | null
   backup: string | null
   parameterVersion: number | null
+  /** Bytes of its proxy and of its host. */
+  memory: { readonly used: number; readonly available: number } | null
   /** Clients that it reports. */
   clients: number | null
   /** What it has stored, and what its process has started with. */
@@ -82,6 +88,14 @@ type ScriptedHost = {
   isReplaced: boolean
   /** What a look at its proxy shows. */
   probe: Facts
+  /** What is not well with it; null: its document never arrives. */
+  unwell: Partial<DiagnosisFacts> | null
+  /** What it has reported last, and when. */
+  reported: {
+    readonly nodeId: string
+    readonly operationId: string | null
+    readonly at: number
+  } | null
   readonly ledger: Map<string, string>
 }
 
@@ -101,6 +115,10 @@ type Command = {
 export type SendFault = 'refuse' | 'refuse-for-good' | 'lose-answer' | 'never-arrives'
 
 const SLOW_MS = 20_000
+const MESSAGES: Readonly<Record<string, string>> = {
+  'node.no-start': 'it did not come up',
+  'node.parameter-refused': 'it takes it not',
+}
 const STATUS_AFTER: Readonly<Partial<Record<Verb, ScriptedHost['status']>>> = {
   start: 'RUNNING',
   restart: 'RUNNING',
@@ -108,6 +126,7 @@ const STATUS_AFTER: Readonly<Partial<Record<Verb, ScriptedHost['status']>>> = {
   install: 'STOPPED',
   uninstall: 'GONE',
 }
+const REPORT_MS = 60_000
 const WITH_PARAMETERS: readonly Verb[] = ['start', 'restart', 'refresh', 'upgrade', 'revert']
 
 export class ScriptedFleet {
@@ -127,6 +146,8 @@ export class ScriptedFleet {
   isLinked: (clusterId: string, obCluster: string) => boolean = () => true
   /** OB clusters that do not let the password be changed. */
   readonly unalterable = new Set<string>()
+  /** Checks of gates, as they were ordered. */
+  readonly checks: OrderEntry[] = []
   /** Looks at hosts, as they were ordered. */
   readonly probes: OrderEntry[] = []
   /** Secrets that are there, with how often each was written. */
@@ -151,6 +172,7 @@ export class ScriptedFleet {
           tags: {},
         },
         isOnline: true,
+        isMute: false,
         behaviour: 'works',
         status: 'GONE',
         fence: 0,
@@ -159,6 +181,7 @@ export class ScriptedFleet {
         backup: null,
         parameterVersion: null,
         clients: null,
+        memory: null,
         parameters: {},
         inForce: {},
         refuses: new Set(),
@@ -168,6 +191,8 @@ export class ScriptedFleet {
         checks: [{ ready: true }, { ready: true }],
         isReplaced: false,
         probe: { ...FOREIGN_PROXY },
+        unwell: {},
+        reported: null,
         ledger: new Map(),
       })
     }
@@ -252,6 +277,26 @@ export class ScriptedFleet {
     return id
   }
 
+  /** What the host answers to an order that reached it, in one line of JSON. */
+  async carryOut(id: string, text: string): Promise<string> {
+    const order = decodeOrder(text)
+    const host = this.hosts.get(id)
+    const entry = order.nodes[id]
+    if (host === undefined || entry === undefined) throw new RangeError(`no entry for ${id}`)
+    return this.answer(host, order.verb, entry, expiryOf(order, entry))
+  }
+
+  private answer(
+    host: ScriptedHost,
+    verb: Verb,
+    entry: OrderEntry,
+    expiresAt: number,
+  ): Promise<string> {
+    return verb === 'probe' || verb === 'diagnose' || verb === 'collect-logs'
+      ? this.look(host, verb, entry)
+      : this.obey(host, verb, entry, expiresAt)
+  }
+
   private async deliver(host: ScriptedHost, verb: Verb, entry: OrderEntry, expiresAt: number) {
     const { behaviour, facts } = host
     const now = this.clock.now()
@@ -262,8 +307,7 @@ export class ScriptedFleet {
       const state = 'failed' as const
       return { ...common, state, details: 'Failed', output: 'document process failed unexpectedly' }
     }
-    const output =
-      verb === 'probe' ? this.look(host, entry) : await this.obey(host, verb, entry, expiresAt)
+    const output = await this.answer(host, verb, entry, expiresAt)
     if (behaviour === 'silent')
       return { ...common, doneAt: Number.POSITIVE_INFINITY, state: 'waiting' as const, details: '' }
     const ok = (JSON.parse(output) as { ok: boolean }).ok
@@ -298,7 +342,7 @@ export class ScriptedFleet {
       this.ran.push(`${host.facts.id} ${verb} ${operationId}/${step}`)
     const complaint = failureAt(host, verb, entry) ?? this.proxyroRefusal(verb, entry)
     if (complaint !== null) {
-      const failure = line({ ok: false, code: complaint, message: 'it takes it not' })
+      const failure = line({ ok: false, code: complaint, message: MESSAGES[complaint] ?? 'no' })
       host.ledger.set(key, failure)
       return failure
     }
@@ -312,13 +356,18 @@ export class ScriptedFleet {
   }
 
   /** Whatever was here before: who looks has no fence, and leaves nothing. */
-  private look(host: ScriptedHost, entry: OrderEntry): string {
+  private async look(
+    host: ScriptedHost,
+    verb: 'probe' | 'diagnose' | 'collect-logs',
+    entry: OrderEntry,
+  ): Promise<string> {
     const { operationId, step, attempt } = entry
-    const key = { verb: 'probe', operationId, step, attempt }
+    const key = { verb, operationId, step, attempt }
     this.probes.push(entry)
-    const isFailing = host.behaviour === 'fails' || host.failing.has('probe')
+    const isFailing = host.behaviour === 'fails' || host.failing.has(verb)
     if (isFailing) return JSON.stringify({ ...key, ok: false, message: 'it cannot look' })
-    return JSON.stringify({ ...key, ok: true, facts: host.probe })
+    const facts = await this.seen(host, verb, entry)
+    return JSON.stringify({ ...key, ok: true, facts })
   }
 
   /** An OB cluster lets nobody in with another password, nor change it. */
@@ -342,7 +391,31 @@ export class ScriptedFleet {
       }
   }
 
-  private act(host: ScriptedHost, verb: Verb, { desired, proxyro = [] }: OrderEntry): Facts | null {
+  private async seen(
+    host: ScriptedHost,
+    verb: 'probe' | 'diagnose' | 'collect-logs',
+    entry: OrderEntry,
+  ): Promise<Facts> {
+    if (verb === 'probe') return host.probe
+    if (verb === 'diagnose') return this.diagnose(host, entry)
+    return { bytes: 9, sha256: 'a'.repeat(64), files: 1, lines: 2, partial: false, why: '' }
+  }
+
+  private async diagnose(host: ScriptedHost, { operationId, desired }: OrderEntry): Promise<Facts> {
+    const nodeId = desired?.nodeId ?? ''
+    const instanceId = host.facts.id
+    const document = diagnosisOf({ nodeId, instanceId, operationId }, host.unwell ?? {})
+    // The second delivery of a command may come when nobody waits any more.
+    if (host.unwell !== null)
+      await this.plane?.nodes
+        .takeDiagnosis({ kind: 'instance', instanceId }, nodeId, document)
+        .catch(() => {})
+    return { found: 'disk=warn', uploaded: host.unwell !== null }
+  }
+
+  private act(host: ScriptedHost, verb: Verb, entry: OrderEntry): Facts | null {
+    const { desired, proxyro = [] } = entry
+    if (verb === 'check') this.checks.push(entry)
     if (verb === 'alter-proxyro')
       for (const { obCluster, to } of proxyro) this.proxyro.set(obCluster, to)
     host.status = STATUS_AFTER[verb] ?? host.status
@@ -373,8 +446,19 @@ export class ScriptedFleet {
         this.proxyro.set(obCluster, first)
   }
 
+  /** What nodes say once a minute, whatever else happens; those that are silent say nothing. */
+  async reportDue(): Promise<void> {
+    for (const host of this.hosts.values()) {
+      const { reported, status, isOnline, isMute } = host
+      if (reported === null || status === 'GONE' || !isOnline || isMute) continue
+      if (this.clock.now() - reported.at < REPORT_MS) continue
+      await this.report(host, reported.nodeId, reported.operationId).catch(() => {})
+    }
+  }
+
   async report(host: ScriptedHost, nodeId: string, lastOperationId: string | null): Promise<void> {
     host.sequence += 1
+    host.reported = { nodeId, operationId: lastOperationId, at: this.clock.now() }
     await this.plane?.nodes.report({ kind: 'instance', instanceId: host.facts.id }, nodeId, {
       schema: 1,
       nodeId,
@@ -394,6 +478,7 @@ export class ScriptedFleet {
       linkChecksum: null,
       clientConnections: host.clients,
       pendingRestart: pendingOn(host),
+      ...(host.memory === null ? {} : { memory: host.memory }),
     })
   }
 }

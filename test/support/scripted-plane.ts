@@ -1,10 +1,10 @@
 /** A whole plane over memory and a scripted fleet, driven by its sweeper alone. */
-import type { ClusterInput } from '../../functions/domain/plane.ts'
+import type { ClusterInput, Plane } from '../../functions/domain/plane.ts'
 import type { Store } from '../../functions/domain/store.ts'
 import { Engine } from '../../functions/operations/engine.ts'
 import type { EngineDeps } from '../../functions/operations/ports.ts'
 import { makePlane } from '../../functions/plane/plane.ts'
-import { MemoryStore } from './memory-store.ts'
+import { MemoryStore, type Stored } from './memory-store.ts'
 import { ScriptedBalancer } from './scripted-balancer.ts'
 import { HandClock, hostId, noQueue, ScriptedFleet } from './scripted-fleet.ts'
 
@@ -12,30 +12,45 @@ export const ASKED = { principal: { kind: 'user', name: 'test' }, requestId: 'r-
 export const CONFIG_SERVICE = 'http://config.test:8789'
 export const VERSION = '4.3.2.0-1'
 
+/** Nodes report while it works; what that writes is no part of what an operation costs. */
+class ReportedEngine extends Engine {
+  private readonly all: Pick<ScriptedPlane, 'fleet' | 'store'>
+
+  constructor(all: Pick<ScriptedPlane, 'fleet' | 'store'>, deps: EngineDeps) {
+    super(deps)
+    this.all = all
+  }
+
+  override async sweep(limit: number): Promise<number> {
+    const { writes } = this.all.store
+    await this.all.fleet.reportDue()
+    this.all.store.writes = writes
+    return super.sweep(limit)
+  }
+}
+
+/** Where a plane can move to. */
+export type Table = {
+  readonly store: Store
+  fill(contents: readonly Stored[]): Promise<void>
+  contents(): Promise<readonly Stored[]>
+}
+
 export class ScriptedPlane {
   readonly clock = new HandClock()
   readonly store = new MemoryStore()
-  /** The one it works on: `store`, unless it was given another. */
-  readonly used: Store
+  /** The one it works on: `store`, unless it was given another or has moved. */
+  used: Store
   readonly fleet: ScriptedFleet
   readonly balancer = new ScriptedBalancer(this.clock.now)
-  readonly plane
+  plane: Plane
   engine: Engine
+  private table: Table | undefined
 
   constructor(hosts: number, store?: Store) {
     this.used = store ?? this.store
     this.fleet = new ScriptedFleet(this.clock, hosts)
-    this.plane = makePlane({
-      store: this.used,
-      hosts: this.fleet.inventory,
-      runCommand: this.fleet.runCommand,
-      secrets: this.fleet.secrets,
-      loadBalancer: this.balancer,
-      clock: this.clock,
-      queue: noQueue,
-      configServiceUrl: CONFIG_SERVICE,
-      cursorKey: 'key',
-    })
+    this.plane = this.newPlane()
     this.fleet.plane = this.plane
     this.fleet.isLinked = (clusterId, obCluster) =>
       this.store
@@ -47,9 +62,42 @@ export class ScriptedPlane {
     this.engine = this.newEngine('first')
   }
 
+  /** With all that there is, from memory to a table. */
+  async moveTo(table: Table): Promise<void> {
+    await table.fill(this.store.contents())
+    this.table = table
+    this.used = table.store
+    this.plane = this.newPlane()
+    this.fleet.plane = this.plane
+    this.engine = this.newEngine('first')
+  }
+
+  /** `store` then shows what is in the table now. */
+  async look(): Promise<void> {
+    if (this.table !== undefined) this.store.load(await this.table.contents())
+  }
+
+  private newPlane(): Plane {
+    return makePlane({
+      store: this.used,
+      hosts: this.fleet.inventory,
+      runCommand: this.fleet.runCommand,
+      secrets: this.fleet.secrets,
+      loadBalancer: this.balancer,
+      logBundles: {
+        putUrl: async (key, bytes) => `https://bundles.test/${key}?put=${bytes}`,
+        getUrl: async key => `https://bundles.test/${key}?get`,
+      },
+      clock: this.clock,
+      queue: noQueue,
+      configServiceUrl: CONFIG_SERVICE,
+      cursorKey: 'key',
+    })
+  }
+
   /** @param over takes the place of a part, to make it fail. */
   newEngine(owner: string, over: Partial<EngineDeps> = {}): Engine {
-    return new Engine({
+    return new ReportedEngine(this, {
       store: this.used,
       runCommand: this.fleet.runCommand,
       secrets: this.fleet.secrets,
@@ -118,6 +166,28 @@ export class ScriptedPlane {
       this.clock.pass(tickMs)
       await this.engine.sweep(100)
     }
+  }
+
+  /**
+   * So many ticks as it takes until the operation is due: between them the sweeper would find nothing.
+   * False when it has ended.
+   */
+  async passUntilDue(id: string, tickMs: number): Promise<boolean> {
+    const work = await this.used.get('work', { operationId: id })
+    if (work === null) return false
+    const ticks = Math.ceil((work.nextAt - this.clock.now()) / tickMs)
+    this.clock.pass(Math.max(1, ticks) * tickMs)
+    return true
+  }
+
+  /** The sweeper alone drives it to its end. @throws when it does not come */
+  async finish(id: string, tickMs: number, limitMs = 3_600_000) {
+    const until = this.clock.now() + limitMs
+    while (await this.passUntilDue(id, tickMs)) {
+      if (this.clock.now() > until) throw new Error(`${id} does not end`)
+      await this.engine.sweep(100)
+    }
+    return this.plane.operations.get(id)
   }
 
   async ended(id: string, tickMs = 1_000) {

@@ -11,6 +11,7 @@ export async function requireFreePorts(settings: StackSettings): Promise<void> {
     ['Systems Manager', settings.runCommand],
     ['the config service', settings.configService],
     ['Elastic Load Balancing', settings.elb],
+    ['object storage', settings.objects],
     ['the balancer', settings.balancer],
   ] as const
   for (const [part, address] of wanted) {

@@ -14,8 +14,10 @@ const STOP_DEADLINE_MS = 15_000
 /** What a killed process gets to be gone. */
 const KILL_DEADLINE_MS = 5_000
 const RESTART_MS = 300
-/** Deaths within a minute after which a service is given up. */
+/** Short lives within a minute after which a service is given up. */
 const MAX_DEATHS = 5
+/** Who lived longer was killed from outside, and did not come to its end by itself. */
+const SHORT_LIFE_MS = 5_000
 
 export type ServicePlan = {
   readonly name: string
@@ -134,17 +136,18 @@ export class Services {
   private watch(name: string): void {
     const service = this.running.get(name)
     if (service === undefined) return
+    const since = Date.now()
     service.child.once('exit', (...end) => {
       if (this.isStopping) return
       const now = Date.now()
-      service.deaths.push(now)
+      if (now - since < SHORT_LIFE_MS) service.deaths.push(now)
       const recent = service.deaths.filter(at => now - at < 60_000).length
       if (recent >= MAX_DEATHS)
         return this.giveUp(
           `${name} ended ${recent} times within a minute (${endText(end)}); see log/${name}.log`,
         )
       this.note(`${name} ended; starting it again`)
-      setTimeout(() => void this.restart(service), RESTART_MS * recent)
+      setTimeout(() => void this.restart(service), RESTART_MS * Math.max(1, recent))
     })
   }
 

@@ -25,6 +25,8 @@ export type StackSettings = {
   readonly configService: Address
   /** Where members of the target group are changed, as in Elastic Load Balancing. */
   readonly elb: Address
+  /** Where bundles of logs go, as in S3. */
+  readonly objects: Address
   /** Where clients reach the members of the target group. */
   readonly balancer: Address
 }
@@ -57,6 +59,7 @@ export function stackSettings(env: Readonly<Record<string, string | undefined>>)
     runCommand: { host: `${network}.3.3`, port: 8001 },
     configService: { host: `${network}.3.4`, port: 8789 },
     elb: { host: `${network}.3.5`, port: 8002 },
+    objects: { host: `${network}.3.6`, port: 8003 },
     balancer: { host: `${network}.1.100`, port: 2883 },
   }
 }

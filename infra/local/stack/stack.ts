@@ -4,16 +4,9 @@
  */
 import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { basename, join } from 'node:path'
-import {
-  CreateDocumentCommand,
-  GetParameterCommand,
-  PutParameterCommand,
-  SSMClient,
-  UpdateDocumentCommand,
-  UpdateDocumentDefaultVersionCommand,
-} from '@aws-sdk/client-ssm'
+import { GetParameterCommand, PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm'
 import { BUILD_NUMBER, PROXY_VERSION } from '#contract/version'
-import { NODE_DOCUMENT, nodeDocument } from '../../documents.ts'
+import { NODE_DOCUMENT } from '../../documents.ts'
 import { readJson, writePrivately } from '../files.ts'
 import { prepareInstance } from '../instance/prepare.ts'
 import { installKernel, type KernelAccounts, KernelUnavailable } from '../kernel.ts'
@@ -21,6 +14,7 @@ import { type ApiClient, apiClient } from './api-client.ts'
 import { balancerAccess, balancerSettings } from './balancer.ts'
 import { hostsOnline, makeDemo, offerObCluster } from './demo.ts'
 import { type DevFile, devFile } from './dev-file.ts'
+import { registerDocument } from './document.ts'
 import { type Fleet, settledFleet } from './fleet.ts'
 import { type KeyPair, type StackKeys, sha256Hex, stackKeys } from './keys.ts'
 import { buildNode, keptPackage, offerPackage } from './package.ts'
@@ -35,6 +29,7 @@ const DEMO_NODES = 3
 /** The others are spare hosts. */
 const INSTANCES = 5
 const OB_CLUSTER = 'obcluster'
+const LOG_BUCKET = 'obfleet-logs'
 const VERSION = `${PROXY_VERSION}-${BUILD_NUMBER}`
 const LOCAL = join(ROOT, 'infra/local')
 /** Marks a home whose first start is over, with the packages that were registered there. */
@@ -81,6 +76,7 @@ export class Stack {
       this.startApi(),
       this.startConfigService(),
       this.startBalancer(),
+      this.startObjects(),
     ])
     const api = apiClient(urlOf(this.settings.api), this.keys.token)
     await this.setUp(api, kept)
@@ -159,15 +155,7 @@ export class Stack {
   /** The document, and the password that nodes read by reference (PL7). */
   private async registerWithSsm(accounts: KernelAccounts): Promise<void> {
     const ssm = this.ssm()
-    const Content = JSON.stringify(nodeDocument)
-    try {
-      await ssm.send(
-        new CreateDocumentCommand({ Name: NODE_DOCUMENT, Content, DocumentType: 'Command' }),
-      )
-    } catch (error) {
-      if ((error as Error).name !== 'DocumentAlreadyExists') throw error
-      await this.updateDocument(ssm, Content)
-    }
+    await registerDocument(ssm)
     await ssm.send(
       new PutParameterCommand({
         Name: proxyroSecret(),
@@ -177,20 +165,6 @@ export class Stack {
       }),
     )
     ssm.destroy()
-  }
-
-  private async updateDocument(ssm: SSMClient, Content: string): Promise<void> {
-    try {
-      const answer = await ssm.send(
-        new UpdateDocumentCommand({ Name: NODE_DOCUMENT, Content, DocumentVersion: '$LATEST' }),
-      )
-      const DocumentVersion = answer.DocumentDescription?.DocumentVersion ?? '1'
-      await ssm.send(
-        new UpdateDocumentDefaultVersionCommand({ Name: NODE_DOCUMENT, DocumentVersion }),
-      )
-    } catch (error) {
-      if ((error as Error).name !== 'DuplicateDocumentContent') throw error
-    }
   }
 
   private async startApi(): Promise<void> {
@@ -206,6 +180,8 @@ export class Stack {
       dynamodb: this.tableUrl(),
       ssm: urlOf(runCommand),
       elb: urlOf(this.settings.elb),
+      objects: urlOf(this.settings.objects),
+      logBucket: LOG_BUCKET,
       document: NODE_DOCUMENT,
       configServiceUrl: urlOf(this.settings.configService),
       plane: this.keys.plane,
@@ -232,6 +208,19 @@ export class Stack {
     const file = join(this.settings.home, 'balancer.json')
     writePrivately(file, balancerSettings(this.settings, this.keys.plane, instanceIds()))
     await this.services.start({ name: 'balancer', ...script('balancer.ts', [file]) })
+  }
+
+  private async startObjects(): Promise<void> {
+    const { home, objects } = this.settings
+    const file = join(home, 'objects.json')
+    const { plane } = this.keys
+    writePrivately(file, {
+      service: objects,
+      folder: join(home, 'objects'),
+      bucket: LOG_BUCKET,
+      plane,
+    })
+    await this.services.start({ name: 'objects', ...script('objects.ts', [file]) })
   }
 
   private tableUrl(): string {

@@ -83,11 +83,11 @@ export async function campaign(
 
 /** What a run has shown, in one line. */
 export function summary(tally: Tally, tookMs: number): string {
-  const { tables, rows, predicates, prunable, narrower, refused } = tally
+  const { tables, rows, predicates, kept, prunable, narrower, refused } = tally
   const rate = Math.round((rows + predicates) / (tookMs / 1000))
   return (
     `pruning: ${rows + predicates} pairs (${rows} rows, ${predicates} predicates of which the kernel prunes ` +
-    `${prunable} to one partition; ${narrower} narrower than it, ${refused} refused by it) in ${tables} tables, ` +
+    `${prunable} to one partition; ${kept} computed by kept texts too; ${narrower} narrower than it, ${refused} refused by it) in ${tables} tables, ` +
     `${tally.disagreements.length} disagreements, ${tally.unknown.length} unknown, ` +
     `${(tookMs / 1000).toFixed(1)} s, ${rate}/s`
   )

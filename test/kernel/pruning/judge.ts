@@ -15,6 +15,7 @@ import type { TablePartitions } from '../../../proxy-node/topology/partition/tab
 import { TimeZone } from '../../../proxy-node/topology/partition/time-zones.ts'
 import type { PruneSession } from '../../../proxy-node/topology/partition/values.ts'
 import type { Dice } from '../../differential/dice.ts'
+import { KeptReading } from './kept.ts'
 import { type GeneratedStatement, generatedStatement, isSource } from './predicates.ts'
 import { writtenOtherwise } from './shapes.ts'
 import type { GeneratedTable, TableColumn } from './tables.ts'
@@ -23,6 +24,8 @@ export type Tally = {
   tables: number
   rows: number
   predicates: number
+  /** Predicates that were computed by what is kept of their texts, too. */
+  kept: number
   /** Predicates for which the kernel names one partition. */
   prunable: number
   /** Predicates for which one partition is computed where the kernel names several. */
@@ -50,6 +53,7 @@ export function newTally(): Tally {
     tables: 0,
     rows: 0,
     predicates: 0,
+    kept: 0,
     prunable: 0,
     narrower: 0,
     refused: 0,
@@ -109,6 +113,7 @@ export class Judge {
   private readonly pruner = new Pruner()
   private readonly expressions = new Expressions()
   private readonly predicates = new Predicates()
+  private readonly kept = new KeptReading()
   readonly tally: Tally
 
   constructor(connections: Connections, tally: Tally) {
@@ -262,6 +267,7 @@ export class Judge {
     const own = this.computedFor(partitions, sql, mode)
     this.tally.predicates += 1
     this.judgeShortcut(partitions, own, sql)
+    this.judgeKept(partitions, own, { sql, mode })
     this.count(shape, real.length === 1)
     const what = `${ddl}: ${sql}: kernel p(${named})`
     const isOne = own === PRUNED.one || own === PRUNED.none
@@ -301,6 +307,23 @@ export class Judge {
     if (!isPrunable) return
     counted.prunable += 1
     tally.prunable += 1
+  }
+
+  /** What is kept of a text that came with other values has to come to the same. */
+  private judgeKept(
+    partitions: TablePartitions,
+    own: Pruned,
+    { sql, mode }: { readonly sql: string; readonly mode: number },
+  ): void {
+    const { leaf } = this.pruner
+    const kept = this.kept.of(sql, mode, partitions.columns)
+    if (kept === undefined) return
+    this.tally.kept += 1
+    const found = this.pruner.prune(partitions, kept.expressions, kept.condition, SESSION)
+    if (found !== own || this.pruner.leaf !== leaf)
+      this.tally.disagreements.push(
+        `${sql}: ${found} #${this.pruner.leaf} by what is kept, else ${own} #${leaf}`,
+      )
   }
 
   /** Equalities are found by a shorter way, which has to come to the same. */

@@ -4,27 +4,9 @@
  * operation to the end that it would have had, with no lock left and nothing done twice.
  */
 import { describe, expect, test } from 'vitest'
-import { INTERRUPTIONS, interrupted, type Kind } from '../../support/interruption.ts'
-import { expectEnded, STORIES, type Story } from '../../support/operation-stories.ts'
-import { ScriptedPlane } from '../../support/scripted-plane.ts'
-
-const MAX_TICKS = 200
-
-async function play({ begin, ends = 'SUCCEEDED', tickSec = 1 }: Story, at: number, how: Kind) {
-  const all = new ScriptedPlane(2)
-  const id = await begin(all)
-  all.fleet.ran.length = 0
-  const { engine, interruption } = interrupted(all, at, how)
-  const isOpen = () => all.store.all('work').length > 0
-  for (let tick = 0; tick < MAX_TICKS && !interruption.isDead && isOpen(); tick++) {
-    all.clock.pass(tickSec * 1_000)
-    await engine.sweep(10)
-  }
-  if (!interruption.hasCome) return false
-  const place = `${how} call ${at}`
-  await expectEnded(all, { id, ends, tickSec, place })
-  return true
-}
+import { isEndedThoughInterrupted } from '../../support/crash-matrix.ts'
+import { INTERRUPTIONS } from '../../support/interruption.ts'
+import { STORIES } from '../../support/operation-stories.ts'
 
 describe('an operation that is interrupted', () => {
   test.each(Object.entries(STORIES))(
@@ -32,7 +14,7 @@ describe('an operation that is interrupted', () => {
     async (name, story) => {
       let points = 0
       for (const how of INTERRUPTIONS)
-        for (let at = 1; await play(story, at, how); at++) points += 1
+        for (let at = 1; await isEndedThoughInterrupted(story, { at, how }); at++) points += 1
       expect(points).toBeGreaterThan(20)
       console.log(`${name}: ${points} points of interruption`)
     },

@@ -1,125 +1,16 @@
-/**
- * Every operation under a table and a Run Command that misbehave at random (PL8): writes that fail before
- * or after they were done, conflicts, a table that does not answer, an index that lags, sends that are
- * throttled or whose answer is lost, reads that fail; two executors that race, and events that are
- * lost, late, doubled and of others. Seeded: a failure names the seed that repeats it.
- */
+/** Every operation among faults at random, on memory. */
 import { describe, expect, test } from 'vitest'
-import { Problem } from '../../../functions/domain/problem.ts'
-import { Conflict, type Store } from '../../../functions/domain/store.ts'
-import { expectEnded, STORIES, type Story } from '../../support/operation-stories.ts'
-import { ScriptedPlane } from '../../support/scripted-plane.ts'
+import { faultsSurvived } from '../../support/fault-matrix.ts'
+import { STORIES } from '../../support/operation-stories.ts'
 
 const SEEDS = Number(process.env['FAULT_SEEDS'] ?? 8)
-const MAX_TICKS = 2_000
-
-/** Numbers of [0, 1), the same for the same seed. */
-function dice(seed: number): () => number {
-  let state = seed * 2_654_435_761 + 1
-  return () => {
-    state = (Math.imul(state ^ (state >>> 15), 0x2c1b3c6d) + 0x297a2d39) | 0
-    state ^= state >>> 12
-    return (state >>> 0) / 2 ** 32
-  }
-}
-
-/** Counts what it makes go wrong. */
-class FaultyCalls {
-  count = 0
-  isOn = true
-  private readonly roll: () => number
-
-  constructor(roll: () => number) {
-    this.roll = roll
-  }
-
-  /** An index that lags does not show yet what has begun. */
-  async due(read: () => Promise<readonly string[]>): Promise<readonly string[]> {
-    const isLate = this.isOn && this.roll() < 0.3
-    const ids = await read()
-    return isLate ? ids.slice(1) : ids
-  }
-
-  async read(act: () => Promise<unknown>): Promise<unknown> {
-    if (this.isOn && this.roll() < 0.01) throw this.unanswered()
-    return act()
-  }
-
-  /** Fails before it was done, in a conflict that is none, or after it was done. */
-  async write(act: () => Promise<unknown>): Promise<void> {
-    const at = this.isOn ? this.roll() : 1
-    if (at < 0.04) throw this.unanswered()
-    if (at < 0.08) {
-      this.count += 1
-      throw new Conflict([])
-    }
-    await act()
-    if (at < 0.11) throw this.unanswered()
-  }
-
-  private unanswered(): Problem {
-    this.count += 1
-    return new Problem('store-unavailable', 'the table does not answer')
-  }
-}
-
-function faultyStore(store: Store, faults: FaultyCalls): Store {
-  return new Proxy(store, {
-    get: (target, name) => {
-      const value: unknown = Reflect.get(target, name)
-      if (typeof value !== 'function') return value
-      return (...args: unknown[]) => {
-        const act = () => value.apply(target, args)
-        if (name === 'due') return faults.due(act)
-        return name === 'commit' ? faults.write(act) : faults.read(act)
-      }
-    },
-  })
-}
-
-async function play({ begin, ends, tickSec = 1 }: Story, seed: number): Promise<number> {
-  const all = new ScriptedPlane(2)
-  const id = await begin(all)
-  all.fleet.ran.length = 0
-  const roll = dice(seed)
-  const faults = new FaultyCalls(roll)
-  const store = faultyStore(all.store, faults)
-  const engines = ['left', 'right'].map(owner => all.newEngine(owner, { store }))
-  const known = all.store.all('operation').map(operation => operation.id)
-  const isOpen = () => all.store.all('work').length > 0
-  for (let tick = 0; tick < MAX_TICKS && isOpen(); tick++) {
-    all.clock.pass(tickSec * 1_000)
-    if (all.fleet.sendFaults.length === 0 && roll() < 0.2) {
-      const [fault] = (['refuse', 'lose-answer', 'never-arrives'] as const).slice(
-        Math.floor(roll() * 3),
-      )
-      if (fault !== undefined) all.fleet.sendFaults.push(fault)
-      faults.count += 1
-    }
-    const event = known[Math.floor(roll() * known.length)]
-    await Promise.allSettled([
-      ...engines.map(engine => engine.sweep(10)),
-      // A status event: of this operation, of one that has ended long ago, twice.
-      ...(event === undefined ? [] : [engines[0]?.advance(event), engines[1]?.advance(event)]),
-    ])
-  }
-  faults.isOn = false
-  all.fleet.sendFaults.length = 0
-  await expectEnded(all, {
-    id,
-    tickSec,
-    place: `seed ${seed}`,
-    ...(ends === undefined ? {} : { ends }),
-  })
-  return faults.count
-}
 
 describe('an operation among faults', () => {
   test.each(Object.entries(STORIES))(
     'comes to its end, nothing done twice, nothing held: %s',
     async (name, story) => {
       let faults = 0
-      for (let seed = 1; seed <= SEEDS; seed++) faults += await play(story, seed)
+      for (let seed = 1; seed <= SEEDS; seed++) faults += await faultsSurvived(story, seed)
       expect(faults).toBeGreaterThan(0)
       console.log(`${name}: ${faults} faults in ${SEEDS} runs`)
     },

@@ -119,7 +119,9 @@ describe('a link', () => {
     await made([1, 2], ['ob'])
     all.fleet.ran.length = 0
 
-    const id = await all.accepted(all.plane.clusters.link(ASKED, 'pc', 'west', false))
+    const id = await all.accepted(
+      all.plane.clusters.link(ASKED, 'pc', 'west', { isDefault: false }),
+    )
     expect(await served()).toEqual(['ob', 'west'])
     expect(await all.ended(id)).toMatchObject({ type: 'change-links', phase: 'SUCCEEDED' })
 
@@ -136,7 +138,7 @@ describe('a link', () => {
     await made([1], ['ob'])
     await all.ended(await all.accepted(all.plane.clusters.stop(ASKED, 'pc', {})))
 
-    const outcome = await all.plane.clusters.link(ASKED, 'pc', 'west', false)
+    const outcome = await all.plane.clusters.link(ASKED, 'pc', 'west', { isDefault: false })
 
     expect(outcome.kind).toBe('done')
     expect(await served()).toEqual(['ob', 'west'])
@@ -145,14 +147,16 @@ describe('a link', () => {
   test('that is there is no work, and counted once', async () => {
     await made([1], ['ob'])
 
-    expect(await all.plane.clusters.link(ASKED, 'pc', 'ob', false)).toMatchObject({ kind: 'done' })
+    expect(await all.plane.clusters.link(ASKED, 'pc', 'ob', { isDefault: false })).toMatchObject({
+      kind: 'done',
+    })
     expect(counts()).toMatchObject({ ob: 1 })
   })
 
   test('becomes the default, and only one is', async () => {
     await made([], ['ob', 'west'])
 
-    await all.plane.clusters.link(ASKED, 'pc', 'west', true)
+    await all.plane.clusters.link(ASKED, 'pc', 'west', { isDefault: true })
 
     expect(await served()).toEqual(['west', 'ob'])
     expect((await linksOf()).filter(link => link.default)).toHaveLength(1)
@@ -161,7 +165,7 @@ describe('a link', () => {
   test('is the default when it is the first', async () => {
     await made([], [])
 
-    await all.plane.clusters.link(ASKED, 'pc', 'west', false)
+    await all.plane.clusters.link(ASKED, 'pc', 'west', { isDefault: false })
 
     expect(await linksOf()).toEqual([{ obCluster: 'west', default: true }])
   })
@@ -190,14 +194,14 @@ describe('a link', () => {
     await made([], ['ob', 'north'])
     const { link } = all.plane.clusters
 
-    expect(await code(link(ASKED, 'pc', 'nowhere', false))).toBe('not-found')
-    expect(await code(link(ASKED, 'nobody', 'ob', false))).toBe('not-found')
+    expect(await code(link(ASKED, 'pc', 'nowhere', { isDefault: false }))).toBe('not-found')
+    expect(await code(link(ASKED, 'nobody', 'ob', { isDefault: false }))).toBe('not-found')
   })
 
   test('of a cluster of RS_LIST is given when that is made, and stays', async () => {
     await all.running('lists', [3])
 
-    expect(await code(all.plane.clusters.link(ASKED, 'lists', 'west', false))).toBe(
+    expect(await code(all.plane.clusters.link(ASKED, 'lists', 'west', { isDefault: false }))).toBe(
       'operation-not-allowed',
     )
     expect(await code(all.plane.clusters.unlink(ASKED, 'lists', 'ob'))).toBe(
@@ -209,7 +213,7 @@ describe('a link', () => {
     await made([1], ['ob'])
     await all.accepted(all.plane.clusters.restart(ASKED, 'pc', { mode: 'force' }))
 
-    expect(await code(all.plane.clusters.link(ASKED, 'pc', 'west', false))).toBe(
+    expect(await code(all.plane.clusters.link(ASKED, 'pc', 'west', { isDefault: false }))).toBe(
       'cluster-state-conflict',
     )
   })
@@ -242,5 +246,52 @@ describe('a token', () => {
       url: `${CONFIG_SERVICE}/services?Action=ObRootServiceInfo&ObRegion=ob`,
       tokenSecret: '/obfleet/ob-clusters/ob/rootservice-token-1',
     })
+  })
+})
+
+describe('the account by which gates log in', () => {
+  const account = { user: 'gate', tenant: 'app', passwordSecret: '/apps/gate' }
+  const probes = (all: ScriptedPlane) =>
+    all.fleet.checks.map(({ probe }) => probe?.map(({ user, cluster }) => `${user}#${cluster}`))
+
+  test('of a link is set at once, in any work mode, and no node is told', async () => {
+    const all = await ScriptedPlane.withOrders(1)
+    const put = (probeAccount: typeof account | null) =>
+      all.plane.clusters.link(ASKED, 'orders', 'ob', { isDefault: false, probeAccount })
+    expect(await put(account)).toMatchObject({ kind: 'done' })
+    const { spec, generation } = await all.plane.clusters.get('orders')
+    expect(spec.links).toEqual([{ obCluster: 'ob', default: true, probeAccount: account }])
+    await put(account)
+    await all.plane.clusters.link(ASKED, 'orders', 'ob', { isDefault: true })
+    expect(await all.plane.clusters.get('orders')).toMatchObject({ generation, spec })
+    await put(null)
+    expect((await all.plane.clusters.get('orders')).spec.links).toEqual([
+      { obCluster: 'ob', default: true },
+    ])
+    expect(all.fleet.sends).toEqual([])
+    expect(all.store.all('audit').filter(({ action }) => action === 'replace-link')).toHaveLength(2)
+  })
+
+  test('is what nodes log in by, before a change and after it', async () => {
+    const all = await ScriptedPlane.withOrders(1)
+    await all.plane.clusters.link(ASKED, 'orders', 'ob', {
+      isDefault: false,
+      probeAccount: account,
+    })
+    const rollout = { bakeMs: 0, canaryBakeMs: 0 }
+    const restart = all.plane.clusters.restart(ASKED, 'orders', { mode: 'hot', rollout })
+    await all.ended(await all.accepted(restart))
+    expect(probes(all)).toEqual([['gate@app#ob'], ['gate@app#ob']])
+    expect(all.fleet.checks[0]?.probe?.[0]?.passwordSecret).toBe('/apps/gate')
+  })
+
+  test('is not changed while an operation holds the cluster', async () => {
+    const all = await ScriptedPlane.withOrders(1)
+    await all.accepted(all.plane.clusters.restart(ASKED, 'orders', { mode: 'hot' }))
+    const put = all.plane.clusters.link(ASKED, 'orders', 'ob', {
+      isDefault: false,
+      probeAccount: account,
+    })
+    expect(await code(put)).toBe('cluster-state-conflict')
   })
 })

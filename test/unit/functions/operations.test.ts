@@ -342,7 +342,7 @@ describe('an executor that comes back', () => {
   /** Dies with the lease of an operation in its name. */
   async function died(all: ScriptedPlane): Promise<string> {
     const id = await all.accepted(all.plane.nodes.restart(ASKED, 'orders-1', { mode: 'force' }))
-    const { engine } = interrupted(all, 3, 'dies after')
+    const { engine } = interrupted(all, { at: 3, how: 'dies after' })
     await engine.sweep(10)
     expect(count(all.fleet.ran, 'restart')).toBe(0)
     expect(all.store.all('work')).toMatchObject([{ lease: { owner: 'interrupted' } }])

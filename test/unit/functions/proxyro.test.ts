@@ -100,6 +100,22 @@ describe('a new password of proxyro', () => {
     expect(all.fleet.passwords.has(third)).toBe(false)
   })
 
+  test('that the plane has made goes with its OB cluster', async () => {
+    const all = await twoClusters()
+    await all.ended(await rotate(all))
+    for (const name of ['one', 'two']) {
+      const { revision } = await all.plane.clusters.get(name)
+      const asked = { confirm: name, revision, skipHostWork: false }
+      await all.ended(await all.accepted(all.plane.clusters.remove(ASKED, name, asked)))
+    }
+    const { revision, proxyroSecret } = await all.plane.obClusters.get('ob')
+    expect(all.fleet.passwords.has(proxyroSecret)).toBe(true)
+
+    await all.plane.obClusters.remove(ASKED, 'ob', revision)
+
+    expect([...all.fleet.passwords.keys()]).toEqual([])
+  })
+
   test('of the caller is used by its name; one that is in use already is none', async () => {
     const all = await twoClusters()
     await all.ended(await rotate(all, 'ob', '/mine'))

@@ -82,7 +82,10 @@ describe('an upgrade of a fleet', () => {
     ['lets nobody log in', { ready: true, probe1Error: 1045 }, '1045'],
   ])('whose canary %s is rolled back whole', async (_name, checked, says) => {
     const all = await withCluster(3)
-    all.fleet.host(1).checks = [{ ready: true, requests: 1000, errors: 0 }, checked]
+    all.fleet.host(1).checks = [
+      { ready: true, requests: 1000, errors: 0, probe1Error: null },
+      checked,
+    ]
     const ended = await all.ended(await upgrade(all))
     expect(ended).toMatchObject({ phase: 'ROLLED_BACK', error: { code: 'gate-failed' } })
     expect(ended.error?.detail).toContain(says)

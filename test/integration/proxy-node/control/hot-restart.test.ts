@@ -1,5 +1,13 @@
 /** Hot restarts of a node by its verb, with clients that stay connected meanwhile. */
-import { chmodSync, existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { isAlive } from '../../../../infra/local/instance/processes.ts'
 import { until } from '../../../support/instances.ts'
@@ -64,6 +72,25 @@ describe('a hot restart', () => {
     await untilAlone(node)
     expect(await times()).toEqual(before)
     expect(existsSync(node.file('var/lib/obfleet/lent-parameters.json'))).toBe(false)
+  })
+
+  test('is refused before anything is touched where memory for two processes is short', async () => {
+    const { pid } = await node.proxy()
+    const lent = node.file('var/lib/obfleet/lent-parameters.json')
+    mkdirSync(node.file('proc'))
+    // What this host says of itself, in place of the machine's own (N6).
+    writeFileSync(node.file('proc/meminfo'), 'MemAvailable:       1024 kB\n')
+    try {
+      const desired = suite.desired({ parameters: { query_digest_time_threshold: '77ms' } })
+      const result = await suite.act(node, 'restart', { ...hot, desired })
+      expect(result).toMatchObject({ ok: false, code: 'node.memory-short' })
+      expect(result.message).toMatch(/the proxy has \d+ MB and 1 MB are available/)
+      expect((await node.proxy()).pid).toBe(pid)
+      expect(existsSync(lent)).toBe(false)
+      expect(await parameterOf(node, 'query_digest_time_threshold')).not.toBe('77ms')
+    } finally {
+      rmSync(node.file('proc'), { recursive: true })
+    }
   })
 
   test('brings into force what needs a restart, for this process and for the next start', async () => {

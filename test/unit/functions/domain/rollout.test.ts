@@ -18,6 +18,11 @@ const nodes = (text: string) =>
     return { idc, clients: clients === undefined ? null : Number(clients) }
   })
 
+const login = (number: number, cluster: string, error: number | null) => ({
+  [`probe${number}Cluster`]: cluster,
+  [`probe${number}Error`]: error,
+})
+
 describe('waves', () => {
   test.each([
     [
@@ -115,10 +120,22 @@ describe('a gate', () => {
       null,
     ],
     [
-      'is failed by a login that fails',
-      well,
-      { ...well, probe1Ms: 3, probe1Error: null, probe2Ms: 4, probe2Error: 1045 },
-      '1 of 2 logins',
+      'is failed by a login that fails and did not before, by name of its OB cluster',
+      { ...well, ...login(1, 'a', null), ...login(2, 'b', null) },
+      { ...well, ...login(1, 'b', 1045), ...login(2, 'a', null) },
+      '1 of 2 logins through the proxy fail that succeeded before: b: error 1045',
+    ],
+    [
+      'is not failed by one that failed before, nor by one that was not tried',
+      { ...well, ...login(1, 'a', 1045) },
+      { ...well, ...login(1, 'a', 1045), ...login(2, 'b', 0) },
+      null,
+    ],
+    [
+      'of a node that does not name them is failed all the same',
+      { ...well, probe1Error: null },
+      { ...well, probe1Error: 0 },
+      'the 1.: no answer',
     ],
   ])('%s', (_name, before, after, says) => {
     const failure = gateFailure(before, after)

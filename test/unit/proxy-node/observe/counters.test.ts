@@ -11,9 +11,9 @@ function counters(): ReadonlyMap<string, number> {
     const counted = new WorkerTraffic()
     for (const tenant of ['app', 'shop']) {
       const traffic = counted.of('c1', tenant)
-      const now = performance.now()
-      traffic.answered(SQL_TYPES.indexOf('SELECT'), OUTCOME.large, now, now)
-      traffic.answered(SQL_TYPES.indexOf('SET'), 0, now, now)
+      const times = { begunMs: 1, sentMs: 1, endedMs: 2 }
+      traffic.answered(SQL_TYPES.indexOf('SELECT'), OUTCOME.large, times)
+      traffic.answered(SQL_TYPES.indexOf('SET'), 0, times)
       traffic.located(true, true)
       traffic.located(false, false)
       traffic.loggedIn(true)

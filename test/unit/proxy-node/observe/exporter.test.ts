@@ -45,10 +45,10 @@ function series(body: string, family: string) {
 function trafficOfOne() {
   const worker = new WorkerTraffic()
   const traffic = worker.of('c1', 'app')
-  const now = performance.now()
-  traffic.answered(SELECT, 0, now, now)
-  traffic.answered(SELECT, OUTCOME.failed | OUTCOME.missed, now - 600, now - 500)
-  traffic.answered(REPLACE, OUTCOME.large, now, now)
+  const times = { begunMs: 1_000, sentMs: 1_000, endedMs: 1_000 }
+  traffic.answered(SELECT, 0, times)
+  traffic.answered(SELECT, OUTCOME.failed | OUTCOME.missed, { ...times, begunMs: 400, sentMs: 500 })
+  traffic.answered(REPLACE, OUTCOME.large, times)
   traffic.moved(BYTES.clientRequest, 100)
   traffic.moved(BYTES.serverResponse, 7)
   traffic.located(true, true)

@@ -1,5 +1,10 @@
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { INTERNAL_REACTIONS, lookupRule } from '../../../../proxy-node/routing/transaction.ts'
+import {
+  INTERNAL_REACTIONS,
+  LOOKUP_RULES,
+  lookupRule,
+} from '../../../../proxy-node/routing/transaction.ts'
 import { UPDATE, type ViewParts, viewOf } from '../../../support/routing-view.ts'
 
 const OPEN = { transaction: 'open' } as const
@@ -62,6 +67,34 @@ describe('lookup states (§8.1)', () => {
     ['nothing', 'NEED_LOOKUP', {}],
   ])('%s: %s', (_name, state, parts) => {
     expect(lookupRule(viewOf(parts)).state).toBe(state)
+  })
+
+  test('the usual statement is told without asking each rule, and is one that none holds for', () => {
+    const flag = fc.boolean()
+    const statement = fc.record({
+      command: fc.constantFrom('query', 'content', 'execute', 'other'),
+      leansOnLast: flag,
+      usesTableLock: flag,
+      isLarge: flag,
+      hasTable: flag,
+    })
+    const session = fc.record({
+      transaction: fc.constantFrom('none', 'held', 'open'),
+      isRoutedInternally: flag,
+      isTransactionSpecified: flag,
+      isSwitchingAuth: flag,
+      lockServer: fc.constantFrom(undefined, LOCKS.lockServer),
+    })
+    const targets = fc.constantFrom([], TARGETS)
+    fc.assert(
+      fc.property(fc.record({ statement, session, targets }), parts => {
+        const view = viewOf(parts)
+        const held = LOOKUP_RULES.find(({ holds }) => holds(view))
+
+        expect(lookupRule(view).because).toBe(held?.because ?? 'nothing binds the session')
+      }),
+      { numRuns: 2_000 },
+    )
   })
 })
 

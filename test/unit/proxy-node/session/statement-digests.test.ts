@@ -52,13 +52,15 @@ describe('digests of statements', () => {
 
   test('find an execution by the hash that its statement keeps', () => {
     const digests = new StatementDigests(() => 100)
-    const prepared = { payload: Buffer.from('\x16SELECT a FROM t WHERE id = ?'), digest: undefined }
+    const prepared = { digest: undefined }
 
-    const first = digests.placeOfPrepared(prepared, 0, app)
-    const again = digests.placeOfPrepared(prepared, 0, app)
+    const unknown = digests.placeOfKnown(prepared, app)
+    const first = digests.placeOf(Buffer.from('\x16SELECT a FROM t WHERE id = ?'), 1, 0, app)
+    digests.note(prepared)
+    const again = digests.placeOfKnown(prepared, app)
     ran(digests, 'SELECT a FROM t WHERE id = 7')
 
-    expect([prepared.digest === undefined, again]).toEqual([false, first])
+    expect([unknown, again]).toEqual([-1, first])
     expect(digests.snapshot()).toHaveLength(1)
   })
 

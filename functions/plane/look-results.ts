@@ -1,0 +1,134 @@
+/** What an operation that looks has found, put together when it is asked for. */
+import {
+  DIAGNOSIS_FINDINGS,
+  type DiagnosisFinding,
+  FINDING_LEVELS,
+  type FindingLevel,
+} from '#contract/diagnosis'
+import { type LogFacts, logFactsSchema } from '#contract/log-filter'
+import type {
+  DiagnosisResult,
+  LogBundle,
+  LogsResult,
+  LookResult,
+  NodeDiagnosis,
+} from '../domain/findings.ts'
+import type { Operation, OperationType, ProblemView } from '../domain/model.ts'
+import { bundleKey } from '../domain/names.ts'
+import { isLook, type StepName } from '../domain/plan.ts'
+import type { OperationRecord } from '../domain/record.ts'
+import type { Store } from '../domain/store.ts'
+import { childrenOf } from '../operations/children.ts'
+import { hasEnded } from '../operations/member.ts'
+import type { PlaneDeps } from './context.ts'
+import { operationView } from './operation-view.ts'
+import { takeOverCheck } from './take-over.ts'
+
+type Deps = Pick<PlaneDeps, 'store' | 'logBundles'>
+type Result = (deps: Deps, record: OperationRecord) => Promise<LookResult>
+
+const RESULTS: Readonly<Partial<Record<OperationType, Result>>> = {
+  diagnose: diagnoses,
+  'diagnose-node': diagnoses,
+  'collect-logs': bundles,
+  'collect-logs-node': bundles,
+}
+
+/** An operation with what it found out, once it has. */
+export async function withResult(deps: Deps, record: OperationRecord): Promise<Operation> {
+  const view = operationView(record)
+  if (!isLook(record.type)) return view
+  const look = RESULTS[record.type]
+  if (look === undefined)
+    return { ...view, result: hasEnded(record) ? await takeOverCheck(deps.store, record) : null }
+  return { ...view, look: hasEnded(record) ? await look(deps, record) : null }
+}
+
+/** A node's operation, or those of all nodes of a cluster's, in the order of its nodes. */
+async function looksOf(store: Store, record: OperationRecord): Promise<readonly OperationRecord[]> {
+  return record.target.kind === 'cluster' ? childrenOf(store, record) : [record]
+}
+
+async function diagnoses({ store }: Deps, record: OperationRecord): Promise<DiagnosisResult> {
+  const looks = await looksOf(store, record)
+  const isOfNode = record.target.kind === 'node'
+  const found = await store.getMany(
+    'diagnosis',
+    looks.map(({ id }) => ({ operationId: id })),
+  )
+  const all = looks.map(async look => {
+    const document = found.find(({ operationId }) => operationId === look.id)?.document
+    if (document === undefined) return withoutDocument(store, look)
+    const { at, findings, facts } = document
+    const shown = isOfNode ? findings : findings.filter(({ level }) => level !== 'ok')
+    return { ...namesOf(look), at, ...judged(shown), facts: isOfNode ? facts : null, error: null }
+  })
+  return { diagnoses: await Promise.all(all) }
+}
+
+function namesOf({ id, target }: OperationRecord) {
+  return { nodeId: target.id, name: target.name, operationId: id }
+}
+
+function judged(findings: readonly DiagnosisFinding[]): Pick<NodeDiagnosis, 'worst' | 'findings'> {
+  const worst = findings.reduce<FindingLevel>(
+    (most, { level }) =>
+      FINDING_LEVELS.indexOf(level) > FINDING_LEVELS.indexOf(most) ? level : most,
+    'ok',
+  )
+  return { worst, findings }
+}
+
+/** The answer line has names at least; of a node that did not answer there is nothing. */
+async function withoutDocument(store: Store, look: OperationRecord): Promise<NodeDiagnosis> {
+  const { phase } = look
+  const nothing = { ...namesOf(look), at: null, worst: null, findings: [], facts: null }
+  if (phase !== 'SUCCEEDED') return { ...nothing, error: whyNot(look) }
+  const step = await stepOf(store, look, 'diagnose')
+  const error = {
+    code: 'node-command-failed',
+    detail: 'the node answered, and its document did not arrive',
+  }
+  return { ...nothing, at: step?.endedAt ?? null, ...judged(findingsIn(step?.output)), error }
+}
+
+/** `found` of the answer's facts: `disk=warn login=fail`. */
+function findingsIn(output: string | null | undefined): readonly DiagnosisFinding[] {
+  const found = /"found":"([\w= -]*)"/.exec(output ?? '')?.[1] ?? ''
+  return found.split(' ').flatMap(word => {
+    const [name, said] = word.split('=')
+    const id = DIAGNOSIS_FINDINGS.find(each => each === name)
+    const level = FINDING_LEVELS.find(each => each === said)
+    if (id === undefined || level === undefined) return []
+    return [{ id, level, detail: 'its details did not arrive', remedy: 'diagnose it again' }]
+  })
+}
+
+function whyNot({ error, phase }: OperationRecord): ProblemView {
+  return error ?? { code: 'operation-state-conflict', detail: `the look is ${phase}` }
+}
+
+function stepOf(store: Store, { id, plan }: OperationRecord, name: StepName) {
+  return store.get('step', { operationId: id, n: plan.indexOf(name) })
+}
+
+async function bundles({ store, logBundles }: Deps, record: OperationRecord): Promise<LogsResult> {
+  const looks = await looksOf(store, record)
+  const all = looks.map(async (look): Promise<LogBundle> => {
+    if (look.phase !== 'SUCCEEDED')
+      return { ...namesOf(look), facts: null, url: null, error: whyNot(look) }
+    const step = await stepOf(store, look, 'collect')
+    const facts = logFactsIn(step?.output)
+    const url = (await logBundles?.getUrl(bundleKey(look.id))) ?? null
+    return { ...namesOf(look), facts, url, error: null }
+  })
+  return { bundles: await Promise.all(all) }
+}
+
+function logFactsIn(output: string | null | undefined): LogFacts | null {
+  try {
+    return logFactsSchema.parse(JSON.parse(output ?? ''))
+  } catch {
+    return null
+  }
+}

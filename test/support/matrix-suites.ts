@@ -1,0 +1,70 @@
+/** Crash matrix and fault matrix on the local DynamoDB API, for suites that take parts of them and all of them. */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { callsOf, type Ground, isEndedThoughInterrupted, matrixOf } from './crash-matrix.ts'
+import { LocalDynamo } from './dynamodb.ts'
+import { faultsSurvived } from './fault-matrix.ts'
+import { STORIES } from './operation-stories.ts'
+
+/** Attempts of the client at one request, as the plane's own. */
+const ATTEMPTS = 3
+const DEADLINE_MS = 3_600_000
+
+/** @param told at the end: what was done, in one line. */
+function onTables(host: string, told: () => string): Ground {
+  const dynamo = new LocalDynamo(host, 8000, ATTEMPTS)
+
+  beforeAll(() => dynamo.ready())
+
+  afterAll(() => {
+    dynamo.stop()
+    console.log(told())
+  })
+
+  return () => dynamo.ownTable()
+}
+
+/** @param stride every how many places are taken, besides the first of each kind of call. */
+export async function crashSuite(host: string, stride: number): Promise<void> {
+  const { total, chosen } = await matrixOf(stride)
+  let done = 0
+  const ground = onTables(host, () => {
+    const rule = `every ${stride}th, and each kind of call once`
+    return `${done} of ${total} points of interruption on the table: ${rule}`
+  })
+
+  describe('on the table', () => {
+    test.concurrent.each(Object.entries(STORIES))(
+      'an operation makes the calls that it makes on memory, and ends wherever it is interrupted: %s',
+      async (name, story) => {
+        expect(await callsOf(story, ground)).toEqual(await callsOf(story))
+        const points = chosen.get(name) ?? []
+        for (const point of points)
+          expect(await isEndedThoughInterrupted(story, point, ground)).toBe(true)
+        done += points.length
+        console.log(`${name}: ${points.length} points of interruption on the table`)
+      },
+      DEADLINE_MS,
+    )
+  })
+}
+
+export function faultSuite(host: string, seeds: number): void {
+  let faults = 0
+  const runs = Object.keys(STORIES).length * seeds
+  const ground = onTables(host, () => `${faults} faults on the table in ${runs} runs`)
+
+  describe('on the table', () => {
+    test.concurrent.each(Object.entries(STORIES))(
+      'an operation among faults comes to its end, nothing done twice, nothing held: %s',
+      async (_name, story) => {
+        for (let seed = 1; seed <= seeds; seed++) {
+          // Stories run side by side: the sum is read when its part is there.
+          const count = await faultsSurvived(story, seed, ground)
+          faults += count
+        }
+        expect(faults).toBeGreaterThan(0)
+      },
+      DEADLINE_MS,
+    )
+  })
+}
