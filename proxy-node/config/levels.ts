@@ -73,8 +73,6 @@ const EXCEPTIONS: ReadonlyMap<string, readonly LevelName[]> = new Map([
   // Part of the greeting, before anything is known of the client.
   ['enable_client_ssl', NOWHERE],
   ['mysql_version', NOWHERE],
-  // One for all connections to servers, the proxy's own included.
-  ['enable_server_ssl', NOWHERE],
 ])
 
 /** At which levels a parameter may have rows. */

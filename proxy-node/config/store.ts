@@ -91,6 +91,11 @@ export class ConfigStore {
     return this.reader.isOn(name)
   }
 
+  /** For the node, or for anything less. */
+  isOnAnywhere(name: string): boolean {
+    return this.isOn(name) || this.places().some(({ values }) => values.get(name) === 'True')
+  }
+
   /** Integers as they are, times in microseconds, sizes in bytes. */
   number(name: string): number {
     return this.reader.number(name)

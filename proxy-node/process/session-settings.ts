@@ -39,6 +39,7 @@ export function sessionSettings(config: ParameterReader, workers: number): Sessi
       config.number('request_buffer_length'),
     ),
     rejectsUnroutable: config.isOn('enable_bad_route_reject'),
+    usesServerTls: config.isOn('enable_server_ssl'),
     isTlsForced: parseSslAttributes(config.get('ssl_attributes'))?.isForced ?? false,
     setBelow: [],
     diagnosisLevel: config.number('route_diagnosis_level'),

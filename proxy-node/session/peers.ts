@@ -25,6 +25,7 @@ export const DEFAULT_SETTINGS = {
   maxReadStaleUs: -1,
   initSql: [],
   isTlsForced: false,
+  usesServerTls: false,
   setBelow: [],
   queryTimeoutDeltaMs: 20_000,
   maxMemoryBytes: 8 * 1024 * 1024,

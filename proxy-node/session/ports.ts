@@ -123,6 +123,8 @@ export type SessionSettings = LobbyLimits &
     readonly wholeBytes: number
     /** `enable_bad_route_reject`: a transaction does not begin with a statement that names no table. */
     readonly rejectsUnroutable: boolean
+    /** `enable_server_ssl`. */
+    readonly usesServerTls: boolean
     /** `ssl_attributes`: clients without TLS are refused. */
     readonly isTlsForced: boolean
     /** Parameters that are set below the global level for this session, by the level that decides. */

@@ -124,6 +124,7 @@ export async function startHere(transport: Transport, plan: Plan): Promise<DataP
       loginTimeoutMs: plan.loginTimeoutMs ?? 10_000,
       connectTimeoutMs: plan.connectTimeoutMs ?? 2_000,
       isTlsForced: plan.isTlsForced ?? false,
+      usesServerTls: plan.serverTls !== undefined,
       ...plan.settings,
     }),
     loginRules: () => DEFAULT_LOGIN_RULES,

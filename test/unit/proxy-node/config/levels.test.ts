@@ -295,7 +295,7 @@ describe('rows below the global level', () => {
       marked
         .filter(({ name, takesEffect }) => takesEffect && levelsOf(name).length === 0)
         .map(({ name }) => name),
-    ).toEqual(['enable_client_ssl', 'enable_server_ssl', 'mysql_version'])
+    ).toEqual(['enable_client_ssl', 'mysql_version'])
   })
 })
 

@@ -46,6 +46,7 @@ function told(workers = 1): LevelSettings {
 /** What a value makes of the settings of a session that has it. */
 const OF_SESSIONS: Readonly<Record<string, readonly [value: string, expected: object]>> = {
   enable_read_write_split: ['true', { routing: { enableReadWriteSplit: true } }],
+  enable_server_ssl: ['true', { usesServerTls: true }],
   enable_single_leader_node_routing: [
     'false',
     { routing: { enableSingleLeaderNodeRouting: false } },
