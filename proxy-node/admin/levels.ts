@@ -58,6 +58,8 @@ const MAX_LITERAL_CHARS = 16 * 1024
 const NO_VID = '-1'
 
 const TABLE = '(?:`?proxyconfig`?\\s*\\.\\s*)?`?proxy_config`?'
+/** Without ambiguity, so that a hostile one ends. */
+const NAMES = '[\\w`]+(?:\\s*,\\s*[\\w`]+)*'
 const LITERAL = `(?:'(?:[^'\\\\]|\\\\.|'')*'|"(?:[^"\\\\]|\\\\.|"")*"|-?\\w+)`
 const WHOLE_LITERAL = new RegExp(`^${LITERAL}$`, 's')
 const EQUAL = new RegExp(`^(\`?\\w+\`?)\\s*=\\s*(${LITERAL})(?:\\s+and\\s+|$)`, 'is')
@@ -65,7 +67,7 @@ const EQUAL = new RegExp(`^(\`?\\w+\`?)\\s*=\\s*(${LITERAL})(?:\\s+and\\s+|$)`, 
 export const LEVEL_RULES: readonly Rule[] = [
   {
     grammar: new RegExp(
-      `^replace\\s+into\\s+${TABLE}\\s*\\(([\\w\\s,\`]+)\\)\\s*values\\s*(.+)$`,
+      `^replace\\s+into\\s+${TABLE}\\s*\\(\\s*(${NAMES})\\s*\\)\\s*values\\s*(.+)$`,
       'is',
     ),
     answer: ([text = '', names = '', tuples = ''], { config }) => {
@@ -88,7 +90,7 @@ export const LEVEL_RULES: readonly Rule[] = [
   },
   {
     grammar: new RegExp(
-      `^select\\s+(\\*|[\\w\\s,\`]+)\\s+from\\s+${TABLE}(?:\\s+where\\s+(.+))?$`,
+      `^select\\s+(\\*|${NAMES})\\s+from\\s+${TABLE}(?:\\s+where\\s+(.+))?$`,
       'is',
     ),
     answer: ([, names = '*', where], { config }) => {

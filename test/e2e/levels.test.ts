@@ -110,6 +110,27 @@ describe('what is set for a tenant', () => {
     })
   })
 
+  test('may come in a statement of half a megabyte, and not of two', async () => {
+    const rows = (length: number) =>
+      Array.from(
+        { length },
+        (_row, at) =>
+          `(-1, '', 0, 'west${at}', '', 'proxy_primary_zone_name', '${'z'.repeat(4_000)}', 'LEVEL_CLUSTER')`,
+      ).join()
+
+    await set(rows(120))
+    const [kept] = await admin.query<RowDataPacket[]>(
+      "SHOW PROXYCONFIG ALL LIKE 'proxy_primary_zone_name'",
+    )
+    expect(kept).toHaveLength(120)
+    const other = await adminOf()
+    other.on('error', () => {})
+    await expect(
+      other.query(`REPLACE INTO proxy_config(name) VALUES ${rows(500)}`),
+    ).rejects.toMatchObject({ errno: 1835 })
+    other.destroy()
+  })
+
   test('is refused with the numbers that managers know', async () => {
     for (const [tuple, errno] of [
       ["(-1, '', 0, 'obcluster', '', 'nosuch', '1', 'LEVEL_CLUSTER')", 5099],
