@@ -347,7 +347,7 @@ export class ScriptedFleet {
       return failure
     }
     const facts = this.act(host, verb, entry)
-    this.noteShutOut()
+    this.noteShutOut(verb, host)
     const result = line({ ok: true, facts: facts ?? { status: host.status } })
     host.ledger.set(key, result)
     if (desired !== undefined && verb !== 'uninstall')
@@ -381,13 +381,15 @@ export class ScriptedFleet {
     return null
   }
 
-  private noteShutOut(): void {
+  /** Only a change at the OB cluster concerns other nodes than the one that has done something. */
+  private noteShutOut(verb: Verb, host: ScriptedHost): void {
+    const hosts = verb === 'alter-proxyro' ? [...this.hosts.values()] : [host]
     for (const [obCluster, password] of this.proxyro)
-      for (const { slots, status, facts } of this.hosts.values()) {
+      for (const { slots, status, facts } of hosts) {
         if (slots === null || status !== 'RUNNING') continue
-        if (!this.isLinked(slots.clusterId, obCluster)) continue
         const own = slots.of.get(obCluster) ?? slots.of.get('') ?? []
-        if (!own.includes(password)) this.shutOut.push(`${facts.id} of ${obCluster}`)
+        if (!own.includes(password) && this.isLinked(slots.clusterId, obCluster))
+          this.shutOut.push(`${facts.id} of ${obCluster}`)
       }
   }
 
