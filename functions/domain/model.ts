@@ -9,6 +9,7 @@ import type { NodeReport } from '#contract/report'
 import type { LookResult } from './findings.ts'
 import type { Link } from './link.ts'
 import type { BalancerMember, BalancerSpec } from './load-balancer.ts'
+import type { TakeOverCheck } from './take-over-check.ts'
 
 /** Version of every stored item; N-1 is read (PL6). */
 export const ITEM_SCHEMA = 1
@@ -112,6 +113,7 @@ export type ClusterBalancer = {
 
 export const NODE_STATUSES = [
   'CREATING',
+  'TAKINGOVER',
   'RUNNING',
   'STOPPED',
   'UNAVAILABLE',
@@ -125,12 +127,20 @@ export const NODE_STATUSES = [
 
 export type NodeStatus = (typeof NODE_STATUSES)[number]
 
+/** Who has installed it. */
+export const NODE_ORIGINS = ['CREATED', 'TAKEN_OVER'] as const
+
+export type NodeOrigin = (typeof NODE_ORIGINS)[number]
+
 export type Node = {
   readonly id: string
   readonly name: string
   readonly clusterId: string
   readonly clusterName: string
   readonly hostId: string
+  readonly origin: NodeOrigin
+  /** Where it is installed; null: where its cluster says. */
+  readonly home: string | null
   /** Address clients use. */
   readonly host: string
   readonly sqlPort: number
@@ -256,6 +266,8 @@ export const OPERATION_TYPES = [
   'rotate-proxyro-password',
   /** Looks at proxies of other installers; changes nothing and holds nothing. */
   'precheck-take-over',
+  /** Takes proxies of other installers in; each is restarted once. */
+  'take-over',
   /** Looks at nodes, as above. */
   'diagnose',
   'collect-logs',
@@ -272,6 +284,9 @@ export const OPERATION_TYPES = [
   'offline-node',
   'online-node',
   'probe-host',
+  'take-over-node',
+  /** Gives a proxy that was taken over back as it was found. */
+  'give-back-node',
   'rotate-proxyro-node',
   /** Puts back what a change of proxyro's password has changed, on a node and from it. */
   'restore-proxyro-node',
@@ -339,52 +354,12 @@ export type Operation = {
     readonly wave: number
   }
   readonly error: ProblemView | null
-  /** What it found out, of one that looks only; not in lists. */
+  /** What it found out before it did anything, of take-overs; not in lists. */
   readonly result?: TakeOverCheck | null
+  /** What it does that nobody should be surprised by. */
+  readonly notices?: readonly string[]
   /** The same, of one that looks at nodes of ours. */
   readonly look?: LookResult | null
-}
-
-/** What a proxy that is to be taken over has to satisfy (management.md §3.3). */
-export type FindingId = `T${1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 10 | 11 | 12 | 13}`
-
-export type Finding = {
-  readonly id: FindingId
-  readonly ok: boolean
-  /** `ok`, or why not. */
-  readonly code: string
-  readonly detail: string
-  readonly remedy: string | null
-}
-
-/** A parameter that a take-over would change. */
-export type ParameterDifference = {
-  readonly name: string
-  /** As it is, cut; empty where this version does not have it. */
-  readonly value: string
-  /** Of the cluster; null: it leaves it at the default. */
-  readonly wanted: string | null
-}
-
-export type HostCheck = {
-  readonly hostId: string
-  readonly operationId: string
-  readonly mayTakeOver: boolean
-  readonly findings: readonly Finding[]
-  /** Null when the proxy could not be asked. */
-  readonly differing: number | null
-  /** Of them as many as a node can tell. */
-  readonly differences: readonly ParameterDifference[]
-  /** What a take-over does that nobody should be surprised by. */
-  readonly notices: readonly string[]
-  /** Why the host was not looked at. */
-  readonly error: ProblemView | null
-}
-
-/** Whether proxies can be taken over, host by host. */
-export type TakeOverCheck = {
-  readonly mayTakeOver: boolean
-  readonly hosts: readonly HostCheck[]
 }
 
 /** The caller, proven by the bearer token or a signature. */

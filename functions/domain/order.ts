@@ -32,7 +32,7 @@ export const MAX_WAVE = 50
 /** Its place in the cluster. */
 type Place = Pick<
   NodeRecord,
-  'id' | 'desiredState' | 'desiredVersion' | 'sqlPort' | 'exporterPort' | 'proxyId'
+  'id' | 'desiredState' | 'desiredVersion' | 'sqlPort' | 'exporterPort' | 'proxyId' | 'foundHome'
 >
 
 export function desiredNode(source: OrderSource, node: Place): DesiredNode {
@@ -48,7 +48,7 @@ export function desiredNode(source: OrderSource, node: Place): DesiredNode {
     state: node.desiredState,
     version,
     ports: { sql: node.sqlPort, exporter: node.exporterPort },
-    home: spec.install.path,
+    home: node.foundHome ?? spec.install.path,
     proxyId: node.proxyId,
     link: linkOf(source, family),
     ...(family === 4 ? { proxyroRows: source.obClusters.map(rowOf) } : {}),
@@ -107,6 +107,9 @@ const WITH_DESIRED: readonly Verb[] = [
   'revert',
   'refresh',
   'uninstall',
+  'take-over',
+  'give-back',
+  'release',
   'diagnose',
 ]
 const WITH_PACKAGE: readonly Verb[] = ['install', 'upgrade']
@@ -126,7 +129,8 @@ export function orderEntry(
     step,
     attempt,
     fence: operation.fence ?? 1,
-    ...(node === null ? foreignParts(operation, source) : {}),
+    ...(verb === 'probe' ? foreignParts(operation, source) : {}),
+    ...(verb === 'take-over' ? foundAt(operation) : {}),
     ...(node !== null && WITH_DESIRED.includes(verb)
       ? { desired: desiredBy(verb, operation, { source, node }) }
       : {}),
@@ -142,24 +146,27 @@ export function orderEntry(
 
 /** For a proxy that is no node yet: where it is, and what this cluster would make of it. */
 function foreignParts(
-  { id, tasks: [task] }: OperationRecord,
+  operation: OperationRecord,
   source: OrderSource,
 ): Pick<OrderEntry, 'desired' | 'sqlPort' | 'sysPasswordSecret'> {
-  if (task?.foreign === undefined) throw new RangeError(`${id} has no node`)
-  const { sqlPort, sysPasswordSecret } = task.foreign
   const { sql, exporter } = source.cluster.spec.ports
   const place: Place = {
-    id: task.nodeId,
+    id: operation.tasks[0]?.nodeId ?? '',
     desiredState: 'RUNNING',
     sqlPort: sql,
     exporterPort: exporter,
     proxyId: 0,
   }
-  return {
-    sqlPort,
-    ...(sysPasswordSecret === undefined ? {} : { sysPasswordSecret }),
-    desired: desiredNode(source, place),
-  }
+  return { ...foundAt(operation), desired: desiredNode(source, place) }
+}
+
+function foundAt({
+  id,
+  tasks: [task],
+}: OperationRecord): Pick<OrderEntry, 'sqlPort' | 'sysPasswordSecret'> {
+  if (task?.foreign === undefined) throw new RangeError(`${id} has no node`)
+  const { sqlPort, sysPasswordSecret } = task.foreign
+  return { sqlPort, ...(sysPasswordSecret === undefined ? {} : { sysPasswordSecret }) }
 }
 
 /** A node is told the version that it gets; it is written down when the node has it. */

@@ -26,6 +26,9 @@ export type StepName =
   | 'bake'
   | 'gate'
   | 'uninstall'
+  | 'release'
+  | 'take-over'
+  | 'give-back'
   | 'probe'
   | 'judge'
   | 'diagnose'
@@ -74,6 +77,9 @@ export const STEP_RULES: Readonly<Record<StepName, StepRule>> = {
   bake: { kind: 'timer' },
   gate: { kind: 'remote', verb: 'check', deadlineMs: 4 * MINUTE_MS },
   uninstall: { kind: 'remote', verb: 'uninstall', deadlineMs: 6 * MINUTE_MS },
+  release: { kind: 'remote', verb: 'release', deadlineMs: 6 * MINUTE_MS },
+  'take-over': { kind: 'remote', verb: 'take-over', deadlineMs: 15 * MINUTE_MS },
+  'give-back': { kind: 'remote', verb: 'give-back', deadlineMs: 8 * MINUTE_MS },
   probe: { kind: 'remote', verb: 'probe', deadlineMs: 4 * MINUTE_MS },
   judge: { kind: 'local', isLast: false },
   diagnose: { kind: 'remote', verb: 'diagnose', deadlineMs: 6 * MINUTE_MS },
@@ -103,6 +109,7 @@ export const CHILD_TYPES = {
   'rotate-sys-password': 'refresh-node',
   'rotate-proxyro-password': 'rotate-proxyro-node',
   'precheck-take-over': 'probe-host',
+  'take-over': 'take-over-node',
   diagnose: 'diagnose-node',
   'collect-logs': 'collect-logs-node',
 } as const satisfies Partial<Record<OperationType, OperationType>>
@@ -111,6 +118,7 @@ export type ClusterOperationType = keyof typeof CHILD_TYPES
 export type NodeOperationType =
   | (typeof CHILD_TYPES)[ClusterOperationType]
   | 'revert-node'
+  | 'give-back-node'
   | 'restore-proxyro-node'
 
 /** Operation of a cluster → what puts back what it did on one node; absent: nothing can. */
@@ -124,6 +132,7 @@ export const UNDO_TYPES: Readonly<Partial<Record<ClusterOperationType, NodeOpera
   offline: 'online-node',
   online: 'offline-node',
   'rotate-sys-password': 'refresh-node',
+  'take-over': 'give-back-node',
   'rotate-proxyro-password': 'restore-proxyro-node',
 }
 
@@ -146,6 +155,7 @@ const PLANS: Readonly<Record<OperationType, readonly StepName[]>> = {
   'rotate-sys-password': ['prepare', 'children', 'run', 'finish'],
   'rotate-proxyro-password': ['prepare', 'children', 'run', 'finish'],
   'precheck-take-over': ['children', 'run', 'finish'],
+  'take-over': ['children', 'run', 'finish'],
   diagnose: ['children', 'run', 'finish'],
   'collect-logs': ['children', 'run', 'finish'],
   'create-node': ['reserve', 'install', 'start', 'verify', 'finish'],
@@ -159,6 +169,8 @@ const PLANS: Readonly<Record<OperationType, readonly StepName[]>> = {
   'offline-node': ['deregister', 'finish'],
   'online-node': ['register', 'finish'],
   'probe-host': ['probe', 'judge', 'finish'],
+  'take-over-node': ['probe', 'judge', 'reserve', 'take-over', 'verify', 'finish'],
+  'give-back-node': ['give-back', 'forget'],
   'diagnose-node': ['diagnose', 'finish'],
   'collect-logs-node': ['collect', 'finish'],
   'rotate-proxyro-node': ['offer', 'settle', 'finish'],
@@ -189,6 +201,7 @@ export function planOf(type: OperationType, task?: NodeTask): readonly StepName[
 
 function barePlanOf(type: OperationType, task: NodeTask | undefined): readonly StepName[] {
   if (type === 'delete-node' && task?.skipHostWork) return ['forget']
+  if (type === 'delete-node' && task?.isReleased) return ['release', 'forget']
   if (type === 'create-node' && task?.desiredState === 'STOPPED')
     return ['reserve', 'install', 'finish']
   if (type === 'restart-node' && task?.bakeMs !== undefined)
@@ -202,7 +215,7 @@ function barePlanOf(type: OperationType, task: NodeTask | undefined): readonly S
 }
 
 /** Steps that end connections of clients, unless they are hot. */
-const CUTTING: readonly StepName[] = ['stop', 'restart', 'upgrade', 'revert']
+const CUTTING: readonly StepName[] = ['stop', 'restart', 'upgrade', 'revert', 'give-back']
 
 /**
  * Out of the balancer before clients are cut, and in again when the node serves. What is hot leaves it
@@ -217,6 +230,8 @@ function balanced(
   if (task.skipHostWork) return ['deregister', ...plan]
   const isHot = task.way?.mode === 'hot'
   const cuts = (name: StepName) => CUTTING.includes(name) && (name === 'stop' || !isHot)
+  // Nobody is cut by it: its clients stay, and no new ones are sent by us.
+  if (plan[0] === 'release') return ['release', 'deregister', 'forget']
   const comesIn = !isHot && wantedStatus(type) === 'RUNNING'
   return plan.flatMap((name): readonly StepName[] => {
     if (cuts(name)) return ['deregister', 'drain-balancer', name]
@@ -272,6 +287,8 @@ export const HELD_STATUS: Readonly<Record<NodeOperationType, NodeStatus | null>>
   'rotate-proxyro-node': 'REFRESHING',
   'restore-proxyro-node': 'REFRESHING',
   'probe-host': null,
+  'take-over-node': 'TAKINGOVER',
+  'give-back-node': 'DELETING',
   'offline-node': null,
   'online-node': null,
   'diagnose-node': null,

@@ -121,9 +121,14 @@ export type TakeOverInput = {
     readonly sqlPort?: number
     /** Of the password that its root@proxysys has; absent: none. */
     readonly sysPasswordSecret?: string
+    readonly idc?: string
   }[]
   /** Parameters that differ from the cluster's may be overwritten. */
   readonly acceptParameterChanges: boolean
+  /** Package and user of the proxies are taken as they are. */
+  readonly isForced?: boolean
+  /** Must equal the cluster's name, but for a look: clients are cut. */
+  readonly confirm?: string
 }
 
 export type UpgradeInput = ReplaceInput & { readonly version: string }
@@ -162,6 +167,8 @@ export type DeleteInput = {
   readonly revision: number
   /** The host is unreachable: only the inventory is cleaned (management.md §3.4). */
   readonly skipHostWork: boolean
+  /** Whether proxies are removed or serve on; absent: those that were taken over serve on. */
+  readonly mode?: 'uninstall' | 'release'
 }
 
 /** Ids or names are accepted wherever a `ref` is. */
@@ -181,6 +188,8 @@ export type Plane = {
     refresh(asked: Asked, ref: string, input: NodesInput): Promise<Outcome<Cluster>>
     /** Looks whether proxies of other installers could be taken over; its operation has the result. */
     precheckTakeOver(asked: Asked, ref: string, input: TakeOverInput): Promise<Outcome<Cluster>>
+    /** Takes them in, each restarted once; what cannot be is as it was found, and so is what fails. */
+    takeOver(asked: Asked, ref: string, input: TakeOverInput): Promise<Outcome<Cluster>>
     /** Looks at nodes, 50 at most; holds nothing, its operation has the result. */
     diagnose(asked: Asked, ref: string, input: NodesInput): Promise<Outcome<Cluster>>
     /** Bundles of logs of nodes, 50 at most; holds nothing, its operation lists them. */

@@ -11,7 +11,6 @@ import type {
   ClusterSpec,
   Condition,
   Hold,
-  HostCheck,
   ObCluster,
   Offline,
   Operation,
@@ -26,6 +25,7 @@ import type {
 } from './model.ts'
 import type { StepName } from './plan.ts'
 import type { RolloutState } from './rollout.ts'
+import type { HostCheck } from './take-over-check.ts'
 
 type Stored = { readonly version: number }
 
@@ -78,6 +78,8 @@ export type NodeRecord = Stored & {
   readonly desiredState: 'RUNNING' | 'STOPPED'
   /** Absent: its cluster's. */
   readonly desiredVersion?: string
+  /** Where another installer has put it; absent: it was installed by us, where its cluster says. */
+  readonly foundHome?: string
   /** Taken out of its balancer on purpose; absent: it follows what its process does. */
   readonly offline?: Offline
   readonly hold: Hold | null
@@ -151,6 +153,8 @@ export type ForeignProxy = {
   readonly sysPasswordSecret?: string
   /** Parameters that differ are no hindrance: a take-over may change them. */
   readonly mayChangeParameters: boolean
+  /** It is taken as it is, from whatever package and of whatever user. */
+  readonly isForced?: boolean
 }
 
 /** What an operation does on one node. */
@@ -179,8 +183,10 @@ export type NodeTask = {
   readonly offline?: { readonly reason: string | null }
   /** Which lines of which logs are collected. */
   readonly logs?: LogFilter
-  /** A proxy of another installer, that is looked at. */
+  /** A proxy of another installer, that is looked at or taken over. */
   readonly foreign?: ForeignProxy
+  /** Its proxy serves on when it is deleted. */
+  readonly isReleased?: boolean
   /** Of its node, where the operation is of no one cluster. */
   readonly clusterId?: string
   /** OB clusters whose password of proxyro is changed from this node. */

@@ -3,7 +3,14 @@
  * who holds the object. Which operation may begin in which status is a table.
  * Source: management.md §1.4.
  */
-import type { ClusterPhase, Condition, Node, NodeStatus, OperationType } from './model.ts'
+import type {
+  ClusterPhase,
+  Condition,
+  Node,
+  NodeOrigin,
+  NodeStatus,
+  OperationType,
+} from './model.ts'
 import { HELD_STATUS, isClusterOperation } from './plan.ts'
 import type { ClusterRecord, NodeRecord, ReportRecord } from './record.ts'
 
@@ -67,7 +74,7 @@ export function nodeView(
   cluster: Versioned,
   now: number,
 ): Node {
-  const { hold, version: _, conditions, desiredVersion, offline, ...rest } = record
+  const { hold, version: _, conditions, desiredVersion, offline, foundHome, ...rest } = record
   const stale: Condition[] =
     report !== null && isStale(report, now)
       ? [
@@ -83,6 +90,8 @@ export function nodeView(
   return {
     ...rest,
     desiredVersion: desiredVersion ?? null,
+    origin: originOf(record),
+    home: foundHome ?? null,
     status: nodeStatus(record, report, now),
     heldBy: hold,
     offline: offline ?? null,
@@ -90,6 +99,10 @@ export function nodeView(
     isBehind: isBehind(cluster, report),
     report: report === null ? null : { ...report.report, receivedAt: report.receivedAt },
   }
+}
+
+export function originOf({ foundHome }: Pick<NodeRecord, 'foundHome'>): NodeOrigin {
+  return foundHome === undefined ? 'CREATED' : 'TAKEN_OVER'
 }
 
 const HELD_PHASES: Readonly<Partial<Record<OperationType, ClusterPhase>>> = {

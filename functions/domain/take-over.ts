@@ -2,8 +2,10 @@
  * Whether a proxy of another installer can be taken into a cluster: thirteen findings, each from what
  * a look at it has shown and from the inventory. Tables and texts, nothing else. Source: management.md §3.3.
  */
+import { homeSchema } from '#contract/node-state'
 import type { ProbeFacts } from '#contract/probe'
-import type { ClusterSpec, Finding, FindingId, ParameterDifference } from './model.ts'
+import type { ClusterSpec } from './model.ts'
+import type { Finding, FindingId, ParameterDifference } from './take-over-check.ts'
 import { compareVersions, familyOf } from './version.ts'
 
 const OLDEST = '1.8.0'
@@ -25,6 +27,8 @@ export type Surroundings = {
   readonly nodeId: string | null
   /** Differing parameters may be overwritten. */
   readonly mayChangeParameters: boolean
+  /** Package and user are as they are. */
+  readonly isForced?: boolean
 }
 
 type Verdict =
@@ -56,9 +60,13 @@ export function parameterDifferences(
   })
 }
 
+/** What every take-over does to a proxy. */
+export const RESTART_NOTICE =
+  'the proxy is restarted once, and its clients are cut: its name and where it finds its OB clusters take effect at a start only'
+
 /** What a take-over does beyond what was asked for. */
 export function noticesOf(
-  { appName, watchdogs }: ProbeFacts,
+  { appName, watchdogs, autoStart }: ProbeFacts,
   { cluster }: Pick<Surroundings, 'cluster'>,
 ): readonly string[] {
   const named =
@@ -66,9 +74,10 @@ export function noticesOf(
       ? []
       : [`app_name ${appName} becomes ${cluster.name}`]
   return [
-    'the proxy is restarted once, and its clients are cut: its name and where it finds its OB clusters take effect at a start only',
+    RESTART_NOTICE,
     ...named,
     ...(watchdogs === 0 ? [] : ['the script that keeps it running is stopped first']),
+    ...linesOf(autoStart).map(each => `${each} starts it no more; a release gives that back`),
   ]
 }
 
@@ -119,16 +128,17 @@ function isOneProcess({ processes, pid, others }: ProbeFacts): Verdict {
   )
 }
 
-function isOfUser({ user }: ProbeFacts): Verdict {
-  if (user === OS_USER) return passed(`it runs as ${user}`)
+function isOfUser({ user }: ProbeFacts, { isForced }: Surroundings): Verdict {
+  if (user === OS_USER || (isForced && user !== null)) return passed(`it runs as ${user}`)
   if (user === null) return failed('no-process', 'no obproxy runs', 'start it')
-  return failed('wrong-user', `it runs as ${user}`, `start it as ${OS_USER}`)
+  return failed('wrong-user', `it runs as ${user}`, `start it as ${OS_USER}, or use force`)
 }
 
-function isOnePackage({ rpms }: ProbeFacts): Verdict {
+function isOnePackage({ rpms }: ProbeFacts, { isForced }: Surroundings): Verdict {
   const names = linesOf(rpms)
+  if (isForced) return passed(`it is taken as it is; packages: ${named(names) || 'none'}`)
   if (rpms === null)
-    return failed('no-rpm', 'there is no rpm on the host', 'install a node here instead')
+    return failed('no-rpm', 'there is no rpm on the host', 'install a node here, or use force')
   if (names.length === 1) return passed(`${names[0]}`)
   if (names.length === 0)
     return failed('no-package', 'no package of obproxy is installed', 'install it from its package')
@@ -139,7 +149,8 @@ function isOnePackage({ rpms }: ProbeFacts): Verdict {
   )
 }
 
-function isOfPackage({ executable, isReplaced, ownedBy }: ProbeFacts): Verdict {
+function isOfPackage(facts: ProbeFacts, { isForced }: Surroundings): Verdict {
+  const { executable, isReplaced, ownedBy } = facts
   if (executable === null) return failed('no-process', 'no obproxy runs', 'start it')
   if (isReplaced)
     return failed(
@@ -147,13 +158,26 @@ function isOfPackage({ executable, isReplaced, ownedBy }: ProbeFacts): Verdict {
       `${executable} is not what runs any more`,
       'restart it, so that it runs what is installed',
     )
+  if (homeIn(facts) === null)
+    return failed(
+      'not-in-its-home',
+      `${executable} runs in ${facts.workDir ?? 'an unknown folder'}`,
+      'start it in its home, as bin/obproxy of that',
+    )
+  if (isForced) return passed(`${executable}, taken as it is`)
   if (ownedBy !== null) return passed(`${executable} is of ${ownedBy}`)
   if (STANDARD_PLACE.test(executable)) return passed(executable)
   return failed(
     'not-from-package',
     `${executable} is of no package`,
-    'start it from where its package has put it',
+    'start it from where its package has put it, or use force',
   )
+}
+
+/** Where it is installed, and stays: the folder that it runs in; null where that is not so (N5). */
+export function homeIn({ executable, workDir }: ProbeFacts): string | null {
+  if (workDir === null || executable !== `${workDir}/bin/obproxy`) return null
+  return homeSchema.safeParse(workDir).success ? workDir : null
 }
 
 const REFUSED: Readonly<

@@ -223,6 +223,8 @@ export function hasActed({
 }: Pick<OperationRecord, 'plan' | 'stepsDone' | 'phase'>): boolean {
   const act = actOf(plan)
   const hasFailed = phase === 'FAILED'
+  // Until then it has only looked.
+  if (plan.includes('judge')) return stepsDone > plan.indexOf('judge')
   if (act < 0) return stepsDone > 0 || hasFailed
   const tried = plan.slice(0, hasFailed ? stepsDone + 1 : stepsDone)
   return stepsDone >= act || tried.some(name => !HARMLESS.includes(name))

@@ -128,6 +128,9 @@ export function reopened(operation: OperationRecord, round: number): OperationRe
 
 /** Who was to be out of its balancer is taken out again: somebody may have taken it in meanwhile. */
 function resumedAt({ plan, stepsDone }: OperationRecord): number {
+  // What was in the way may be gone: it is looked for anew.
+  const isJudged = plan.includes('judge') && stepsDone <= plan.indexOf('judge') + 1
+  if (isJudged) return plan.indexOf('probe')
   const isOut = plan[stepsDone - 1] === 'drain-balancer' || plan[stepsDone] === 'drain-balancer'
   return isOut ? plan.indexOf('deregister') : stepsDone
 }
@@ -135,7 +138,7 @@ function resumedAt({ plan, stepsDone }: OperationRecord): number {
 function newChild({ parent, index, task, clusterName, now }: Opening): OperationRecord {
   const type = CHILD_TYPES[parent.type as ClusterOperationType]
   const name = task.name ?? `${clusterName}-${task.number}`
-  const isNode = task.foreign === undefined
+  const isNode = type !== 'probe-host'
   return {
     id: childId(parent, index),
     type,

@@ -11,9 +11,10 @@ export type Member = {
 
 const ENDED = ['SUCCEEDED', 'FAILED', 'CANCELLED', 'ROLLED_BACK']
 
-/** Where it works: its node's host, or one that has no node of ours; null when the node is gone. */
+/** Where it works: its node's host, or one that has no node of ours, or not yet; null when the node is gone. */
 export function hostIdOf({ operation, node }: Member): string | null {
   if (node !== null) return node.hostId
+  if (operation.type === 'take-over-node') return operation.tasks[0]?.hostId ?? null
   return operation.target.kind === 'host' ? operation.target.id : null
 }
 

@@ -6,6 +6,7 @@ import { type Change, Conflict, put, remove, type Store } from '../domain/store.
 import { beginStep, type Ending, endOf, endStep, releaseNode, workDone } from './ending.ts'
 import { judge } from './judging.ts'
 import type { Member } from './member.ts'
+import { placeOf } from './placing.ts'
 
 const MAX_PROXY_ID = 8191
 /** With every second id taken, one of two hundred million searches is in vain. */
@@ -117,11 +118,14 @@ async function reserve(store: Store, member: Member, now: number): Promise<Probl
   }
   const [task] = operation.tasks
   if (task === undefined) return { code: 'internal-error', detail: 'an operation without a node' }
-  const [host, cluster] = await Promise.all([
+  const [host, picture] = await Promise.all([
     store.get('host', { id: task.hostId }),
-    store.get('cluster', { id: operation.clusterId }),
+    store.cluster(operation.clusterId),
   ])
-  if (cluster === null) return { code: 'not-found', detail: 'the cluster is gone' }
+  if (picture === null) return { code: 'not-found', detail: 'the cluster is gone' }
+  const { cluster } = picture
+  const place = await placeOf(store, operation, picture)
+  if ('code' in place) return place
   if (host !== null && host.nodeId !== null && host.nodeId !== task.nodeId)
     return { code: 'host-occupied', detail: `${task.hostId} carries ${host.nodeId}` }
   const fence = (host?.fence ?? 0) + 1
@@ -132,8 +136,7 @@ async function reserve(store: Store, member: Member, now: number): Promise<Probl
     clusterName: cluster.name,
     hostId: task.hostId,
     host: task.host,
-    sqlPort: cluster.spec.ports.sql,
-    exporterPort: cluster.spec.ports.exporter,
+    ...place.node,
     idc: task.idc,
     proxyId,
     revision: 1,
@@ -151,6 +154,7 @@ async function reserve(store: Store, member: Member, now: number): Promise<Probl
     put('host', hostOf(host, task.hostId, task.nodeId, fence)),
     put('node', nodeAt(proxyId)),
     put('place', { nodeId: task.nodeId, clusterId: cluster.id, version: 0 }),
+    ...place.changes,
   ])
 }
 

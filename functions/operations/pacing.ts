@@ -16,10 +16,17 @@ export type Pacing = {
 
 /** No new step on a node begins once the operation is being cancelled, or another node failed. */
 export function mustStop({ driver, members, isFailFast }: Pacing, member: Member): boolean {
-  if (driver.phase === 'CANCELLING') return !isAlmostDone(member) && !mustComeBack(member)
+  if (driver.phase === 'CANCELLING') return !isAlmostDone(member) && !mustGoOn(member)
   if (awaited(members, member).some(({ operation }) => hasEnded(operation))) return true
   if (!isFailFast || hasBegun(member)) return false
   return members.some(({ operation }) => operation.phase === 'FAILED')
+}
+
+/** Of the plane and of the host at the same time, or of neither: what is in between is nobody's. */
+function mustGoOn(member: Member): boolean {
+  const { type, plan, stepsDone } = member.operation
+  const isReserved = type === 'take-over-node' && stepsDone > plan.indexOf('reserve')
+  return isReserved || mustComeBack(member)
 }
 
 /** The node is as it should be, only our books are not. */

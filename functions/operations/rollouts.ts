@@ -30,6 +30,9 @@ export function paceOf(operation: OperationRecord, members: readonly Member[]): 
     return { maxInFlight: isOneByOne ? 1 : Number.POSITIVE_INFINITY, isFailFast: isOneByOne }
   }
   const { maxUnavailable, onFailure } = state.rollout
+  // Proxies of others have nothing to do with one another: one that cannot be taken over keeps no other out.
+  if (operation.type === 'take-over' && phase !== 'PAUSED')
+    return { maxInFlight: maxUnavailable, isFailFast: false }
   const pace = { maxInFlight: maxUnavailable, isFailFast: onFailure !== 'pause' }
   if (phase === 'PAUSED') return { ...pace, isFailFast: false, mayBegin: NONE }
   return { ...pace, mayBegin: idsOf(members, mayBegin(state, judging(members))) }
@@ -69,7 +72,9 @@ export function toUndo(
 ): readonly number[] {
   const { rollout: state, phase } = operation
   if (state?.rollout.onFailure !== 'rollback' || state.undo !== null) return []
-  if (phase === 'CANCELLING' || !isUndoable(operation)) return []
+  // A proxy that could not be taken over is no node, whoever has lost interest in it.
+  const isCalledOff = phase === 'CANCELLING' && operation.type !== 'take-over'
+  if (isCalledOff || !isUndoable(operation)) return []
   const failed = children.flatMap(({ phase: each }, task) => (each === 'FAILED' ? [task] : []))
   if (isOfCluster(operation) && failed.length > 0) return goingBack(operation, children)
   return undoneWith(state, failed).filter(task => isTouched(children[task]))

@@ -17,6 +17,7 @@ import { rotateSysPassword } from './passwords.ts'
 import {
   affected,
   chosen,
+  deletionOf,
   held,
   type NewOperation,
   newOperation,
@@ -25,7 +26,7 @@ import {
   taskOf,
 } from './plans.ts'
 import { restartCluster, upgradeCluster } from './replacing.ts'
-import { precheckTakeOver } from './take-over.ts'
+import { precheckTakeOver, takeOver } from './take-over.ts'
 
 /** Clusters of one page that are read at a time. */
 const READ_AT_ONCE = 10
@@ -63,7 +64,7 @@ export function clusterUseCases(
       const outcome = await mutate(deps, asked, view, async () => {
         const picture = await pictureOf(store, ref)
         requireDeletable(picture.cluster, input)
-        const tasks = picture.nodes.map(node => taskOf(node, input.skipHostWork))
+        const tasks = picture.nodes.map(node => deletionOf(node, input))
         return onCluster(deps, asked, picture, { type: 'delete-cluster', tasks })
       })
       return outcome.kind === 'done' ? { ...outcome, value: null } : outcome
@@ -75,6 +76,7 @@ export function clusterUseCases(
     restart: (asked, ref, input) => restartCluster(deps, asked, ref, input),
     upgrade: (asked, ref, input) => upgradeCluster(deps, asked, ref, input),
     precheckTakeOver: (asked, ref, input) => precheckTakeOver(deps, asked, ref, input),
+    takeOver: (asked, ref, input) => takeOver(deps, asked, ref, input),
     collectLogs: (asked, ref, input) => collectLogsOfCluster(deps, asked, ref, input),
     diagnose: (asked, ref, input) => diagnoseCluster(deps, asked, ref, input),
     rotateSysPassword: (asked, ref, secret) => rotateSysPassword(deps, asked, ref, secret),

@@ -37,7 +37,9 @@ const RESULTS: Readonly<Partial<Record<OperationType, Result>>> = {
 /** An operation with what it found out, once it has. */
 export async function withResult(deps: Deps, record: OperationRecord): Promise<Operation> {
   const view = operationView(record)
-  if (!isLook(record.type)) return view
+  // It begins with a look at its host.
+  const isTakeOver = record.type === 'take-over' || record.type === 'take-over-node'
+  if (!isLook(record.type) && !isTakeOver) return view
   const look = RESULTS[record.type]
   if (look === undefined)
     return { ...view, result: hasEnded(record) ? await takeOverCheck(deps.store, record) : null }

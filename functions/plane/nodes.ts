@@ -12,7 +12,7 @@ import type { Cursors } from './cursor.ts'
 import { looksAtNode } from './looks.ts'
 import { replacements } from './node-replacing.ts'
 import { type Found, nothingToDo, onNode } from './on-node.ts'
-import { affected, requireFreeCluster, requireFreeNode, taskOf } from './plans.ts'
+import { affected, deletionOf, requireFreeCluster, requireFreeNode, taskOf } from './plans.ts'
 
 export function nodeUseCases(deps: PlaneDeps, cursors: Cursors): Plane['nodes'] {
   const { store, clock } = deps
@@ -50,7 +50,7 @@ export function nodeUseCases(deps: PlaneDeps, cursors: Cursors): Plane['nodes'] 
           throw new Problem('revision-stale', `${node.name} is at revision ${node.revision}`)
         return onNode(deps, asked, found, {
           request: 'delete',
-          task: taskOf(node, input.skipHostWork),
+          task: deletionOf(node, input),
         })
       })
       return outcome.kind === 'done' ? { ...outcome, value: null } : outcome

@@ -2,6 +2,7 @@
 import type { Operation, Step } from '../domain/model.ts'
 import { isClusterOperation } from '../domain/plan.ts'
 import type { OperationRecord, StepRecord } from '../domain/record.ts'
+import { RESTART_NOTICE } from '../domain/take-over.ts'
 import { childId } from '../operations/children.ts'
 
 type Progress = Operation['progress']
@@ -29,6 +30,7 @@ export function operationView(record: OperationRecord): Operation {
       ...wavesOf(record),
     },
     error,
+    ...(type === 'take-over' ? { notices: [RESTART_NOTICE] } : {}),
   }
 }
 

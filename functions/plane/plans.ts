@@ -2,14 +2,20 @@
 
 import type { PackageRef } from '#contract/command'
 import { newId } from '../domain/ids.ts'
-import type { OperationType } from '../domain/model.ts'
+import type { NodeOrigin, OperationType } from '../domain/model.ts'
 import { isLook, planOf } from '../domain/plan.ts'
-import type { Asked } from '../domain/plane.ts'
+import type { Asked, DeleteInput } from '../domain/plane.ts'
 import { Problem } from '../domain/problem.ts'
 import type { ClusterRecord, NodeRecord, NodeTask, OperationRecord } from '../domain/record.ts'
-import { type NodeRequest, nodeStatus, permission } from '../domain/status.ts'
+import { type NodeRequest, nodeStatus, originOf, permission } from '../domain/status.ts'
 import type { ClusterPicture } from '../domain/store.ts'
 import { actorOf } from './context.ts'
+
+/** What becomes of the proxy of a node that is deleted (management.md §3.4). */
+const DEFAULT_MODES: Readonly<Record<NodeOrigin, NonNullable<DeleteInput['mode']>>> = {
+  CREATED: 'uninstall',
+  TAKEN_OVER: 'release',
+}
 
 /** @throws Problem cluster-state-conflict, password-change-in-progress, naming the holder. */
 export function requireFreeCluster({ name, hold }: ClusterRecord): void {
@@ -87,6 +93,15 @@ export function byName({ name: left }: NodeRecord, { name: right }: NodeRecord):
 export function taskOf(node: NodeRecord, skipHostWork = false): NodeTask {
   const { id: nodeId, hostId, host, idc, desiredState, name } = node
   return { nodeId, hostId, host, idc, desiredState, name, number: 0, skipHostWork }
+}
+
+/** Of a node that is deleted: what was not installed by us is not removed unless somebody says so. */
+export function deletionOf(
+  node: NodeRecord,
+  { skipHostWork, mode }: Pick<DeleteInput, 'skipHostWork' | 'mode'>,
+): NodeTask {
+  const isReleased = (mode ?? DEFAULT_MODES[originOf(node)]) === 'release'
+  return { ...taskOf(node, skipHostWork), ...(isReleased ? { isReleased } : {}) }
 }
 
 export type NewOperation = {

@@ -245,7 +245,8 @@ const remove = createRoute({
   parameters: [IF_MATCH, KEY_OPTIONAL],
   method: 'delete',
   path: '/{ref}',
-  description: 'Stops and uninstalls every node; needs `confirm` with the name.',
+  description:
+    'Stops and uninstalls every node, or releases it (`mode`, as for a node); needs `confirm` with the name.',
   request: { params: refParams, query: deleteQuerySchema },
   responses: {
     202: acceptedResponse,

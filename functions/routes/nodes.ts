@@ -1,7 +1,7 @@
 /** Nodes: fleet-wide view, lifecycle of one, and the reports they send. */
 import { createRoute, z } from '@hono/zod-openapi'
 import { nodeReportSchema } from '#contract/report'
-import { NODE_STATUSES, type Node, type Offline } from '../domain/model.ts'
+import { NODE_ORIGINS, NODE_STATUSES, type Node, type Offline } from '../domain/model.ts'
 import type { DeleteInput, Outcome, Plane } from '../domain/plane.ts'
 import type { AppContext } from '../middleware/env.ts'
 import {
@@ -84,6 +84,9 @@ export const nodeSchema = z
       desiredState: z.enum(DESIRED_STATES),
       /** Null: its cluster's. */
       version: z.string().nullable(),
+      origin: z.enum(NODE_ORIGINS),
+      /** Null: its cluster's. */
+      home: z.string().nullable(),
     }),
     status: z.object({
       status: z.enum(NODE_STATUSES),
@@ -114,7 +117,7 @@ function replacing({ mode, rollout }: z.infer<typeof replaceNodeSchema>) {
 
 export const deleteQuerySchema = z.strictObject({
   confirm: z.string().max(128).optional(),
-  mode: z.enum(['uninstall']).default('uninstall'),
+  mode: z.enum(['uninstall', 'release']).optional(),
   skipHostWork: z.enum(['true', 'false']).default('false'),
 })
 
@@ -134,6 +137,8 @@ export function nodeJson(node: Node): z.infer<typeof nodeSchema> {
       exporterPort: node.exporterPort,
       desiredState: node.desiredState,
       version: node.desiredVersion,
+      origin: node.origin,
+      home: node.home,
     },
     status: {
       status: node.status,
@@ -178,6 +183,7 @@ export async function deleteInput(
     revision: await matchedRevision(c, current),
     skipHostWork: query.skipHostWork === 'true',
     ...(query.confirm === undefined ? {} : { confirm: query.confirm }),
+    ...(query.mode === undefined ? {} : { mode: query.mode }),
   }
 }
 
@@ -208,7 +214,7 @@ const remove = createRoute({
   method: 'delete',
   path: '/{ref}',
   description:
-    'Stops and uninstalls the proxy; `skipHostWork` forgets a node that is out of reach.',
+    '`mode=uninstall` stops and removes the proxy; `release` leaves it serving, with its own watchdog and auto-start, and is what happens to one that was taken over unless asked otherwise. `skipHostWork` forgets a node that is out of reach.',
   request: { params: refParams, query: deleteQuerySchema },
   responses: {
     202: acceptedResponse,

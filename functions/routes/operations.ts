@@ -58,6 +58,7 @@ export const operationSchema = z
     }),
     error: problemViewSchema.nullable(),
     result: resultSchema.nullable().optional(),
+    notices: z.array(z.string()).optional(),
   })
   .openapi('Operation')
 
@@ -89,10 +90,11 @@ const waitSchema = z
   .refine(text => Number.parseInt(text, 10) <= MAX_WAIT_SEC, `at most ${MAX_WAIT_SEC}s`)
 
 export function operationJson(operation: Operation): z.infer<typeof operationSchema> {
-  const { createdAt, startedAt, endedAt, childIds, result, look, ...rest } = operation
+  const { createdAt, startedAt, endedAt, childIds, result, look, notices, ...rest } = operation
   return {
     ...rest,
     ...resultJson({ result, look }),
+    ...(notices === undefined ? {} : { notices: [...notices] }),
     childIds: [...childIds],
     createdAt: timeText(createdAt),
     startedAt: timeOrNull(startedAt),

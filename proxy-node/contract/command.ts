@@ -28,6 +28,9 @@ export const VERBS = [
   'report',
   'uninstall',
   'probe',
+  'take-over',
+  'give-back',
+  'release',
   'alter-proxyro',
   'diagnose',
   'collect-logs',
@@ -97,9 +100,9 @@ export const orderEntrySchema = z.object({
   probe: z.array(probeSchema).max(8).optional(),
   /** For collect-logs. */
   logs: logFilterSchema.optional(),
-  /** For probe: where the proxy that is looked at takes clients. */
+  /** For probe: where the proxy takes clients that is looked at. */
   sqlPort: portSchema.optional(),
-  /** For probe: of the password that root@proxysys has now; absent: none. */
+  /** For probe and take-over: of the password that root@proxysys has now; absent: none. */
   sysPasswordSecret: secretReferenceSchema.optional(),
   /** For alter-proxyro: what is changed. For refresh: logins that must work before anything is set. */
   proxyro: z.array(proxyroSchema).max(MAX_PROXYRO_CHANGES).optional(),

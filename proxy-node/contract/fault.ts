@@ -646,6 +646,30 @@ export const FAULTS = {
     says: 'the change to version {to} failed: {reason}; and the node is not as it was: {why}',
     remedy: 'send any order: it first goes on with the way back',
   },
+  'node.not-takeable': {
+    blame: 'operator',
+    retryable: true,
+    says: 'the proxy cannot be taken over: {reason}; nothing was changed',
+    remedy: 'mend that, and look with dryRun=true before the next try',
+  },
+  'node.take-over-undone': {
+    blame: 'proxy',
+    retryable: true,
+    says: 'the take-over failed: {reason}; the proxy is as it was found',
+    remedy: 'look at the log of the node, then try again',
+  },
+  'node.take-over-stuck': {
+    blame: 'proxy',
+    retryable: true,
+    says: 'the proxy could not be given back as it was found: {why}',
+    remedy: 'send any order: it first goes on with the way back',
+  },
+  'node.not-as-found': {
+    blame: 'operator',
+    retryable: false,
+    says: 'the proxy cannot be given back as it was found: {reason}',
+    remedy: 'release it, so that it runs on as it is',
+  },
   'node.proxy-id': {
     blame: 'proxy',
     retryable: true,

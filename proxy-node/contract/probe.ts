@@ -37,6 +37,8 @@ export const probeFactsSchema = z.object({
   others: z.string(),
   /** Scripts that start the proxy again. */
   watchdogs: z.int().min(0),
+  /** What else starts it at a boot, files and units, one a line; absent: not looked for. */
+  autoStart: z.string().default(''),
   /** Packages of proxies, one a line; null: there is no rpm. */
   rpms: z.string().nullable(),
   /** The package that the executable is of; null: of none. */

@@ -13,6 +13,7 @@ import type { Address } from '../net/transport.ts'
 import { readIfThere, reasonOf, writeDurably } from './durable-file.ts'
 import type { Host } from './host.ts'
 import type { Paths } from './paths.ts'
+import { listeningAddress } from './processes.ts'
 import { isDenied, ProxyAdmin, withAdmin } from './proxy-admin.ts'
 
 const LOOPBACK = '127.0.0.1'
@@ -20,13 +21,16 @@ const LOOPBACK = '127.0.0.1'
 /** SHA1 of a password; null for none, as a proxy has at its first start. */
 export type Stage1 = Uint8Array | null
 
-export function sqlAddress({ ports }: DesiredNode, host: Host): Address {
-  return { host: host.settings.address ?? LOOPBACK, port: ports.sql }
+export function sqlAddress({ ports }: Pick<DesiredNode, 'ports'>, host: Host): Address {
+  const { address } = host.settings
+  // One that was found may listen at an address of its own.
+  const found = address ?? listeningAddress(undefined, ports.sql)
+  return { host: found ?? LOOPBACK, port: ports.sql }
 }
 
 /** The first of `candidates` that the proxy takes. @throws node.admin-refused when none is, QueryError when it is not there */
 export async function logIn(
-  desired: DesiredNode,
+  desired: Pick<DesiredNode, 'ports'>,
   candidates: readonly Stage1[],
   host: Host,
 ): Promise<{ readonly admin: ProxyAdmin; readonly stage1: Stage1 }> {
@@ -75,7 +79,16 @@ export async function settlePassword(
     admin.close()
   }
   if (stage1 !== wanted) (await logIn(desired, [wanted], host)).admin.close()
-  const text = `${Buffer.from(wanted).toString('hex')}\n`
+  keepPassword(paths, wanted)
+}
+
+/** What the proxy has now, for the next login. @throws node.not-written */
+export function keepPassword(paths: Paths, stage1: Stage1): void {
+  if (stage1 === null) {
+    forgetPassword(paths)
+    return
+  }
+  const text = `${Buffer.from(stage1).toString('hex')}\n`
   if (readIfThere(fileOf(paths)) !== text) writeDurably(fileOf(paths), text)
 }
 

@@ -8,7 +8,9 @@ import { forgetBootFailure, keepBootFailure } from './boot-failure.ts'
 import { launch, requireInstalled, synchronise, waitUntilReady } from './bring-up.ts'
 import { reasonOf } from './durable-file.ts'
 import { settle } from './exchange.ts'
+import { settleFound } from './give-back.ts'
 import type { Host } from './host.ts'
+import { listenerPid } from './listener.ts'
 import { readMemory } from './node-file.ts'
 import { PROXY_UNIT } from './paths.ts'
 import type { Facts } from './result.ts'
@@ -31,7 +33,8 @@ export async function boot(host: Host): Promise<Facts> {
 async function bringBack(host: Host): Promise<Facts> {
   const { paths } = host.settings
   const deadline = host.clock.now() + SETTLE_MS
-  const memory = await settle(readMemory(paths), { deadline, mayCut: true }, host)
+  const whole = await settleFound(readMemory(paths), host)
+  const memory = await settle(whole, { deadline, mayCut: true }, host)
   const { desired } = memory
   if (desired === null || desired.state !== 'RUNNING')
     return { started: false, desiredState: desired?.state ?? null }
@@ -40,6 +43,6 @@ async function bringBack(host: Host): Promise<Facts> {
   const started = await launch(desired, false, host)
   await waitUntilReady(desired, knownPasswords(paths), host)
   const { changed, version } = await synchronise(desired, memory, host)
-  const { pid } = await host.init.status(PROXY_UNIT)
+  const pid = await listenerPid(desired, host)
   return { started, desiredState: 'RUNNING', pid, version, parametersChanged: changed }
 }

@@ -87,7 +87,7 @@ export async function waitUntilReady(
   const pids = new Set<number>()
   const greet = meeting(desired, candidates, host, meet)
   for (;;) {
-    const { pid } = await host.init.status(PROXY_UNIT)
+    const pid = await listenerPid(desired, host)
     if (pid !== null) {
       pids.add(pid)
       await greet(pid)

@@ -153,7 +153,8 @@ function filesIn(folder: string): readonly string[] {
     .map(entry => join(entry.parentPath, entry.name).slice(folder.length + 1))
 }
 
-function refusal(error: unknown, folder: string): Fault {
+/** What a copy that failed is told as. */
+export function refusal(error: unknown, folder: string): Fault {
   if (error instanceof Fault) return error
   if (['ENOSPC', 'EDQUOT'].includes(errorCode(error)))
     return new Fault('node.disk-full', { folder, detail: 'a copy needs more' }, { cause: error })

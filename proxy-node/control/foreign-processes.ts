@@ -44,7 +44,7 @@ export function foreignProxies(root: string): readonly ForeignProxy[] {
     }))
 }
 
-/** Scripts that keep a proxy of this host running. */
+/** Scripts that keep a proxy of this host running; one with its subshells is several. */
 export function watchdogs(root: string): readonly number[] {
   return readdirSync('/proc')
     .filter(name => /^\d+$/.test(name))
@@ -67,7 +67,7 @@ export function withoutSecrets(text: string): string {
     .replace(/(\w:\/\/)[^/@,]*@/g, '$1***@')
 }
 
-function argumentsOf(pid: number): readonly string[] {
+export function argumentsOf(pid: number): readonly string[] {
   return (readOr(`/proc/${pid}/cmdline`) ?? '').split('\0').filter(argument => argument !== '')
 }
 
@@ -80,7 +80,7 @@ function isReplaced(pid: number, path: string): boolean {
   }
 }
 
-function linkOf(pid: number, name: 'cwd'): string | undefined {
+export function linkOf(pid: number, name: 'cwd'): string | undefined {
   try {
     return readlinkSync(`/proc/${pid}/${name}`)
   } catch {
@@ -102,7 +102,7 @@ function nameOf(uid: string, users: string): string | undefined {
     .find(([, , id]) => id === uid)?.[0]
 }
 
-function readOr(file: string): string | undefined {
+export function readOr(file: string): string | undefined {
   try {
     return readFileSync(file, 'utf8')
   } catch {

@@ -22,6 +22,7 @@ import { diagnose } from './diagnose.ts'
 import { drain, undrain } from './drain.ts'
 import { reasonOf } from './durable-file.ts'
 import { settle } from './exchange.ts'
+import { giveBack, settleFound } from './give-back.ts'
 import { homeOf, readMarker } from './home.ts'
 import type { Host } from './host.ts'
 import { install } from './install.ts'
@@ -30,12 +31,14 @@ import { whileLocked } from './lock.ts'
 import { desiredOf, type NodeMemory, placeOf, readMemory, writeMemory } from './node-file.ts'
 import { probe } from './probe.ts'
 import { refresh } from './refresh.ts'
+import { release } from './release.ts'
 import { report } from './report.ts'
 import { restart } from './restart.ts'
 import { type Facts, failureOf } from './result.ts'
 import { start } from './start.ts'
 import { status } from './status.ts'
 import { stop } from './stop.ts'
+import { takeOver } from './take-over.ts'
 import { uninstall } from './uninstall.ts'
 import { revert, upgrade } from './upgrade.ts'
 
@@ -46,7 +49,9 @@ export const LOCK_WAIT_MS = 540_000
 export const VERB_MS = 560_000
 
 /** Nothing runs after them, or all files are other ones: what an exchange left is for who comes then. */
-const UNSETTLED: ReadonlySet<Verb> = new Set(['install', 'stop', 'uninstall'])
+const UNSETTLED: ReadonlySet<Verb> = new Set(['install', 'stop', 'uninstall', 'give-back'])
+/** They go on themselves with a take-over, or a release, that was cut off. */
+const OF_TAKE_OVERS: ReadonlySet<Verb> = new Set(['take-over', 'give-back', 'release'])
 /** Verbs that only look: no fence stops them, and they neither wait for those that act nor hold them up. */
 const LOOKS: ReadonlySet<Verb> = new Set(['probe', 'diagnose', 'collect-logs'])
 /** Verbs that cut clients when they are not hot. */
@@ -229,6 +234,9 @@ const CHANGES: Readonly<
     leaves: 'DELETED',
     act: ({ memory, desired, host }) => uninstall(memory, desired, host),
   },
+  'take-over': { leaves: 'RUNNING', act: ({ host, ...step }) => takeOver(step, host) },
+  'give-back': { leaves: undefined, act: ({ host }) => giveBack(host) },
+  release: { leaves: undefined, act: ({ desired, host }) => release(desired, host) },
 }
 
 async function perform(
@@ -245,10 +253,11 @@ async function perform(
   if (verb === 'collect-logs') return collectLogs(before, entry, host)
   const { leaves, act } = CHANGES[verb]
   const { paths } = host.settings
-  const seen = { ...before, fence: entry.fence, lastOperationId: entry.operationId }
+  const read = { ...before, fence: entry.fence, lastOperationId: entry.operationId }
   checkIdentity(before, entry.desired ?? desiredOf(before, verb), host)
   // Before anything else: from here on older orders are refused, also if this one fails.
-  writeMemory(paths, seen)
+  writeMemory(paths, read)
+  const seen = OF_TAKE_OVERS.has(verb) ? read : await settleFound(read, host)
   const memory = UNSETTLED.has(verb)
     ? seen
     : await settle(seen, { deadline, mayCut: entry.mode !== 'hot' && CUTTING.has(verb) }, host)

@@ -5,6 +5,8 @@ export const PROXY_UNIT = 'obfleet-proxy.service'
 export const NODE_UNIT = 'obfleet-node.service'
 export const REPORT_UNIT = 'obfleet-report.service'
 export const REPORT_TIMER = 'obfleet-report.timer'
+/** There for as long as it starts what was found. */
+export const FOUND_UNIT = 'obfleet-found.service'
 
 export type Paths = {
   readonly root: string

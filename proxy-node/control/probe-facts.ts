@@ -1,9 +1,9 @@
 /** What a look at a proxy comes to, within the bound of a result line: how its parameters differ, and what gives way. Pure. */
 import type { DesiredNode } from '#contract/node-state'
-import { FIXED_AT_START, isSecret } from '#contract/parameters'
+import { FIXED_AT_START, isSecret, PARAMETERS } from '#contract/parameters'
 import type { ProbeFacts } from '#contract/probe'
 import { withoutSecrets } from './foreign-processes.ts'
-import { isSame } from './parameters.ts'
+import { type Change, isSame } from './parameters.ts'
 
 /** With the rest of a result below the 2,000 bytes of a line (N7). */
 const MAX_FACTS_BYTES = 1_800
@@ -21,6 +21,7 @@ const BOUNDS = {
   appName: 64,
   loginError: 160,
   obClusters: 600,
+  autoStart: 200,
 } as const satisfies Partial<Record<keyof ProbeFacts, number>>
 
 /** Give way in this order when all together is too long; the first two hold what only people read. */
@@ -29,6 +30,7 @@ const ELASTIC = [
   'others',
   'differences',
   'loginError',
+  'autoStart',
   'configUrl',
   'obClusters',
   'rpms',
@@ -47,23 +49,35 @@ function isLeftOut(name: string): boolean {
 }
 
 /**
- * Parameters that a take-over would change, `name=value` as they are: those that the cluster sets to
- * something else, and those that it leaves at their default.
- * @param changed those of `running` that are not at the proxy's default
+ * What a take-over changes of a proxy's parameters: those that the cluster sets to something else, and
+ * those that it leaves at their default. What nobody sets and whose default is not known stays.
+ * @param changed those of `running` that are not at the proxy's own default, which may be another one
  */
+export function changesOf(
+  running: ReadonlyMap<string, string>,
+  changed: ReadonlyMap<string, string>,
+  desired: DesiredNode['parameters'],
+): readonly Change[] {
+  const wanted = new Map(Object.entries(desired))
+  for (const name of changed.keys()) {
+    const otherwise = PARAMETERS.get(name)?.default
+    if (!wanted.has(name) && otherwise !== undefined) wanted.set(name, otherwise)
+  }
+  return [...wanted]
+    .filter(([name, value]) => !isLeftOut(name) && !isSame(name, running.get(name), value))
+    .map(([name, value]) => ({ name, value }))
+    .sort((one, other) => (one.name < other.name ? -1 : 1))
+}
+
+/** They, `name=value` as they are. */
 export function differencesOf(
   running: ReadonlyMap<string, string>,
   changed: ReadonlyMap<string, string>,
   desired: DesiredNode['parameters'],
 ): readonly string[] {
-  const set = Object.entries(desired).filter(
-    ([name, value]) => !isSame(name, running.get(name), value),
+  return changesOf(running, changed, desired).map(
+    ({ name }) => `${name}=${shownValue(running.get(name) ?? '')}`,
   )
-  const beyond = [...changed.keys()].filter(name => !Object.hasOwn(desired, name))
-  return [...set.map(([name]) => name), ...beyond]
-    .filter(name => !isLeftOut(name))
-    .sort()
-    .map(name => `${name}=${shownValue(running.get(name) ?? '')}`)
 }
 
 export function shownValue(value: string): string {

@@ -12,14 +12,11 @@ import { stage1Of } from '../auth/scramble.ts'
 import { QueryError } from '../backend/query-client.ts'
 import { AddressList, hostPort } from '../base/address.ts'
 import type { Address } from '../net/transport.ts'
+import { autoStartsOf, nameOf } from './auto-start.ts'
 import { parameterChecksum } from './checksum.ts'
 import { reasonOf } from './durable-file.ts'
-import {
-  type ForeignProxy,
-  foreignProxies,
-  watchdogs,
-  withoutSecrets,
-} from './foreign-processes.ts'
+import { type ForeignProxy, foreignProxies, withoutSecrets } from './foreign-processes.ts'
+import { watchdogCommands } from './found-processes.ts'
 import type { Host } from './host.ts'
 import { differencesOf, fitted } from './probe-facts.ts'
 import { listeningAddress } from './processes.ts'
@@ -46,7 +43,8 @@ export async function probe(entry: OrderEntry, host: Host): Promise<Facts> {
   const at = { host: found ?? address ?? LOOPBACK, port: sqlPort }
   return fitted({
     ...seenOf(proxies),
-    watchdogs: watchdogs(paths.root).length,
+    watchdogs: watchdogCommands(paths.root).length,
+    autoStart: (await autoStartsOf(host)).map(nameOf).join('\n'),
     rpms: packages.proxies?.join('\n') ?? null,
     ownedBy: packages.owner,
     isListening: found !== undefined,
@@ -75,7 +73,14 @@ function seenOf([first, ...others]: readonly ForeignProxy[]): Seen {
 
 type Answers = Omit<
   ProbeFacts,
-  keyof Seen | 'watchdogs' | 'rpms' | 'ownedBy' | 'isListening' | 'login' | 'loginError'
+  | keyof Seen
+  | 'watchdogs'
+  | 'autoStart'
+  | 'rpms'
+  | 'ownedBy'
+  | 'isListening'
+  | 'login'
+  | 'loginError'
 >
 
 const NOT_KNOWN: Answers = {

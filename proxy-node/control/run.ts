@@ -9,6 +9,8 @@ import { systemClock } from '../base/clock.ts'
 import { bunTransport } from '../net/bun.ts'
 import { lockFile } from '../net/listening-socket.ts'
 import { boot } from './boot.ts'
+import { readFound } from './found.ts'
+import { FOUND_PARTS, launchFound } from './found-processes.ts'
 import type { Host } from './host.ts'
 import { initOf } from './init.ts'
 import { whileLocked } from './lock.ts'
@@ -20,14 +22,19 @@ import { failureOf, lineOf, messageOf } from './result.ts'
 import { parameterStore } from './secrets.ts'
 import { type Environment, settingsFrom } from './settings.ts'
 import { status } from './status.ts'
+import { watch } from './watch.ts'
 
 const BOOT_LOCK_WAIT_MS = 120_000
+/** With a result of 2,000 bytes and the agent's words between them below 2,500. */
+const MAX_ECHO_BYTES = 400
 
 const HELP = `usage: obproxy node COMMAND
   run ORDER   carry out this instance's part of an order, as Run Command gives it
   status      print what can be seen of the proxy, as JSON
   report      tell the plane, print whether it took it, as JSON
   boot        bring the node to the state it should have; for its unit at boot
+  watch …     start this proxy and keep it running; for the unit of one that was taken over
+  start-found start the proxy, or its watchdogs, as another installer did; for a unit
   help        print this
 The host is described by the environment or /etc/obfleet/node.env. Exit code 0 when done, 1 otherwise.
 `
@@ -42,6 +49,8 @@ export async function runNode(argv: readonly string[], env: Environment): Promis
   try {
     const host = openHost(command, env)
     if (command === 'run') return await carryOut(order, host)
+    if (command === 'watch') return await keepWatch(argv.slice(1), env, host)
+    if (command === 'start-found') return startFound(order, host)
     return await byHand(command, host)
   } catch (error) {
     const fault = error instanceof Fault ? error : undefined
@@ -58,11 +67,28 @@ function openHost(command: string, env: Environment): Host {
   return {
     settings,
     clock: systemClock,
-    log: openNodeLog(settings.paths, command, line => writeSync(2, line)),
+    log: openNodeLog(settings.paths, command, command === 'run' ? fewLines() : echo),
     init: initOf(settings.paths),
     transport: bunTransport,
     secrets: parameterStore(settings, systemClock),
     tryLock: lockFile,
+  }
+}
+
+function echo(line: string): void {
+  writeSync(2, line)
+}
+
+/**
+ * As much as leaves room for the result: Run Command shows 2,500 bytes of both, and cuts the result when
+ * the rest is long (ssm-run-command.md §7). The log has all of it.
+ */
+function fewLines(): (line: string) => void {
+  let left = MAX_ECHO_BYTES
+  return line => {
+    const bytes = Buffer.byteLength(line)
+    left = bytes > left ? 0 : left - bytes
+    if (left > 0) echo(line)
   }
 }
 
@@ -71,6 +97,31 @@ async function carryOut(order: string, host: Host): Promise<number> {
   print(lineOf(result))
   if (result.verb !== 'report' && result.replayed !== true) await reportQuietly(host)
   return result.ok ? 0 : 1
+}
+
+/** Until this process is told to end. */
+async function keepWatch(
+  command: readonly string[],
+  env: Environment,
+  host: Host,
+): Promise<number> {
+  let isTold = false
+  for (const name of ['SIGTERM', 'SIGINT'] as const)
+    process.on(name, () => {
+      isTold = true
+    })
+  await watch({ command, env, isTold: () => isTold }, host)
+  return 0
+}
+
+/** @throws node.usage */
+function startFound(name: string, host: Host): number {
+  const part = FOUND_PARTS.find(each => each === name)
+  const found = readFound(host.settings.paths)
+  if (part === undefined || found === undefined)
+    throw new Fault('node.usage', { command: `start-found ${name}` })
+  launchFound(found, part)
+  return 0
 }
 
 /** Commands for a shell and for the node's own units. */

@@ -20,7 +20,7 @@ export async function stop(memory: NodeMemory, desired: DesiredNode, host: Host)
 }
 
 /** False when nothing ran. @throws node.not-stopped, node.init-failed */
-export async function stopProxy(desired: DesiredNode, host: Host): Promise<boolean> {
+export async function stopProxy(desired: Pick<DesiredNode, 'home'>, host: Host): Promise<boolean> {
   const { paths } = host.settings
   if (!unitExists(paths, PROXY_UNIT)) return false
   const { active } = await host.init.status(PROXY_UNIT)

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import type { DesiredNode } from '#contract/node-state'
 import { forgetPassword } from './access.ts'
 import { errorCode } from './durable-file.ts'
+import { dropFound } from './found.ts'
 import { homeOf, MARKER, readMarker } from './home.ts'
 import type { Host } from './host.ts'
 import { forgetLent } from './lent.ts'
@@ -32,6 +33,7 @@ export async function uninstall(
   forgetLent(paths)
   rmSync(rooted(paths, paths.proxyEnvironment), { force: true })
   const removed = emptyHome(desired, host)
+  dropFound(paths)
   return { status: 'STOPPED', pid: null, removed }
 }
 

@@ -7,6 +7,7 @@
 import { join } from 'node:path'
 import type { DesiredNode } from '#contract/node-state'
 import { FIXED_AT_START, isSecret, PARAMETERS } from '#contract/parameters'
+import type { Found } from './found.ts'
 import { NODE_UNIT, type Paths, PROXY_UNIT, REPORT_TIMER, REPORT_UNIT } from './paths.ts'
 
 /** Verbs run from their own copy of the executable, which no upgrade of the proxy replaces (N5). */
@@ -21,6 +22,8 @@ export type UnitSettings = {
   readonly reportPeriodSec: number
   /** With its token; empty where the OB cluster is given (PL12: it may be seen in the process list). */
   readonly configUrl: string
+  /** Where another installer has put it; undefined: it was installed by us. */
+  readonly found?: Pick<Found, 'kind' | 'user'> | undefined
 }
 
 /** Unit name → text. */
@@ -34,7 +37,9 @@ export function unitTexts(desired: DesiredNode, settings: UnitSettings): Map<str
 }
 
 function proxyUnit(desired: DesiredNode, settings: UnitSettings): string {
-  const { paths } = settings
+  const { paths, found } = settings
+  if (found?.kind === 'other') return watchUnit(desired, settings)
+  const user = found === undefined ? '' : `User=${found.user}\n`
   return `[Unit]
 Description=OceanBase proxy of cluster ${desired.clusterName}
 After=network-online.target local-fs.target
@@ -43,7 +48,7 @@ StartLimitIntervalSec=0
 
 [Service]
 Type=simple
-WorkingDirectory=${desired.home}
+${user}WorkingDirectory=${desired.home}
 PIDFile=${join(desired.home, 'run/obproxy.pid')}
 EnvironmentFile=${paths.proxyEnvironment}
 ExecStart=${proxyCommand(desired, settings).map(word).join(' ')}
@@ -58,10 +63,59 @@ UMask=0077
 `
 }
 
+/**
+ * Of a proxy that does not tell who has taken over from whom: the verbs watch over it, so that the
+ * service manager takes no end of one process for the end of all (management.md §2.4, §6 A3). What is
+ * watched goes on when the watch dies, and is found again by the next one.
+ */
+function watchUnit(desired: DesiredNode, settings: UnitSettings): string {
+  const command = proxyCommand(desired, settings).map(word).join(' ')
+  return `[Unit]
+Description=OceanBase proxy of cluster ${desired.clusterName}, watched
+After=network-online.target local-fs.target
+Wants=network-online.target
+StartLimitIntervalSec=0
+
+[Service]
+Type=simple
+EnvironmentFile=${settings.paths.proxyEnvironment}
+ExecStart=${VERBS_EXECUTABLE} node watch ${command}
+Restart=always
+RestartSec=1
+KillMode=process
+TimeoutStopSec=20
+LimitNOFILE=655350
+LimitCORE=0
+NoNewPrivileges=yes
+UMask=0077
+`
+}
+
+/** Starts a part of what was found, whose processes stay when it is over. */
+export function startFoundUnit(part: string): string {
+  return `[Unit]
+Description=obfleet: start of a proxy as it was found
+
+[Service]
+Type=oneshot
+EnvironmentFile=-/etc/obfleet/node.env
+ExecStart=${VERBS_EXECUTABLE} node start-found ${part}
+KillMode=process
+SendSIGKILL=no
+`
+}
+
+/** The same unit, but that its end leaves the process alone: a stop then lets go of it. */
+export function lettingGo(text: string): string {
+  return text
+    .replace(/^KillMode=mixed$/m, 'KillMode=none\nSendSIGKILL=no')
+    .replace(/^Restart=always$/m, 'Restart=no')
+}
+
 /** Start of the proxy, always through the path in its home (N5). */
 export function proxyCommand(
   desired: DesiredNode,
-  { address, configUrl }: Pick<UnitSettings, 'address' | 'configUrl'>,
+  { address, configUrl, found }: Pick<UnitSettings, 'address' | 'configUrl' | 'found'>,
 ): readonly string[] {
   const { home, ports, link, clusterName } = desired
   const options = new Map([
@@ -69,7 +123,7 @@ export function proxyCommand(
     ['obproxy_config_server_url', configUrl],
     ['client_session_id_version', '2'],
     ['proxy_id', String(desired.proxyId)],
-    ...(address === undefined ? [] : ([['local_bound_ip', address]] as const)),
+    ...boundTo(address, found),
   ])
   return [
     join(home, 'bin/obproxy'),
@@ -80,6 +134,15 @@ export function proxyCommand(
     ...('configUrl' in link ? [] : ['-c', link.obCluster, '-r', link.rootserviceList]),
     ...['-o', [...options].map(([name, value]) => `${name}=${value}`).join(',')],
   ]
+}
+
+/** One that was found may have stored an address of its own. */
+function boundTo(
+  address: string | undefined,
+  found: UnitSettings['found'],
+): readonly (readonly [string, string])[] {
+  if (address !== undefined) return [['local_bound_ip', address]]
+  return found === undefined ? [] : [['local_bound_ip', '0.0.0.0']]
 }
 
 /**

@@ -77,7 +77,7 @@ export async function isEndedThoughInterrupted(
 /** What comes before the point is played on memory: both stores make the same calls, and one is fast. */
 async function play(story: Story, point: Point, ground?: Ground) {
   const { begin, ends = 'SUCCEEDED', tickSec = 1 } = story
-  const all = new ScriptedPlane(2)
+  const all = new ScriptedPlane(3)
   const id = await begin(all)
   all.fleet.ran.length = 0
   const table = await ground?.()

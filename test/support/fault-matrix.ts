@@ -91,7 +91,7 @@ function disturbSends({ fleet }: ScriptedPlane, roll: () => number, faults: Faul
  */
 export async function faultsSurvived(story: Story, seed: number, ground?: Ground): Promise<number> {
   const { begin, ends = 'SUCCEEDED', tickSec = 1 } = story
-  const all = new ScriptedPlane(2)
+  const all = new ScriptedPlane(3)
   const id = await begin(all)
   all.fleet.ran.length = 0
   const known = all.store.all('operation').map(operation => operation.id)

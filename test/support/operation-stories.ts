@@ -55,6 +55,15 @@ async function changeParameters(
   return all.accepted(all.plane.parameters.change(ASKED, 'c', input))
 }
 
+const takeOver = (all: ScriptedPlane, hosts: readonly number[]) =>
+  all.accepted(
+    all.plane.clusters.takeOver(ASKED, 'c', {
+      hosts: hosts.map(index => ({ host: hostId(index) })),
+      acceptParameterChanges: false,
+      confirm: 'c',
+    }),
+  )
+
 export const STORIES: Readonly<Record<string, Story>> = {
   create: {
     begin: async all => {
@@ -143,6 +152,69 @@ export const STORIES: Readonly<Record<string, Story>> = {
       const input = { hosts, acceptParameterChanges: false }
       return all.accepted(all.plane.clusters.precheckTakeOver(ASKED, 'c', input))
     },
+  },
+  'take over': {
+    begin: async all => {
+      await all.running('c', [1])
+      return takeOver(all, [2, 3])
+    },
+  },
+  'take over into an empty cluster, with other ports': {
+    begin: async all => {
+      await all.running('c', [])
+      all.fleet.host(2).probe = { ...all.fleet.host(2).probe, sqlPort: 3306, exporterPort: 3307 }
+      return takeOver(all, [2])
+    },
+  },
+  'take over of which one host is unfit': {
+    begin: async all => {
+      await all.running('c', [1])
+      all.fleet.host(2).probe = { ...all.fleet.host(2).probe, user: 'root' }
+      return takeOver(all, [2, 3])
+    },
+    ends: 'FAILED',
+  },
+  'take over that fails on its only host': {
+    begin: async all => {
+      await all.running('c', [1])
+      all.fleet.host(2).failing.add('take-over')
+      return takeOver(all, [2])
+    },
+    ends: 'ROLLED_BACK',
+  },
+  'take over that fails on one host of two': {
+    begin: async all => {
+      await all.running('c', [1])
+      all.fleet.host(2).failing.add('take-over')
+      return takeOver(all, [2, 3])
+    },
+    ends: 'FAILED',
+  },
+  'the way back of a take-over': {
+    begin: async all => {
+      await all.running('c', [1])
+      const id = await takeOver(all, [2, 3])
+      await all.ended(id)
+      await all.plane.operations.rollback(ASKED, id)
+      return id
+    },
+    ends: 'ROLLED_BACK',
+  },
+  'take over behind a balancer': {
+    begin: async all => {
+      await all.running('c', [1], { loadBalancer: BALANCED })
+      return takeOver(all, [2])
+    },
+    tickSec: 5,
+  },
+  'release a node': {
+    begin: async all => {
+      await balanced(all)
+      const { revision } = await all.plane.nodes.get('c-1')
+      const asked = { revision, skipHostWork: false, mode: 'release' } as const
+      return all.accepted(all.plane.nodes.remove(ASKED, 'c-1', asked))
+    },
+    tickSec: 5,
   },
   'diagnose nodes': {
     begin: async all => {

@@ -119,15 +119,28 @@ const MESSAGES: Readonly<Record<string, string>> = {
   'node.no-start': 'it did not come up',
   'node.parameter-refused': 'it takes it not',
 }
+const REPORT_MS = 60_000
+const WITH_PARAMETERS: readonly Verb[] = [
+  'start',
+  'restart',
+  'refresh',
+  'upgrade',
+  'revert',
+  'take-over',
+]
 const STATUS_AFTER: Readonly<Partial<Record<Verb, ScriptedHost['status']>>> = {
   start: 'RUNNING',
   restart: 'RUNNING',
+  'take-over': 'RUNNING',
   stop: 'STOPPED',
   install: 'STOPPED',
   uninstall: 'GONE',
+  // The proxy serves on; it is no node any more.
+  'give-back': 'GONE',
+  release: 'GONE',
 }
-const REPORT_MS = 60_000
-const WITH_PARAMETERS: readonly Verb[] = ['start', 'restart', 'refresh', 'upgrade', 'revert']
+/** After them the host has no node that it could report of. */
+const PARTINGS: readonly Verb[] = ['uninstall', 'give-back', 'release']
 
 export class ScriptedFleet {
   readonly hosts = new Map<string, ScriptedHost>()
@@ -138,6 +151,8 @@ export class ScriptedFleet {
   readonly modes: string[] = []
   /** How nodes were told to find their OB clusters, in order. */
   readonly told: DesiredNode['link'][] = []
+  /** Hears of what nodes are told, before they do it. */
+  obeyed: (verb: Verb, entry: OrderEntry) => void = () => {}
   /** Which password of proxyro is in force at an OB cluster, by reference. */
   readonly proxyro = new Map<string, string>()
   /** Nodes that had none that is in force at an OB cluster they are linked to, once each time it was so. */
@@ -336,6 +351,7 @@ export class ScriptedFleet {
       return line({ ok: false, code: 'order.expired', message: 'late' })
     if (fence < host.fence) return line({ ok: false, code: 'order.fenced', message: 'old' })
     host.fence = fence
+    this.obeyed(verb, entry)
     if (desired !== undefined) this.told.push(desired.link)
     if (verb === 'restart' || verb === 'upgrade') this.modes.push(entry.mode ?? 'force')
     if (verb !== 'status' && verb !== 'check')
@@ -350,7 +366,7 @@ export class ScriptedFleet {
     this.noteShutOut(verb, host)
     const result = line({ ok: true, facts: facts ?? { status: host.status } })
     host.ledger.set(key, result)
-    if (desired !== undefined && verb !== 'uninstall')
+    if (desired !== undefined && !PARTINGS.includes(verb))
       await this.report(host, desired.nodeId, operationId)
     return result
   }

@@ -2,6 +2,11 @@
 
 export type Restart = 'no' | 'on-failure' | 'always'
 
+/** Who is told at a stop, and who is killed when that does not help: see systemd.kill(5). */
+const KILL_MODES = ['control-group', 'mixed', 'process', 'none'] as const
+
+export type KillMode = (typeof KILL_MODES)[number]
+
 export type ServiceUnit = {
   readonly kind: 'service'
   readonly type: 'simple' | 'oneshot'
@@ -11,7 +16,7 @@ export type ServiceUnit = {
   readonly restartMs: number
   readonly startLimit: { readonly burst: number; readonly intervalMs: number }
   readonly remainsAfterExit: boolean
-  readonly killsGroup: boolean
+  readonly killMode: KillMode
   readonly stopTimeoutMs: number
   readonly environment: Readonly<Record<string, string>>
   /** Paths; one with a leading `-` may be missing. */
@@ -72,7 +77,7 @@ function serviceUnit(name: string, entries: Sections, wantedBy: readonly string[
       intervalMs: optionalSpan(last('Unit.StartLimitIntervalSec')) ?? 10_000,
     },
     remainsAfterExit: isYes(last('Service.RemainAfterExit')),
-    killsGroup: (last('Service.KillMode') ?? 'control-group') === 'control-group',
+    killMode: killModeOf(name, last('Service.KillMode')),
     stopTimeoutMs: optionalSpan(last('Service.TimeoutStopSec')) ?? 90_000,
     environment: Object.fromEntries(
       (entries.get('Service.Environment') ?? []).flatMap(words).map(assignment),
@@ -157,6 +162,12 @@ function assignment(text: string): readonly [string, string] {
 function restartOf(name: string, text = 'no'): Restart {
   if (text === 'no' || text === 'on-failure' || text === 'always') return text
   throw new Error(`${name}: Restart=${text} is not known here`)
+}
+
+function killModeOf(name: string, text = 'control-group'): KillMode {
+  const mode = KILL_MODES.find(each => each === text)
+  if (mode === undefined) throw new Error(`${name}: KillMode=${text} is not known here`)
+  return mode
 }
 
 function optionalSpan(text: string | undefined): number | undefined {

@@ -260,12 +260,25 @@ export class Units {
         child.once('exit', resolve)
       })
     }
-    const pids = () => this.pidsOf(entry)
-    const main = pids().filter(pid => pid === this.mainPid(entry))
-    for (const pid of unit.killsGroup ? pids() : main) signal(pid, 'SIGTERM')
+    const { killMode } = this.asOnDisk(entry.name, unit)
+    if (killMode === 'none') return
+    const mainPid = this.mainPid(entry)
+    const main = () => this.pidsOf(entry).filter(pid => pid === mainPid)
+    const pids = killMode === 'process' ? main : () => this.pidsOf(entry)
+    for (const pid of killMode === 'control-group' ? pids() : main()) signal(pid, 'SIGTERM')
     if (await gone(pids, Math.min(unit.stopTimeoutMs, 600_000))) return
     for (const pid of pids()) signal(pid, 'SIGKILL')
     await gone(pids, KILL_DEADLINE_MS)
+  }
+
+  /** What is read again by daemon-reload holds for a unit that runs as well. */
+  private asOnDisk(name: string, before: ServiceUnit): ServiceUnit {
+    try {
+      const unit = this.read(name)
+      return unit.kind === 'service' ? unit : before
+    } catch {
+      return before
+    }
   }
 
   /** All processes of the unit, also those that left the group. */

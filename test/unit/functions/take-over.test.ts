@@ -1,5 +1,6 @@
 /** The precheck of a take-over: one row a finding, then looks over a scripted fleet and over HTTP. */
 import { describe, expect, test } from 'vitest'
+import type { OrderEntry } from '#contract/command'
 import type { ProbeFacts } from '#contract/probe'
 import type { ClusterSpec, Operation } from '../../../functions/domain/model.ts'
 import type { TakeOverInput } from '../../../functions/domain/plane.ts'
@@ -46,6 +47,7 @@ const of = (spec: Partial<ClusterSpec>, hasNodes = true): Partial<Surroundings> 
 })
 const RS_LIST = of({ workMode: 'RS_LIST', links: [{ obCluster: 'ob1', default: true }] })
 const ONE_OB = { workMode: 'RS_LIST', obClusters: 'ob1', obClusterCount: 1 } as const
+const FORCED = { isForced: true }
 const TWO_DIFFER = { differing: 2, differences: 'enable_qos=True\nproxy_mem_limited=2G' }
 
 type Row = readonly [
@@ -67,15 +69,32 @@ const ROWS: readonly Row[] = [
   ['T2', 'several-processes', { processes: 2, others: '4712 admin /x/obproxy' }, '/x/obproxy'],
   ['T3', 'ok', {}, 'admin'],
   ['T3', 'wrong-user', { user: 'root' }, 'root'],
-  ['T3', 'no-process', { user: null }, 'no obproxy'],
+  ['T3', 'ok', { user: 'root' }, 'root', FORCED],
+  ['T3', 'no-process', { user: null }, 'no obproxy', FORCED],
   ['T4', 'ok', {}, 'obproxy-4.3.1.0-4'],
   ['T4', 'no-rpm', { rpms: null }, 'no rpm'],
+  ['T4', 'ok', { rpms: null }, 'none', FORCED],
   ['T4', 'no-package', { rpms: '' }, 'no package'],
   ['T4', 'several-packages', { rpms: 'obproxy-4.3.1.0\nobproxy-ce-4.2.0.0' }, 'obproxy-ce-4.2.0.0'],
   ['T5', 'ok', {}, 'is of obproxy-4.3.1.0-4'],
   ['T5', 'ok', { ownedBy: null }, '/opt/taobao/install'],
-  ['T5', 'ok', { executable: '/home/admin/obproxy-4/bin/obproxy' }, '/home/admin'],
-  ['T5', 'not-from-package', { executable: '/data/obproxy', ownedBy: null }, 'of no package'],
+  ['T5', 'ok', { executable: '/data/o/bin/obproxy', workDir: '/data/o' }, '/data/o'],
+  [
+    'T5',
+    'not-from-package',
+    { executable: '/data/o/bin/obproxy', workDir: '/data/o', ownedBy: null },
+    'of no package',
+  ],
+  [
+    'T5',
+    'ok',
+    { executable: '/data/o/bin/obproxy', workDir: '/data/o', ownedBy: null },
+    'as it is',
+    FORCED,
+  ],
+  ['T5', 'not-in-its-home', { workDir: '/tmp' }, 'runs in /tmp'],
+  ['T5', 'not-in-its-home', { workDir: null }, 'unknown folder', FORCED],
+  ['T5', 'not-in-its-home', { executable: '/o b/bin/obproxy', workDir: '/o b' }, 'runs in /o b'],
   ['T5', 'executable-replaced', { isReplaced: true }, 'not what runs'],
   ['T5', 'no-process', { executable: null }, 'no obproxy'],
   ['T6', 'ok', {}, 'can log in'],
@@ -167,10 +186,13 @@ test('differences of parameters are told with what the cluster wants', () => {
 
 test('the restart is announced, and what else nobody asked for', () => {
   expect(noticesOf(FACTS, AROUND)).toHaveLength(1)
-  const more = noticesOf({ ...FACTS, appName: 'shop', watchdogs: 2 }, AROUND)
+  const autoStart = '/etc/rc.d/rc.local\nold-proxy.service'
+  const more = noticesOf({ ...FACTS, appName: 'shop', watchdogs: 2, autoStart }, AROUND)
   expect(more[0]).toContain('restarted once')
   expect(more[1]).toContain('shop becomes orders')
   expect(more[2]).toContain('stopped first')
+  expect(more[3]).toContain('/etc/rc.d/rc.local starts it no more')
+  expect(more[4]).toContain('old-proxy.service')
 })
 
 async function withCluster() {
@@ -344,5 +366,255 @@ describe('a look before a take-over', () => {
       code,
       details: { errors: [{ pointer: `/hosts/${hosts.length - 1}/host`, code: at }] },
     })
+  })
+})
+
+async function taken(all: ScriptedPlane, given: TakeOverInput): Promise<Operation> {
+  const id = await all.accepted(all.plane.clusters.takeOver(ASKED, 'orders', given))
+  await all.settle()
+  return all.plane.operations.get(id)
+}
+
+const sure = (hosts: readonly number[], more: Partial<TakeOverInput> = {}): TakeOverInput =>
+  input(hosts, { confirm: 'orders', ...more })
+
+const verbsOn = (all: ScriptedPlane, index: number) =>
+  all.fleet.ran.filter(line => line.startsWith(hostId(index))).map(line => line.split(' ')[1])
+
+describe('a take-over', () => {
+  test('looks first, then makes nodes of the proxies, one after the other', async () => {
+    const all = await withCluster()
+
+    const operation = await taken(all, sure([2, 3]))
+
+    expect(operation).toMatchObject({
+      type: 'take-over',
+      phase: 'SUCCEEDED',
+      progress: { nodesDone: 2, waves: 2 },
+      result: { mayTakeOver: true },
+    })
+    expect(operation.notices?.[0]).toContain('restarted once')
+    const nodes = (await all.plane.clusters.nodes('orders', { limit: 10 })).items
+    expect(nodes.map(({ name, origin, home, status }) => [name, origin, home, status])).toEqual(
+      expect.arrayContaining([
+        ['orders-1', 'CREATED', null, 'RUNNING'],
+        ['orders-2', 'TAKEN_OVER', '/opt/taobao/install/obproxy-4.3.1.0', 'RUNNING'],
+        ['orders-3', 'TAKEN_OVER', '/opt/taobao/install/obproxy-4.3.1.0', 'RUNNING'],
+      ]),
+    )
+    expect(all.fleet.sends.slice(-4).map(({ verb }) => verb)).toEqual([
+      'probe',
+      'take-over',
+      'probe',
+      'take-over',
+    ])
+    expect(all.held()).toEqual([])
+  })
+
+  test('tells the node home, ports and version as found, and where the password before is', async () => {
+    const all = new ScriptedPlane(3)
+    await all.running('orders', [])
+    const { probe } = all.fleet.host(2)
+    all.fleet.host(2).probe = { ...probe, sqlPort: 3306, exporterPort: 3307 }
+    const orders: OrderEntry[] = []
+    all.fleet.obeyed = (verb, entry) => {
+      if (verb === 'take-over') orders.push(entry)
+    }
+
+    const hosts = [{ host: hostId(2), sqlPort: 3306, sysPasswordSecret: '/old', idc: 'east' }]
+    await taken(all, sure([], { hosts }))
+
+    expect(orders).toMatchObject([
+      {
+        sqlPort: 3306,
+        sysPasswordSecret: '/old',
+        desired: {
+          home: '/opt/taobao/install/obproxy-4.3.1.0',
+          version: '4.3.1.0-4',
+          ports: { sql: 3306, exporter: 3307 },
+          sysPasswordSecret: '/obfleet/clusters/orders/proxysys',
+        },
+      },
+    ])
+    // The first one says how the cluster is.
+    expect((await all.plane.clusters.get('orders')).spec.ports).toEqual({
+      sql: 3306,
+      exporter: 3307,
+    })
+    expect(await all.plane.nodes.get('orders-1')).toMatchObject({ idc: 'east', sqlPort: 3306 })
+  })
+
+  test('leaves out what other ports keep out, once one has said which', async () => {
+    const all = new ScriptedPlane(3)
+    await all.running('orders', [])
+    all.fleet.host(2).probe = { ...all.fleet.host(2).probe, sqlPort: 3306 }
+    const { phase, error } = await taken(all, sure([2, 3]))
+    expect([phase, error?.code]).toEqual(['FAILED', 'take-over-refused'])
+    expect(error?.detail).toContain('T13')
+    expect((await all.plane.clusters.nodes('orders', { limit: 10 })).items).toHaveLength(1)
+  })
+
+  test('of a host that is unfit touches nothing there, and takes the others', async () => {
+    const all = await withCluster()
+    all.fleet.host(2).probe = { ...all.fleet.host(2).probe, user: 'root', processes: 2 }
+
+    const operation = await taken(all, sure([2, 3]))
+
+    expect(operation).toMatchObject({
+      phase: 'FAILED',
+      error: { code: 'take-over-refused' },
+      result: { mayTakeOver: false, hosts: [{ mayTakeOver: false }, { mayTakeOver: true }] },
+    })
+    expect(operation.error?.detail).toMatch(/1 of 2 nodes failed.*T2: .*T3: /)
+    expect(verbsOn(all, 2)).toEqual([])
+    expect(verbsOn(all, 3)).toEqual(['take-over'])
+    expect((await all.plane.hosts.get(hostId(2))).nodeId).toBeNull()
+
+    all.fleet.host(2).probe = all.fleet.host(3).probe
+    await all.accepted(all.plane.operations.retry(ASKED, operation.id))
+    await all.settle()
+    expect((await all.plane.operations.get(operation.id)).phase).toBe('SUCCEEDED')
+    expect(verbsOn(all, 3)).toEqual(['take-over'])
+  })
+
+  test('that fails on a host leaves no node, and can be tried again', async () => {
+    const all = await withCluster()
+    all.fleet.host(2).failing.add('take-over')
+
+    const operation = await taken(all, sure([2]))
+
+    expect(operation).toMatchObject({
+      phase: 'ROLLED_BACK',
+      error: { code: 'node-command-failed' },
+    })
+    expect(verbsOn(all, 2)).toEqual(['take-over', 'give-back'])
+    expect((await all.plane.clusters.nodes('orders', { limit: 10 })).items).toHaveLength(1)
+    expect((await all.plane.hosts.get(hostId(2))).nodeId).toBeNull()
+
+    all.fleet.host(2).failing.clear()
+    await all.accepted(all.plane.operations.retry(ASKED, operation.id))
+    await all.settle()
+    expect((await all.plane.operations.get(operation.id)).phase).toBe('SUCCEEDED')
+    expect(await all.plane.nodes.get('orders-2')).toMatchObject({ status: 'RUNNING' })
+  })
+
+  test('whose way back fails as well keeps the node, for who goes on with it', async () => {
+    const all = await withCluster()
+    for (const verb of ['take-over', 'give-back'] as const) all.fleet.host(2).failing.add(verb)
+
+    const operation = await taken(all, sure([2]))
+
+    expect(operation.phase).toBe('FAILED')
+    expect(operation.error?.detail).toContain('was not put back')
+    expect(await all.plane.nodes.get('orders-2')).toMatchObject({ origin: 'TAKEN_OVER' })
+    all.fleet.host(2).failing.clear()
+    await all.accepted(all.plane.operations.retry(ASKED, operation.id))
+    await all.settle()
+    expect((await all.plane.operations.get(operation.id)).phase).toBe('SUCCEEDED')
+  })
+
+  test('is rolled back on request: the proxies are as they were found, and no nodes', async () => {
+    const all = await withCluster()
+    const { id } = await taken(all, sure([2, 3]))
+    await all.accepted(all.plane.operations.rollback(ASKED, id))
+    await all.settle()
+    expect((await all.plane.operations.get(id)).phase).toBe('ROLLED_BACK')
+    expect(verbsOn(all, 3)).toEqual(['take-over', 'give-back'])
+    expect((await all.plane.clusters.nodes('orders', { limit: 10 })).items).toHaveLength(1)
+  })
+
+  test('that is cancelled ends what it has begun, and begins no other', async () => {
+    const all = await withCluster()
+    all.fleet.host(2).behaviour = 'slow'
+    const id = await all.accepted(all.plane.clusters.takeOver(ASKED, 'orders', sure([2, 3])))
+    while (verbsOn(all, 2).length === 0) {
+      all.clock.pass(1_000)
+      await all.engine.sweep(10)
+    }
+    await all.plane.operations.cancel(ASKED, id)
+    await all.settle()
+    expect((await all.plane.operations.get(id)).phase).toBe('CANCELLED')
+    expect(await all.plane.nodes.get('orders-2')).toMatchObject({ status: 'RUNNING' })
+    expect(verbsOn(all, 3)).toEqual([])
+  })
+
+  test('of hosts that are nodes of the cluster already is done', async () => {
+    const all = await withCluster()
+    expect(await all.plane.clusters.takeOver(ASKED, 'orders', sure([1]))).toMatchObject({
+      kind: 'done',
+      isCreated: false,
+    })
+    const { childIds } = await taken(all, sure([1, 2]))
+    expect(childIds).toHaveLength(1)
+  })
+
+  test('shows what it does to a node while it does it, and lets nobody else', async () => {
+    const all = await withCluster()
+    all.fleet.host(2).behaviour = 'slow'
+    const id = await all.accepted(all.plane.clusters.takeOver(ASKED, 'orders', sure([2])))
+    while (verbsOn(all, 2).length === 0) {
+      all.clock.pass(1_000)
+      await all.engine.sweep(10)
+    }
+    expect((await all.plane.nodes.get('orders-2')).status).toBe('TAKINGOVER')
+    for (const asked of [
+      all.plane.nodes.stop(ASKED, 'orders-2'),
+      all.plane.clusters.takeOver(ASKED, 'orders', sure([3])),
+    ])
+      await expect(asked).rejects.toMatchObject({
+        code: 'cluster-state-conflict',
+        details: { conflict: { operationId: id } },
+      })
+    await all.settle()
+  })
+
+  test.each([
+    ['without the name', { confirm: 'other' }, [2], 'confirmation-required'],
+    ['of a host with a node of another cluster', {}, [3], 'host-occupied'],
+    ['of a host that is not online', {}, [4], 'host-offline'],
+  ] as const)('%s is refused', async (_what, more, hosts, code) => {
+    const all = await withCluster()
+    await all.running('other', [3])
+    all.fleet.host(4).isOnline = false
+    const asked = all.plane.clusters.takeOver(ASKED, 'orders', sure(hosts, more))
+    await expect(asked).rejects.toMatchObject({ code })
+    expect(all.held()).toEqual([])
+  })
+})
+
+describe('a node that is deleted', () => {
+  const removed = async (all: ScriptedPlane, name: string, mode?: 'uninstall' | 'release') => {
+    const { revision } = await all.plane.nodes.get(name)
+    all.fleet.ran.length = 0
+    const asked = { revision, skipHostWork: false, ...(mode === undefined ? {} : { mode }) }
+    const id = await all.accepted(all.plane.nodes.remove(ASKED, name, asked))
+    expect((await all.ended(id)).phase).toBe('SUCCEEDED')
+    return all.fleet.ran.map(line => line.split(' ')[1])
+  }
+
+  test('after it was taken over is released unless somebody says otherwise', async () => {
+    const all = await withCluster()
+    await taken(all, sure([2, 3]))
+    expect(await removed(all, 'orders-2')).toEqual(['release'])
+    expect(await removed(all, 'orders-3', 'uninstall')).toEqual(['stop', 'uninstall'])
+    expect((await taken(all, sure([2]))).phase).toBe('SUCCEEDED')
+  })
+
+  test('after it was created is uninstalled unless somebody says otherwise', async () => {
+    const all = new ScriptedPlane(3)
+    await all.running('orders', [1, 2])
+    expect(await removed(all, 'orders-1')).toEqual(['stop', 'uninstall'])
+    expect(await removed(all, 'orders-2', 'release')).toEqual(['release'])
+  })
+
+  test('with its cluster is released where it was taken over', async () => {
+    const all = await withCluster()
+    await taken(all, sure([2]))
+    const { revision } = await all.plane.clusters.get('orders')
+    all.fleet.ran.length = 0
+    const asked = { confirm: 'orders', revision, skipHostWork: false }
+    await all.ended(await all.accepted(all.plane.clusters.remove(ASKED, 'orders', asked)))
+    expect(verbsOn(all, 1)).toEqual(['stop', 'uninstall'])
+    expect(verbsOn(all, 2)).toEqual(['release'])
   })
 })

@@ -79,6 +79,26 @@ describe('a service', () => {
     expect(isAlive(Number(lines('c')[0]))).toBe(false)
   })
 
+  test('whose main process alone is told leaves the others', async () => {
+    const script = 'sleep 1000 & echo $! > $OBFLEET_ROOT/k; exec sleep 1000'
+    unit('k.service', service(script, 'KillMode=process'))
+    const { pid } = await region.ask(1, 'start', 'k.service')
+    await until('both run', () => lines('k').length === 1)
+    expect(await region.ask(1, 'stop', 'k.service')).toMatchObject({ active: false })
+    const [other = 0] = lines('k').map(Number)
+    expect([isAlive(pid ?? 0), isAlive(other)]).toEqual([false, true])
+    process.kill(other, 'SIGKILL')
+  })
+
+  test('that is to let go is over, and its process runs on: as its file says now', async () => {
+    unit('l.service', service('exec sleep 1000', 'Restart=always\nKillMode=mixed'))
+    const { pid } = await region.ask(1, 'start', 'l.service')
+    unit('l.service', service('exec sleep 1000', 'Restart=no\nKillMode=none'))
+    expect(await region.ask(1, 'stop', 'l.service')).toMatchObject({ active: false, pid: null })
+    expect(isAlive(pid ?? 0)).toBe(true)
+    process.kill(pid ?? 0, 'SIGKILL')
+  })
+
   test('that ignores SIGTERM is killed after its time', async () => {
     unit(
       'd.service',

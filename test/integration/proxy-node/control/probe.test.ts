@@ -262,7 +262,6 @@ describe("OceanBase's proxy with a list of root services", () => {
       }),
     })
     expect(facts.differences.split('\n')).toEqual([
-      'enable_proxy_scramble=True',
       'log_dir_size_threshold=10G',
       'monitor_cost_ms_unit=True',
       'monitor_stat_dump_interval=1s',
@@ -272,7 +271,7 @@ describe("OceanBase's proxy with a list of root services", () => {
       'server_detect_mode=0',
       'server_routing_mode=mock',
     ])
-    expect(facts.differing).toBe(9)
+    expect(facts.differing).toBe(8)
     expect(against(facts, { mayChangeParameters: false })).toEqual(['T12 parameters-differ'])
   })
 

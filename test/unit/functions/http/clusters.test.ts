@@ -211,7 +211,7 @@ describe('a cluster over HTTP', () => {
     expect(await code({ 'if-match': '"0"' })).toBe('revision-stale')
     expect(await code({ 'if-match': 'W/"1"' })).toBe('malformed-request')
     expect(await code({ 'if-match': etag }, '/clusters/orders')).toBe('confirmation-required')
-    expect(await code({ 'if-match': etag }, `${path}&mode=release`)).toBe('validation-failed')
+    expect(await code({ 'if-match': etag }, `${path}&mode=forget`)).toBe('validation-failed')
     const gone = await api.ask('DELETE', path, { headers: { 'if-match': `"${body.revision}"` } })
     expect(gone.status).toBe(202)
     await api.scripted.settle()

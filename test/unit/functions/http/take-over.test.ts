@@ -44,20 +44,67 @@ describe('a take-over', () => {
     expect(listed.items[0]).not.toHaveProperty('result')
   })
 
-  test.each(['', '?dryRun=false'])('itself (%j) is refused', async query => {
+  test.each(['', '?dryRun=false'])('itself (%j) wants the name confirmed', async query => {
     await api.scripted.running('orders', [1])
     const { status, body: problem } = await api.ask('POST', `${path}${query}`, { body })
     expect(status).toBe(422)
-    expect(problem).toMatchObject({
-      code: 'operation-not-allowed',
-      detail: 'take-over itself does not exist yet',
-    })
+    expect(problem).toMatchObject({ code: 'confirmation-required' })
+    expect(problem.detail).toContain('restarted once')
     expect(api.scripted.fleet.probes).toEqual([])
+  })
+
+  test('announces the restart, and makes a node that says where it came from', async () => {
+    await api.scripted.running('orders', [1])
+    const confirmed = { ...body, confirm: 'orders' }
+    const { status, body: begun } = await api.ask('POST', path, { body: confirmed })
+    expect(status).toBe(202)
+    expect(begun).toMatchObject({ type: 'take-over', phase: 'PENDING' })
+    expect(begun.notices[0]).toContain('restarted once')
+    await api.scripted.settle()
+
+    const { body: ended } = await api.ask('GET', `/operations/${begun.id}`)
+    expect(ended).toMatchObject({ phase: 'SUCCEEDED', result: { mayTakeOver: true } })
+    const { body: node } = await api.ask('GET', '/nodes/orders-2')
+    expect(node.spec).toMatchObject({
+      host: hostId(2),
+      origin: 'TAKEN_OVER',
+      home: '/opt/taobao/install/obproxy-4.3.1.0',
+      version: '4.3.1.0-4',
+    })
+    expect((await api.ask('GET', '/nodes/orders-1')).body.spec).toMatchObject({
+      origin: 'CREATED',
+      home: null,
+    })
+    const again = await api.ask('POST', path, { body: confirmed })
+    expect(again.status).toBe(200)
+    const { body: audit } = await api.ask('GET', '/audit-events?action=take-over')
+    expect(audit.items.length).toBe(2)
+  })
+
+  test.each([
+    ['', 'release'],
+    ['?mode=uninstall', 'uninstall'],
+    ['?mode=release', 'release'],
+  ])('is ended by a DELETE%s, which does %s', async (query, verb) => {
+    await api.scripted.running('orders', [1])
+    await api.ask('POST', path, { body: { ...body, confirm: 'orders' } })
+    await api.scripted.settle()
+    const { headers } = await api.ask('GET', '/nodes/orders-2')
+    api.scripted.fleet.ran.length = 0
+
+    const { status } = await api.ask('DELETE', `/nodes/orders-2${query}`, {
+      headers: { 'if-match': headers.get('etag') ?? '' },
+    })
+
+    expect(status).toBe(202)
+    await api.scripted.settle()
+    expect(api.scripted.fleet.ran.at(-1)).toContain(` ${verb} `)
+    expect((await api.ask('GET', '/nodes/orders-2')).status).toBe(404)
   })
 
   test.each([
     ['no host', { hosts: [] }, '/hosts'],
-    ['an unknown field', { ...body, confirm: 'orders' }, '/confirm'],
+    ['an unknown field', { ...body, confirmed: 'orders' }, '/confirmed'],
     [
       'a password that is no reference',
       { hosts: [{ host: 'i', sysPasswordSecret: 'secret' }] },

@@ -1,6 +1,12 @@
 import { describe, expect, test } from 'vitest'
 import { type DesiredNode, desiredNodeSchema } from '../../../../proxy-node/contract/node-state.ts'
-import { proxyCommand } from '../../../../proxy-node/control/units.ts'
+import { pathsUnder } from '../../../../proxy-node/control/paths.ts'
+import {
+  lettingGo,
+  proxyCommand,
+  startFoundUnit,
+  unitTexts,
+} from '../../../../proxy-node/control/units.ts'
 
 const CONFIG_URL = 'http://config:8789/services?Action=GetObProxyConfig&ObproxyClusterName=pc'
 
@@ -41,6 +47,49 @@ describe('the command that starts the proxy', () => {
     expect(command).not.toContain('-r')
     expect(command).not.toContain('-c')
     expect(urlIn(command)).toBe(configUrl)
+  })
+})
+
+describe('the unit of a proxy', () => {
+  const paths = pathsUnder('')
+  const settings = { paths, address: undefined, reportPeriodSec: 60, configUrl: '' }
+  const unitOf = (found?: { readonly kind: 'ours' | 'other'; readonly user: string }) =>
+    unitTexts(desired(byList), { ...settings, found }).get('obfleet-proxy.service') ?? ''
+
+  test('that we installed starts it itself, and leaves address and user as they are', () => {
+    expect(unitOf()).toMatch(/^ExecStart=\/home\/admin\/obproxy\/bin\/obproxy -N /m)
+    expect(unitOf()).not.toMatch(/User=|local_bound_ip/)
+  })
+
+  test('that was found, and tells its pid, runs as the user that it ran as', () => {
+    const text = unitOf({ kind: 'ours', user: 'admin' })
+    expect(text).toMatch(/^User=admin$/m)
+    expect(text).toMatch(
+      /^ExecStart=\/home\/admin\/obproxy\/bin\/obproxy -N .*local_bound_ip=0\.0\.0\.0/m,
+    )
+  })
+
+  test('that was found, and does not, is watched, and no end of a process is its end', () => {
+    const text = unitOf({ kind: 'other', user: 'admin' })
+    expect(text).toMatch(
+      /^ExecStart=\/opt\/obfleet\/current\/obproxy node watch \/home\/admin\/obproxy\/bin\/obproxy -N /m,
+    )
+    expect(text).toMatch(/^KillMode=process$/m)
+    expect(text).not.toMatch(/PIDFile|User=/)
+  })
+
+  test('that lets go of it kills nobody and starts nothing', () => {
+    const text = lettingGo(unitOf())
+    expect(text).toMatch(/^KillMode=none$/m)
+    expect(text).toMatch(/^Restart=no$/m)
+    expect(text).not.toContain('mixed')
+  })
+
+  test('that starts what was found leaves its processes behind', () => {
+    const text = startFoundUnit('watchdogs')
+    expect(text).toMatch(/^ExecStart=.* node start-found watchdogs$/m)
+    expect(text).toMatch(/^Type=oneshot$/m)
+    expect(text).toMatch(/^KillMode=process$/m)
   })
 })
 

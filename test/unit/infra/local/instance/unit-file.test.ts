@@ -35,7 +35,7 @@ WantedBy=multi-user.target
       execStart: [['/bin/a', '-n', 'x y', '--last']],
       restart: 'always',
       restartMs: 200,
-      killsGroup: false,
+      killMode: 'mixed',
       stopTimeoutMs: 90_000,
       environment: { A: '1', B: 'two words' },
       environmentFiles: ['-/etc/a.env'],

@@ -1,0 +1,175 @@
+/** A proxy of another installer inside an instance, as it was found: the stand-in under its own watchdog, and what all of it is. */
+import { createHash } from 'node:crypto'
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { join } from 'node:path'
+import { type Connection, createConnection, type RowDataPacket } from 'mysql2/promise'
+import { vi } from 'vitest'
+import { readFound } from '../../proxy-node/control/found.ts'
+import { pathsUnder } from '../../proxy-node/control/paths.ts'
+import type { NodeInstance } from './node-instance.ts'
+import { CURRENT } from './reference-obproxy/executable.ts'
+import { type Installation, installRpm } from './reference-obproxy/installation.ts'
+
+const DEADLINE = { timeout: 30_000, interval: 20 }
+const RC_LOCAL = 'etc/rc.d/rc.local'
+const LINK = 'etc/rc.d/rc3.d/S85obproxyd'
+
+/** No OB cluster is needed then, and hot restarts begin soon. */
+const ANSWERS_ITSELF = 'server_routing_mode=mock,proxy_hot_upgrade_check_interval=1s'
+
+export const OLD_SECRET = '/old/manager/proxysys'
+export const OLD_PASSWORD = 'of the manager before'
+
+export type AsFound = {
+  readonly parameters: Readonly<Record<string, string>>
+  readonly rows: readonly string[]
+  readonly command: readonly string[]
+  readonly watchdogs: readonly (readonly string[])[]
+  readonly rcLocal: string
+  readonly hasLink: boolean
+  readonly etc: readonly string[]
+  readonly units: readonly string[]
+}
+
+type Host = Pick<NodeInstance, 'root' | 'address' | 'file'>
+
+const MOST_TRIES = 8
+
+/**
+ * Kills an order as soon as `phase` is on record; it is the order that was killed. One that is over before
+ * anybody has looked is undone by `undo`, and begun again.
+ */
+export async function killedAt(
+  node: NodeInstance,
+  phase: string,
+  begin: () => string,
+  undo: () => Promise<unknown>,
+): Promise<string> {
+  const found = () => readFound(pathsUnder(node.root))?.phase
+  for (let tried = 1; ; tried++) {
+    const order = begin()
+    const { child, ended } = node.spawn(['run', order])
+    let isOver = false
+    void ended.then(() => {
+      isOver = true
+    })
+    while (!isOver && found() !== phase) await new Promise(done => setTimeout(done, 1))
+    if (!isOver) {
+      child.kill('SIGKILL')
+      await ended
+      return order
+    }
+    if (tried === MOST_TRIES) throw new Error(`${phase} was never seen`)
+    await undo()
+  }
+}
+
+export class FoundProxy {
+  readonly installation: Installation
+  readonly host: Host
+
+  constructor(host: Host) {
+    this.host = host
+    this.installation = installRpm(host.root, CURRENT)
+    writeFileSync(host.file('etc/passwd'), `admin:x:${process.getuid?.()}:1::/home/admin:\n`)
+    mkdirSync(host.file('etc/rc.d/rc3.d'), { recursive: true })
+    const line = `${this.installation.path}/bin/obproxyd.sh -c start`
+    writeFileSync(host.file(RC_LOCAL), `#!/bin/sh\ntouch /var/lock/local\n${line}\n`, {
+      mode: 0o755,
+    })
+    symlinkSync('../init.d/obproxyd', host.file(LINK))
+  }
+
+  get home(): string {
+    return this.installation.path
+  }
+
+  /** As its watchdog starts it; a part of the instance, so that it ends with it. */
+  async start(cluster: string, rootservice: string, more = ANSWERS_ITSELF): Promise<void> {
+    const { address, root } = this.host
+    const stored = createHash('sha1').update(OLD_PASSWORD).digest('hex')
+    const options = `local_bound_ip=${address},obproxy_sys_password=${stored},prometheus_listen_port=2884`
+    await this.installation.obproxyd(
+      'start',
+      ['-n', 'shop', '-p', '2883', '-r', '-t', rootservice, '-s', cluster],
+      {
+        OBFLEET_ROOT: root,
+        OBPROXY_LOCAL_IP: address,
+        OBPROXY_EXTRA_OPT: `${options},${more}`,
+      },
+    )
+    await this.serving()
+  }
+
+  async serving(password = OLD_PASSWORD): Promise<void> {
+    await vi.waitFor(async () => {
+      const admin = await this.admin(password)
+      await admin.end()
+    }, DEADLINE)
+  }
+
+  admin(password: string): Promise<Connection> {
+    const { address: host } = this.host
+    return createConnection({ host, port: 2883, user: 'root@proxysys', password })
+  }
+
+  /** One that the proxy answers itself. */
+  async client(): Promise<Connection> {
+    const { address: host } = this.host
+    const client = await createConnection({ host, port: 2883, user: 'u@app' })
+    client.on('error', () => {})
+    return client
+  }
+
+  /** All that a take-over could change. */
+  async look(password = OLD_PASSWORD): Promise<AsFound> {
+    await this.serving(password)
+    const admin = await this.admin(password)
+    const [all] = await admin.query<RowDataPacket[]>('SHOW PROXYCONFIG')
+    const shown = all.filter(row => row['visible_level'] !== 'virtual')
+    const [rows] = await admin.query<RowDataPacket[]>(
+      "SELECT cluster_name, name, value FROM proxy_config WHERE config_level <> 'LEVEL_GLOBAL'",
+    )
+    admin.destroy()
+    await vi.waitFor(() => {
+      if (this.installation.watchdogs().length > 1) throw new Error('its watchdog is looking')
+    }, DEADLINE)
+    const [pid] = this.installation.proxies()
+    return {
+      parameters: Object.fromEntries(shown.map(row => [row['name'], row['value']])),
+      rows: rows.map(row => JSON.stringify(row)),
+      command: argumentsOf(pid ?? 0),
+      watchdogs: this.installation.watchdogs().map(argumentsOf),
+      rcLocal: readFileSync(this.host.file(RC_LOCAL), 'utf8'),
+      hasLink: isThere(this.host.file(LINK)),
+      etc: readdirSync(join(this.installation.home, 'etc')).sort(),
+      units: readdirSync(this.host.file('etc/systemd/system')).filter(name => /obfleet/.test(name)),
+    }
+  }
+
+  autoStart(): { readonly rcLocal: string; readonly hasLink: boolean } {
+    return {
+      rcLocal: readFileSync(this.host.file(RC_LOCAL), 'utf8'),
+      hasLink: isThere(this.host.file(LINK)),
+    }
+  }
+}
+
+function isThere(link: string): boolean {
+  return existsSync(link) || readdirSync(join(link, '..')).includes(link.split('/').at(-1) ?? '')
+}
+
+/** Without the digest of a password, which is stored and need not be said again. */
+function argumentsOf(pid: number): readonly string[] {
+  return readFileSync(`/proc/${pid}/cmdline`, 'utf8')
+    .split('\0')
+    .filter(argument => argument !== '')
+    .map(argument => argument.replace(/\w+_password1?=[^,]*,?/g, ''))
+}
