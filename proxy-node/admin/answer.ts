@@ -174,11 +174,16 @@ export function splitList(text: string): string[] {
 /** The statement without comments, closing semicolons and blanks; quoted text is left alone. */
 export function bareStatement(sql: string): string {
   let bare = ''
+  let from = 0
   for (let at = 0; at < sql.length; ) {
     const { isComment, end } = endOfPiece(sql, at)
-    bare += isComment ? ' ' : sql.slice(at, end)
+    if (isComment) {
+      bare += `${sql.slice(from, at)} `
+      from = end
+    }
     at = end
   }
+  bare += sql.slice(from)
   let end = bare.length
   while (end > 0 && /[;\s]/.test(bare[end - 1] ?? '')) end -= 1
   return bare.slice(0, end).trimStart()
