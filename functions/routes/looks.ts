@@ -9,7 +9,7 @@ import {
   logUploadSchema,
 } from '#contract/log-filter'
 import type { LogsInput, Plane } from '../domain/plane.ts'
-import { askedOf } from '../middleware/requests.ts'
+import { changeAsked } from '../middleware/requests.ts'
 import { ofCluster, settledCluster } from './clusters.ts'
 import { named } from './headers.ts'
 import { ofNode, settledNode } from './nodes.ts'
@@ -60,7 +60,7 @@ const logsSchema = z.strictObject({
 const nodesLogsSchema = z.strictObject({ ...nodesSchema.shape, ...logsSchema.shape })
 
 const LOGS =
-  'Lines of the last hour unless `from` and `to` say otherwise, with all `keywords`, none of `exclude` and the regular expression `pattern`, without secrets. Changes nothing and holds nothing. The operation lists the archives in `result`, each with a URL to download it.'
+  'Lines of the last hour unless `from` and `to` say otherwise, with all `keywords`, none of `exclude` and the regular expression `pattern`. Values that are named as secrets are masked; what nothing names as one is not known to be one. Changes nothing and holds nothing. The operation lists the archives in `result`, each with a URL to download it.'
 
 const collectLogs = ofNode('collect-logs', {
   id: 'collectLogsOfNode',
@@ -103,13 +103,13 @@ export function clusterLooks({ clusters }: Pick<Plane, 'clusters'>) {
     .openapi(diagnoseNodes, async c => {
       const input = chosenNodes(nodesSchema.parse(c.req.valid('json')))
       const { ref } = c.req.valid('param')
-      return settledCluster(c, await clusters.diagnose(askedOf(c, input), ref, input))
+      return settledCluster(c, await clusters.diagnose(changeAsked(c, input), ref, input))
     })
     .openapi(collectLogsOfNodes, async c => {
       const { nodes, ...rest } = nodesLogsSchema.parse(c.req.valid('json'))
       const input = { ...chosenNodes({ nodes }), ...logsInput(rest) }
       const { ref } = c.req.valid('param')
-      return settledCluster(c, await clusters.collectLogs(askedOf(c, input), ref, input))
+      return settledCluster(c, await clusters.collectLogs(changeAsked(c, input), ref, input))
     })
 }
 
@@ -117,12 +117,12 @@ export function nodeLooks({ nodes }: Pick<Plane, 'nodes'>) {
   return router()
     .openapi(diagnose, async c => {
       const { ref } = c.req.valid('param')
-      return settledNode(c, await nodes.diagnose(askedOf(c, c.req.valid('json')), ref))
+      return settledNode(c, await nodes.diagnose(changeAsked(c, c.req.valid('json')), ref))
     })
     .openapi(collectLogs, async c => {
       const input = logsInput(logsSchema.parse(c.req.valid('json')))
       const { ref } = c.req.valid('param')
-      return settledNode(c, await nodes.collectLogs(askedOf(c, input), ref, input))
+      return settledNode(c, await nodes.collectLogs(changeAsked(c, input), ref, input))
     })
     .openapi(placeForLogs, async c => {
       const { ref } = c.req.valid('param')

@@ -53,7 +53,7 @@ const logsResultSchema = z
   })
   .openapi('LogsResult', {
     description:
-      'An archive a node, `.tar.gz`, without secrets. `url` is good for a quarter of an hour; read the operation again for another. `partial`: a bound was met, `why` says which.',
+      'An archive a node, `.tar.gz`, with the values masked that are named as secrets: still to be kept as logs are. `url` is good for a quarter of an hour; read the operation again for another. `partial`: a bound was met, where the newest lines are kept, or something could not be read; `why` says which.',
   })
 
 export const resultSchema = z.union([takeOverCheckSchema, diagnosisResultSchema, logsResultSchema])

@@ -164,16 +164,13 @@ describe('memory for two processes', () => {
   })
 })
 
-test.each<readonly [readonly string[], readonly string[], number, readonly string[], number]>([
-  [['a', 'b', 'c'], ['a', 'b'], 60, ['a', 'b'], 1],
-  [['a', 'b', 'c'], ['a', 'b'], 100, ['a', 'b'], 1],
-  [['a', 'b'], ['a', 'b'], 70, [], 0],
+test.each<readonly [string, number, string, ReturnType<typeof mayBegin>]>([
+  ['abc', 60, 'ab', { ids: ['a', 'b'], room: 1 }],
+  ['abc', 100, 'ab', { ids: ['a', 'b'], room: 1 }],
+  ['ab', 70, 'ab', { ids: [], room: 0 }],
   // What is broken already is begun first, whatever the others are like.
-  [['a'], ['a', 'b', 'c'], 100, ['b', 'c'], 2],
-])(
-  'of healthy %j and waiting %j with %i %% those that may begin are %j',
-  (well, waiting, percent, ids, room) => {
-    const all: Health = { total: 3, healthy: new Set(well) }
-    expect(mayBegin(all, percent, waiting)).toEqual({ ids, room })
-  },
-)
+  ['a', 100, 'abc', { ids: ['b', 'c'], room: 2 }],
+])('of three, of which %s are healthy and %i %% must be, %s wait', (well, percent, waiting, may) => {
+  const all: Health = { total: 3, healthy: new Set(well) }
+  expect(mayBegin(all, percent, [...waiting])).toEqual(may)
+})
