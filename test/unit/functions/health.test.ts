@@ -202,7 +202,10 @@ test.each<readonly [string, number, string, ReturnType<typeof mayBegin>]>([
   ['ab', 70, 'ab', { ids: [], room: 0 }],
   // What is broken already is begun first, whatever the others are like.
   ['a', 100, 'abc', { ids: ['b', 'c'], room: 2 }],
-])('of three, of which %s are healthy and %i %% must be, %s wait', (well, percent, waiting, may) => {
-  const all: Health = { total: 3, healthy: new Set(well) }
-  expect(mayBegin(all, percent, [...waiting])).toEqual(may)
-})
+])(
+  'of three, of which %s are healthy and %i %% must be, %s wait',
+  (well, percent, waiting, may) => {
+    const all: Health = { total: 3, healthy: new Set(well) }
+    expect(mayBegin(all, percent, [...waiting])).toEqual(may)
+  },
+)
