@@ -214,6 +214,8 @@ export type Host = {
   readonly nodeId: string | null
 }
 
+export type ProxyroChange = { readonly operationId: string; readonly secret: string }
+
 export type ObCluster = {
   readonly name: string
   readonly revision: number
@@ -228,6 +230,9 @@ export type ObCluster = {
   readonly registration: ConfigAccess | null
   /** Parameter Store name of proxyro's password. */
   readonly proxyroSecret: string
+  /** The password that may be in force instead, as long as a change is under way or was left half done. */
+  readonly proxyroChange: ProxyroChange | null
+  readonly heldBy: Hold | null
   readonly tags: Readonly<Record<string, string>>
 }
 
@@ -256,6 +261,8 @@ export const OPERATION_TYPES = [
   'offline',
   'online',
   'rotate-sys-password',
+  /** Of an OB cluster, over all proxy clusters that are linked to it. */
+  'rotate-proxyro-password',
   /** Looks at proxies of other installers; changes nothing and holds nothing. */
   'precheck-take-over',
   /** Takes proxies of other installers in; each is restarted once. */
@@ -279,6 +286,9 @@ export const OPERATION_TYPES = [
   'take-over-node',
   /** Gives a proxy that was taken over back as it was found. */
   'give-back-node',
+  'rotate-proxyro-node',
+  /** Puts back what a change of proxyro's password has changed, on a node and from it. */
+  'restore-proxyro-node',
   'diagnose-node',
   'collect-logs-node',
 ] as const
@@ -321,7 +331,7 @@ export type Operation = {
   readonly id: string
   readonly type: OperationType
   readonly target: {
-    readonly kind: 'cluster' | 'node' | 'host'
+    readonly kind: 'cluster' | 'node' | 'host' | 'ob-cluster'
     readonly id: string
     readonly name: string
   }
@@ -391,19 +401,6 @@ export type HostCheck = {
 export type TakeOverCheck = {
   readonly mayTakeOver: boolean
   readonly hosts: readonly HostCheck[]
-}
-
-/** Who asked for what; written with the change itself. */
-export type AuditEvent = {
-  readonly id: string
-  readonly at: number
-  readonly actor: string
-  /** Type of the operation, or what was done at once. */
-  readonly action: string
-  /** Id of what it was done to. */
-  readonly target: string
-  readonly requestId: string
-  readonly operationId: string | null
 }
 
 /** The caller, proven by the bearer token or a signature. */

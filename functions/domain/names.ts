@@ -10,6 +10,11 @@ export function nextSysSecretOf(clusterName: string, id: string): string {
   return `${sysSecretOf(clusterName)}/${id}`
 }
 
+/** Parameter Store name of a password of proxyro that takes the place of another; `id` is of the operation that makes it. */
+export function nextProxyroSecretOf(obCluster: string, id: string): string {
+  return `/obfleet/ob-clusters/${obCluster}/proxyro/${id}`
+}
+
 /** Parameter Store name of the `number`-th token that opens the config service for a cluster's nodes. */
 export function configTokenSecretOf(clusterName: string, number: number): string {
   return `/obfleet/clusters/${clusterName}/config-token-${number}`

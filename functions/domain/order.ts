@@ -10,7 +10,9 @@ import { type DesiredNode, NODE_STATE_SCHEMA } from '#contract/node-state'
 import { probesOf } from './link.ts'
 import { configUrlOf } from './names.ts'
 import type { StepName } from './plan.ts'
+import { asToldNow, proxyroOrders } from './proxyro.ts'
 import type { ClusterRecord, NodeRecord, ObClusterRecord, OperationRecord } from './record.ts'
+import { familyOf } from './version.ts'
 
 /** What the orders of one cluster's nodes are made from. */
 export type OrderSource = {
@@ -22,7 +24,7 @@ export type OrderSource = {
 }
 
 /** A proxy has two places for passwords of proxyro. */
-export const MAX_PROXYRO_SECRETS = 2
+const PROXYRO_SLOTS = 2
 
 /** Most nodes of one SendCommand by id. */
 export const MAX_WAVE = 50
@@ -36,17 +38,20 @@ type Place = Pick<
 export function desiredNode(source: OrderSource, node: Place): DesiredNode {
   const { cluster } = source
   const { spec } = cluster
+  const version = node.desiredVersion ?? spec.version
+  const family = familyOf(version)
   return {
     schema: NODE_STATE_SCHEMA,
     clusterId: cluster.id,
     clusterName: cluster.name,
     nodeId: node.id,
     state: node.desiredState,
-    version: node.desiredVersion ?? spec.version,
+    version,
     ports: { sql: node.sqlPort, exporter: node.exporterPort },
     home: node.foundHome ?? spec.install.path,
     proxyId: node.proxyId,
-    link: linkOf(source),
+    link: linkOf(source, family),
+    ...(family === 4 ? { proxyroRows: source.obClusters.map(rowOf) } : {}),
     sysPasswordSecret: spec.sysPasswordSecret,
     parameters: spec.parameters,
     parameterVersion: cluster.parameterVersion,
@@ -54,24 +59,43 @@ export function desiredNode(source: OrderSource, node: Place): DesiredNode {
 }
 
 /** How a node finds its OB clusters: by its own list, or by the config service. */
-function linkOf({ cluster, obClusters, configServiceUrl }: OrderSource): DesiredNode['link'] {
+function linkOf(
+  { cluster, obClusters, configServiceUrl }: OrderSource,
+  family: 3 | 4,
+): DesiredNode['link'] {
   const [first] = obClusters
+  const [secret, other] = globalSlots(obClusters, family)
   const { configToken } = cluster
   if (configToken !== undefined && configServiceUrl !== null)
     return {
       configUrl: configUrlOf(configServiceUrl, cluster.name),
       tokenSecret: configToken.secret,
-      proxyroSecrets: [...new Set(obClusters.map(({ proxyroSecret }) => proxyroSecret))].slice(
-        0,
-        MAX_PROXYRO_SECRETS,
-      ),
+      proxyroSecrets: [secret, other].filter(each => each !== undefined),
     }
-  if (first === undefined) throw new RangeError(`${cluster.name} has no OB cluster`)
+  if (first === undefined || secret === undefined)
+    throw new RangeError(`${cluster.name} has no OB cluster`)
   return {
     obCluster: first.name,
     rootserviceList: first.rootservice.join(';'),
-    proxyroSecret: first.proxyroSecret,
+    proxyroSecret: secret,
+    ...(other === undefined ? {} : { proxyroSecret1: other }),
   }
+}
+
+function rowOf(record: ObClusterRecord) {
+  return { obCluster: record.name, secrets: [...slotsOf(record)] }
+}
+
+/** The password that counts, and the one that may count instead while it is being changed. */
+function slotsOf({ proxyroSecret, proxyroChange }: ObClusterRecord): readonly string[] {
+  const both = proxyroChange === undefined ? [] : [proxyroChange.secret]
+  return [...new Set([proxyroSecret, ...both])]
+}
+
+/** For all OB clusters of a node: of family 4 the default's, the others have theirs in rows. */
+function globalSlots(obClusters: readonly ObClusterRecord[], family: 3 | 4): readonly string[] {
+  const all = family === 4 ? obClusters.slice(0, 1) : obClusters
+  return [...new Set(all.flatMap(slotsOf))].slice(0, PROXYRO_SLOTS)
 }
 
 const WITH_DESIRED: readonly Verb[] = [
@@ -96,8 +120,10 @@ export function orderEntry(
   verb: Verb,
   { step, attempt }: { readonly step: string; readonly attempt: number },
   operation: OperationRecord,
-  { source, node }: { readonly source: OrderSource; readonly node: NodeRecord | null },
+  { source: given, node }: { readonly source: OrderSource; readonly node: NodeRecord | null },
 ): OrderEntry {
+  const source = asToldNow(given, operation)
+  const proxyro = proxyroOrders(given, operation)
   return {
     operationId: operation.id,
     step,
@@ -112,6 +138,7 @@ export function orderEntry(
       ? { package: operation.package }
       : {}),
     ...(WITH_WAY.includes(verb) ? wayOf(operation) : {}),
+    ...(proxyro.length === 0 ? {} : { proxyro: [...proxyro] }),
     ...(verb === 'collect-logs' ? logsOf(operation) : {}),
     ...(verb === 'check' ? { probe: probesOf(source.cluster.spec.links) } : {}),
   }

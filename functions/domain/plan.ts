@@ -16,6 +16,10 @@ export type StepName =
   | 'upgrade'
   | 'revert'
   | 'refresh'
+  | 'offer'
+  | 'alter'
+  | 'settle'
+  | 'restore'
   | 'deregister'
   | 'drain-balancer'
   | 'register'
@@ -62,6 +66,10 @@ export const STEP_RULES: Readonly<Record<StepName, StepRule>> = {
   upgrade: { kind: 'remote', verb: 'upgrade', deadlineMs: 20 * MINUTE_MS },
   revert: { kind: 'remote', verb: 'revert', deadlineMs: 10 * MINUTE_MS },
   refresh: { kind: 'remote', verb: 'refresh', deadlineMs: 6 * MINUTE_MS },
+  offer: { kind: 'remote', verb: 'refresh', deadlineMs: 6 * MINUTE_MS },
+  alter: { kind: 'remote', verb: 'alter-proxyro', deadlineMs: 6 * MINUTE_MS },
+  settle: { kind: 'remote', verb: 'refresh', deadlineMs: 6 * MINUTE_MS },
+  restore: { kind: 'remote', verb: 'alter-proxyro', deadlineMs: 6 * MINUTE_MS },
   deregister: { kind: 'balancer', deadlineMs: 4 * MINUTE_MS },
   'drain-balancer': { kind: 'balancer', deadlineMs: 10 * MINUTE_MS },
   // Health checks of a balancer take their time.
@@ -99,6 +107,7 @@ export const CHILD_TYPES = {
   offline: 'offline-node',
   online: 'online-node',
   'rotate-sys-password': 'refresh-node',
+  'rotate-proxyro-password': 'rotate-proxyro-node',
   'precheck-take-over': 'probe-host',
   'take-over': 'take-over-node',
   diagnose: 'diagnose-node',
@@ -110,6 +119,7 @@ export type NodeOperationType =
   | (typeof CHILD_TYPES)[ClusterOperationType]
   | 'revert-node'
   | 'give-back-node'
+  | 'restore-proxyro-node'
 
 /** Operation of a cluster → what puts back what it did on one node; absent: nothing can. */
 export const UNDO_TYPES: Readonly<Partial<Record<ClusterOperationType, NodeOperationType>>> = {
@@ -123,6 +133,7 @@ export const UNDO_TYPES: Readonly<Partial<Record<ClusterOperationType, NodeOpera
   online: 'offline-node',
   'rotate-sys-password': 'refresh-node',
   'take-over': 'give-back-node',
+  'rotate-proxyro-password': 'restore-proxyro-node',
 }
 
 const PLANS: Readonly<Record<OperationType, readonly StepName[]>> = {
@@ -142,6 +153,7 @@ const PLANS: Readonly<Record<OperationType, readonly StepName[]>> = {
   offline: ['children', 'run', 'finish'],
   online: ['children', 'run', 'finish'],
   'rotate-sys-password': ['prepare', 'children', 'run', 'finish'],
+  'rotate-proxyro-password': ['prepare', 'children', 'run', 'finish'],
   'precheck-take-over': ['children', 'run', 'finish'],
   'take-over': ['children', 'run', 'finish'],
   diagnose: ['children', 'run', 'finish'],
@@ -161,6 +173,24 @@ const PLANS: Readonly<Record<OperationType, readonly StepName[]>> = {
   'give-back-node': ['give-back', 'forget'],
   'diagnose-node': ['diagnose', 'finish'],
   'collect-logs-node': ['collect', 'finish'],
+  'rotate-proxyro-node': ['offer', 'settle', 'finish'],
+  'restore-proxyro-node': ['refresh', 'finish'],
+}
+
+/**
+ * Steps that begin on no node before all nodes are past others: whoever logs in meanwhile has a password
+ * that is right, whichever that is (management.md §2.7, §3.22).
+ */
+const BARRIERS: Readonly<
+  Partial<Record<OperationType, Readonly<Partial<Record<StepName, readonly StepName[]>>>>>
+> = {
+  'rotate-proxyro-node': { alter: ['offer'], settle: ['offer', 'alter'] },
+  'restore-proxyro-node': { restore: ['offer'], refresh: ['offer', 'restore'] },
+}
+
+/** What all nodes must have behind them before this step begins. */
+export function awaitedSteps(type: OperationType, step: StepName): readonly StepName[] {
+  return BARRIERS[type]?.[step] ?? []
 }
 
 /** Steps of an operation; of a node's operation they depend on its task. */
@@ -177,6 +207,10 @@ function barePlanOf(type: OperationType, task: NodeTask | undefined): readonly S
   if (type === 'restart-node' && task?.bakeMs !== undefined)
     return ['baseline', 'restart', 'verify', 'bake', 'gate', 'finish']
   if (type === 'refresh-node') return refreshPlan(task)
+  if (type === 'rotate-proxyro-node' && task?.alters !== undefined)
+    return ['offer', 'alter', 'settle', 'finish']
+  if (type === 'restore-proxyro-node' && task?.isAltered === true)
+    return ['offer', ...(task.alters === undefined ? [] : ['restore' as const]), ...PLANS[type]]
   return PLANS[type]
 }
 
@@ -250,6 +284,8 @@ export const HELD_STATUS: Readonly<Record<NodeOperationType, NodeStatus | null>>
   'upgrade-node': 'UPGRADING',
   'revert-node': 'UPGRADING',
   'refresh-node': 'REFRESHING',
+  'rotate-proxyro-node': 'REFRESHING',
+  'restore-proxyro-node': 'REFRESHING',
   'probe-host': null,
   'take-over-node': 'TAKINGOVER',
   'give-back-node': 'DELETING',

@@ -5,10 +5,10 @@
 import type { Diagnosis } from '#contract/diagnosis'
 import type { LogFilter, LogUpload } from '#contract/log-filter'
 import type { NodeReport } from '#contract/report'
+import type { AuditEvent } from './audit-event.ts'
 import type { Link, ProbeAccount } from './link.ts'
 import type { BalancerSpec } from './load-balancer.ts'
 import type {
-  AuditEvent,
   Cluster,
   ClusterBalancer,
   Host,
@@ -304,6 +304,12 @@ export type Plane = {
     remove(asked: Asked, name: string, revision: number): Promise<Outcome<null>>
     /** The first, or the next; the one before opens on. */
     rotateToken(asked: Asked, name: string): Promise<Done<ObCluster>>
+    /** proxyro gets another password, here and at all OB clusters that have to share it. */
+    rotateProxyro(
+      asked: Asked,
+      name: string,
+      secret: string | undefined,
+    ): Promise<Outcome<ObCluster>>
   }
   readonly audit: {
     /** The newest first, from `to` back to `from`, 31 days at most; the last seven without them. */

@@ -6,8 +6,8 @@ import type { PackageRef, Verb } from '#contract/command'
 import type { Diagnosis } from '#contract/diagnosis'
 import type { LogFilter } from '#contract/log-filter'
 import type { NodeReport } from '#contract/report'
+import type { AuditEvent } from './audit-event.ts'
 import type {
-  AuditEvent,
   ClusterSpec,
   Condition,
   Hold,
@@ -21,6 +21,7 @@ import type {
   ParameterChange,
   ParameterHistoryEntry,
   ProblemView,
+  ProxyroChange,
   Step,
 } from './model.ts'
 import type { StepName } from './plan.ts'
@@ -101,9 +102,15 @@ export type ReportRecord = Stored & {
 
 /** Those of before the config service have neither id nor IDCs. */
 export type ObClusterRecord = Stored &
-  Omit<ObCluster, 'registration' | 'obClusterId' | 'idcRegions'> &
+  Omit<ObCluster, 'registration' | 'obClusterId' | 'idcRegions' | 'proxyroChange' | 'heldBy'> &
   Partial<Pick<ObCluster, 'obClusterId' | 'idcRegions'>> & {
     readonly linkCount: number
+    /** Absent, as in records of before: nobody. */
+    readonly hold?: Hold | null
+    /** The plane made the password under `proxyroSecret`, and takes it along; absent: it is the caller's. */
+    readonly isProxyroOurs?: boolean
+    /** While it is there nodes are given both passwords. */
+    readonly proxyroChange?: ProxyroChange
     /** Opens the registration of its own root services, and nothing else. */
     readonly registrar?: TokenRecord
   }
@@ -131,7 +138,7 @@ export type RootServicesRecord = Stored & {
 export type PackageRecord = Stored & Omit<Package, 'version'> & { readonly packageVersion: string }
 
 /** Parameter Store name of a password; made by the plane, which takes it along, or the caller's. */
-export type SysSecret = { readonly name: string; readonly isOurs: boolean }
+export type PasswordSecret = { readonly name: string; readonly isOurs: boolean }
 
 /** How a proxy is replaced by its successor. */
 export type Way = {
@@ -180,12 +187,29 @@ export type NodeTask = {
   readonly foreign?: ForeignProxy
   /** Its proxy serves on when it is deleted. */
   readonly isReleased?: boolean
+  /** Of its node, where the operation is of no one cluster. */
+  readonly clusterId?: string
+  /** OB clusters whose password of proxyro is changed from this node. */
+  readonly alters?: readonly string[]
+  /** For who puts back: the password may have been changed at the OB clusters already. */
+  readonly isAltered?: boolean
+}
+
+/** A change of proxyro's password: where, and what it is of. */
+export type ProxyroTask = {
+  readonly obClusters: readonly { readonly name: string; readonly before: PasswordSecret }[]
+  /** Proxy clusters that it holds. */
+  readonly clusterIds: readonly string[]
+  readonly after: PasswordSecret
+  /** An earlier round has ended where nobody can say which of both counts. */
+  readonly mayBeAltered?: boolean
 }
 
 export type OperationRecord = Stored & {
   readonly id: string
   readonly type: OperationType
   readonly target: Operation['target']
+  /** Empty where it is of an OB cluster: its tasks name their clusters. */
   readonly clusterId: string
   readonly parentId: string | null
   /** False for a child that its parent drives; true for a child that was retried alone. */
@@ -216,7 +240,9 @@ export type OperationRecord = Stored & {
    */
   readonly parameterChanges?: readonly ParameterChange[]
   /** Names of the password of root@proxysys that is given up, and of the one that takes its place. */
-  readonly sysSecrets?: { readonly before: SysSecret; readonly after: SysSecret }
+  readonly sysSecrets?: { readonly before: PasswordSecret; readonly after: PasswordSecret }
+  /** Of one of proxyro's password. */
+  readonly proxyro?: ProxyroTask
   /** What it did was put back, or is being. */
   readonly isUndone?: boolean
 }

@@ -2,6 +2,8 @@
 
 /** From here on a proxy replaces itself by another process without losing its clients. */
 const HOT_SINCE = '3.2.1'
+/** From here on proxyro's password can be set. */
+const PROXYRO_SINCE = '3.2.0'
 const FAMILY_4 = 4
 
 /** Negative when `left` is older: dotted numbers from left to right, then the build. */
@@ -21,6 +23,10 @@ export function mayRestartHot(version: string): boolean {
 /** Hot within a major version, from one that can. */
 export function mayUpgradeHot(from: string, to: string): boolean {
   return mayRestartHot(from) && numbersOf(from)[0] === numbersOf(to)[0]
+}
+
+export function takesProxyro(version: string): boolean {
+  return compareVersions(version, PROXYRO_SINCE) >= 0
 }
 
 /** 3: 1.8.0 to below 4.0.0. 4: from 4.0.0 on. */

@@ -55,7 +55,10 @@ async function openChild(store: Store, opening: Opening): Promise<void> {
     existing === null
       ? newChild(opening)
       : { ...reopened(existing, parent.round), isSelfDriven: false }
-  const node = await store.get('node', { clusterId: parent.clusterId, id: task.nodeId })
+  const clusterId = task.clusterId ?? parent.clusterId
+  const node = await store.get('node', { clusterId, id: task.nodeId })
+  if (node === null && isNothingLeft(child))
+    return store.commit([put('operation', gone(child, opening.now))])
   // A node that is still to be made is locked by the step that makes it.
   if (node === null || isLook(child.type)) return store.commit([put('operation', child)])
   const host = await store.get('host', { id: node.hostId })
@@ -142,7 +145,7 @@ function newChild({ parent, index, task, clusterName, now }: Opening): Operation
     target: isNode
       ? { kind: 'node', id: task.nodeId, name }
       : { kind: 'host', id: task.hostId, name },
-    clusterId: parent.clusterId,
+    clusterId: task.clusterId ?? parent.clusterId,
     parentId: parent.id,
     isSelfDriven: false,
     actor: parent.actor,
@@ -160,5 +163,16 @@ function newChild({ parent, index, task, clusterName, now }: Opening): Operation
     stepsDone: 0,
     nodesDone: 0,
     version: 0,
+    ...(parent.proxyro === undefined ? {} : { proxyro: parent.proxyro }),
   }
+}
+
+/** A node that is gone has no password to be told, unless one is changed from there. */
+function isNothingLeft({ proxyro, tasks: [task] }: OperationRecord): boolean {
+  return proxyro !== undefined && task?.alters === undefined
+}
+
+function gone(operation: OperationRecord, now: number): OperationRecord {
+  const { plan } = operation
+  return { ...operation, phase: 'SUCCEEDED', stepsDone: plan.length, endedAt: now }
 }

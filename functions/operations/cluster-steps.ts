@@ -1,6 +1,6 @@
 /** What is done to a cluster itself on the way of its operation. */
 import { configTokenSecretOf } from '../domain/names.ts'
-import type { ClusterRecord, OperationRecord, SysSecret } from '../domain/record.ts'
+import type { ClusterRecord, OperationRecord, PasswordSecret } from '../domain/record.ts'
 import { put, type Store } from '../domain/store.ts'
 import type { Ending } from './ending.ts'
 import type { EngineDeps } from './ports.ts'
@@ -28,7 +28,10 @@ export async function giveSysPassword(
   await store.commit([put('cluster', withSysSecret(cluster, after))])
 }
 
-export function withSysSecret(cluster: ClusterRecord, { name, isOurs }: SysSecret): ClusterRecord {
+export function withSysSecret(
+  cluster: ClusterRecord,
+  { name, isOurs }: PasswordSecret,
+): ClusterRecord {
   return {
     ...cluster,
     spec: { ...cluster.spec, sysPasswordSecret: name },

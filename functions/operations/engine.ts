@@ -3,15 +3,8 @@
  * takes the operation's lease and works from what is stored until nothing can be done now; an
  * executor may die between any two writes. Source: management-beyond.md §4, PL1-PL5.
  */
-import type { OrderSource } from '../domain/order.ts'
 import { isClusterOperation, type StepName } from '../domain/plan.ts'
-import type {
-  ClusterRecord,
-  ObClusterRecord,
-  OperationRecord,
-  StepRecord,
-  WorkRecord,
-} from '../domain/record.ts'
+import type { ClusterRecord, OperationRecord, StepRecord, WorkRecord } from '../domain/record.ts'
 import { type Change, Conflict, put, remove } from '../domain/store.ts'
 import { childrenOf, openChildren } from './children.ts'
 import {
@@ -28,6 +21,7 @@ import { hasEnded, membersOf } from './member.ts'
 import { endMember } from './node-steps.ts'
 import { NodeWork } from './node-work.ts'
 import type { EngineDeps } from './ports.ts'
+import { endProxyro, giveProxyroPassword, notTold, remembering } from './proxyro-steps.ts'
 import {
   beginUndo,
   hasFailed,
@@ -38,6 +32,7 @@ import {
   undoOf,
   wentBack,
 } from './rollouts.ts'
+import { obClustersOf, sourcesOf } from './sources.ts'
 import type { Turn } from './turn.ts'
 
 /** Whoever finds it older takes over (PL1). */
@@ -140,7 +135,7 @@ export class Engine {
     return this.nodeWork.turn({
       driver: operation,
       members: await membersOf(this.deps.store, [operation]),
-      source: await this.sourceOf(operation),
+      sources: await sourcesOf(this.deps, operation),
       maxInFlight: 1,
       isFailFast: false,
     })
@@ -163,7 +158,7 @@ export class Engine {
     const turn = await this.nodeWork.turn({
       driver: operation,
       members,
-      source: await this.sourceOf(operation),
+      sources: await sourcesOf(this.deps, operation),
       ...pace,
     })
     await this.noteProgress(operation)
@@ -188,8 +183,9 @@ export class Engine {
       return this.nodeWork.turn({
         driver: operation,
         members,
-        source: await this.sourceOf(operation),
+        sources: await sourcesOf(this.deps, operation),
         maxInFlight: operation.rollout?.rollout.maxUnavailable ?? 1,
+        // Nothing hangs on another there, but where all wait for what one has done.
         isFailFast: false,
       })
     return this.endCluster(operation, wentBack(operation, { children, undo, now: this.now() }))
@@ -235,6 +231,8 @@ export class Engine {
 
   private async localStep(operation: OperationRecord, name: StepName): Promise<void> {
     const { store } = this.deps
+    if (operation.proxyro !== undefined && name !== 'finish')
+      return this.proxyroStep(operation, name)
     const cluster = await store.get('cluster', { id: operation.clusterId })
     if (name === 'finish') return void (await this.endCluster(operation, succeeded(this.now())))
     if (name === 'forget') return this.forgetCluster(operation)
@@ -245,6 +243,13 @@ export class Engine {
     if (name === 'prepare') await this.prepare(operation, cluster)
     if (name === 'children') await openChildren(store, operation, cluster.name, this.now())
     await this.pass(operation, null)
+  }
+
+  private async proxyroStep(operation: OperationRecord, name: StepName): Promise<void> {
+    const { store } = this.deps
+    if (name === 'prepare') await giveProxyroPassword(this.deps, operation)
+    if (name === 'children') await openChildren(store, operation, operation.target.name, this.now())
+    await this.pass(operation, name === 'children' ? await notTold(store, operation) : null)
   }
 
   private async prepare(operation: OperationRecord, cluster: ClusterRecord): Promise<void> {
@@ -279,11 +284,13 @@ export class Engine {
       store.get('cluster', { id: operation.clusterId }),
       store.get('work', { operationId: operation.id }),
     ])
+    const ofProxyro = await endProxyro(this.deps, operation, ending)
     const left = withoutBalancer(await withVersion(store, cluster, operation), operation, ending)
     await store.commit([
       ...(await this.lastStep(operation, ending)),
-      put('operation', endOf(operation, ending)),
+      put('operation', endOf(await remembering(store, operation, ending), ending)),
       ...releaseCluster(left, operation, ending),
+      ...ofProxyro,
       ...workDone(work),
     ])
     this.deps.log({ event: 'ended', operationId: operation.id, phase: ending.phase })
@@ -311,7 +318,7 @@ export class Engine {
     const ending = succeeded(this.now())
     const [name, obClusters, work] = await Promise.all([
       store.get('clusterName', { name: cluster.name }),
-      this.obClustersOf(cluster),
+      obClustersOf(store, cluster),
       store.get('work', { operationId: operation.id }),
     ])
     await store.commit([
@@ -324,26 +331,6 @@ export class Engine {
       ),
       ...workDone(work),
     ])
-  }
-
-  private async sourceOf({ clusterId }: OperationRecord): Promise<OrderSource | null> {
-    const { store, configServiceUrl } = this.deps
-    const cluster = await store.get('cluster', { id: clusterId })
-    if (cluster === null) return null
-    const obClusters = await this.obClustersOf(cluster)
-    const isComplete = cluster.configToken !== undefined || obClusters.length > 0
-    return isComplete ? { cluster, obClusters, configServiceUrl } : null
-  }
-
-  /** The default first. */
-  private async obClustersOf({ spec }: ClusterRecord): Promise<readonly ObClusterRecord[]> {
-    const found = await this.deps.store.getMany(
-      'obCluster',
-      spec.links.map(({ obCluster: name }) => ({ name })),
-    )
-    const isDefault = ({ name }: ObClusterRecord) =>
-      spec.links.some(link => link.default && link.obCluster === name)
-    return [...found].sort((left, right) => Number(isDefault(right)) - Number(isDefault(left)))
   }
 
   /** Null when another executor works on it, or nothing is left to work on. */

@@ -6,7 +6,7 @@
 
 import { gateFailure } from '../domain/gates.ts'
 import type { ProblemView } from '../domain/model.ts'
-import { ledgerStep, type OrderSource } from '../domain/order.ts'
+import { ledgerStep } from '../domain/order.ts'
 import { outcomeOf, type StepOutcome } from '../domain/outcome.ts'
 import { STEP_RULES, type StepRule, wantedStatus } from '../domain/plan.ts'
 import type { StepRecord, WaveRecord } from '../domain/record.ts'
@@ -25,6 +25,7 @@ import { endMember, passStep, runLocalStep } from './node-steps.ts'
 import { mayBegin, mustStop, type Pacing } from './pacing.ts'
 import { isLate, pollAfterMs, RESEND_MS, resendAfterMs, timedOut } from './polling.ts'
 import type { EngineDeps } from './ports.ts'
+import type { Sources } from './sources.ts'
 import { MOST_MS, soonest, type Turn } from './turn.ts'
 import { baselineOf, isReported, reportedFailure } from './watching.ts'
 import {
@@ -46,7 +47,7 @@ const LOOK_MS = 60_000
 /** Delivery has not begun: cancelling it interrupts nothing. */
 const UNDELIVERED = ['Pending', 'Delayed']
 
-export type Drive = Pacing & { readonly source: OrderSource | null }
+export type Drive = Pacing & { readonly sources: Sources }
 
 export class NodeWork {
   private readonly deps: EngineDeps
@@ -328,14 +329,14 @@ export class NodeWork {
     const online = await this.deps.runCommand.online(ready.map(member => hostIdOf(member) ?? ''))
     const sendable = ready.flatMap((member): Sendable[] => {
       const verb = verbOf(member)
-      return verb !== null && online.has(hostIdOf(member) ?? '') ? [{ member, verb }] : []
+      const source = drive.sources.get(member.operation.clusterId)
+      const isOnline = online.has(hostIdOf(member) ?? '')
+      return verb !== null && source !== undefined && isOnline ? [{ member, verb, source }] : []
     })
-    if (drive.source === null || sendable.length === 0)
-      return soonest([rest, { kind: 'wait', delayMs: OFFLINE_MS }])
+    if (sendable.length === 0) return soonest([rest, { kind: 'wait', delayMs: OFFLINE_MS }])
     const wave = await intend(this.deps, drive.driver, {
       number,
       ready: sendable,
-      source: drive.source,
     })
     if (wave === null) return rest
     const turn = await this.handed(wave, await sendWave(this.deps, wave))

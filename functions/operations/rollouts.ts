@@ -15,6 +15,7 @@ import { withSysSecret } from './cluster-steps.ts'
 import type { Ending } from './ending.ts'
 import { hasBegun, hasEnded, type Member } from './member.ts'
 import type { Drive } from './node-work.ts'
+import { mayBeAltered } from './proxyro-steps.ts'
 
 export type Pace = Pick<Drive, 'maxInFlight' | 'isFailFast' | 'mayBegin'>
 
@@ -80,8 +81,8 @@ export function toUndo(
 }
 
 /** What it changes is the cluster's, and returns whole: its nodes are told of nothing else then. */
-function isOfCluster({ parameterChanges, sysSecrets }: OperationRecord): boolean {
-  return parameterChanges !== undefined || sysSecrets !== undefined
+function isOfCluster({ parameterChanges, sysSecrets, proxyro }: OperationRecord): boolean {
+  return parameterChanges !== undefined || sysSecrets !== undefined || proxyro !== undefined
 }
 
 /**
@@ -184,7 +185,10 @@ async function openOne(
   const id = undoId(parent, task)
   const type = isClusterOperation(parent.type) ? UNDO_TYPES[parent.type] : undefined
   if (type === undefined || (await store.get('operation', { id })) !== null) return
-  const tasks = child.tasks.map(each => taskBack(type, child, each))
+  const isAltered = await mayBeAltered(store, parent)
+  const tasks = child.tasks
+    .map(each => taskBack(type, child, each))
+    .map(each => (isAltered ? { ...each, isAltered } : each))
   const undo: OperationRecord = {
     ...child,
     id,
@@ -203,7 +207,7 @@ async function openOne(
   }
   const known = await store.get('operation', { id: child.id })
   const done = known === null ? [] : [put('operation', { ...known, isUndone: true })]
-  const node = await store.get('node', { clusterId: parent.clusterId, id: child.target.id })
+  const node = await store.get('node', { clusterId: child.clusterId, id: child.target.id })
   const host = node === null ? null : await store.get('host', { id: node.hostId })
   const isFree = node !== null && node.hold === null
   const open = isFree

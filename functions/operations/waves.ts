@@ -17,7 +17,12 @@ const FIND_MARGIN_MS = 120_000
 /** How long a command is remembered for its status events. */
 const COMMAND_KEPT_MS = 3 * 24 * 3_600_000
 
-export type Sendable = { readonly member: Member; readonly verb: Verb }
+export type Sendable = {
+  readonly member: Member
+  readonly verb: Verb
+  /** Of its node's cluster. */
+  readonly source: OrderSource
+}
 
 /** Stores the intent of one wave for as many as fit an order; null when `ready` is empty. */
 export async function intend(
@@ -26,18 +31,16 @@ export async function intend(
   {
     number,
     ready,
-    source,
   }: {
     readonly number: number
     readonly ready: readonly Sendable[]
-    readonly source: OrderSource
   },
 ): Promise<WaveRecord | null> {
   const [first] = ready
   if (first === undefined) return null
   const now = deps.clock.now()
   const alike = ready.filter(({ verb }) => verb === first.verb)
-  const addressed = alike.flatMap(({ member, verb }) => {
+  const addressed = alike.flatMap(({ member, verb, source }) => {
     const { operation, step, node } = member
     const hostId = hostIdOf(member)
     if (step === null || hostId === null) return []

@@ -1,5 +1,5 @@
 /** Reading who changed what; writing is part of each change (`context.ts`). Source: management.md §1.14. */
-import type { AuditEvent } from '../domain/model.ts'
+import type { AuditEvent } from '../domain/audit-event.ts'
 import type { Plane } from '../domain/plane.ts'
 import { Problem } from '../domain/problem.ts'
 import type { AuditRecord } from '../domain/record.ts'

@@ -6,18 +6,20 @@
 
 import type { Link } from '../domain/link.ts'
 import type { ClusterSpec } from '../domain/model.ts'
-import { MAX_PROXYRO_SECRETS } from '../domain/order.ts'
 import type { Asked, LinkInput, Outcome, Plane } from '../domain/plane.ts'
 import { Problem } from '../domain/problem.ts'
 import type { ClusterRecord, ObClusterRecord } from '../domain/record.ts'
 import { type Change, type ClusterPicture, put, type Store } from '../domain/store.ts'
+import { familyOf } from '../domain/version.ts'
 import { pictureOf, viewOf } from './cluster-view.ts'
 import { type Decision, mutate, type PlaneDeps } from './context.ts'
 import { held, newOperation, requireFreeCluster, requireFreeNode, taskOf } from './plans.ts'
+import { requireUnchanging } from './proxyro-reach.ts'
 
 type Links = ClusterSpec['links']
 
 const MAX_LINKS = 50
+const MAX_LINK_CHARS = 5_000
 
 export function linkUseCases(deps: PlaneDeps): Pick<Plane['clusters'], 'link' | 'unlink'> {
   const view = viewOf(deps)
@@ -54,7 +56,8 @@ async function decideLink(
   const links = linked(before, { name, isDefault }).map(link =>
     link.obCluster === name ? accounted(link, probeAccount) : link,
   )
-  await requireFitting(deps.store, links)
+  requireUnchanging(record)
+  await requireFitting(deps.store, links, cluster.spec.version)
   const isNew = known === undefined
   return changed(deps, asked, picture, {
     links,
@@ -81,6 +84,7 @@ async function decideUnlink(
       remedy: `make another link the default first: PUT …/links/${links[0]?.obCluster} with "default": true`,
     })
   const record = await deps.store.get('obCluster', { name })
+  if (record !== null) requireUnchanging(record)
   return changed(deps, asked, picture, {
     links,
     action: 'delete-link',
@@ -144,28 +148,31 @@ function isSame(left: Links, right: Links): boolean {
   return JSON.stringify(left) === JSON.stringify(right)
 }
 
-/** @throws Problem quota-exceeded, operation-not-allowed */
-export async function requireFitting(store: Store, links: Links): Promise<void> {
+/** @throws Problem quota-exceeded, proxyro-mismatch */
+export async function requireFitting(store: Store, links: Links, version: string): Promise<void> {
   if (links.length > MAX_LINKS)
     throw new Problem('quota-exceeded', `a proxy cluster has at most ${MAX_LINKS} links`)
   const records = await store.getMany(
     'obCluster',
     links.map(({ obCluster: name }) => ({ name })),
   )
-  if (proxyroSecretsOf(links, records).length > MAX_PROXYRO_SECRETS)
+  const secrets = new Set(records.map(({ proxyroSecret }) => proxyroSecret))
+  if (familyOf(version) === 3 && secrets.size > 1)
     throw new Problem(
-      'operation-not-allowed',
-      `OB clusters of one proxy cluster have at most ${MAX_PROXYRO_SECRETS} passwords of proxyro`,
+      'proxyro-mismatch',
+      'proxies below 4.0.0 have one password of proxyro for all their OB clusters',
       { remedy: 'let them share a proxyroSecret' },
     )
-}
-
-/** Each once, that of the default first. */
-function proxyroSecretsOf(links: Links, records: readonly ObClusterRecord[]): readonly string[] {
-  const byName = new Map(records.map(record => [record.name, record.proxyroSecret]))
-  const inOrder = [...links].sort((left, right) => Number(right.default) - Number(left.default))
-  const secrets = inOrder.map(({ obCluster }) => byName.get(obCluster))
-  return [...new Set(secrets.filter(secret => secret !== undefined))]
+  // What nodes are told of each has to fit into an order.
+  const chars = records.reduce(
+    (sum, { name, proxyroSecret }) => sum + name.length + proxyroSecret.length,
+    0,
+  )
+  if (chars > MAX_LINK_CHARS)
+    throw new Problem(
+      'quota-exceeded',
+      `names of the linked OB clusters and of their secrets have ${chars} characters, ${MAX_LINK_CHARS} at most`,
+    )
 }
 
 function counted(record: ObClusterRecord, by: number): Change {

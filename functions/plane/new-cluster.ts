@@ -12,6 +12,7 @@ import { requireGroup } from './balancing.ts'
 import type { PlaneDeps } from './context.ts'
 import { requireFitting } from './links.ts'
 import { packagesOf, refOf } from './packages.ts'
+import { requireUnchanging } from './proxyro-reach.ts'
 
 export type CheckedSpec = {
   readonly spec: ClusterSpec
@@ -47,7 +48,8 @@ export async function specOf(
     wrong.push(at('/spec/ports/exporter', 'port-conflict', 'it is the SQL port'))
   if (wrong.length > 0 || found === undefined)
     throw new Problem('validation-failed', 'the specification is not valid', { errors: wrong })
-  await requireFitting(store, spec.links)
+  for (const record of obClusters) requireUnchanging(record)
+  await requireFitting(store, spec.links, spec.version)
   if (spec.loadBalancer !== undefined)
     await requireGroup(deps, spec.loadBalancer, '/spec/loadBalancer')
   return {

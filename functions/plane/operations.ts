@@ -13,6 +13,7 @@ import type { Cursors } from './cursor.ts'
 import { withResult } from './look-results.ts'
 import { operationView, stepViews } from './operation-view.ts'
 import { held, requireFreeCluster, requireFreeNode } from './plans.ts'
+import { lockedAgain } from './proxyro.ts'
 import { decidePause, decideResume, decideRollback, requireUnchanged } from './steering.ts'
 
 /** What went back begins anew. */
@@ -133,8 +134,8 @@ async function decideRetry(deps: PlaneDeps, asked: Asked, id: string): Promise<D
 }
 
 /** Children are opened again by the step that opened them first; a password that was given up is made again. */
-function firstStepOf({ plan, sysSecrets }: OperationRecord): number {
-  if (sysSecrets !== undefined) return 0
+function firstStepOf({ plan, sysSecrets, proxyro }: OperationRecord): number {
+  if (sysSecrets !== undefined || proxyro !== undefined) return 0
   const at = plan.indexOf('children')
   return at === -1 ? plan.length : at
 }
@@ -150,7 +151,7 @@ async function requireEndedParent(store: Store, { parentId }: OperationRecord): 
 
 /** A child that was retried alone has a driver of its own, and no lock where its node is still to be made. */
 async function requireEndedChildren(store: Store, record: OperationRecord): Promise<void> {
-  if (record.target.kind !== 'cluster') return
+  if (!['cluster', 'ob-cluster'].includes(record.target.kind)) return
   const open = (await childrenOf(store, record)).find(child => !hasEnded(child))
   if (open !== undefined)
     throw new Problem('operation-state-conflict', `${open.id} still runs`, {
@@ -174,7 +175,10 @@ function changedAgain(
   ]
 }
 
-async function locksOf({ store, clock }: PlaneDeps, again: OperationRecord): Promise<Change[]> {
+async function locksOf(deps: PlaneDeps, again: OperationRecord): Promise<Change[]> {
+  const { store, clock } = deps
+  if (again.target.kind === 'ob-cluster')
+    return [put('operation', again), ...(await lockedAgain(deps, again, false))]
   const picture = await store.cluster(again.clusterId)
   if (picture === null) throw new Problem('not-found', 'the cluster is gone')
   const { cluster, nodes } = picture

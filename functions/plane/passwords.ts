@@ -4,7 +4,7 @@ import type { Cluster } from '../domain/model.ts'
 import { nextSysSecretOf } from '../domain/names.ts'
 import type { Asked, Outcome } from '../domain/plane.ts'
 import { Problem } from '../domain/problem.ts'
-import type { ClusterRecord, OperationRecord, SysSecret } from '../domain/record.ts'
+import type { ClusterRecord, OperationRecord, PasswordSecret } from '../domain/record.ts'
 import { LIVE_CHANGE, wavesOf } from '../domain/rollout.ts'
 import { nodeStatus } from '../domain/status.ts'
 import { put } from '../domain/store.ts'
@@ -56,7 +56,7 @@ export function rotateSysPassword(
   })
 }
 
-function secretOf({ spec, isSysPasswordOurs }: ClusterRecord): SysSecret {
+function secretOf({ spec, isSysPasswordOurs }: ClusterRecord): PasswordSecret {
   return { name: spec.sysPasswordSecret, isOurs: isSysPasswordOurs }
 }
 
@@ -64,7 +64,7 @@ function nextSecret(
   { name, spec }: ClusterRecord,
   secret: string | undefined,
   now: number,
-): SysSecret {
+): PasswordSecret {
   if (secret === undefined)
     return { name: nextSysSecretOf(name, newId('operation', now)), isOurs: true }
   if (secret !== spec.sysPasswordSecret) return { name: secret, isOurs: false }

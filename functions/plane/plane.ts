@@ -9,6 +9,7 @@ import { linkUseCases } from './links.ts'
 import { nodeUseCases } from './nodes.ts'
 import { operationUseCases } from './operations.ts'
 import { parameterUseCases } from './parameters.ts'
+import { rotateProxyro } from './proxyro.ts'
 import { hostUseCases, obClusterUseCases, packageUseCases } from './registry.ts'
 import { rotateConfigToken, rotateRegistrar } from './tokens.ts'
 
@@ -24,7 +25,11 @@ export function makePlane(deps: PlaneDeps): Plane {
     parameters: parameterUseCases(deps, signed),
     nodes: nodeUseCases(deps, signed),
     operations: operationUseCases(deps, signed),
-    obClusters: { ...obClusterUseCases(deps, signed), rotateToken: rotateRegistrar(deps) },
+    obClusters: {
+      ...obClusterUseCases(deps, signed),
+      rotateToken: rotateRegistrar(deps),
+      rotateProxyro: rotateProxyro(deps),
+    },
     audit: auditUseCases(deps, signed),
     hosts: hostUseCases(deps, signed),
     packages: packageUseCases(deps, signed),

@@ -17,10 +17,12 @@ const DEFAULT_MODES: Readonly<Record<NodeOrigin, NonNullable<DeleteInput['mode']
   TAKEN_OVER: 'release',
 }
 
-/** @throws Problem cluster-state-conflict naming the holder. */
+/** @throws Problem cluster-state-conflict, password-change-in-progress, naming the holder. */
 export function requireFreeCluster({ name, hold }: ClusterRecord): void {
   if (hold === null) return
-  throw new Problem('cluster-state-conflict', `${name} is held by a running ${hold.type}`, {
+  const isPassword = hold.type === 'rotate-proxyro-password'
+  const code = isPassword ? 'password-change-in-progress' : 'cluster-state-conflict'
+  throw new Problem(code, `${name} is held by a running ${hold.type}`, {
     conflict: { operationId: hold.operationId, holder: hold.type },
     remedy: `wait for ${hold.operationId} or cancel it`,
     retryAfterSec: 5,
@@ -104,7 +106,8 @@ export function deletionOf(
 
 export type NewOperation = {
   readonly type: OperationType
-  readonly cluster: ClusterRecord
+  /** Null: of an OB cluster, its tasks name their clusters. */
+  readonly cluster: ClusterRecord | null
   readonly target: OperationRecord['target']
   readonly tasks: readonly NodeTask[]
   readonly package?: PackageRef | undefined
@@ -115,13 +118,13 @@ export function newOperation(
   now: number,
   { type, cluster, target, tasks: bare, package: wanted }: NewOperation,
 ): OperationRecord {
-  const isBalanced = cluster.spec.loadBalancer?.kind === 'target-group' && !isLook(type)
+  const isBalanced = cluster?.spec.loadBalancer?.kind === 'target-group' && !isLook(type)
   const tasks = isBalanced ? bare.map(task => ({ ...task, isBalanced })) : bare
   return {
     id: newId('operation', now),
     type,
     target,
-    clusterId: cluster.id,
+    clusterId: cluster?.id ?? '',
     parentId: null,
     isSelfDriven: true,
     actor: actorOf(asked.principal),

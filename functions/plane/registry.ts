@@ -4,11 +4,14 @@ import type { Host, ObCluster, Package } from '../domain/model.ts'
 import { parsePackageName, registrationUrlOf } from '../domain/names.ts'
 import type { ObClusterInput, Plane } from '../domain/plane.ts'
 import { Problem } from '../domain/problem.ts'
+import { settled } from '../domain/proxyro.ts'
 import type { ObClusterRecord, PackageRecord } from '../domain/record.ts'
 import type { HostFacts } from '../domain/remote.ts'
 import { type Change, put, remove, type Store } from '../domain/store.ts'
+import { unnamed } from '../operations/proxyro-steps.ts'
 import { type Decision, mutate, type PlaneDeps } from './context.ts'
 import type { Cursors } from './cursor.ts'
+import { requireUnchanging } from './proxyro-reach.ts'
 
 /** Clusters that are read at a time when a package is to go. */
 const CLUSTERS_AT_ONCE = 100
@@ -18,7 +21,7 @@ const DEFAULT_OB_CLUSTER_ID = 1
 export function obClusterUseCases(
   deps: PlaneDeps,
   cursors: Cursors,
-): Omit<Plane['obClusters'], 'rotateToken'> {
+): Omit<Plane['obClusters'], 'rotateToken' | 'rotateProxyro'> {
   const { store, clock } = deps
   const view = obClusterViewOf(deps)
   return {
@@ -34,6 +37,7 @@ export function obClusterUseCases(
       mutate(deps, asked, view, async () => {
         const earlier = await store.get('obCluster', { name })
         requireRevision(name, earlier, revision)
+        if (earlier !== null) requireUnheld(earlier)
         const isCreated = earlier === null
         return {
           kind: 'done',
@@ -43,15 +47,21 @@ export function obClusterUseCases(
           changes: [put('obCluster', obClusterAfter(earlier, name, input, clock.now()))],
         }
       }),
-    remove: (asked, name, revision) =>
-      mutate(deps, asked, gone, async () => {
+    remove: async (asked, name, revision) => {
+      const left: string[] = []
+      const outcome = await mutate(deps, asked, gone, async () => {
         const record = await obClusterOf(store, name)
         if (record.revision !== revision)
           throw new Problem('revision-stale', `${name} is at revision ${record.revision}`)
+        requireUnheld(record)
         if (record.linkCount > 0)
           throw new Problem('in-use', `${record.linkCount} proxy clusters are linked to ${name}`)
+        if (record.isProxyroOurs === true) left.push(record.proxyroSecret)
         return removal('delete-ob-cluster', name, [remove('obCluster', record)])
-      }),
+      })
+      for (const secret of await unnamed(store, left, new Set())) await deps.secrets.remove(secret)
+      return outcome
+    },
   }
 }
 
@@ -82,7 +92,16 @@ function obClusterAfter(
   now: number,
 ): ObClusterRecord {
   const kept = earlier ?? { revision: 0, createdAt: now, linkCount: 0, version: 0 }
-  return { ...kept, ...input, name, revision: kept.revision + 1, updatedAt: now }
+  const after = { ...kept, ...input, name, revision: kept.revision + 1, updatedAt: now }
+  // Who names the password that counts ends a change that was left half done.
+  return earlier === null || earlier.proxyroSecret === input.proxyroSecret
+    ? after
+    : settled(after, { name: input.proxyroSecret, isOurs: false })
+}
+
+/** Half a change is no hindrance: here it may be ended. @throws Problem password-change-in-progress */
+function requireUnheld(record: ObClusterRecord): void {
+  if (record.hold !== null && record.hold !== undefined) requireUnchanging(record)
 }
 
 export async function obClusterOf(store: Store, name: string): Promise<ObClusterRecord> {
@@ -100,13 +119,21 @@ function obClusterView(
   record: ObClusterRecord,
   { configServiceUrl }: Pick<PlaneDeps, 'configServiceUrl'>,
 ): ObCluster {
-  const { linkCount: _links, version: _version, registrar, ...rest } = record
+  const {
+    linkCount: _links,
+    version: _version,
+    isProxyroOurs: _ours,
+    registrar,
+    hold = null,
+    proxyroChange = null,
+    ...rest
+  } = record
   const { obClusterId = DEFAULT_OB_CLUSTER_ID, idcRegions = [] } = rest
   const registration =
     registrar === undefined || configServiceUrl === null
       ? null
       : { url: registrationUrlOf(configServiceUrl, record.name), tokenSecret: registrar.secret }
-  return { ...rest, obClusterId, idcRegions, registration }
+  return { ...rest, obClusterId, idcRegions, registration, proxyroChange, heldBy: hold }
 }
 
 export function packageUseCases(deps: PlaneDeps, cursors: Cursors): Plane['packages'] {

@@ -8,9 +8,17 @@ import { ALL_AT_ONCE, type RolloutState } from '../domain/rollout.ts'
 import { type Change, put, type Store } from '../domain/store.ts'
 import { childrenOf } from '../operations/children.ts'
 import { hasEnded, membersOf } from '../operations/member.ts'
-import { beginUndo, goingBack, hasFailed, isAnyAtWork, isUndoable } from '../operations/rollouts.ts'
+import {
+  beginUndo,
+  goingBack,
+  hasFailed,
+  isAnyAtWork,
+  isUndoable,
+  type Return,
+} from '../operations/rollouts.ts'
 import { actorOf, type Decision, type PlaneDeps } from './context.ts'
 import { held, requireFreeCluster, requireFreeNode } from './plans.ts'
+import { lockedAgain } from './proxyro.ts'
 
 /** Backups on nodes are kept at least so long. */
 const UNDO_WINDOW_MS = 24 * 3_600_000
@@ -55,10 +63,7 @@ export async function decideRollback(
   requireFleet(record)
   if (!isUndoable(record))
     throw new Problem('operation-not-allowed', `what ${record.type} does cannot be put back`)
-  if (record.phase === 'SUCCEEDED' && record.sysSecrets?.before.isOurs)
-    throw new Problem('operation-not-allowed', 'the password before is not kept', {
-      remedy: 'replace the password once more',
-    })
+  requireSecretKept(record)
   const children = await childrenOf(store, record)
   const undo = goingBack(record, children)
   if (undo.length === 0) throw conflict(`${record.id} has changed no node`)
@@ -72,20 +77,36 @@ export async function decideRollback(
   }
   if (clock.now() - (record.endedAt ?? 0) > UNDO_WINDOW_MS)
     throw new Problem('operation-not-allowed', `${record.id} ended more than a day ago`)
-  const picture = await store.cluster(record.clusterId)
+  const changes =
+    begun.proxyro === undefined
+      ? await ofCluster(deps, begun, back)
+      : [...beginUndo(begun, null, back), ...(await lockedAgain(deps, begun, true))]
+  return { kind: 'accept', action: 'rollback', operation: begun, changes }
+}
+
+/** @throws Problem operation-not-allowed: what the plane has made is forgotten once nobody has it. */
+function requireSecretKept({ phase, sysSecrets, proxyro }: OperationRecord): void {
+  const before = [sysSecrets?.before, ...(proxyro?.obClusters ?? []).map(each => each.before)]
+  if (phase !== 'SUCCEEDED' || !before.some(secret => secret?.isOurs)) return
+  throw new Problem('operation-not-allowed', 'the password before is not kept', {
+    remedy: 'replace the password once more',
+  })
+}
+
+async function ofCluster(
+  { store, clock }: PlaneDeps,
+  begun: OperationRecord,
+  back: Return,
+): Promise<readonly Change[]> {
+  const picture = await store.cluster(begun.clusterId)
   if (picture === null) throw new Problem('not-found', 'the cluster is gone')
   requireFreeCluster(picture.cluster)
   for (const node of picture.nodes) requireFreeNode(node)
-  requireUnchanged(picture.cluster, record, 'after')
+  requireUnchanged(picture.cluster, begun, 'after')
   const taken = held(picture.cluster, begun, clock.now())
   const changes = beginUndo(begun, taken, back)
   const isClusterIn = changes.some(({ kind }) => kind === 'cluster')
-  return {
-    kind: 'accept',
-    action: 'rollback',
-    operation: begun,
-    changes: isClusterIn ? changes : [...changes, put('cluster', taken)],
-  }
+  return isClusterIn ? changes : [...changes, put('cluster', taken)]
 }
 
 function rollingBack(record: OperationRecord, actor: string): OperationRecord {
@@ -129,7 +150,7 @@ function requireFleet({ id, target, parentId, isSelfDriven }: OperationRecord): 
     throw new Problem('operation-state-conflict', `${id} is driven by ${parentId}`, {
       remedy: `address ${parentId}`,
     })
-  if (target.kind !== 'cluster')
+  if (target.kind !== 'cluster' && target.kind !== 'ob-cluster')
     throw new Problem(
       'operation-not-allowed',
       `${id} is of one node: there is no next to wait with`,

@@ -36,7 +36,7 @@ export const operationSchema = z
     id: z.string(),
     type: z.enum(OPERATION_TYPES),
     target: z.object({
-      kind: z.enum(['cluster', 'node', 'host']),
+      kind: z.enum(['cluster', 'node', 'host', 'ob-cluster']),
       id: z.string(),
       name: z.string(),
     }),

@@ -12,6 +12,7 @@ import {
   matchedRevision,
   replayHeaders,
 } from '../middleware/requests.ts'
+import { changed } from './actions.ts'
 import {
   IF_MATCH,
   IF_NONE_MATCH,
@@ -24,10 +25,11 @@ import {
   PUT_CONDITIONS,
   TAGGED,
 } from './headers.ts'
-import { router } from './operations.ts'
+import { accepted, router } from './operations.ts'
 import {
   body,
   configAccessSchema,
+  holdSchema,
   json,
   nothingSchema,
   pageOf,
@@ -86,6 +88,11 @@ const obClusterSchema = z
         'What `obconfig_url` of the OB cluster may be set to, so that it registers its root services itself; null until it has a token.',
     }),
     proxyroSecret: z.string(),
+    proxyroChange: z.object({ operationId: z.string(), secret: z.string() }).nullable().openapi({
+      description:
+        'The password that may be in force instead, while a change is under way or was left half done: nodes are given both.',
+    }),
+    heldBy: holdSchema.nullable(),
     tags: z.record(z.string(), z.string()),
   })
   .openapi('ObCluster')
@@ -206,6 +213,21 @@ const rotateToken = createRoute({
   },
 })
 
+const rotateProxyro = createRoute({
+  ...named('rotateProxyroPassword', 'Replace the password of proxyro'),
+  parameters: [KEY_REQUIRED],
+  method: 'post',
+  path: '/{name}/rotate-proxyro-password',
+  description:
+    'Nodes that run are given the new password beside the old one, then it is changed at the OB cluster, then the old one is dropped; stopped nodes get it at their next start. Proxies below 4.0.0 have one password for all their OB clusters: it is changed at each of them, and so on over every proxy cluster that is linked to one. With `proxyroSecret` it is the one under that name, otherwise the plane makes one.',
+  request: {
+    params: obNameParams,
+    query: nothingSchema,
+    ...body(z.strictObject({ proxyroSecret: secretReferenceSchema.optional() }), false),
+  },
+  responses: changed(obClusterSchema),
+})
+
 export function obClusterRoutes({ obClusters }: Plane) {
   return router()
     .openapi(listObClusters, async c => {
@@ -237,6 +259,13 @@ export function obClusterRoutes({ obClusters }: Plane) {
       const { value, isReplayed } = await obClusters.rotateToken(askedOf(c, null), name)
       const headers = { etag: entityTag(value.revision), ...replayHeaders(isReplayed) }
       return c.json(obClusterJson(value), 200, headers)
+    })
+    .openapi(rotateProxyro, async c => {
+      const { name } = c.req.valid('param')
+      const input = c.req.valid('json') ?? {}
+      const outcome = await obClusters.rotateProxyro(askedOf(c, input), name, input.proxyroSecret)
+      if (outcome.kind === 'accepted') return accepted(c, outcome)
+      return c.json(obClusterJson(outcome.value), 200, replayHeaders(outcome.isReplayed))
     })
     .openapi(removeObCluster, async c => {
       const { name } = c.req.valid('param')

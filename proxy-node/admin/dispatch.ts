@@ -14,6 +14,7 @@ import {
 import { CLUSTER_RULES } from './clusters.ts'
 import { CONGESTION_RULES } from './congestion.ts'
 import { COUNTER_RULES } from './counters.ts'
+import { LEVEL_RULES } from './levels.ts'
 import { NODE_RULES, PING } from './node.ts'
 import { PARAMETER_RULES } from './parameters.ts'
 import { PREAMBLE } from './preamble.ts'
@@ -26,6 +27,7 @@ import { SSL_RULES } from './ssl.ts'
 const RULES: readonly Rule[] = [
   ...NODE_RULES,
   ...PARAMETER_RULES,
+  ...LEVEL_RULES,
   ...CLUSTER_RULES,
   ...ROUTE_RULES,
   ...CONGESTION_RULES,

@@ -1,8 +1,9 @@
 /**
  * The proxy's own logins for metadata: one connection a server as `proxyro@sys`, opened when first
- * needed and kept as long as its OB cluster is, both stored passwords tried. Questions are asked in
- * turn; how many wait and for how long is bounded, and so are the connections of a cluster.
- * Source: proxy-routing.md §3.6.
+ * needed and kept as long as its OB cluster is. Where the password of one slot is refused the other's is
+ * tried, and each OB cluster begins with the slot that was right last: while a password is being
+ * changed nobody has to know how far that is. Questions are asked in turn; how many wait and for how
+ * long is bounded, and so are the connections of a cluster. Source: proxy-routing.md §3.6, management.md §2.7.
  */
 import { Fault } from '#contract/fault'
 import type { Clock } from '../base/clock.ts'
@@ -12,8 +13,8 @@ import { QueryClient, QueryError, type Rows } from './query-client.ts'
 import type { ServerTlsPort } from './server-tls.ts'
 
 export type MetadataLogin = {
-  /** SHA1 of the password and of the one in the second slot, null when empty. */
-  readonly passwords: () => readonly (Uint8Array | null)[]
+  /** Of one OB cluster: SHA1 of the password and of the one in the second slot, null when empty. */
+  readonly passwords: (cluster: string) => readonly (Uint8Array | null)[]
   readonly timeoutMs: number
   /** `mysql_client_num`: connections to the servers of one OB cluster; absent: one a server. */
   readonly maxConnections?: () => number
@@ -50,6 +51,8 @@ export class MetadataConnections {
   private readonly clock: Clock
   private readonly login: MetadataLogin
   private readonly lanes = new Map<string, Lane>()
+  /** Place of the password that an OB cluster took last. */
+  private readonly slots = new Map<string, number>()
   private isStopped = false
 
   constructor(transport: Transport, clock: Clock, login: MetadataLogin) {
@@ -79,6 +82,7 @@ export class MetadataConnections {
       this.lanes.delete(key)
       end(lane)
     }
+    this.slots.delete(cluster)
   }
 
   /** Closes every connection and opens none any more; what waits is rejected. */
@@ -148,14 +152,17 @@ export class MetadataConnections {
   }
 
   private async open(lane: Lane): Promise<QueryClient> {
-    const { server } = lane
+    const { server, cluster } = lane
+    const passwords = this.login.passwords(cluster)
+    const first = this.slots.get(cluster) ?? 0
     let last: unknown = new QueryError(ACCESS_DENIED, 'no password of proxyro is set')
-    for (const stage1 of this.login.passwords()) {
+    for (const at of passwords.keys()) {
+      const slot = (first + at) % passwords.length
       const client = new QueryClient(
         {
           address: server,
           user: 'proxyro@sys',
-          stage1,
+          stage1: passwords[slot] ?? null,
           timeoutMs: this.login.timeoutMs,
           tls: this.login.tls,
         },
@@ -163,9 +170,12 @@ export class MetadataConnections {
       )
       try {
         await client.open(this.transport)
-        if (!lane.isOver) return client
-        client.close()
-        throw stopped()
+        if (lane.isOver) {
+          client.close()
+          throw stopped()
+        }
+        this.slots.set(cluster, slot)
+        return client
       } catch (error) {
         last = error
         if (!(error instanceof QueryError) || error.errno !== ACCESS_DENIED) break

@@ -8,7 +8,8 @@ import { Fault } from '#contract/fault'
 import { isSameValue, magnitude, normalise } from '#contract/parameter-values'
 import { isSecret, PARAMETERS, type Parameter } from '#contract/parameters'
 import { type Assignment, amended, knownParameter } from './apply.ts'
-import { readStored, writeStored } from './store-file.ts'
+import { type ClusterLevels, type LevelRow, placed, usable, without } from './levels.ts'
+import { readStored, type Stored, writeStored } from './store-file.ts'
 
 const MASK = '******'
 const CENTRAL_VERSION = 'current_local_config_version'
@@ -28,14 +29,20 @@ export class ConfigStore {
   private readonly workdir: string
   private readonly running: ReadonlyMap<string, string>
   private configured: ReadonlyMap<string, string>
+  private levels: ClusterLevels
   private readonly listeners: Listener[] = []
   private storedVersion: number
   private isFrozen = false
 
-  private constructor(workdir: string, configured: ReadonlyMap<string, string>, version: number) {
+  private constructor(
+    workdir: string,
+    configured: ReadonlyMap<string, string>,
+    { version, clusters }: Pick<Stored, 'version' | 'clusters'>,
+  ) {
     this.workdir = workdir
     this.running = configured
     this.configured = configured
+    this.levels = usable(clusters)
     this.storedVersion = version
   }
 
@@ -51,7 +58,7 @@ export class ConfigStore {
     // Another application starts over with the central configuration (proxy-admin.md §1.3).
     const isOther = values.get('app_name') !== valid.get('app_name')
     if (isOther && !overrides.has(CENTRAL_VERSION)) values.delete(CENTRAL_VERSION)
-    const store = new ConfigStore(workdir, values, stored.version)
+    const store = new ConfigStore(workdir, values, stored)
     if (stored.version === 0 || !isSame(persistent(values), stored.values)) store.persist()
     return store
   }
@@ -61,6 +68,11 @@ export class ConfigStore {
     const parameter = knownParameter(name)
     const source = parameter.needsRestart ? this.running : this.configured
     return source.get(name) ?? shownDefault(parameter)
+  }
+
+  /** The text of `name` for one OB cluster: its own, else everybody's. */
+  at(name: string, cluster: string): string {
+    return this.levels.get(cluster)?.get(name) ?? this.get(name)
   }
 
   isOn(name: string): boolean {
@@ -120,15 +132,61 @@ export class ConfigStore {
    */
   alter(assignments: readonly Assignment[]): void {
     if (this.isFrozen) throw new Fault('config.frozen')
-    const names = assignments.map(([name]) => name)
-    if (names.includes('app_name')) throw new Fault('config.read-only', { name: 'app_name' })
-    const before = this.configured
-    this.configured = amended(before, assignments, 'clear')
+    this.change(assignments, this.levels, [])
+  }
+
+  /** What holds for one OB cluster alone, secrets masked, in order. */
+  levelRows(): readonly {
+    readonly cluster: string
+    readonly name: string
+    readonly value: string
+  }[] {
+    return [...this.levels].sort().flatMap(([cluster, values]) =>
+      [...values].sort().map(([name, value]) => ({
+        cluster,
+        name,
+        value: masked(knownParameter(name), value),
+      })),
+    )
+  }
+
+  /** REPLACE INTO proxy_config: all rows or none, passwords in clear. @throws as `alter`, config.level */
+  replaceRows(rows: readonly LevelRow[]): void {
+    if (this.isFrozen) throw new Fault('config.frozen')
+    const { global, levels } = placed(this.levels, rows)
+    this.change(
+      global,
+      levels,
+      rows.map(({ name }) => name),
+    )
+  }
+
+  /** DELETE FROM proxy_config: rows of OB clusters; how many. @throws config.frozen, config.not-written */
+  deleteRows(isGone: (cluster: string, name: string) => boolean): number {
+    if (this.isFrozen) throw new Fault('config.frozen')
+    const { levels, count } = without(this.levels, isGone)
+    if (count > 0) this.change([], levels, [...new Set(this.levelRows().map(({ name }) => name))])
+    return count
+  }
+
+  private change(
+    assignments: readonly Assignment[],
+    levels: ClusterLevels,
+    ofLevels: readonly string[],
+  ): void {
+    const names = [...new Set([...assignments.map(([name]) => name), ...ofLevels])]
+    if (assignments.some(([name]) => name === 'app_name'))
+      throw new Fault('config.read-only', { name: 'app_name' })
+    const before = { configured: this.configured, levels: this.levels }
+    this.configured = amended(before.configured, assignments, 'clear')
+    this.levels = levels
     try {
       this.tell(names)
-      if (!isSame(persistent(before), persistent(this.configured))) this.persist()
+      const isKept = isSame(persistent(before.configured), persistent(this.configured))
+      if (!isKept || levels !== before.levels) this.persist()
     } catch (error) {
-      this.configured = before
+      this.configured = before.configured
+      this.levels = before.levels
       this.tell(names)
       throw error
     }
@@ -151,7 +209,11 @@ export class ConfigStore {
 
   private persist(): void {
     const version = this.storedVersion + 1
-    writeStored(this.workdir, { version, values: persistent(this.configured) })
+    writeStored(this.workdir, {
+      version,
+      values: persistent(this.configured),
+      clusters: this.levels,
+    })
     this.storedVersion = version
   }
 

@@ -31,6 +31,7 @@ export const VERBS = [
   'take-over',
   'give-back',
   'release',
+  'alter-proxyro',
   'diagnose',
   'collect-logs',
 ] as const
@@ -56,6 +57,21 @@ const probeSchema = z.object({
   passwordSecret: secretReferenceSchema,
   cluster: z.string().regex(/^[^#\s]{1,128}$/, 'name of an OB cluster'),
 })
+
+/** Of how many OB clusters one order changes, or tries, the password of proxyro. */
+export const MAX_PROXYRO_CHANGES = 50
+
+const proxyroSchema = z.object({
+  obCluster: z.string().min(1).max(128),
+  /** `ip:sqlPort` each; any of them will do. */
+  rootservice: z.array(z.string().min(1).max(260)).min(1).max(32),
+  /** Of the password that it may have now; absent: only tried. */
+  from: secretReferenceSchema.optional(),
+  /** Of the one that it has afterwards. */
+  to: secretReferenceSchema,
+})
+
+export type ProxyroOrder = z.infer<typeof proxyroSchema>
 
 export const orderEntrySchema = z.object({
   /** The child operation of this node. */
@@ -88,6 +104,8 @@ export const orderEntrySchema = z.object({
   sqlPort: portSchema.optional(),
   /** For probe and take-over: of the password that root@proxysys has now; absent: none. */
   sysPasswordSecret: secretReferenceSchema.optional(),
+  /** For alter-proxyro: what is changed. For refresh: logins that must work before anything is set. */
+  proxyro: z.array(proxyroSchema).max(MAX_PROXYRO_CHANGES).optional(),
 })
 
 export type OrderEntry = z.infer<typeof orderEntrySchema>

@@ -305,6 +305,33 @@ export const FAULTS = {
     says: "Not supported feature or function: '{name}' cannot be changed",
     remedy: 'set it at start',
   },
+  'proxyro.unreachable': {
+    blame: 'network',
+    retryable: true,
+    says: 'no root service of OB cluster {cluster} answers: {reason}',
+    remedy: 'look at its servers and at the way there, then repeat the operation',
+  },
+  'proxyro.refused': {
+    blame: 'operator',
+    retryable: false,
+    says: 'OB cluster {cluster} lets proxyro in with none of the passwords that it may have',
+    remedy: 'set the password of proxyro there to the one under {reference}',
+  },
+  'proxyro.not-changed': {
+    blame: 'server',
+    retryable: false,
+    says: 'OB cluster {cluster} does not change the password of proxyro: error {errno}',
+    remedy:
+      'set it there as an administrator to the one under {reference}, then repeat the operation',
+  },
+  'config.level': {
+    blame: 'operator',
+    retryable: false,
+    mysql: { errno: 1235, state: '0A000' },
+    says: "Not supported feature or function: '{name}' {detail}",
+    remedy:
+      'below the global level, passwords of proxyro can be set for an OB cluster, nothing else',
+  },
   'config.frozen': {
     blame: 'operator',
     retryable: true,

@@ -32,6 +32,8 @@ const rootserviceLinkSchema = z.object({
   rootserviceList: z.string().min(1).max(4000),
   /** Of proxyro's password. */
   proxyroSecret: secretReferenceSchema,
+  /** Of the one in the second slot, while the password is being changed. */
+  proxyroSecret1: secretReferenceSchema.optional(),
 })
 
 /** CONFIG_URL: none to many, asked for over HTTP. */
@@ -43,8 +45,14 @@ const configLinkSchema = z.object({
     .regex(/^https?:\/\/[^\s,'"@]+\?[^\s,'"]+$/, 'a URL of http with a query'),
   /** Of the token that is added to it. */
   tokenSecret: secretReferenceSchema,
-  /** Of proxyro's passwords, that of the default OB cluster first; each once. */
+  /** Of proxyro's passwords for all OB clusters, in the order of the slots; each once. */
   proxyroSecrets: z.array(secretReferenceSchema).max(2),
+})
+
+/** proxyro's passwords for one OB cluster, in the order of the slots: proxies of family 4 keep them apart. */
+const proxyroRowSchema = z.object({
+  obCluster: z.string().min(1).max(128),
+  secrets: z.array(secretReferenceSchema).min(1).max(2),
 })
 
 export const desiredNodeSchema = z.object({
@@ -62,6 +70,8 @@ export const desiredNodeSchema = z.object({
   proxyId: z.int().min(0).max(8191),
   /** How it finds its OB clusters. */
   link: z.union([rootserviceLinkSchema, configLinkSchema]),
+  /** What holds for one OB cluster instead; absent: nothing, as in family 3. */
+  proxyroRows: z.array(proxyroRowSchema).max(50).optional(),
   /** Of the password of root@proxysys. */
   sysPasswordSecret: secretReferenceSchema,
   /** Proxy parameters of this cluster, name → value as `ALTER PROXYCONFIG` takes it. */

@@ -26,6 +26,6 @@ export async function align(
     ...parameterChanges(running, desired.parameters, memory.parameterNames),
   ]
   for (const { name, value } of changes) await admin.alter(name, value)
-  await givePasswords(admin, secrets.proxyro)
+  await givePasswords(admin, secrets)
   return changes
 }

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { Fault } from '#contract/fault'
 import type { DesiredNode } from '#contract/node-state'
 import { storedPassword } from '../auth/passwords.ts'
+import { QueryError } from '../backend/query-client.ts'
 import { askProxy, logIn, type Stage1 } from './access.ts'
 import { reasonOf } from './durable-file.ts'
 import { homeOf, readMarker } from './home.ts'
@@ -19,7 +20,7 @@ import { askExporter } from './observation.ts'
 import { parameterChanges } from './parameters.ts'
 import { PROXY_UNIT } from './paths.ts'
 import { checkPorts, checkProcesses } from './prechecks.ts'
-import type { ProxyAdmin } from './proxy-admin.ts'
+import { type ProxyAdmin, withAdmin } from './proxy-admin.ts'
 import { enableUnits, writeProxyEnvironment, writeUnits } from './unit-files.ts'
 
 const READY_TIMEOUT_MS = 60_000
@@ -71,18 +72,26 @@ export async function launch(
   return true
 }
 
-/** Returns when process, SQL port and exporter serve. @throws node.not-ready, node.crash-loop, node.admin-refused */
+/**
+ * Returns when process, SQL port and exporter serve. `meet` is carried out once with each process, as soon
+ * as it can be asked. @throws node.not-ready, node.crash-loop, node.admin-refused, and what `meet` throws
+ */
 export async function waitUntilReady(
   desired: DesiredNode,
   candidates: readonly Stage1[],
   host: Host,
+  meet?: (admin: ProxyAdmin) => Promise<void>,
 ): Promise<void> {
   const deadline = host.clock.now() + READY_TIMEOUT_MS
   const log = join(homeOf(host.settings.paths, desired).folder, 'log/obproxy.log')
   const pids = new Set<number>()
+  const greet = meeting(desired, candidates, host, meet)
   for (;;) {
     const pid = await listenerPid(desired, host)
-    if (pid !== null) pids.add(pid)
+    if (pid !== null) {
+      pids.add(pid)
+      await greet(pid)
+    }
     const reason = pid === null ? 'its process ended' : await whyNotReady(desired, candidates, host)
     if (reason === undefined) return
     if (pids.size >= MAX_STARTS)
@@ -91,6 +100,30 @@ export async function waitUntilReady(
       throw new Fault('node.not-ready', { seconds: READY_TIMEOUT_MS / 1000, reason, log })
     await host.clock.sleep(POLL_MS)
   }
+}
+
+/** Once with each process; again while it cannot be asked yet, or ends under the question. */
+function meeting(
+  desired: DesiredNode,
+  candidates: readonly Stage1[],
+  host: Host,
+  meet: ((admin: ProxyAdmin) => Promise<void>) | undefined,
+): (pid: number) => Promise<void> {
+  let met: number | null = null
+  return async pid => {
+    if (meet === undefined || pid === met) return
+    try {
+      const { admin } = await logIn(desired, candidates, host)
+      await withAdmin(admin, meet)
+      met = pid
+    } catch (error) {
+      if (error instanceof Fault && !isUnanswered(error.cause)) throw error
+    }
+  }
+}
+
+function isUnanswered(error: unknown): boolean {
+  return error instanceof QueryError && error.errno === 0
 }
 
 async function whyNotReady(

@@ -15,6 +15,7 @@ import {
 } from '#contract/command'
 import { Fault } from '#contract/fault'
 import type { DesiredNode } from '#contract/node-state'
+import { alterProxyro } from './alter-proxyro.ts'
 import { check } from './check.ts'
 import { collectLogs } from './collect-logs.ts'
 import { diagnose } from './diagnose.ts'
@@ -224,8 +225,9 @@ const CHANGES: Readonly<
   revert: { leaves: 'RUNNING', act: ({ host, ...step }) => revert(step, host) },
   refresh: {
     leaves: undefined,
-    act: ({ memory, desired, host }) => refresh(memory, desired, host),
+    act: ({ memory, desired, entry, host }) => refresh(memory, desired, entry, host),
   },
+  'alter-proxyro': { leaves: undefined, act: ({ entry, host }) => alterProxyro(entry, host) },
   drain: { leaves: undefined, act: ({ host, ...step }) => drain(step, host) },
   undrain: { leaves: undefined, act: ({ host, ...step }) => undrain(step, host) },
   uninstall: {

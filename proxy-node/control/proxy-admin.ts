@@ -12,6 +12,7 @@ const TIMEOUT_MS = 5_000
 const ACCESS_DENIED = 1045
 /** Which the config service may name beside those of clients. */
 const META_CLUSTER = 'MetaDataBase'
+const CLUSTER_LEVEL = 'LEVEL_CLUSTER'
 
 const AVAILABILITY = ['ACTIVE', 'BE_INACTIVE', 'INACTIVE'] as const
 
@@ -57,9 +58,36 @@ export class ProxyAdmin {
     try {
       await this.client.query(`ALTER PROXYCONFIG SET ${name} = ${quoted(value)}`)
     } catch (error) {
-      const reason = value === '' ? reasonOf(error) : reasonOf(error).replaceAll(value, '…')
-      throw new Fault('node.parameter-refused', { name, reason }, { cause: error })
+      throw refusal(name, value, error)
     }
+  }
+
+  /**
+   * A parameter for one OB cluster alone, as `proxy_config` has it (proxy-admin.md §3.5).
+   * @throws node.parameter-refused, which does not show the value.
+   */
+  async setForCluster(cluster: string, name: string, value: string): Promise<void> {
+    try {
+      await this.client.query(
+        `REPLACE INTO proxy_config(vid, vip, vport, cluster_name, tenant_name, name, value, config_level) VALUES (-1, '', 0, ${quoted(cluster)}, '', ${quoted(name)}, ${quoted(value)}, '${CLUSTER_LEVEL}')`,
+      )
+    } catch (error) {
+      throw refusal(name, value, error)
+    }
+  }
+
+  /** OB clusters that have `name` for themselves; none where the proxy does not know the table. */
+  async clustersWith(name: string): Promise<readonly string[]> {
+    const { rows } = await this.ifKnown(
+      `SELECT cluster_name FROM proxy_config WHERE config_level = '${CLUSTER_LEVEL}' AND name = ${quoted(name)}`,
+    )
+    return rows.map(([cluster]) => cluster ?? '')
+  }
+
+  async unsetForCluster(cluster: string, name: string): Promise<void> {
+    await this.client.query(
+      `DELETE FROM proxy_config WHERE cluster_name = ${quoted(cluster)} AND name = ${quoted(name)} AND config_level = '${CLUSTER_LEVEL}'`,
+    )
   }
 
   /** `4.3.2.0-1`; what managers take it from is the first text of that shape. */
@@ -188,6 +216,11 @@ export class ProxyAdmin {
       throw error
     }
   }
+}
+
+function refusal(name: string, value: string, error: unknown): Fault {
+  const reason = value === '' ? reasonOf(error) : reasonOf(error).replaceAll(value, '…')
+  return new Fault('node.parameter-refused', { name, reason }, { cause: error })
 }
 
 /** Runs `act` with a session and closes it. */

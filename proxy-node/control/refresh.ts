@@ -2,6 +2,7 @@
  * Verb refresh: what a running proxy has set is put in line with what it should have, links included,
  * and nothing is restarted; what waits for a restart is told. Source: management.md §3.10.
  */
+import type { OrderEntry } from '#contract/command'
 import { Fault } from '#contract/fault'
 import type { DesiredNode } from '#contract/node-state'
 import { askProxy, settlePassword } from './access.ts'
@@ -13,15 +14,22 @@ import { giveBack } from './lent.ts'
 import { lookForClusters } from './links.ts'
 import { listenerPid } from './listener.ts'
 import { type NodeMemory, writeMemory } from './node-file.ts'
+import { requireLogins } from './proxyro.ts'
 import { type Facts, namesFact } from './result.ts'
 import { readyToStart } from './start.ts'
 
-/** @throws node.not-installed, node.not-running, node.parameter-refused, secret.unreadable */
-export async function refresh(memory: NodeMemory, given: DesiredNode, host: Host): Promise<Facts> {
+/** @throws node.not-installed, node.not-running, node.parameter-refused, secret.unreadable, proxyro.unreachable, proxyro.refused */
+export async function refresh(
+  memory: NodeMemory,
+  given: DesiredNode,
+  { proxyro = [] }: Pick<OrderEntry, 'proxyro'>,
+  host: Host,
+): Promise<Facts> {
   requireInstalled(given, host)
   const { paths } = host.settings
   const pid = await listenerPid(given, host)
   if (pid === null) throw new Fault('node.not-running', { verb: 'refresh' })
+  await requireLogins(proxyro, host)
   // Whether it should run is not for this verb to say.
   const desired: DesiredNode = { ...given, state: memory.desired?.state ?? given.state }
   const ready = await readyToStart(memory, desired, host)

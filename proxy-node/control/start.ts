@@ -4,7 +4,7 @@ import { stage1Of } from '../auth/scramble.ts'
 import { knownPasswords, settlePassword } from './access.ts'
 import { launch, prepare, requireInstalled, synchronise, waitUntilReady } from './bring-up.ts'
 import type { Host } from './host.ts'
-import { type LinkSecrets, refreshLinks } from './links.ts'
+import { givePasswords, type LinkSecrets, refreshLinks } from './links.ts'
 import { listenerPid } from './listener.ts'
 import { type NodeMemory, writeMemory } from './node-file.ts'
 import type { Facts } from './result.ts'
@@ -45,7 +45,8 @@ export async function serve(ready: Ready, host: Host): Promise<Facts> {
   const { memory, desired, isStartOther, password, secrets } = ready
   const isStarted = await launch(desired, isStartOther, host)
   const candidates = [stage1Of(password), ...knownPasswords(host.settings.paths)]
-  await waitUntilReady(desired, candidates, host)
+  // Before it is ready: what it has kept of proxyro's passwords may be outdated, and then no OBServer answers it.
+  await waitUntilReady(desired, candidates, host, admin => givePasswords(admin, secrets))
   await settlePassword(desired, password, host)
   const { changed, version } = await synchronise(desired, memory, host)
   if (!isStarted) await refreshLinks(desired, secrets, host)

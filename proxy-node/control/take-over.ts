@@ -116,14 +116,14 @@ async function takeIn(
 /** Names of the parameters that became the cluster's. @throws node.parameter-refused */
 function change(
   desired: DesiredNode,
-  { proxyro }: LinkSecrets,
+  secrets: LinkSecrets,
   host: Host,
 ): Promise<readonly string[]> {
   return askProxy(desired, host, async admin => {
     const [running, beyond] = [await admin.parameters(), await admin.changedParameters()]
     const changes = changesOf(running, beyond, desired.parameters)
     for (const { name, value } of changes) await admin.alter(name, value)
-    await givePasswords(admin, proxyro)
+    await givePasswords(admin, secrets)
     return changes.map(({ name }) => name)
   })
 }

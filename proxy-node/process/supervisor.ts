@@ -108,8 +108,10 @@ export class Supervisor {
     const { config } = this
     const transport = tunedTransport(() => socketTuning(this.config))
     this.metadata = new MetadataConnections(transport, systemClock, {
-      passwords: () =>
-        ['observer_sys_password', 'observer_sys_password1'].flatMap(name => this.stage1(name)),
+      passwords: cluster =>
+        ['observer_sys_password', 'observer_sys_password1'].flatMap(name =>
+          this.stage1(name, cluster),
+        ),
       get timeoutMs() {
         return config.timeMs('short_async_task_timeout')
       },
@@ -193,8 +195,8 @@ export class Supervisor {
     return this.config.get('server_routing_mode') === 'mysql'
   }
 
-  private stage1(name: string): Uint8Array[] {
-    const hex = this.config.get(name)
+  private stage1(name: string, cluster: string): Uint8Array[] {
+    const hex = this.config.at(name, cluster)
     return hex === '' ? [] : [Buffer.from(hex, 'hex')]
   }
 

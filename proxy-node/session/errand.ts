@@ -5,13 +5,14 @@
  */
 import { Fault } from '#contract/fault'
 import type { ServerSession } from '../backend/server-session.ts'
-import { classify, type Statement } from '../sql/classify.ts'
+import type { Statement } from '../sql/classify.ts'
 import type { KnownText } from '../sql/known-texts.ts'
 import { FLAG } from '../sql/words.ts'
 import type { FailureKind } from '../topology/failures.ts'
 import { FRAME_FLAG } from '../wire/ob20.ts'
 import { errorOfFault, type OkPacket, parseError } from '../wire/ok.ts'
 import { COMMAND, HEADER_BYTES, STATUS } from '../wire/protocol.ts'
+import { CommandText } from './command-text.ts'
 import type { CourseHost } from './course.ts'
 import { Learner } from './learner.ts'
 import type { LossNotice } from './loss.ts'
@@ -63,9 +64,7 @@ export class Errand implements RestoreOwner, WayOwner, Watched {
     mayLackTexts: false,
   }
   meaning: Statement | undefined
-  /** What is known of its text, and when that was looked for. */
-  text: KnownText<TextUse> | undefined
-  private textTurn = 0
+  readonly text: CommandText
   /** What it executes, when it is the EXECUTE of a known text. */
   executes: Statement | undefined
   /** COM_SET_OPTION under way. */
@@ -96,6 +95,7 @@ export class Errand implements RestoreOwner, WayOwner, Watched {
     this.parts = parts
     this.memory = parts.memory
     this.loss = loss
+    this.text = new CommandText(parts.deps.texts)
     this.way = new Way(host, parts, this)
     this.rerouting = new Rerouting(parts, this.way)
     this.learner = new Learner(parts.memory)
@@ -116,7 +116,7 @@ export class Errand implements RestoreOwner, WayOwner, Watched {
     this.needs.texts = undefined
     this.needs.mayLackTexts = false
     this.meaning = undefined
-    this.text = undefined
+    this.text.begin()
     this.executes = undefined
     this.rewrite = undefined
     this.failedSilently = undefined
@@ -133,26 +133,13 @@ export class Errand implements RestoreOwner, WayOwner, Watched {
     this.isHeld = !this.memory.mayMove
   }
 
-  /** The statement in `head`, read or known from earlier ones. */
+  /** What the statement in `head` means. */
   understand(head: Uint8Array): Statement {
-    const { texts } = this.parts.deps
-    const mode = this.memory.lexerMode
-    const from = HEADER_BYTES + 1
-    // What is still to come may change what a text means.
-    const isWhole = !this.host.isIncomplete
-    this.text = isWhole ? texts.find(head, from, head.length, mode) : undefined
-    if (this.text === undefined) {
-      const meaning = classify(head, from, head.length, mode)
-      if (isWhole) this.text = texts.learn(meaning)
-      this.textTurn = texts.turn
-      return meaning
-    }
-    this.textTurn = texts.turn
-    return this.text.statement
+    return this.text.read(head, this.memory.lexerMode, !this.host.isIncomplete)
   }
 
   get known(): KnownText<TextUse> | undefined {
-    return this.textTurn === this.parts.deps.texts.turn ? this.text : undefined
+    return this.text.atHand
   }
 
   // --- to a server

@@ -22,7 +22,7 @@ export function countByDigest(
   const { request, needs, way } = errand
   let place = -1
   if (command === COMMAND.query && request !== undefined)
-    place = placeOf(parts, errand.text?.use, request, TEXT_FROM)
+    place = placeOf(parts, errand.text.known?.use, request, TEXT_FROM)
   else if (command === COMMAND.stmtExecute && needs.prepared !== undefined)
     place = placeOf(parts, needs.prepared, needs.prepared.payload, PAYLOAD_FROM)
   if (place < 0) return

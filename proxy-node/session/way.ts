@@ -9,27 +9,21 @@ import type { Address } from '../net/transport.ts'
 import type { Decision } from '../routing/decision.ts'
 import type { Command } from '../routing/view.ts'
 import type { Statement } from '../sql/classify.ts'
-import type { SimpleRoute } from '../sql/directives.ts'
-import type { KnownText } from '../sql/known-texts.ts'
-import { LEXER_MODE } from '../sql/lexer.ts'
 import { FLAG } from '../sql/words.ts'
 import type { KnownTable, Place } from '../topology/location-view.ts'
 import type { TenantServers } from '../topology/model.ts'
-import { PRUNED } from '../topology/partition/pruner.ts'
 import { NO_SERVERS } from '../topology/tenants.ts'
 import { isUnexpected } from '../topology/unanswered.ts'
-import { COMMAND, HEADER_BYTES } from '../wire/protocol.ts'
+import { COMMAND } from '../wire/protocol.ts'
 import { BOUND, COUNTED_AS, FORCED } from './counted-as.ts'
-import { type CallText, hideComment, ofComment } from './detours.ts'
 import { isOld } from './judgement.ts'
 import type { SessionMemory } from './memory.ts'
 import { PINS } from './pins.ts'
-import type { TextUse, Written } from './placement.ts'
 import type { ClusterView } from './ports.ts'
 import { NOT_MASTER } from './retry.ts'
 import { only, Route } from './route.ts'
 import { isSameAddress } from './servers.ts'
-import type { Prepared } from './statements.ts'
+import { TableWay, type TableWayEnd } from './table-way.ts'
 import type { Source, WayHost, WayOwner, WayParts } from './way-ports.ts'
 
 /** Commands as decisions name them. */
@@ -43,10 +37,7 @@ const COMMANDS: Readonly<Record<number, Command>> = {
 
 const SEQUENCE = FLAG.nextValue | FLAG.currentValue
 
-/** What says where a statement belongs: the statement itself, or what it is routed by instead. */
-type Reading = { readonly meaning: Statement; readonly detour: Uint8Array | undefined }
-
-export class Way {
+export class Way implements TableWayEnd {
   private readonly host: WayHost
   private readonly parts: WayParts
   private readonly memory: SessionMemory
@@ -57,13 +48,7 @@ export class Way {
   private rowsOn: ServerSession | undefined
   /** Where the last value of a sequence was drawn. */
   private valueOn: ServerSession | undefined
-  private source: Source
-  /** Chance, or the first of several, picked the partition. */
-  private isGuess = false
-  /** Of the statement; undefined when it has none that is known. */
-  table: KnownTable | undefined
-  /** Nothing had to be asked for. */
-  private isCached = true
+  private readonly tables: TableWay
   /** A server said that the command under way belonged elsewhere. */
   hasMissed = false
   /** Made when something is routed. */
@@ -80,15 +65,13 @@ export class Way {
     this.parts = parts
     this.memory = parts.memory
     this.owner = owner
+    this.tables = new TableWay(host, parts, owner, this)
   }
 
   begin(): void {
     this.turn += 1
     this.tie = ''
-    this.source = undefined
-    this.isGuess = false
-    this.table = undefined
-    this.isCached = true
+    this.tables.begin()
     this.isDecided = false
     this.hasMissed = false
     this.decided?.release()
@@ -99,6 +82,11 @@ export class Way {
     this.boundTo = boundTo
     this.rowsOn = rowsOn
     this.valueOn = valueOn
+  }
+
+  /** Of the statement; undefined when it has none that is known. */
+  get table(): KnownTable | undefined {
+    return this.tables.table
   }
 
   get decision(): Decision {
@@ -137,7 +125,7 @@ export class Way {
     return new Fault('route.no-server', { tenant: this.parts.identity.tenant })
   }
 
-  private get outlook(): ClusterView {
+  get outlook(): ClusterView {
     const { outlook } = this.parts.identity
     if (outlook === undefined) throw new Fault('proxy.internal')
     return outlook
@@ -161,8 +149,8 @@ export class Way {
 
   /** By what the statement means: bound, leaning, by its table, or wherever the session is. */
   route(head: Uint8Array, meaning: Statement, source: Source): void {
-    this.source = source
-    const { memory, parts } = this
+    const { memory, parts, tables } = this
+    tables.source = source
     if (this.refusesToBegin(meaning)) return
     const ties = meaning.flags & (FLAG.leans | FLAG.foundRows)
     if (ties === FLAG.foundRows && memory.mayMove) {
@@ -177,11 +165,11 @@ export class Way {
     const database = meaning.database ?? memory.schema
     const { simpleRoute } = meaning.directives
     if (this.boundTo !== undefined || database === undefined) this.stay(head, meaning)
-    else if (simpleRoute !== undefined) this.goByComment(head, meaning, simpleRoute, database)
+    else if (simpleRoute !== undefined) tables.byComment(head, meaning, simpleRoute, database)
     else if (meaning.verb === 'call' && parts.deps.settings().routesRoutines)
-      this.goByRoutine(head, meaning)
+      tables.byRoutine(head, meaning)
     else if (meaning.table === undefined) this.stay(head, meaning)
-    else this.goByTable(head, meaning, database, { meaning, detour: undefined })
+    else tables.byTable(head, meaning, database)
   }
 
   private refusesToBegin(meaning: Statement): boolean {
@@ -200,70 +188,6 @@ export class Way {
     // It has no answer: what executes the statement says it.
     if (this.host.command === COMMAND.stmtSendLongData) return false
     return directives.simpleRoute === undefined && !(verb === 'call' && routesRoutines)
-  }
-
-  /** By the table and key that a comment names (§5.4). */
-  private goByComment(
-    head: Uint8Array,
-    meaning: Statement,
-    simple: SimpleRoute,
-    schema: string,
-  ): void {
-    if (this.source === 'head') hideComment(simple, head)
-    const [table = '', database = schema] = simple.table.split('.').reverse()
-    const { tenant } = this.parts.identity
-    this.found(this.outlook.locations.table(tenant, database, table), head, (known, request) => {
-      const detour =
-        known?.partitions === undefined ? undefined : ofComment(simple, known.partitions)
-      const reading = { meaning: detour?.meaning ?? meaning, detour: detour?.bytes }
-      this.onTable(known, request, meaning, reading)
-    })
-  }
-
-  /** By the first statement of the routine that is called (§4.5). */
-  private goByRoutine(head: Uint8Array, meaning: Statement): void {
-    const { parts, outlook } = this
-    const text = this.callText(head)
-    const routine = text === undefined ? undefined : parts.deps.detours.routine(text)
-    const database = routine?.database ?? this.memory.schema
-    if (routine === undefined || database === undefined) {
-      this.stay(head, meaning)
-      return
-    }
-    const { tenant } = parts.identity
-    this.found(
-      outlook.locations.routine(tenant, database, '', routine.name),
-      head,
-      (entry, request) => {
-        const again = this.callText(request)
-        const detour = again && parts.deps.detours.ofCall(again, entry?.sql ?? '')
-        if (detour?.meaning.table === undefined) this.stay(request, meaning)
-        else
-          this.goByTable(request, meaning, detour.meaning.database ?? database, {
-            meaning: detour.meaning,
-            detour: detour.bytes,
-          })
-      },
-    )
-  }
-
-  /** Undefined: it is out of reach. */
-  private callText(head: Uint8Array): CallText | undefined {
-    const { source, memory } = this
-    if (source === undefined) return undefined
-    const isHead = source === 'head'
-    const bytes = isHead ? head : source.payload
-    return { bytes, from: isHead ? HEADER_BYTES + 1 : 1, mode: memory.lexerMode }
-  }
-
-  /** At once when it is known, later when it has to be asked for. */
-  private found<T>(
-    answer: T | undefined | Promise<T | undefined>,
-    head: Uint8Array,
-    act: (value: T | undefined, request: Uint8Array) => void,
-  ): void {
-    if (answer instanceof Promise) this.later(answer, head, act)
-    else act(answer, head)
   }
 
   /** To the session in use, whatever else would do; what leans on the statement before needs that one. */
@@ -318,99 +242,8 @@ export class Way {
     this.owner.deliver(server, head)
   }
 
-  private goByTable(
-    head: Uint8Array,
-    meaning: Statement,
-    database: string,
-    reading: Reading,
-  ): void {
-    const { tenant } = this.parts.identity
-    const known = this.outlook.locations.table(tenant, database, reading.meaning.table ?? '')
-    if (known instanceof Promise) {
-      this.isCached = false
-      this.later(known, head, (found, request) => this.onTable(found, request, meaning, reading))
-    } else this.onTable(known, head, meaning, reading)
-  }
-
-  private onTable(
-    known: KnownTable | undefined,
-    head: Uint8Array,
-    meaning: Statement,
-    reading: Reading,
-  ): void {
-    this.table = known
-    this.owner.trace?.lookedUp(reading.meaning, known, this.isCached)
-    const place = known === undefined ? undefined : this.placeOf(known, head, reading)
-    if (place instanceof Promise) {
-      this.isCached = false
-      this.later(place, head, (found, request) => this.placed(request, meaning, found))
-    } else this.placed(head, meaning, place)
-  }
-
-  /** Where in the table the statement belongs. */
-  private placeOf(
-    known: KnownTable,
-    head: Uint8Array,
-    { meaning, detour }: Reading,
-  ): Place | undefined | Promise<Place | undefined> {
-    if (known.entry.partNum <= 1) return known.place
-    const { deps } = this.parts
-    // Oracle mode has rules of its own for partitions, which nothing here follows.
-    const isOracle = (this.memory.lexerMode & LEXER_MODE.capitalNames) !== 0
-    if (!deps.settings().prunes || this.source === undefined || isOracle) return undefined
-    const { placement } = deps
-    this.prune(known, head, { meaning, detour })
-    if (placement.leaf < 0) return undefined
-    this.isGuess = placement.outcome !== PRUNED.one
-    // Partitions may have been added since the table was described.
-    if (placement.outcome === PRUNED.none) this.outlook.locations.missed(known.place, false)
-    return this.outlook.locations.leaf(known, placement.leaf)
-  }
-
-  /** What `placement` says next is of this statement. */
-  private prune(known: KnownTable, head: Uint8Array, { meaning, detour }: Reading): void {
-    const { owner, source, memory } = this
-    const { placement } = this.parts.deps
-    const text = source === 'head' && detour === undefined ? owner.known : undefined
-    if (text !== undefined && placement.placeKnown(known, text, memory)) return
-    const hears = owner.trace?.pruned
-    const written =
-      detour === undefined
-        ? this.written(head, source ?? 'head', text)
-        : { ...wholly(detour), hears }
-    placement.place(known, meaning, written, memory)
-  }
-
-  private written(
-    head: Uint8Array,
-    source: 'head' | Prepared,
-    known: KnownText<TextUse> | undefined,
-  ): Written {
-    const most = HEADER_BYTES + 1 + this.parts.deps.settings().analysedBytes
-    const prepared = source === 'head' ? undefined : source
-    const bytes = prepared?.payload ?? head
-    const isExecute = this.host.command === COMMAND.stmtExecute
-    return {
-      bytes,
-      to: Math.min(bytes.length, most),
-      isCut: bytes.length > most || (prepared === undefined && this.host.isIncomplete),
-      known,
-      packet: isExecute ? head : undefined,
-      prepared,
-      hears: this.owner.trace?.pruned,
-    }
-  }
-
-  private placed(head: Uint8Array, meaning: Statement, place: Place | undefined): void {
-    const { trace } = this.owner
-    if (trace === undefined)
-      this.parts.identity.traffic.located(this.isCached, place?.location.leader !== undefined)
-    else trace.placed(place, this.isGuess)
-    this.decide(head, meaning, place)
-  }
-
   /** Goes on with what was asked for, if the command still waits for it. */
-  private later<T>(
+  later<T>(
     answer: Promise<T | undefined>,
     head: Uint8Array,
     act: (value: T | undefined, request: Uint8Array) => void,
@@ -431,7 +264,7 @@ export class Way {
   }
 
   /** By all that is known: to the server in use, if it is the one. */
-  private decide(head: Uint8Array, meaning: Statement | undefined, place: Place | undefined): void {
+  decide(head: Uint8Array, meaning: Statement | undefined, place: Place | undefined): void {
     const servers = this.outlook.tenantServers(this.parts.identity.tenant)
     if (servers instanceof Promise)
       this.later(servers, head, (found, request) =>
@@ -494,7 +327,7 @@ export class Way {
       this.later(this.outlook.locations.renewed(place), head, (_nothing, request) =>
         meaning === undefined
           ? this.decide(request, meaning, place)
-          : this.route(request, meaning, this.source),
+          : this.route(request, meaning, this.tables.source),
       )
   }
 
@@ -513,7 +346,7 @@ export class Way {
       outlook.scattered(this.parts.identity.tenant)
     const { place } = walk
     if (place === undefined) return
-    const isGuess = this.isGuess || errno !== 0
+    const isGuess = this.tables.isGuess || errno !== 0
     if (isLater || isOld(walk, server.address, isHit, isGuess))
       outlook.locations.missed(place, isLater)
   }
@@ -523,7 +356,7 @@ export class Way {
     const { hasRows, errorCode } = server.tracker
     const { traffic } = this.parts.identity
     traffic.routed(this.countedAs, this.hasMissed)
-    if (this.isGuess && this.isRouted) traffic.guessed(this.hasMissed)
+    if (this.tables.isGuess && this.isRouted) traffic.guessed(this.hasMissed)
     if (((meaning?.flags ?? 0) & FLAG.nextValue) !== 0 && errorCode === 0) this.valueOn = server
     // SELECT … INTO counts its rows, too.
     if (!hasRows && (meaning?.verb !== 'select' || errorCode !== 0)) return
@@ -542,17 +375,5 @@ export class Way {
     this.rowsOn = undefined
     this.valueOn = undefined
     this.boundTo = undefined
-  }
-}
-
-function wholly(bytes: Uint8Array): Written {
-  return {
-    bytes,
-    to: bytes.length,
-    isCut: false,
-    known: undefined,
-    packet: undefined,
-    prepared: undefined,
-    hears: undefined,
   }
 }

@@ -36,6 +36,15 @@ async function balanced(all: ScriptedPlane): Promise<void> {
   await all.running('c', [1, 2], { loadBalancer: BALANCED })
 }
 
+/** Two clusters with one OB cluster. */
+async function linkedTwice(all: ScriptedPlane): Promise<void> {
+  await all.running('c', [1])
+  await all.running('d', [2])
+}
+
+const rotateProxyro = (all: ScriptedPlane, secret?: string) =>
+  all.accepted(all.plane.obClusters.rotateProxyro(ASKED, 'ob', secret))
+
 async function changeParameters(
   all: ScriptedPlane,
   restartPolicy: 'manual' | 'rolling',
@@ -226,6 +235,38 @@ export const STORIES: Readonly<Record<string, Story>> = {
       return all.accepted(all.plane.clusters.rotateSysPassword(ASKED, 'c', undefined))
     },
   },
+  'replace the password of proxyro': {
+    begin: async all => {
+      await linkedTwice(all)
+      return rotateProxyro(all)
+    },
+  },
+  'replace the password of proxyro that the OB cluster keeps': {
+    begin: async all => {
+      await linkedTwice(all)
+      all.fleet.unalterable.add('ob')
+      return rotateProxyro(all)
+    },
+    ends: 'ROLLED_BACK',
+  },
+  'replace the password of proxyro that a node does not settle': {
+    begin: async all => {
+      await linkedTwice(all)
+      all.fleet.host(2).failing.add('refresh/settle')
+      return rotateProxyro(all)
+    },
+    ends: 'ROLLED_BACK',
+  },
+  'the way back of a password of proxyro': {
+    begin: async all => {
+      await linkedTwice(all)
+      const id = await rotateProxyro(all, '/mine')
+      await all.ended(id)
+      await all.plane.operations.rollback(ASKED, id)
+      return id
+    },
+    ends: 'ROLLED_BACK',
+  },
   'change parameters': {
     begin: async all => {
       await all.running('c', [1, 2])
@@ -366,8 +407,21 @@ export async function expectEnded(
   expect(new Set(all.fleet.ran).size, place).toBe(all.fleet.ran.length)
   expect(all.outOfStep(), place).toEqual([])
   // A password that nothing names is left behind, or one that nodes were told is gone.
-  const named = all.store.all('cluster').map(({ spec }) => spec.sysPasswordSecret)
-  expect([...all.fleet.passwords.keys()], place).toEqual(named)
+  const named = [
+    ...all.store.all('cluster').map(({ spec }) => spec.sysPasswordSecret),
+    ...all.store
+      .all('obCluster')
+      .flatMap(({ proxyroSecret, isProxyroOurs }) =>
+        isProxyroOurs === true ? [proxyroSecret] : [],
+      ),
+  ]
+  expect([...all.fleet.passwords.keys()].sort(), place).toEqual(named.sort())
+  // Nobody was without a password that opens, and one alone is left.
+  expect(all.fleet.shutOut, place).toEqual([])
+  expect(
+    all.store.all('obCluster').filter(each => each.proxyroChange),
+    place,
+  ).toEqual([])
   // A change is noted once, and once more where it returned.
   const noted = all.store.all('parameterHistory').map(({ isReturn }) => isReturn)
   expect(new Set(noted).size, place).toBe(noted.length)

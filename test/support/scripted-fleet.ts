@@ -79,8 +79,10 @@ type ScriptedHost = {
   readonly refuses: Set<string>
   /** Name of the password that it was told last. */
   sysPasswordSecret: string | null
-  /** Verbs that fail, whatever else works. */
-  readonly failing: Set<Verb>
+  /** What it has of proxyro's passwords, by reference, and of which cluster it is; null before the first. */
+  slots: Slots | null
+  /** Verbs that fail, whatever else works, or those of one step: `refresh/settle`. */
+  readonly failing: Set<string>
   /** What it answers to a check; the first as long as nothing was replaced, the second then. */
   checks: readonly [Facts, Facts]
   isReplaced: boolean
@@ -97,6 +99,12 @@ type ScriptedHost = {
   readonly ledger: Map<string, string>
 }
 
+/** Of each OB cluster, `''` where it has none of its own. */
+type Slots = {
+  readonly clusterId: string
+  readonly of: ReadonlyMap<string, readonly string[]>
+}
+
 type Command = {
   readonly id: string
   readonly comment: string
@@ -107,6 +115,10 @@ type Command = {
 export type SendFault = 'refuse' | 'refuse-for-good' | 'lose-answer' | 'never-arrives'
 
 const SLOW_MS = 20_000
+const MESSAGES: Readonly<Record<string, string>> = {
+  'node.no-start': 'it did not come up',
+  'node.parameter-refused': 'it takes it not',
+}
 const REPORT_MS = 60_000
 const WITH_PARAMETERS: readonly Verb[] = [
   'start',
@@ -141,6 +153,14 @@ export class ScriptedFleet {
   readonly told: DesiredNode['link'][] = []
   /** Hears of what nodes are told, before they do it. */
   obeyed: (verb: Verb, entry: OrderEntry) => void = () => {}
+  /** Which password of proxyro is in force at an OB cluster, by reference. */
+  readonly proxyro = new Map<string, string>()
+  /** Nodes that had none that is in force at an OB cluster they are linked to, once each time it was so. */
+  readonly shutOut: string[] = []
+  /** Whether a cluster is linked to an OB cluster. */
+  isLinked: (clusterId: string, obCluster: string) => boolean = () => true
+  /** OB clusters that do not let the password be changed. */
+  readonly unalterable = new Set<string>()
   /** Checks of gates, as they were ordered. */
   readonly checks: OrderEntry[] = []
   /** Looks at hosts, as they were ordered. */
@@ -181,6 +201,7 @@ export class ScriptedFleet {
         inForce: {},
         refuses: new Set(),
         sysPasswordSecret: null,
+        slots: null,
         failing: new Set(),
         checks: [{ ready: true }, { ready: true }],
         isReplaced: false,
@@ -335,21 +356,14 @@ export class ScriptedFleet {
     if (verb === 'restart' || verb === 'upgrade') this.modes.push(entry.mode ?? 'force')
     if (verb !== 'status' && verb !== 'check')
       this.ran.push(`${host.facts.id} ${verb} ${operationId}/${step}`)
-    if (host.behaviour === 'fails' || host.failing.has(verb)) {
-      const failure = line({ ok: false, code: 'node.no-start', message: 'it did not come up' })
-      host.ledger.set(key, failure)
-      return failure
-    }
-    if (refusesAny(host, verb, entry)) {
-      const failure = line({
-        ok: false,
-        code: 'node.parameter-refused',
-        message: 'it takes it not',
-      })
+    const complaint = failureAt(host, verb, entry) ?? this.proxyroRefusal(verb, entry)
+    if (complaint !== null) {
+      const failure = line({ ok: false, code: complaint, message: MESSAGES[complaint] ?? 'no' })
       host.ledger.set(key, failure)
       return failure
     }
     const facts = this.act(host, verb, entry)
+    this.noteShutOut(verb, host)
     const result = line({ ok: true, facts: facts ?? { status: host.status } })
     host.ledger.set(key, result)
     if (desired !== undefined && !PARTINGS.includes(verb))
@@ -370,6 +384,29 @@ export class ScriptedFleet {
     if (isFailing) return JSON.stringify({ ...key, ok: false, message: 'it cannot look' })
     const facts = await this.seen(host, verb, entry)
     return JSON.stringify({ ...key, ok: true, facts })
+  }
+
+  /** An OB cluster lets nobody in with another password, nor change it. */
+  private proxyroRefusal(verb: Verb, { proxyro = [] }: OrderEntry): string | null {
+    for (const { obCluster, from, to } of proxyro) {
+      const now = this.proxyro.get(obCluster) ?? from ?? to
+      if (now === to) continue
+      if (verb !== 'alter-proxyro' || now !== from) return 'proxyro.refused'
+      if (this.unalterable.has(obCluster)) return 'proxyro.not-changed'
+    }
+    return null
+  }
+
+  /** Only a change at the OB cluster concerns other nodes than the one that has done something. */
+  private noteShutOut(verb: Verb, host: ScriptedHost): void {
+    const hosts = verb === 'alter-proxyro' ? [...this.hosts.values()] : [host]
+    for (const [obCluster, password] of this.proxyro)
+      for (const { slots, status, facts } of hosts) {
+        if (slots === null || status !== 'RUNNING') continue
+        const own = slots.of.get(obCluster) ?? slots.of.get('') ?? []
+        if (!own.includes(password) && this.isLinked(slots.clusterId, obCluster))
+          this.shutOut.push(`${facts.id} of ${obCluster}`)
+      }
   }
 
   private async seen(
@@ -395,8 +432,10 @@ export class ScriptedFleet {
   }
 
   private act(host: ScriptedHost, verb: Verb, entry: OrderEntry): Facts | null {
-    const { desired } = entry
+    const { desired, proxyro = [] } = entry
     if (verb === 'check') this.checks.push(entry)
+    if (verb === 'alter-proxyro')
+      for (const { obCluster, to } of proxyro) this.proxyro.set(obCluster, to)
     host.status = STATUS_AFTER[verb] ?? host.status
     if (verb === 'restart') host.isReplaced = true
     if (verb === 'upgrade') {
@@ -411,8 +450,18 @@ export class ScriptedFleet {
       host.version = desired.version
       host.sysPasswordSecret = desired.sysPasswordSecret
     }
-    if (WITH_PARAMETERS.includes(verb)) takeParameters(host, verb, desired)
+    if (WITH_PARAMETERS.includes(verb)) this.take(host, verb, desired)
     return verb === 'check' ? host.checks[host.isReplaced ? 1 : 0] : null
+  }
+
+  private take(host: ScriptedHost, verb: Verb, desired: DesiredNode | undefined): void {
+    takeParameters(host, verb, desired)
+    if (desired === undefined) return
+    host.slots = slotsOf(desired)
+    // Somebody has registered what is in force.
+    for (const [obCluster, [first]] of host.slots.of)
+      if (obCluster !== '' && first !== undefined && !this.proxyro.has(obCluster))
+        this.proxyro.set(obCluster, first)
   }
 
   /** What nodes say once a minute, whatever else happens; those that are silent say nothing. */
@@ -456,6 +505,28 @@ function takeParameters(host: ScriptedHost, verb: Verb, desired: DesiredNode | u
   host.parameterVersion = desired?.parameterVersion ?? null
   host.parameters = desired?.parameters ?? {}
   if (verb !== 'refresh') host.inForce = host.parameters
+}
+
+function slotsOf({ clusterId, link, proxyroRows = [] }: DesiredNode): Slots {
+  const all =
+    'configUrl' in link
+      ? link.proxyroSecrets
+      : [link.proxyroSecret, link.proxyroSecret1].filter(each => each !== undefined)
+  return {
+    clusterId,
+    of: new Map([
+      ['', all],
+      ...proxyroRows.map(({ obCluster, secrets }) => [obCluster, secrets] as const),
+    ]),
+  }
+}
+
+/** Code of what fails there, whatever is asked. */
+function failureAt(host: ScriptedHost, verb: Verb, entry: OrderEntry): string | null {
+  const { behaviour, failing } = host
+  const isFailing = failing.has(verb) || failing.has(`${verb}/${entry.step}`)
+  if (behaviour === 'fails' || isFailing) return 'node.no-start'
+  return refusesAny(host, verb, entry) ? 'node.parameter-refused' : null
 }
 
 function refusesAny({ refuses }: ScriptedHost, verb: Verb, { desired }: OrderEntry): boolean {

@@ -52,6 +52,13 @@ export class ScriptedPlane {
     this.fleet = new ScriptedFleet(this.clock, hosts)
     this.plane = this.newPlane()
     this.fleet.plane = this.plane
+    this.fleet.isLinked = (clusterId, obCluster) =>
+      this.store
+        .all('cluster')
+        .some(
+          ({ id, spec }) =>
+            id === clusterId && spec.links.some(link => link.obCluster === obCluster),
+        )
     this.engine = this.newEngine('first')
   }
 
@@ -239,8 +246,13 @@ export class ScriptedPlane {
 
   /** Locks that somebody holds now. */
   held(): readonly string[] {
-    return [...this.store.all('cluster'), ...this.store.all('node')].flatMap(({ name, hold }) =>
-      hold === null ? [] : [`${name} by ${hold.operationId}`],
+    const holders = [
+      ...this.store.all('cluster'),
+      ...this.store.all('node'),
+      ...this.store.all('obCluster'),
+    ]
+    return holders.flatMap(({ name, hold }) =>
+      hold === null || hold === undefined ? [] : [`${name} by ${hold.operationId}`],
     )
   }
 }

@@ -60,10 +60,19 @@ export async function offerObCluster(
     return
   }
   const is = z
-    .looseObject({ rootservice: z.array(z.string()), tags: z.record(z.string(), z.string()) })
+    .looseObject({
+      rootservice: z.array(z.string()),
+      // Another one than at first, where it was replaced.
+      proxyroSecret: z.string(),
+      tags: z.record(z.string(), z.string()),
+    })
     .parse(existing.body)
   if (is.rootservice.join() === rootservice.join() || existing.etag === null) return
-  await api.put(path, { ...body, tags: is.tags }, { 'if-match': existing.etag })
+  await api.put(
+    path,
+    { ...body, proxyroSecret: is.proxyroSecret, tags: is.tags },
+    { 'if-match': existing.etag },
+  )
 }
 
 /** Makes the proxy cluster unless there is any. @throws Error when its operation does not succeed. */

@@ -3,6 +3,11 @@ import { createHash } from 'node:crypto'
 import { createServer, type Server } from 'node:http'
 import type { Connection } from 'mysql2/promise'
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
+import { stage1Of } from '../../../proxy-node/auth/scramble.ts'
+import { systemClock } from '../../../proxy-node/base/clock.ts'
+import { givePasswords } from '../../../proxy-node/control/links.ts'
+import { ProxyAdmin } from '../../../proxy-node/control/proxy-admin.ts'
+import { nodeTransport } from '../../../proxy-node/net/node.ts'
 import { type ScriptedFronts, startScriptedFronts } from '../../support/front-scripted.ts'
 import {
   adminOf,
@@ -47,6 +52,13 @@ async function proxyOf(host: string, [first, second]: readonly [string, string])
   const scene = await running(host, options.join(','), ['-r', SERVERS, '-c', 'obcluster'])
   scenes.push(scene)
   return scene
+}
+
+/** It is made anew by the next login, with the passwords of then. */
+async function dropped(host: string): Promise<void> {
+  const admin = await adminOf(host)
+  await admin.query("ALTER PROXYRESOURCE DELETE 'obcluster'")
+  admin.destroy()
 }
 
 function logIn(host: string): Promise<Connection> {
@@ -125,6 +137,32 @@ test('a cluster may have a password of proxyro of its own', async () => {
 
   expect(kept?.['value']).toBe(sha1(fronts.accounts.proxyro))
   admin.destroy()
+})
+
+test('what verbs give it of two passwords for a cluster opens, the second too, and goes again', async () => {
+  const { host } = await proxyOf('127.19.6.7', ['wrong', 'wrong too'])
+  const right = fronts.accounts.proxyro
+  const admin = await ProxyAdmin.open({ host, port: 2883 }, stage1Of('proxysys'), {
+    transport: nodeTransport,
+    clock: systemClock,
+  })
+  const give = (...passwords: string[]) =>
+    givePasswords(admin, {
+      proxyro: ['not this'],
+      rows: new Map(passwords.length === 0 ? [] : [['obcluster', passwords]]),
+    })
+
+  await give('outdated', right)
+  ;(await logIn(host)).destroy()
+  await give(right)
+  await dropped(host)
+  ;(await logIn(host)).destroy()
+  await give()
+  await dropped(host)
+
+  await expect(logIn(host)).rejects.toMatchObject({ errno: 10018 })
+  expect(await admin.clustersWith('observer_sys_password')).toEqual([])
+  admin.close()
 })
 
 test('a dropped cluster loses its sessions and is made anew by the next login', async () => {

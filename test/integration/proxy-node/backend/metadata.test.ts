@@ -1,6 +1,8 @@
 /** The proxy's own questions over real sockets: in turn, bounded, and none after the end. */
 import { type AddressInfo, connect, createServer } from 'node:net'
 import { afterAll, afterEach, describe, expect, test } from 'vitest'
+import { parseClientLogin } from '../../../../infra/local/front/login-codec.ts'
+import { stage1Of, verifyNative } from '../../../../proxy-node/auth/scramble.ts'
 import { MetadataConnections } from '../../../../proxy-node/backend/metadata.ts'
 import type { ServerTlsPort } from '../../../../proxy-node/backend/server-tls.ts'
 import type { Clock } from '../../../../proxy-node/base/clock.ts'
@@ -18,6 +20,8 @@ import {
 import { until } from '../../../support/instances.ts'
 
 const STAGE1 = new Uint8Array(20)
+/** Of the fake server's greeting. */
+const SCRAMBLE = Buffer.from('abcdefghijklmnopqrst')
 const MOST = 1_000
 
 let closers: (() => Promise<unknown> | unknown)[] = []
@@ -128,6 +132,88 @@ test('questions that wait for a connection fail with it, and leave their place t
   expect(hanging.connections).toHaveLength(1)
   expect(await next).toEqual([{ n: '1' }])
 })
+
+describe('passwords of proxyro', () => {
+  const OLD = stage1Of('old')
+  const NEW = stage1Of('new')
+
+  /** A server whose proxyro has a password that the test changes; the names of those that were tried. */
+  async function guarded() {
+    const known = new Map([
+      ['old', OLD],
+      ['new', NEW],
+    ])
+    const tried: string[] = []
+    const state = { password: 'old' }
+    const server = await startFakeServer({
+      onLogin: connection => {
+        const name = [...known].find(([, stage1]) =>
+          verifyNative(parseClientLogin(connection.login).authResponse, SCRAMBLE, stage1),
+        )?.[0]
+        tried.push(name ?? 'none')
+        if (name === state.password) connection.send(loginOk(connection, {}))
+        else connection.error(1045, 'Access denied')
+      },
+      onCommand: connection => {
+        connection.rows({ columns: ['n'], rows: [[1]] })
+        return true
+      },
+    })
+    closers.push(server.stop)
+    return { server, tried, state }
+  }
+
+  const holding = (of: Map<string, readonly Uint8Array[]>) => {
+    const made = new MetadataConnections(nodeTransport, systemClock, {
+      passwords: cluster => of.get(cluster) ?? [],
+      timeoutMs: 5_000,
+    })
+    closers.push(() => made.stop())
+    return made
+  }
+
+  test('are tried in turn, and the one that was right is tried first from then on', async () => {
+    const { server, tried, state } = await guarded()
+    const slots = new Map([['c1', [OLD, NEW]]])
+    const metadata = holding(slots)
+    await metadata.query(server, 'a', 'c1')
+    state.password = 'new'
+    const cut = () => server.connections.at(-1)?.socket.destroy()
+    const again = async () => {
+      cut()
+      await untilAnswered(metadata, server)
+    }
+
+    await again()
+    await again()
+    state.password = 'old'
+    await again()
+
+    expect(tried).toEqual(['old', 'old', 'new', 'new', 'new', 'old'])
+  })
+
+  test('are of their OB cluster, and taken anew for each login', async () => {
+    const { server, tried, state } = await guarded()
+    const slots = new Map([
+      ['c1', [OLD]],
+      ['c2', [NEW]],
+    ])
+    const metadata = holding(slots)
+
+    expect(await reason(metadata.query(server, 'a', 'c1'))).toBe('answered')
+    expect(await reason(metadata.query(server, 'a', 'c2'))).toContain('Access denied')
+    state.password = 'new'
+    expect(await reason(metadata.query(server, 'a', 'c2'))).toBe('answered')
+    expect(await reason(metadata.query(server, 'a', 'c3'))).toContain('no password of proxyro')
+
+    expect(tried).toEqual(['old', 'new', 'new'])
+  })
+})
+
+async function untilAnswered(metadata: MetadataConnections, server: FakeServer): Promise<void> {
+  // The connection that was cut may be noticed by the question, or before it.
+  for (;;) if ((await reason(metadata.query(server, 'again', 'c1'))) === 'answered') return
+}
 
 describe('connections of one OB cluster', () => {
   const answering = async () => {

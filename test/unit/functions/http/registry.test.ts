@@ -80,6 +80,32 @@ describe('the registry over HTTP', () => {
     expect(audited.filter(action => action.startsWith('delete-'))).toHaveLength(2)
   })
 
+  test('a new password of proxyro is an operation, one at a time, and no password is said', async () => {
+    await api.scripted.running('orders', [1])
+    const path = '/ob-clusters/ob/rotate-proxyro-password'
+    const begun = await api.ask('POST', path, { headers: { 'idempotency-key': 'once' } })
+    expect([begun.status, begun.body.type, begun.body.target]).toEqual([
+      202,
+      'rotate-proxyro-password',
+      { kind: 'ob-cluster', id: 'ob', name: 'ob' },
+    ])
+    const second = await api.ask('POST', path, { headers: { 'idempotency-key': 'twice' } })
+    expect([second.status, second.body.code]).toEqual([409, 'password-change-in-progress'])
+    expect(second.body.conflict.operationId).toBe(begun.body.id)
+    expect((await api.ask('GET', '/ob-clusters/ob')).body.heldBy.operationId).toBe(begun.body.id)
+    await api.scripted.settle()
+    const { body: after } = await api.ask('GET', '/ob-clusters/ob')
+    expect(after).toMatchObject({ heldBy: null, proxyroChange: null })
+    const taken = { proxyroSecret: after.proxyroSecret }
+    const same = await api.ask('POST', path, {
+      body: taken,
+      headers: { 'idempotency-key': 'same' },
+    })
+    expect([same.status, same.body.code]).toEqual([422, 'operation-not-allowed'])
+    const audited = api.scripted.store.all('audit').filter(({ target }) => target === 'ob')
+    expect(audited.map(({ action }) => action)).toContain('rotate-proxyro-password')
+  })
+
   test('a package is registered once, listed, kept while a cluster is of it', async () => {
     await api.scripted.running('orders', [1])
     const [known] = (await api.ask('GET', '/packages')).body.items

@@ -58,7 +58,8 @@ describe('the OB cluster', () => {
   })
 
   test('is written again only when it has moved', async () => {
-    api.bodies.set('/ob-clusters/ob', { ...OB, tags: {} })
+    // Its password was replaced since.
+    api.bodies.set('/ob-clusters/ob', { ...OB, proxyroSecret: '/newer', tags: {} })
     await offerObCluster(api, OB, false)
     expect(api.changes).toEqual([])
     await offerObCluster(api, { ...OB, rootservice: ['127.0.0.2:2881'] }, false)

@@ -1,0 +1,94 @@
+/**
+ * proxyro at an OB cluster itself, past the proxy: whether a password lets it in, and a new one. A user
+ * may change its own password by name without any privilege (tried on the kernel), so nobody else's is
+ * needed; where an administrator has changed it already there is nothing left to do.
+ * Source: management.md §2.7, §3.17.
+ */
+import type { ProxyroOrder } from '#contract/command'
+import { Fault } from '#contract/fault'
+import { stage1Of } from '../auth/scramble.ts'
+import { QueryClient, QueryError } from '../backend/query-client.ts'
+import { reasonOf } from './durable-file.ts'
+import type { Host } from './host.ts'
+import { isDenied } from './proxy-admin.ts'
+
+const TIMEOUT_MS = 5_000
+
+/** @throws proxyro.unreachable, proxyro.refused, secret.unreadable */
+export async function requireLogins(orders: readonly ProxyroOrder[], host: Host): Promise<void> {
+  for (const order of orders) {
+    const client = await logIn(order, await host.secrets.read(order.to), host)
+    if (client === null) throw refused(order)
+    client.close()
+  }
+}
+
+/** Whether the password was changed here; false: it was the new one before. @throws proxyro.*, secret.unreadable */
+export async function alterPassword(order: ProxyroOrder, host: Host): Promise<boolean> {
+  const wanted = await host.secrets.read(order.to)
+  const there = await logIn(order, wanted, host)
+  there?.close()
+  if (there !== null) return false
+  const known = order.from === undefined ? null : await host.secrets.read(order.from)
+  const client = known === null ? null : await logIn(order, known, host)
+  if (client === null) throw refused(order)
+  try {
+    await client.query(`ALTER USER proxyro IDENTIFIED BY '${escaped(wanted)}'`)
+  } catch (error) {
+    // Its answer may have been lost; whether it was carried out the next login shows.
+    const errno = error instanceof QueryError ? error.errno : 0
+    if (errno !== 0) throw notChanged(order, errno)
+  } finally {
+    client.close()
+  }
+  const proof = await logIn(order, wanted, host)
+  if (proof === null) throw notChanged(order, 0)
+  proof.close()
+  return true
+}
+
+/** By the first root service that answers; null: the password is another one. @throws proxyro.unreachable */
+async function logIn(
+  { rootservice, obCluster }: ProxyroOrder,
+  password: string,
+  host: Host,
+): Promise<QueryClient | null> {
+  let reason = 'it has none'
+  for (const text of rootservice) {
+    const client = new QueryClient(
+      {
+        address: addressOf(text),
+        user: 'proxyro@sys',
+        stage1: password === '' ? null : stage1Of(password),
+        timeoutMs: TIMEOUT_MS,
+      },
+      host.clock,
+    )
+    try {
+      await client.open(host.transport)
+      return client
+    } catch (error) {
+      client.close()
+      if (isDenied(error)) return null
+      reason = reasonOf(error)
+    }
+  }
+  throw new Fault('proxyro.unreachable', { cluster: obCluster, reason: reason.slice(0, 200) })
+}
+
+function addressOf(text: string) {
+  const at = text.lastIndexOf(':')
+  return { host: text.slice(0, at), port: Number(text.slice(at + 1)) }
+}
+
+function escaped(password: string): string {
+  return password.replaceAll('\\', '\\\\').replaceAll("'", "\\'")
+}
+
+function refused({ obCluster, to }: ProxyroOrder): Fault {
+  return new Fault('proxyro.refused', { cluster: obCluster, reference: to })
+}
+
+function notChanged({ obCluster, to }: ProxyroOrder, errno: number): Fault {
+  return new Fault('proxyro.not-changed', { cluster: obCluster, reference: to, errno })
+}

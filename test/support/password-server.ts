@@ -1,0 +1,43 @@
+/** An OBServer that knows one account, whose password it changes when it is told to by that account. */
+import { parseClientLogin } from '../../infra/local/front/login-codec.ts'
+import { stage1Of, verifyNative } from '../../proxy-node/auth/scramble.ts'
+import { type FakeServer, loginOk, startFakeServer } from './fake-server.ts'
+
+/** Of the fake server's greeting. */
+const SCRAMBLE = Buffer.from('abcdefghijklmnopqrst')
+const ALTER = /^ALTER USER proxyro IDENTIFIED BY '(.*)'$/s
+const ACCESS_DENIED = 1045
+
+export type PasswordServer = {
+  readonly server: FakeServer
+  password: string
+  /** Error that a change is answered with; 0: it is carried out; undefined: carried out, and never answered. */
+  refusal: number | undefined
+  changes: number
+}
+
+export async function startPasswordServer(password: string): Promise<PasswordServer> {
+  const server = await startFakeServer({
+    onLogin: connection => {
+      const { user, authResponse } = parseClientLogin(connection.login)
+      const isRight = verifyNative(authResponse, SCRAMBLE, stage1Of(state.password))
+      if (user === 'proxyro@sys' && isRight) connection.send(loginOk(connection, {}))
+      else connection.error(ACCESS_DENIED, 'Access denied')
+    },
+    onCommand: (connection, command) => {
+      const wanted = ALTER.exec(command.subarray(1).toString())?.[1]
+      if (wanted === undefined) return false
+      if (state.refusal !== undefined && state.refusal > 0) {
+        connection.error(state.refusal, 'refused')
+        return true
+      }
+      state.password = wanted.replace(/\\(.)/gs, '$1')
+      state.changes += 1
+      if (state.refusal === undefined) connection.socket.destroy()
+      else connection.ok()
+      return true
+    },
+  })
+  const state: PasswordServer = { server, password, refusal: 0, changes: 0 }
+  return state
+}
