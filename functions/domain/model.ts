@@ -8,7 +8,8 @@ import type { Parameter } from '#contract/parameters'
 import type { NodeReport } from '#contract/report'
 import type { LookResult } from './findings.ts'
 import type { Link } from './link.ts'
-import type { BalancerMember, BalancerSpec } from './load-balancer.ts'
+import type { BalancerSpec } from './load-balancer.ts'
+import type { MovedOutDocument } from './moved-out.ts'
 
 /** Version of every stored item; N-1 is read (PL6). */
 export const ITEM_SCHEMA = 1
@@ -50,6 +51,7 @@ export const CLUSTER_PHASES = [
   'STOPPED',
   'OPERATING',
   'DELETING',
+  'MOVING_OUT',
   'FAILED',
 ] as const
 
@@ -91,23 +93,6 @@ export type Offline = {
   readonly operationId: string
   readonly reason: string | null
   readonly since: number
-}
-
-/** A cluster's balancer with its members as they are now. */
-export type ClusterBalancer = {
-  readonly spec: BalancerSpec
-  readonly members: readonly (BalancerMember & {
-    /** Null: none of the cluster's. */
-    readonly node: { readonly id: string; readonly name: string } | null
-    /** Clients of that node, as it has reported; null: not known. */
-    readonly clientConnections: number | null
-  })[]
-  /** Nodes that are no members. */
-  readonly absent: readonly {
-    readonly id: string
-    readonly name: string
-    readonly offline: Offline | null
-  }[]
 }
 
 export const NODE_STATUSES = [
@@ -267,6 +252,8 @@ export const OPERATION_TYPES = [
   'precheck-take-over',
   /** Takes proxies of other installers in; each is restarted once. */
   'take-over',
+  /** Its nodes serve on and are ours no more. */
+  'move-out',
   /** Looks at nodes, as above. */
   'diagnose',
   'collect-logs',
@@ -359,6 +346,8 @@ export type Operation = {
   readonly notices?: readonly string[]
   /** The same, of one that looks at nodes of ours. */
   readonly look?: LookResult | null
+  /** The same, of a move out; null until it is written down. */
+  readonly movedOut?: MovedOutDocument | null
 }
 
 /** What a proxy that is to be taken over has to satisfy (management.md §3.3). */

@@ -23,6 +23,8 @@ import { lockedAgain } from './proxyro.ts'
 /** Backups on nodes are kept at least so long. */
 const UNDO_WINDOW_MS = 24 * 3_600_000
 
+const TAKE_OVER_AGAIN = 'take the nodes over again that were let go of, by what its result says'
+
 export async function decidePause(record: OperationRecord): Promise<Decision> {
   if (record.phase === 'PAUSED') return steered(record, 'pause', [])
   requireFleet(record)
@@ -62,7 +64,11 @@ export async function decideRollback(
     return steered(record, 'rollback', [])
   requireFleet(record)
   if (!isUndoable(record))
-    throw new Problem('operation-not-allowed', `what ${record.type} does cannot be put back`)
+    throw new Problem(
+      'operation-not-allowed',
+      `what ${record.type} does cannot be put back`,
+      record.type === 'move-out' ? { remedy: TAKE_OVER_AGAIN } : {},
+    )
   requireSecretKept(record)
   const children = await childrenOf(store, record)
   const undo = goingBack(record, children)
