@@ -2,7 +2,6 @@
  * The balancer in front of a proxy cluster: its specification, and the port to its members. A node is a
  * member by its instance or by its address, always with its SQL port. Source: management.md §1.10, §3.9, §3.18.
  */
-import type { Offline } from './model.ts'
 
 /** `external`: somebody else's, nothing of it is ours to change. */
 export type BalancerSpec =
@@ -35,23 +34,6 @@ export type BalancerMember = Target & {
   readonly state: MemberState
   /** Its code, `Target.FailedHealthChecks`; null for a healthy one. */
   readonly reason: string | null
-}
-
-/** A cluster's balancer with its members as they are now. */
-export type ClusterBalancer = {
-  readonly spec: BalancerSpec
-  readonly members: readonly (BalancerMember & {
-    /** Null: none of the cluster's. */
-    readonly node: { readonly id: string; readonly name: string } | null
-    /** Clients of that node, as it has reported; null: not known. */
-    readonly clientConnections: number | null
-  })[]
-  /** Nodes that are no members. */
-  readonly absent: readonly {
-    readonly id: string
-    readonly name: string
-    readonly offline: Offline | null
-  }[]
 }
 
 /**

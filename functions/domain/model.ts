@@ -8,8 +8,9 @@ import type { Parameter } from '#contract/parameters'
 import type { NodeReport } from '#contract/report'
 import type { LookResult } from './findings.ts'
 import type { Link } from './link.ts'
-import type { BalancerSpec } from './load-balancer.ts'
+import type { BalancerMember, BalancerSpec } from './load-balancer.ts'
 import type { MovedOutDocument } from './moved-out.ts'
+import type { TakeOverCheck } from './take-over-check.ts'
 
 /** Version of every stored item; N-1 is read (PL6). */
 export const ITEM_SCHEMA = 1
@@ -93,6 +94,23 @@ export type Offline = {
   readonly operationId: string
   readonly reason: string | null
   readonly since: number
+}
+
+/** A cluster's balancer with its members as they are now. */
+export type ClusterBalancer = {
+  readonly spec: BalancerSpec
+  readonly members: readonly (BalancerMember & {
+    /** Null: none of the cluster's. */
+    readonly node: { readonly id: string; readonly name: string } | null
+    /** Clients of that node, as it has reported; null: not known. */
+    readonly clientConnections: number | null
+  })[]
+  /** Nodes that are no members. */
+  readonly absent: readonly {
+    readonly id: string
+    readonly name: string
+    readonly offline: Offline | null
+  }[]
 }
 
 export const NODE_STATUSES = [
@@ -348,48 +366,6 @@ export type Operation = {
   readonly look?: LookResult | null
   /** The same, of a move out; null until it is written down. */
   readonly movedOut?: MovedOutDocument | null
-}
-
-/** What a proxy that is to be taken over has to satisfy (management.md §3.3). */
-export type FindingId = `T${1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 10 | 11 | 12 | 13}`
-
-export type Finding = {
-  readonly id: FindingId
-  readonly ok: boolean
-  /** `ok`, or why not. */
-  readonly code: string
-  readonly detail: string
-  readonly remedy: string | null
-}
-
-/** A parameter that a take-over would change. */
-export type ParameterDifference = {
-  readonly name: string
-  /** As it is, cut; empty where this version does not have it. */
-  readonly value: string
-  /** Of the cluster; null: it leaves it at the default. */
-  readonly wanted: string | null
-}
-
-export type HostCheck = {
-  readonly hostId: string
-  readonly operationId: string
-  readonly mayTakeOver: boolean
-  readonly findings: readonly Finding[]
-  /** Null when the proxy could not be asked. */
-  readonly differing: number | null
-  /** Of them as many as a node can tell. */
-  readonly differences: readonly ParameterDifference[]
-  /** What a take-over does that nobody should be surprised by. */
-  readonly notices: readonly string[]
-  /** Why the host was not looked at. */
-  readonly error: ProblemView | null
-}
-
-/** Whether proxies can be taken over, host by host. */
-export type TakeOverCheck = {
-  readonly mayTakeOver: boolean
-  readonly hosts: readonly HostCheck[]
 }
 
 /** The caller, proven by the bearer token or a signature. */

@@ -7,9 +7,10 @@ import type { LogFilter, LogUpload } from '#contract/log-filter'
 import type { NodeReport } from '#contract/report'
 import type { AuditEvent } from './audit-event.ts'
 import type { Link, ProbeAccount } from './link.ts'
-import type { BalancerSpec, ClusterBalancer } from './load-balancer.ts'
+import type { BalancerSpec } from './load-balancer.ts'
 import type {
   Cluster,
+  ClusterBalancer,
   Host,
   Node,
   ObCluster,

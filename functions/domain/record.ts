@@ -11,7 +11,6 @@ import type {
   ClusterSpec,
   Condition,
   Hold,
-  HostCheck,
   NodeOrigin,
   ObCluster,
   Offline,
@@ -27,6 +26,7 @@ import type {
 } from './model.ts'
 import type { StepName } from './plan.ts'
 import type { RolloutState } from './rollout.ts'
+import type { HostCheck } from './take-over-check.ts'
 
 type Stored = { readonly version: number }
 

@@ -4,7 +4,8 @@
  */
 import { homeSchema } from '#contract/node-state'
 import type { ProbeFacts } from '#contract/probe'
-import type { ClusterSpec, Finding, FindingId, ParameterDifference } from './model.ts'
+import type { ClusterSpec } from './model.ts'
+import type { Finding, FindingId, ParameterDifference } from './take-over-check.ts'
 import { compareVersions, familyOf } from './version.ts'
 
 const OLDEST = '1.8.0'

@@ -1,6 +1,6 @@
 /** The step that judges what a host has shown: findings are written down once, as they are now. */
 import { type ProbeFacts, probeFactsSchema } from '#contract/probe'
-import type { Finding, ProblemView } from '../domain/model.ts'
+import type { ProblemView } from '../domain/model.ts'
 import { put, type Store } from '../domain/store.ts'
 import {
   findingsOf,
@@ -9,6 +9,7 @@ import {
   parameterDifferences,
   type Surroundings,
 } from '../domain/take-over.ts'
+import type { Finding } from '../domain/take-over-check.ts'
 import { beginStep, endStep } from './ending.ts'
 import type { Member } from './member.ts'
 

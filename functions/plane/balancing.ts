@@ -5,13 +5,12 @@
  */
 import {
   type BalancerSpec,
-  type ClusterBalancer,
   isIn,
   memberAt,
   type TargetGroup,
   targetOf,
 } from '../domain/load-balancer.ts'
-import type { Cluster, Node } from '../domain/model.ts'
+import type { Cluster, ClusterBalancer, Node } from '../domain/model.ts'
 import type { Asked, OfflineInput, Outcome, Plane } from '../domain/plane.ts'
 import { Problem } from '../domain/problem.ts'
 import type { ClusterRecord, NodeRecord, NodeTask } from '../domain/record.ts'

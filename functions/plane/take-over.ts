@@ -4,12 +4,13 @@
  * Source: management.md §3.3.
  */
 import { newId } from '../domain/ids.ts'
-import type { Cluster, HostCheck, TakeOverCheck } from '../domain/model.ts'
+import type { Cluster } from '../domain/model.ts'
 import type { Asked, Outcome, TakeOverInput } from '../domain/plane.ts'
 import { Problem } from '../domain/problem.ts'
 import type { ClusterRecord, NodeTask, OperationRecord } from '../domain/record.ts'
 import { ONE_BY_ONE } from '../domain/rollout.ts'
 import { put, type Store } from '../domain/store.ts'
+import type { HostCheck, TakeOverCheck } from '../domain/take-over-check.ts'
 import { childrenOf } from '../operations/children.ts'
 import { pictureOf, viewOf } from './cluster-view.ts'
 import { mutate, type PlaneDeps } from './context.ts'

@@ -1,7 +1,7 @@
 /** The balancer in front of a proxy cluster, and which of its nodes it sends clients to. */
 import { createRoute, z } from '@hono/zod-openapi'
-import { type BalancerSpec, type ClusterBalancer, MEMBER_STATES } from '../domain/load-balancer.ts'
-import type { Offline } from '../domain/model.ts'
+import { type BalancerSpec, MEMBER_STATES } from '../domain/load-balancer.ts'
+import type { ClusterBalancer, Offline } from '../domain/model.ts'
 import type { OfflineInput, Plane } from '../domain/plane.ts'
 import { askedOf } from '../middleware/requests.ts'
 import { changed } from './actions.ts'

@@ -1,6 +1,6 @@
 /** What a look at proxies that are to be taken over has found, as callers see it. */
 import { z } from '@hono/zod-openapi'
-import type { TakeOverCheck } from '../domain/model.ts'
+import type { TakeOverCheck } from '../domain/take-over-check.ts'
 
 export const problemViewSchema = z.object({ code: z.string(), detail: z.string() })
 

@@ -97,7 +97,8 @@ async function takeIn(
     keep({ phase: 'starting', isChanged })
   }
   const pidBefore = await replaceProcess(desired, found, isStartOther, host)
-  await waitUntilReady(desired, [stage1Of(password), ...knownPasswords(paths)], host)
+  const candidates = [stage1Of(password), ...knownPasswords(paths)]
+  await waitUntilReady(desired, candidates, host, admin => givePasswords(admin, secrets))
   const { version } = await synchronise(desired, readMemory(paths), host)
   keep({ phase: 'taken', isChanged })
   return {

@@ -1,5 +1,5 @@
 /** Writes and removes what the service manager reads: unit files and the proxy's environment. */
-import { chmodSync, existsSync, rmSync } from 'node:fs'
+import { chmodSync, existsSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { DesiredNode } from '#contract/node-state'
 import { readIfThere, writeDurably } from './durable-file.ts'
@@ -63,7 +63,14 @@ export async function removeUnits({ init, settings: { paths } }: Host): Promise<
   for (const unit of [REPORT_TIMER, NODE_UNIT])
     if (there.includes(unit)) await init.act('disable', unit)
   for (const unit of there) rmSync(join(paths.units, unit), { force: true })
+  for (const name of halfWritten(paths)) rmSync(join(paths.units, name), { force: true })
   if (there.length > 0) await init.reload()
+}
+
+/** Of verbs that were killed while they wrote one. */
+function halfWritten({ units }: Paths): readonly string[] {
+  if (!existsSync(units)) return []
+  return readdirSync(units).filter(name => /^obfleet-.*\.new$/.test(name))
 }
 
 /** Environment of the proxy: hashes of proxyro's passwords, readable by its owner alone; true when it changed. */

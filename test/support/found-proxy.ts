@@ -11,6 +11,8 @@ import {
 import { join } from 'node:path'
 import { type Connection, createConnection, type RowDataPacket } from 'mysql2/promise'
 import { vi } from 'vitest'
+import { readFound } from '../../proxy-node/control/found.ts'
+import { pathsUnder } from '../../proxy-node/control/paths.ts'
 import type { NodeInstance } from './node-instance.ts'
 import { CURRENT } from './reference-obproxy/executable.ts'
 import { type Installation, installRpm } from './reference-obproxy/installation.ts'
@@ -37,6 +39,37 @@ export type AsFound = {
 }
 
 type Host = Pick<NodeInstance, 'root' | 'address' | 'file'>
+
+const MOST_TRIES = 8
+
+/**
+ * Kills an order as soon as `phase` is on record; it is the order that was killed. One that is over before
+ * anybody has looked is undone by `undo`, and begun again.
+ */
+export async function killedAt(
+  node: NodeInstance,
+  phase: string,
+  begin: () => string,
+  undo: () => Promise<unknown>,
+): Promise<string> {
+  const found = () => readFound(pathsUnder(node.root))?.phase
+  for (let tried = 1; ; tried++) {
+    const order = begin()
+    const { child, ended } = node.spawn(['run', order])
+    let isOver = false
+    void ended.then(() => {
+      isOver = true
+    })
+    while (!isOver && found() !== phase) await new Promise(done => setTimeout(done, 1))
+    if (!isOver) {
+      child.kill('SIGKILL')
+      await ended
+      return order
+    }
+    if (tried === MOST_TRIES) throw new Error(`${phase} was never seen`)
+    await undo()
+  }
+}
 
 export class FoundProxy {
   readonly installation: Installation

@@ -9,6 +9,7 @@ import { askInit } from '../../../../infra/local/instance/init-client.ts'
 import { readFound } from '../../../../proxy-node/control/found.ts'
 import { processesIn } from '../../../../proxy-node/control/found-processes.ts'
 import { pathsUnder } from '../../../../proxy-node/control/paths.ts'
+import { killedAt } from '../../../support/found-proxy.ts'
 import { until } from '../../../support/instances.ts'
 import { NodeInstance } from '../../../support/node-instance.ts'
 import {
@@ -47,8 +48,7 @@ async function done(verb: Verb, more: Partial<OrderEntry> = {}): Promise<VerbRes
   return result
 }
 
-const takeOver = (more: Partial<OrderEntry> = {}) =>
-  done('take-over', { sqlPort: 2883, sysPasswordSecret: SYS_SECRET, ...more })
+const takeOver = () => done('take-over', { sqlPort: 2883, sysPasswordSecret: SYS_SECRET })
 
 /** Its supervisor, and no worker of it. */
 async function pid(): Promise<number> {
@@ -106,11 +106,7 @@ describe('a node that we installed', () => {
 
   test('that is released when the power fails in between serves afterwards', async () => {
     await takeOver()
-    const order = suite.entry()
-    const { child, ended } = node.spawn(['run', node.order('release', order)])
-    await until('it is releasing', () => found()?.phase === 'releasing', 10_000)
-    child.kill('SIGKILL')
-    await ended
+    await killedAt(node, 'releasing', () => node.order('release', suite.entry()), takeOver)
     await node.crash()
     await until('it is released', () => found() === undefined)
     await until('it serves', () =>

@@ -10,7 +10,13 @@ import type { OrderEntry, Verb, VerbResult } from '#contract/command'
 import type { DesiredNode } from '#contract/node-state'
 import { readFound } from '../../../../proxy-node/control/found.ts'
 import { pathsUnder } from '../../../../proxy-node/control/paths.ts'
-import { type AsFound, FoundProxy, OLD_PASSWORD, OLD_SECRET } from '../../../support/found-proxy.ts'
+import {
+  type AsFound,
+  FoundProxy,
+  killedAt,
+  OLD_PASSWORD,
+  OLD_SECRET,
+} from '../../../support/found-proxy.ts'
 import { until } from '../../../support/instances.ts'
 import { NodeInstance } from '../../../support/node-instance.ts'
 import { NEXT, packageOf } from '../../../support/reference-obproxy/executable.ts'
@@ -289,31 +295,16 @@ describe('a take-over that fails', () => {
   })
 })
 
-/** Begins `verb` and kills it as soon as `phase` is on record; whether it came so far. */
-async function killedAt(phase: string, verb: Verb, order: OrderEntry): Promise<boolean> {
-  const { child, ended } = node.spawn(['run', node.order(verb, order)])
-  let isOver = false
-  void ended.then(() => {
-    isOver = true
-  })
-  for (;;) {
-    if (isOver) return false
-    if (found()?.phase === phase) break
-    await new Promise(done => setTimeout(done, 1))
-  }
-  child.kill('SIGKILL')
-  await ended
-  return true
-}
+const taking = (more: Partial<OrderEntry> = {}) => node.order('take-over', entry(more))
+const givenBack = () => done('give-back')
 
 describe('a take-over that is killed', () => {
   test.each(['saved', 'quieting', 'changing', 'starting'])(
     'when it is %s is carried on by the same order',
     async phase => {
-      const order = entry()
-      expect(await killedAt(phase, 'take-over', order)).toBe(true)
+      const order = await killedAt(node, phase, taking, givenBack)
 
-      const result = resultOf(await node.run('run', node.order('take-over', order)))
+      const result = resultOf(await node.run('run', order))
 
       expect(result, result.message).toMatchObject({ ok: true, facts: { status: 'RUNNING' } })
       expect(found()).toMatchObject({ phase: 'taken' })
@@ -327,8 +318,7 @@ describe('a take-over that is killed', () => {
   test.each(['quieting', 'changing', 'starting'])(
     'when it is %s, with the power, is undone by the boot',
     async phase => {
-      const order = entry()
-      expect(await killedAt(phase, 'take-over', order)).toBe(true)
+      await killedAt(node, phase, taking, givenBack)
       suite.plane.isAway = true
       try {
         await node.crash()
@@ -342,8 +332,8 @@ describe('a take-over that is killed', () => {
   )
 
   test.each(['again', 'by the boot'])('on its way back is undone %s', async how => {
-    const order = entry({ desired: desired({ parameters: { no_such_parameter: '1' } }) })
-    expect(await killedAt('undoing', 'take-over', order)).toBe(true)
+    const failing = { desired: desired({ parameters: { no_such_parameter: '1' } }) }
+    await killedAt(node, 'undoing', () => taking(failing), expectAsFound)
     if (how === 'again') expect(await act('refresh')).toMatchObject({ ok: false })
     else await node.crash()
     await until('it is given back', () => found() === undefined)
@@ -384,11 +374,17 @@ describe('a release', () => {
   })
 
   test.each(['again', 'by the boot'])('that is killed is carried on %s', async how => {
-    const order = entry({ desired: desired({ nodeId: 'node-2' }) })
+    const given = { desired: desired({ nodeId: 'node-2' }) }
+    const secret = { sysPasswordSecret: '/obfleet/clusters/suite/proxysys' }
+    const order = await killedAt(
+      node,
+      'releasing',
+      () => node.order('release', entry(given)),
+      () => done('take-over', { ...given, ...secret }),
+    )
     const [pid] = pids()
-    expect(await killedAt('releasing', 'release', order)).toBe(true)
 
-    if (how === 'again') resultOf(await node.run('run', node.order('release', order)))
+    if (how === 'again') resultOf(await node.run('run', order))
     else await node.crash()
 
     await until('it is released', () => found() === undefined)
