@@ -10,6 +10,7 @@ import { type ClusterPicture, put, type Store } from '../domain/store.ts'
 import { pictureIn } from './cluster-view.ts'
 import { type Decision, mutate, type PlaneDeps } from './context.ts'
 import {
+  byName,
   chosen,
   held,
   newOperation,
@@ -42,7 +43,7 @@ export function moveOut(
     for (const node of picture.nodes) requireFreeNode(node)
     const now = deps.clock.now()
     const skipped = skippedOf(picture, input, now)
-    const tasks = picture.nodes.map(node => ({
+    const tasks = [...picture.nodes].sort(byName).map(node => ({
       ...taskOf(node, skipped.includes(node)),
       isReleased: true,
     }))

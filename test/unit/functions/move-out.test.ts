@@ -281,8 +281,35 @@ describe('what a move out leaves', () => {
 
     const now = await all.plane.clusters.get('c')
     expect(now.spec).toEqual(before.spec)
-    expect(now.nodes).toEqual(before.nodes)
+    const byHost = (left: { host: string }, right: { host: string }) =>
+      left.host < right.host ? -1 : 1
+    expect([...now.nodes].sort(byHost)).toEqual([...before.nodes].sort(byHost))
     expect(all.outOfStep()).toEqual([])
+  })
+
+  test('names a proxy that was taken over as it was found, and takes it over as such again', async () => {
+    await all.running('c', [])
+    const input = { hosts: [{ host: hostId(2), idc: 'z1' }], acceptParameterChanges: false }
+    const taken = all.plane.clusters.takeOver(ASKED, 'c', { ...input, confirm: 'c' })
+    expect((await all.ended(await all.accepted(taken))).phase).toBe('SUCCEEDED')
+    const { home, sqlPort } = await all.plane.nodes.get('c-1')
+
+    const done = await movedOut()
+
+    expect(done.movedOut?.nodes).toMatchObject([{ origin: 'TAKEN_OVER', home, idc: 'z1' }])
+    expect(done.movedOut?.takeOver).toEqual([
+      {
+        hosts: [
+          {
+            host: hostId(2),
+            sqlPort,
+            sysPasswordSecret: expect.stringContaining('/c/'),
+            idc: 'z1',
+          },
+        ],
+        acceptParameterChanges: false,
+      },
+    ])
   })
 
   const word = fc.stringMatching(/^[a-z][a-z0-9]{0,8}$/)
