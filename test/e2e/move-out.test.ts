@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { GetParameterCommand, SSMClient } from '@aws-sdk/client-ssm'
 import type { Connection, RowDataPacket } from 'mysql2/promise'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { askInit } from '../../infra/local/instance/init-client.ts'
 import { instanceRoot } from '../../infra/local/stack/stack.ts'
 import { DevStack, type OperationJson, refused } from '../support/dev-stack.ts'
 
@@ -68,6 +69,15 @@ async function logsIn(address: string): Promise<boolean> {
   return isServed
 }
 
+/** Of these units, those that its init still runs. */
+async function active(host: string, units: readonly string[]): Promise<readonly string[]> {
+  const socket = join(instanceRoot(stack.home, host), 'run/init.sock')
+  const said = await Promise.all(
+    units.map(unit => askInit(socket, { op: 'status', unit }, 5_000).catch(() => undefined)),
+  )
+  return units.filter((_unit, at) => said[at]?.active === true)
+}
+
 /** Units of ours on a host. */
 function unitsOn(host: string): readonly string[] {
   const folder = join(instanceRoot(stack.home, host), 'etc/systemd/system')
@@ -91,7 +101,9 @@ test('a cluster is moved out: clients inside transactions go on, and nothing of 
   const clients = await Promise.all(addresses.map(address => stack.login(address)))
   for (const client of clients) await client.query('begin')
   for (const client of clients) await one(client)
-  expect(HOSTS.flatMap(unitsOn)).not.toEqual([])
+  const [host = ''] = HOSTS
+  const units = unitsOn(host)
+  expect(await active(host, units)).toEqual(expect.arrayContaining(['obfleet-report.timer']))
 
   const id = await stack.accepted('/clusters/leaving/move-out', { confirm: 'leaving' })
   const ended = await stack.ended(id)
@@ -107,6 +119,7 @@ test('a cluster is moved out: clients inside transactions go on, and nothing of 
   expect(answer).toMatchObject({ Code: 200 })
   expect(await said()).toEqual(answer)
   expect(HOSTS.flatMap(unitsOn)).toEqual([])
+  for (const each of HOSTS) expect(await active(each, units)).toEqual([])
   expect(await refused(stack.api.get('/clusters/leaving'))).toMatchObject({ status: 404 })
   expect(await refused(stack.api.get('/nodes/leaving-1'))).toMatchObject({ status: 404 })
   const { result } = (await stack.api.get(`/operations/${id}`)).body as OperationJson & {
