@@ -1,5 +1,5 @@
 /** Links of a proxy cluster to OB clusters, and the accounts by which gates log in through its nodes. Pure. */
-import type { OrderEntry } from '#contract/command'
+import { MAX_PROBES, type OrderEntry } from '#contract/command'
 
 /** Used for logins that are closed at once; wants no privilege there. */
 export type ProbeAccount = {
@@ -16,9 +16,6 @@ export type Link = {
   /** Absent: gates do not log in there. */
   readonly probeAccount?: ProbeAccount | undefined
 }
-
-/** Logins of one check, as the contract bounds them. */
-const MAX_PROBES = 8
 
 /** What a check logs in with, the default link first. */
 export function probesOf(links: readonly Link[]): NonNullable<OrderEntry['probe']> {

@@ -5,14 +5,12 @@
 import { type Health, healthOf, spare, whyTooFew } from '../domain/health.ts'
 import type { ProblemView } from '../domain/model.ts'
 import type { OperationRecord } from '../domain/record.ts'
+import { REPORT_STALE_MS } from '../domain/status.ts'
 import type { ClusterPicture } from '../domain/store.ts'
 import { hasBegun, hasEnded, type Member } from './member.ts'
 import { endMember } from './node-steps.ts'
 import type { EngineDeps } from './ports.ts'
 import { type Pace, paceOf } from './rollouts.ts'
-
-/** As long as a node may be silent before it counts as lost. */
-const PATIENCE_MS = 180_000
 
 type Around = {
   readonly operation: OperationRecord
@@ -85,10 +83,10 @@ function nodeOf({ operation }: Member): string {
   return operation.target.id
 }
 
-/** Since the last node was done with. */
+/** Since the last node was done with: longer than a node may be silent before it counts as lost. */
 function hasLasted({ operation, members, now }: Around): boolean {
   const ends = members.map(member => member.operation.endedAt ?? 0)
-  return now - Math.max(operation.startedAt ?? 0, ...ends) >= PATIENCE_MS
+  return now - Math.max(operation.startedAt ?? 0, ...ends) >= REPORT_STALE_MS
 }
 
 function tooFew(health: Health, percent: number): ProblemView {

@@ -1,6 +1,8 @@
 /**
  * Use cases that look at nodes of ours and change nothing: no lock is taken, so that they get in nobody's
- * way, and whoever wonders why an operation takes so long may look meanwhile. Source: management-beyond.md §3.
+ * way, and whoever wonders why an operation takes so long may look meanwhile. A node asks for the place of
+ * its logs when it has them: a signed URL in the order would lie in the table for as long as the wave does.
+ * Source: management-beyond.md §3.
  */
 import { DIAGNOSIS_MAX_BYTES, type Diagnosis } from '#contract/diagnosis'
 import type { LogFilter, LogUpload } from '#contract/log-filter'

@@ -58,6 +58,9 @@ const probeSchema = z.object({
   cluster: z.string().regex(/^[^#\s]{1,128}$/, 'name of an OB cluster'),
 })
 
+/** Logins of one check: as many as fit into its answer line. */
+export const MAX_PROBES = 8
+
 /** Of how many OB clusters one order changes, or tries, the password of proxyro. */
 export const MAX_PROXYRO_CHANGES = 50
 
@@ -97,7 +100,7 @@ export const orderEntrySchema = z.object({
   /** For drain: done when no more clients than these are left. */
   maxClients: z.int().min(0).optional(),
   /** For check: logins to try through the proxy, one for each OB cluster that is to be reached. */
-  probe: z.array(probeSchema).max(8).optional(),
+  probe: z.array(probeSchema).max(MAX_PROBES).optional(),
   /** For collect-logs. */
   logs: logFilterSchema.optional(),
   /** For probe: where the proxy takes clients that is looked at. */

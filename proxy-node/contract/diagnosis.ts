@@ -93,7 +93,7 @@ export const diagnosisFactsSchema = z.object({
     .array(
       z.object({
         name: text,
-        /** Of a login through the proxy; null: nobody let it in. */
+        /** Of a login as proxyro straight at a root server; null: none let it in. */
         ms: count.nullable(),
         /** Number of the error, code of a fault, or 0 for silence; null: it went well. */
         error: z.union([z.int(), z.string().max(60)]).nullable(),

@@ -9,6 +9,7 @@ import { type LoginTried, logInAt } from './check.ts'
 import { reasonOf } from './durable-file.ts'
 import type { Host } from './host.ts'
 import { pendingRestart } from './in-force.ts'
+import { proxyroSecretsOf } from './links.ts'
 import type { NodeMemory } from './node-file.ts'
 import { askExporter, metricsText } from './observation.ts'
 import { parameterChanges } from './parameters.ts'
@@ -162,10 +163,11 @@ async function serversOf(
 async function reach(
   cluster: string,
   servers: readonly string[],
-  { link }: DesiredNode,
+  { link, proxyroRows = [] }: DesiredNode,
   host: Host,
 ): Promise<DiagnosisFacts['obClusters'][number]> {
-  const secrets = 'configUrl' in link ? link.proxyroSecrets : [link.proxyroSecret]
+  const own = proxyroRows.find(({ obCluster }) => obCluster === cluster)?.secrets
+  const secrets = own ?? proxyroSecretsOf(link)
   let last: LoginTried = { ms: null, error: 0 }
   for (const server of servers.slice(0, MAX_SERVERS)) {
     const address = addressOf(server)

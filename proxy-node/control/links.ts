@@ -41,7 +41,8 @@ export async function readLinkSecrets(desired: DesiredNode, host: Host): Promise
   }
 }
 
-function proxyroSecretsOf(link: DesiredNode['link']): readonly string[] {
+/** References, in the order of the slots. */
+export function proxyroSecretsOf(link: DesiredNode['link']): readonly string[] {
   if ('configUrl' in link) return link.proxyroSecrets
   const { proxyroSecret, proxyroSecret1 } = link
   return proxyroSecret1 === undefined ? [proxyroSecret] : [proxyroSecret, proxyroSecret1]

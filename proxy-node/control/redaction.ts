@@ -29,6 +29,8 @@ const RULES: readonly (readonly [pattern: RegExp, replacement: string])[] = [
     `$1${MASK}`,
   ],
   [new RegExp(`(\\b(?:old_)?password\\s*\\(\\s*)${LITERAL}`, 'gi'), `$1${MASK}`],
+  // Rows of `proxy_config` have the name of a password in one column and the password in another.
+  [/(\breplace\s+into\s+proxy_config\s*\([^)]{0,400}\)\s*values\s*).*/gi, `$1${MASK}`],
   // `name=value`, `"name": "value"`, `name = 'value'`.
   [new RegExp(`(${SECRET_NAME}["'\`]?\\s*(?::=|[=:])\\s*)${VALUE}`, 'gi'), `$1${MASK}`],
   [/(\bbearer\s+)[\w.~+/=-]+/gi, `$1${MASK}`],

@@ -162,19 +162,22 @@ export class Placement {
   }
 
   /**
-   * The same for the text that was looked for last, by what was read when it came before. False, with
-   * nothing set: that was not for the columns of this table.
+   * The same for the text that was looked for last, by what was read when it came before; `head` has it
+   * now: the bytes that it came in are gone when its table had to be waited for. False, with nothing set:
+   * that was not for the columns of this table.
    */
   placeKnown(
     { partitions }: KnownTable,
     { use }: KnownText<TextUse>,
+    head: Uint8Array,
     memory: SessionMemory,
   ): boolean {
     const { predicates } = use
     if (predicates === undefined || predicates.columns !== partitions?.columns) return false
     this.session.begin(memory)
-    predicates.moveTo(this.texts.values)
+    predicates.moveTo(this.texts.values, head)
     this.prune(partitions, predicates, predicates.values)
+    predicates.letGo()
     this.session.end()
     return true
   }

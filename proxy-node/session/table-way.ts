@@ -186,7 +186,7 @@ export class TableWay {
     const { memory } = parts
     const { placement } = parts.deps
     const text = source === 'head' && detour === undefined ? owner.known : undefined
-    if (text !== undefined && placement.placeKnown(known, text, memory)) return
+    if (text !== undefined && placement.placeKnown(known, text, head, memory)) return
     const hears = owner.trace?.pruned
     const written =
       detour === undefined

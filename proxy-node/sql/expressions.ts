@@ -172,11 +172,10 @@ export class Expressions {
     return this.count
   }
 
-  /** The same nodes, kept apart from what is read next, with room for no more. */
+  /** The same nodes, kept apart from what is read next, with room for no more; of no text yet. */
   copy(): Expressions {
     const copy = new Expressions(this.count)
     for (const column of COLUMNS) copy[column].set(this[column].subarray(0, this.count + 1))
-    copy.bytes = this.bytes
     copy.count = this.count
     return copy
   }

@@ -11,6 +11,8 @@ import type { TextValues } from './text-values.ts'
 /** Statements with more nodes are read each time. */
 const MOST_NODES = 128
 
+const NOTHING = new Uint8Array(0)
+
 export class KnownPredicates {
   /** That were asked for. */
   readonly columns: KeyColumns
@@ -60,8 +62,12 @@ export class KnownPredicates {
     return isKept ? new KnownPredicates(predicates, values, columns) : undefined
   }
 
-  /** Makes it say what a text with these values says, which differs from the one that was read in values only. */
-  moveTo({ bytes, from, ends, count }: TextValues): void {
+  /**
+   * Makes it say what a text with these values says, which differs from the one that was read in values only.
+   * `bytes`: where that text is by now, as far from the beginning as when its values were found.
+   */
+  moveTo(values: TextValues, bytes: Uint8Array = values.bytes): void {
+    const { from, ends, count } = values
     const { shifts, expressions, froms, tos } = this
     shifts[0] = from - this.from
     for (let at = 0; at < count; at++)
@@ -73,6 +79,11 @@ export class KnownPredicates {
         (froms[node] as number) + (shifts[this.valuesBeforeFrom[node] as number] as number),
         (tos[node] as number) + (shifts[this.valuesBeforeTo[node] as number] as number),
       )
+  }
+
+  /** Lets go of the text: what is kept for long must not keep the chunk that a command came in. */
+  letGo(): void {
+    this.expressions.bytes = NOTHING
   }
 }
 

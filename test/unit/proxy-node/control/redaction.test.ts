@@ -18,6 +18,7 @@ describe('a line', () => {
     `ALTER PROXYCONFIG SET observer_sys_password1 = "${SECRET}"`,
     `{"password": "${SECRET}", "user": "u"}`,
     `select password('${SECRET}')`,
+    `REPLACE INTO proxy_config(cluster_name, name, value) VALUES ('c', 'observer_sys_password', '${SECRET}')`,
     // Its end was cut off with the statement.
     `create user u identified by '${SECRET}`,
     `create user u identified by 'it''s ${SECRET}'`,

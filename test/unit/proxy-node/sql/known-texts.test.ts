@@ -161,6 +161,20 @@ describe('a statement that comes again with other values', () => {
     expect(kept.say(sql).isKnown).toBe(false)
   })
 
+  test('is understood where it is by now, the bytes that it came in used again', () => {
+    const kept = keep('select c from t where k = 1')
+    const bytes = packetOf('select c from t where k = 345')
+    const copy = Uint8Array.from(bytes)
+    const predicates = kept.texts.find(bytes, FROM, bytes.length, LEXER_MODE.plain)?.use.predicates
+    bytes.fill(0x39)
+
+    predicates?.moveTo(kept.texts.values, copy)
+
+    expect(predicates && foundIn(predicates)).toEqual(
+      freshly('select c from t where k = 345').found,
+    )
+  })
+
   test('is read each time in a mode where bytes mean something else', () => {
     const sql = 'select c from t where k = 1'
     for (const mode of [LEXER_MODE.doubleByte, LEXER_MODE.ansiQuotes, LEXER_MODE.capitalNames])
