@@ -46,6 +46,22 @@ describe('a move out', () => {
     expect(again.spec.sysPasswordSecret).toBe('/obfleet/clusters/orders/proxysys')
   })
 
+  test('is tried out with dryRun=true: nobody is cut, and nothing is written', async () => {
+    const { status, body: plan } = await api.ask('POST', `${PATH}?dryRun=true`, { body: confirmed })
+    expect(status).toBe(200)
+    expect(plan).toMatchObject({
+      type: 'move-out',
+      outcome: 'operation',
+      clients: { cut: 0, moved: 0 },
+      rollback: { isPossible: false },
+    })
+    expect(plan.procedures.items[0].steps.map(({ name }: { name: string }) => name)).toEqual([
+      'release',
+      'forget',
+    ])
+    expect(api.scripted.held()).toEqual([])
+  })
+
   test('that was there already has nothing to do; its audit says who moved it out', async () => {
     await api.ask('POST', PATH, { body: confirmed })
     await api.scripted.settle()
