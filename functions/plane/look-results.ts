@@ -15,6 +15,7 @@ import type {
   NodeDiagnosis,
 } from '../domain/findings.ts'
 import type { Operation, OperationType, ProblemView } from '../domain/model.ts'
+import { documentOf, type MovedOutDocument } from '../domain/moved-out.ts'
 import { bundleKey } from '../domain/names.ts'
 import type { LookType, StepName } from '../domain/plan.ts'
 import type { OperationRecord, StepRecord } from '../domain/record.ts'
@@ -48,6 +49,7 @@ function isTelling(type: OperationType): type is Telling {
 /** An operation with what it found out, once it has. */
 export async function withResult(deps: Deps, record: OperationRecord): Promise<Operation> {
   const view = operationView(record)
+  if (record.type === 'move-out') return { ...view, movedOut: await movedOutOf(deps.store, record) }
   const { type } = record
   if (!isTelling(type)) return view
   return { ...view, result: hasEnded(record) ? await RESULTS[type](deps, record) : null }
@@ -55,6 +57,11 @@ export async function withResult(deps: Deps, record: OperationRecord): Promise<O
 
 async function check({ store }: Deps, record: OperationRecord): Promise<LookResult> {
   return { kind: 'take-over', check: await takeOverCheck(store, record) }
+}
+
+async function movedOutOf(store: Store, record: OperationRecord): Promise<MovedOutDocument | null> {
+  const written = await store.get('clusterExport', { operationId: record.id })
+  return written === null ? null : documentOf(written, record)
 }
 
 /** A node's operation, or those of all nodes of a cluster's, in the order of its nodes. */
