@@ -99,6 +99,8 @@ export function readFound(paths: Paths): Found | undefined {
     if (text === undefined) return undefined
     const record = recordSchema.parse(JSON.parse(text))
     const commands = readIfThere(commandsFile(paths))
+    // Dropped while it was read: the record goes first.
+    if (commands === undefined && readIfThere(file) === undefined) return undefined
     return {
       ...record,
       ...commandsSchema.parse(commands === undefined ? record : JSON.parse(commands)),

@@ -93,11 +93,12 @@ async function takeIn(
     await switchOff(found, host)
     await stopWatchdogs(found.home, host)
     keep({ phase: 'changing', isChanged: true })
+    // First: killed behind it, the same order could not log in by what is known from before.
+    await settlePassword(desired, password, host)
     const { changed: before } = found
     await askProxy(desired, host, admin =>
       change(desired, { admin, secrets, before, keep: changed => keep({ changed }) }),
     )
-    await settlePassword(desired, password, host)
     keep({ phase: 'starting' })
   }
   const pidBefore = await replaceProcess(desired, found, isStartOther, host)
