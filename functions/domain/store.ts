@@ -5,10 +5,12 @@
  */
 import type {
   AuditRecord,
+  ClusterExportRecord,
   ClusterRecord,
   CommandRecord,
   DiagnosisRecord,
   HostRecord,
+  MovedOutRecord,
   NameRecord,
   NodeRecord,
   ObClusterRecord,
@@ -48,6 +50,8 @@ export type Records = {
   readonly request: RequestRecord
   readonly audit: AuditRecord
   readonly parameterHistory: ParameterHistoryRecord
+  readonly clusterExport: ClusterExportRecord
+  readonly movedOut: MovedOutRecord
 }
 
 export type Kind = keyof Records
@@ -74,6 +78,8 @@ type KeyFields = {
   readonly request: 'id'
   readonly audit: 'at' | 'id'
   readonly parameterHistory: 'clusterId' | 'at' | 'id'
+  readonly clusterExport: 'operationId'
+  readonly movedOut: 'name' | 'id'
 }
 
 export type KeyOf<K extends Kind> = Pick<Records[K], KeyFields[K] & keyof Records[K]>
@@ -127,6 +133,8 @@ export type Store = {
   waves(operationId: string): Promise<readonly WaveRecord[]>
   /** All ids of one name. */
   rootServices(obCluster: string): Promise<readonly RootServicesRecord[]>
+  /** All that had the name, the last one last. */
+  movedOut(name: string): Promise<readonly MovedOutRecord[]>
   clusterNames(request: ListRequest): Promise<Listed<NameRecord>>
   obClusters(request: ListRequest): Promise<Listed<ObClusterRecord>>
   packages(request: ListRequest): Promise<Listed<PackageRecord>>
