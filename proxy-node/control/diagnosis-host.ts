@@ -4,7 +4,7 @@ import type { DiagnosisFacts } from '#contract/diagnosis'
 import type { DesiredNode } from '#contract/node-state'
 import { bootFailure } from './boot-failure.ts'
 import { reasonOf } from './durable-file.ts'
-import { foreignProxies, watchdogs } from './foreign-processes.ts'
+import { foreignProxies } from './foreign-processes.ts'
 import { homeOf, readMarker } from './home.ts'
 import type { Host } from './host.ts'
 import { availableMemory, diskFacts, newestDump, processFacts, realFolder } from './host-facts.ts'
@@ -17,6 +17,7 @@ import { type Paths, PROXY_UNIT, rooted } from './paths.ts'
 import { isListening } from './processes.ts'
 import { redacted } from './redaction.ts'
 import { unitExists } from './unit-files.ts'
+import { watchdogs } from './watchdogs.ts'
 
 const ERRORS_FOR_MS = 3_600_000
 const TAIL_BYTES = 131_072
@@ -62,7 +63,7 @@ export async function hostFacts(
     process: pid === null ? null : processFacts(pid, paths),
     availableBytes: availableMemory(paths),
     unit: await unitFacts(host),
-    watchdogs: watchdogs(paths.root).length,
+    watchdogs: watchdogs(paths, desired.home).length,
     ports: [desired.ports.sql, desired.ports.exporter].map(port => ({
       port,
       isListening: isListening(address, port),

@@ -9,7 +9,7 @@ import { basename, join } from 'node:path'
 import { Fault } from '#contract/fault'
 import { isSecret } from '#contract/secret-names'
 import { writeDurably } from './durable-file.ts'
-import { argumentsOf, linkOf, readOr, watchdogs } from './foreign-processes.ts'
+import { argumentsOf, linkOf, readOr } from './foreign-processes.ts'
 import type { Found, FoundCommand } from './found.ts'
 import { homeOf } from './home.ts'
 import type { Host } from './host.ts'
@@ -18,6 +18,7 @@ import { proxyProcesses, startedAt } from './processes.ts'
 import { withoutPasswords } from './redaction.ts'
 import { startFoundUnit } from './units.ts'
 import { lookUntil } from './waiting.ts'
+import { watchdogs } from './watchdogs.ts'
 
 /** OBProxy ends after `delay_exit_time`, ours after as long at most. */
 const END_MS = 10_000
@@ -72,8 +73,8 @@ function idIn(status: string, name: 'Uid' | 'Gid'): number {
 }
 
 /** Each script once: its subshells look like it, and end with it. */
-export function watchdogCommands(root: string): readonly FoundCommand[] {
-  const all = watchdogs(root)
+export function watchdogCommands(paths: Paths, home: string): readonly FoundCommand[] {
+  const all = watchdogs(paths, home)
   return all
     .filter(pid => !all.includes(parentOf(pid)))
     .flatMap(pid => {
@@ -87,9 +88,12 @@ function parentOf(pid: number): number {
 }
 
 /** Killed at once: one that is let finish starts the proxy once more. @throws node.not-stopped */
-export async function stopWatchdogs({ settings: { paths }, clock }: Host): Promise<void> {
+export async function stopWatchdogs(
+  home: string,
+  { settings: { paths }, clock }: Host,
+): Promise<void> {
   const look = async () => {
-    const left = watchdogs(paths.root)
+    const left = watchdogs(paths, home)
     for (const pid of left) signal(pid, 'SIGKILL')
     return left.length === 0 || undefined
   }
@@ -97,7 +101,7 @@ export async function stopWatchdogs({ settings: { paths }, clock }: Host): Promi
   if ((await lookUntil(look, wait, clock)) === undefined)
     throw new Fault('node.not-stopped', {
       seconds: GONE_MS / 1000,
-      pid: watchdogs(paths.root)[0] ?? 0,
+      pid: watchdogs(paths, home)[0] ?? 0,
     })
 }
 

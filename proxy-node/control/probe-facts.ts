@@ -22,7 +22,9 @@ const BOUNDS = {
   appName: 64,
   loginError: 160,
   obClusters: 600,
-  autoStart: 200,
+  autoStart: 400,
+  // Never left out: what is in it has to be seen.
+  startsByHand: 200,
 } as const satisfies Partial<Record<keyof ProbeFacts, number>>
 
 /** Give way in this order when all together is too long; the first two hold what only people read. */

@@ -12,7 +12,7 @@ import { stage1Of } from '../auth/scramble.ts'
 import { QueryError } from '../backend/query-client.ts'
 import { AddressList, hostPort } from '../base/address.ts'
 import type { Address } from '../net/transport.ts'
-import { autoStartsOf, nameOf } from './auto-start.ts'
+import { autoStartsOf } from './auto-start.ts'
 import { parameterChecksum } from './checksum.ts'
 import { reasonOf } from './durable-file.ts'
 import { type ForeignProxy, foreignProxies } from './foreign-processes.ts'
@@ -40,12 +40,15 @@ export async function probe(entry: OrderEntry, host: Host): Promise<Facts> {
   const proxies = foreignProxies(paths.root)
   const [proxy] = proxies
   const packages = await installedPackages(paths, proxy?.path)
+  const home = proxy?.workDir ?? desired.home
+  const autoStart = await autoStartsOf(home, host)
   const found = listeningAddress(address, sqlPort)
   const at = { host: found ?? address ?? LOOPBACK, port: sqlPort }
   return fitted({
     ...seenOf(proxies),
-    watchdogs: watchdogCommands(paths.root).length,
-    autoStart: (await autoStartsOf(host)).map(nameOf).join('\n'),
+    watchdogs: watchdogCommands(paths, home).length,
+    autoStart: autoStart.shown.join('\n'),
+    startsByHand: autoStart.byHand.join('\n'),
     rpms: packages.proxies?.join('\n') ?? null,
     ownedBy: packages.owner,
     isListening: found !== undefined,
@@ -77,6 +80,7 @@ type Answers = Omit<
   | keyof Seen
   | 'watchdogs'
   | 'autoStart'
+  | 'startsByHand'
   | 'rpms'
   | 'ownedBy'
   | 'isListening'

@@ -139,6 +139,13 @@ const ROWS: readonly Row[] = [
   ['T13', 'ports-differ', { sqlPort: 3306 }, '3306 and 2884'],
   ['T13', 'ports-differ', { exporterPort: 2894 }, '2883 and 2894'],
   ['T13', 'not-known', { sqlPort: null }, 'could not be asked'],
+  ['T14', 'ok', { autoStart: '/etc/rc.local:3 /o/bin/obproxyd.sh' }, 'nothing'],
+  [
+    'T14',
+    'start-by-hand',
+    { startsByHand: '/etc/rc.local:7\nodp.service' },
+    '/etc/rc.local:7, odp',
+  ],
 ]
 
 describe('a finding', () => {
@@ -153,10 +160,10 @@ describe('a finding', () => {
     expect(found?.remedy === null).toBe(code === 'ok')
   })
 
-  test('is one of thirteen, in their order, all good for a proxy that can be taken over', () => {
+  test('is one of fourteen, in their order, all good for a proxy that can be taken over', () => {
     const all = findingsOf(FACTS, AROUND)
 
-    expect(all.map(({ id }) => id)).toEqual(Array.from({ length: 13 }, (_none, n) => `T${n + 1}`))
+    expect(all.map(({ id }) => id)).toEqual(Array.from({ length: 14 }, (_none, n) => `T${n + 1}`))
     expect(all.filter(({ ok }) => !ok)).toEqual([])
   })
 
@@ -256,7 +263,7 @@ describe('a look before a take-over', () => {
     const check = checkOf(await checked(all, input([2, 3, 4])))
     expect(check?.mayTakeOver).toBe(true)
     expect(check?.hosts.map(({ hostId: id }) => id)).toEqual([2, 3, 4].map(hostId))
-    expect(check?.hosts[0]?.findings).toHaveLength(13)
+    expect(check?.hosts[0]?.findings).toHaveLength(14)
   })
 
   test('tells each host its port and secret, and what the cluster wants of it', async () => {
