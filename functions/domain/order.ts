@@ -29,8 +29,11 @@ const PROXYRO_SLOTS = 2
 /** Most nodes of one SendCommand by id. */
 export const MAX_WAVE = 50
 
+/** `mi-` and 17 digits. */
+const LONGEST_HOST_ID = `mi-${'0'.repeat(17)}`
+
 /** Its place in the cluster. */
-type Place = Pick<
+export type Place = Pick<
   NodeRecord,
   'id' | 'desiredState' | 'desiredVersion' | 'sqlPort' | 'exporterPort' | 'proxyId' | 'foundHome'
 >
@@ -209,6 +212,13 @@ export function packOrder(
   const order = tryEncode(verb, entries.slice(0, 1))
   if (order === null) throw new RangeError(`an order for one node exceeds ${ORDER_MAX_CHARS}`)
   return { order, count: 1 }
+}
+
+/** Whether an order can carry it, alone. */
+export function fitsOneOrder(verb: Verb, entry: OrderEntry): boolean {
+  const expiresAt = Number.MAX_SAFE_INTEGER
+  const hostId = LONGEST_HOST_ID
+  return tryEncode(verb, [{ hostId, entry: { ...entry, expiresAt }, expiresAt }]) !== null
 }
 
 function tryEncode(verb: Verb, entries: readonly Addressed[]): string | null {

@@ -19,7 +19,9 @@ import { ALL_AT_ONCE } from '../domain/rollout.ts'
 import { nodeStatus } from '../domain/status.ts'
 import { type Change, type ClusterPicture, put } from '../domain/store.ts'
 import { obClustersIn } from '../operations/proxyro-steps.ts'
+import { sourcesOf } from '../operations/sources.ts'
 import { type Decision, mutate, type PlaneDeps } from './context.ts'
+import { requireRotatable } from './fitting.ts'
 import { byName, held, newOperation, requireFreeCluster, requireFreeNode, taskOf } from './plans.ts'
 import { type Reached, reachedFrom, requireUnchanging } from './proxyro-reach.ts'
 import { obClusterViewOf } from './registry.ts'
@@ -62,6 +64,7 @@ async function decideRotation(
       after: nextSecret(reached, name, secret, now),
     },
   }
+  requireRotatable(operation, reached, await sourcesOf(deps, operation))
   const waves = [operation.tasks.map((_task, at) => at)]
   const rollout = { ...ALL_AT_ONCE, onFailure: 'rollback' as const }
   return {
