@@ -9,6 +9,7 @@ import type {
   CommandRecord,
   DiagnosisRecord,
   HostRecord,
+  LooseSecretRecord,
   NameRecord,
   NodeRecord,
   ObClusterRecord,
@@ -35,6 +36,7 @@ export type Records = {
   readonly proxyId: ProxyIdRecord
   readonly host: HostRecord
   readonly obCluster: ObClusterRecord
+  readonly looseSecret: LooseSecretRecord
   readonly rootServices: RootServicesRecord
   readonly package: PackageRecord
   readonly packageName: NameRecord
@@ -61,6 +63,7 @@ type KeyFields = {
   readonly proxyId: 'proxyId'
   readonly host: 'id'
   readonly obCluster: 'name'
+  readonly looseSecret: 'name'
   readonly rootServices: 'obCluster' | 'obClusterId'
   readonly package: 'id'
   readonly packageName: 'name'
@@ -129,6 +132,7 @@ export type Store = {
   rootServices(obCluster: string): Promise<readonly RootServicesRecord[]>
   clusterNames(request: ListRequest): Promise<Listed<NameRecord>>
   obClusters(request: ListRequest): Promise<Listed<ObClusterRecord>>
+  looseSecrets(request: ListRequest): Promise<Listed<LooseSecretRecord>>
   packages(request: ListRequest): Promise<Listed<PackageRecord>>
   /** May lag. Ordered by id. */
   nodes(request: ListRequest): Promise<Listed<NodeRecord>>

@@ -17,6 +17,7 @@ import {
 } from './cluster-steps.ts'
 import { beginStep, type Ending, endOf, endStep, releaseCluster, workDone } from './ending.ts'
 import { paceNow } from './health-pace.ts'
+import { forgetLooseSecrets } from './loose-secrets.ts'
 import { hasEnded, membersOf } from './member.ts'
 import { endMember } from './node-steps.ts'
 import { NodeWork } from './node-work.ts'
@@ -79,6 +80,11 @@ export class Engine {
     } finally {
       await this.giveLeaseBack(operation.id, turn)
     }
+  }
+
+  /** By the sweeper, too: what was given up and not removed then. */
+  forgetSecrets(): Promise<void> {
+    return forgetLooseSecrets(this.deps)
   }
 
   /** All that is due, by the sweeper. How many were found. */
@@ -294,6 +300,7 @@ export class Engine {
       ...workDone(work),
     ])
     this.deps.log({ event: 'ended', operationId: operation.id, phase: ending.phase })
+    if (operation.proxyro !== undefined) await this.forgetSecrets()
     return AGAIN
   }
 

@@ -18,6 +18,7 @@ import type {
 import { ALL_AT_ONCE } from '../domain/rollout.ts'
 import { nodeStatus } from '../domain/status.ts'
 import { type Change, type ClusterPicture, put } from '../domain/store.ts'
+import { loosened } from '../operations/loose-secrets.ts'
 import { obClustersIn } from '../operations/proxyro-steps.ts'
 import { sourcesOf } from '../operations/sources.ts'
 import { type Decision, mutate, type PlaneDeps } from './context.ts'
@@ -173,7 +174,11 @@ export async function lockedAgain(
   const records = await obClustersIn(store, proxyro)
   for (const record of records) requireOwn(record, operation)
   const after = isBack ? records.map(record => changing(record, operation)) : records
-  return locksOf({ ...reached, obClusters: after }, operation, clock.now())
+  const named = isBack ? proxyro.obClusters.map(each => each.before.name) : []
+  return [
+    ...(await loosened(store, named)),
+    ...locksOf({ ...reached, obClusters: after }, operation, clock.now()),
+  ]
 }
 
 /** @throws Problem password-change-in-progress, operation-not-allowed */
