@@ -13,6 +13,12 @@ export type BalancerSpec =
     }
   | { readonly kind: 'external' }
 
+/** What nobody but who manages an external balancer can do. */
+export const OPERATOR_STEPS = {
+  out: 'before a stop, a deletion, or a forced restart or upgrade: take the node out of the balancer and wait until it has no client',
+  in: 'after a start, and once a new node runs: take it in',
+} as const
+
 /** In every partition of AWS. */
 export const TARGET_GROUP_FORM =
   /^arn:aws[a-z-]{0,20}:elasticloadbalancing:[a-z0-9-]{1,30}:\d{12}:targetgroup\/[A-Za-z0-9-]{1,32}\/[0-9a-f]{16}$/

@@ -6,6 +6,7 @@ import type { Diagnosis } from '#contract/diagnosis'
 import type { LogFilter, LogUpload } from '#contract/log-filter'
 import type { NodeReport } from '#contract/report'
 import type { AuditEvent } from './audit-event.ts'
+import type { ChangePlan } from './change-plan.ts'
 import type { Link, ProbeAccount } from './link.ts'
 import type { BalancerSpec } from './load-balancer.ts'
 import type {
@@ -43,10 +44,16 @@ export type Asked = {
     /** sha256 hex of the canonical body. */
     readonly bodyHash: string
   }
+  /** All is checked and decided as ever, and nothing is written: the outcome is `planned`. */
+  readonly isDryRun?: boolean
 }
 
-/** `accepted`: 202 with the operation. `done`: nothing was left to do or it was done at once. */
+/**
+ * `accepted`: 202 with the operation. `done`: nothing was left to do or it was done at once. `planned`: the
+ * answer to a dry run, and to nothing else.
+ */
 export type Outcome<T> =
+  | { readonly kind: 'planned'; readonly plan: ChangePlan; readonly isReplayed: false }
   | { readonly kind: 'accepted'; readonly operation: Operation; readonly isReplayed: boolean }
   | {
       readonly kind: 'done'

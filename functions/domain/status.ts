@@ -56,7 +56,7 @@ export function isHealthy(report: ReportRecord | null, now: number): boolean {
   return report !== null && !isStale(report, now) && report.report.status === 'RUNNING'
 }
 
-function isStale(report: ReportRecord, now: number): boolean {
+export function isStale(report: ReportRecord, now: number): boolean {
   return now - report.receivedAt > REPORT_STALE_MS
 }
 

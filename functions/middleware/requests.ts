@@ -65,9 +65,22 @@ export function askedOf(c: AppContext, body: unknown, isKeyRequired = true): Ask
     idempotency: {
       scope: `${who} ${c.req.method} ${c.req.path}`,
       key,
-      bodyHash: sha256(canonical([body ?? null, c.req.query()])),
+      bodyHash: sha256(canonical([body ?? null, queryOf(c)])),
     },
   }
+}
+
+/** As it was meant: what says that it is no dry run says nothing. */
+function queryOf(c: AppContext): Readonly<Record<string, string>> {
+  const { dryRun, ...query } = c.req.query()
+  return dryRun === undefined || dryRun === 'false' ? query : { ...query, dryRun }
+}
+
+/** The same, of a request that may be a dry run: that one needs no key, and uses none. */
+export function changeAsked(c: AppContext, body: unknown, isKeyRequired = true): Asked {
+  if (c.req.query('dryRun') !== 'true') return askedOf(c, body, isKeyRequired)
+  const { principal, requestId } = c.var
+  return { principal, requestId, isDryRun: true }
 }
 
 /** Same value, same text, in whatever order its fields came. */

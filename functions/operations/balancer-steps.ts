@@ -13,7 +13,7 @@ import {
   targetOf,
 } from '../domain/load-balancer.ts'
 import type { ProblemView } from '../domain/model.ts'
-import { STEP_RULES } from '../domain/plan.ts'
+import { STEP_RULES, type StepName } from '../domain/plan.ts'
 import { PROBLEMS, Problem } from '../domain/problem.ts'
 import type { NodeRecord, OperationRecord, StepRecord } from '../domain/record.ts'
 import type { Member } from './member.ts'
@@ -56,13 +56,13 @@ export function lookAfterMs({ startedAt }: StepRecord, now: number): number {
   return now - (startedAt ?? now) < hastyForMs ? hastyMs : calmMs
 }
 
-/** How long the step may take, milliseconds. A rollout says how long clients may stay. */
-export function balancerDeadlineMs({ operation }: Member): number {
-  const name = operation.plan[operation.stepsDone] ?? 'finish'
+/** How long a step may take, milliseconds; null: as long as it takes. A rollout says how long clients may stay. */
+export function deadlineMsOf(operation: OperationRecord, name: StepName): number | null {
   const rule = STEP_RULES[name]
+  if (!('deadlineMs' in rule)) return null
   const drainSec = drainSecOf(operation)
   if (name === 'drain-balancer' && drainSec !== null) return drainSec * MS_PER_SEC
-  return 'deadlineMs' in rule ? rule.deadlineMs : 0
+  return rule.deadlineMs
 }
 
 /** Looks, and acts where a call is written down already. */

@@ -15,16 +15,26 @@ export function undoId(parent: OperationRecord, task: number): string {
 }
 
 /** In the order of the tasks, which tells whose is whose. */
-export async function childrenOf(
+export function childrenOf(
   store: Store,
   parent: OperationRecord,
 ): Promise<readonly OperationRecord[]> {
-  const ids = parent.tasks.map((_task, index) => childId(parent, index))
+  return operationsOf(
+    store,
+    parent.tasks.map((_task, index) => childId(parent, index)),
+  )
+}
+
+/** In the order of `ids`; what is not there is left out. */
+export async function operationsOf(
+  store: Store,
+  ids: readonly string[],
+): Promise<readonly OperationRecord[]> {
   const found = await store.getMany(
     'operation',
     ids.map(id => ({ id })),
   )
-  const byId = new Map(found.map(child => [child.id, child]))
+  const byId = new Map(found.map(operation => [operation.id, operation]))
   return ids.flatMap(id => byId.get(id) ?? [])
 }
 
@@ -39,6 +49,17 @@ export async function openChildren(
     await decide(() => openChild(store, { parent, index, task, clusterName, now }))
 }
 
+/** The child as it begins, or goes on; null: an earlier round has done it, or this one has opened it. */
+export function childToOpen(
+  existing: OperationRecord | null,
+  opening: Opening,
+): OperationRecord | null {
+  const { round } = opening.parent
+  if (existing === null) return newChild(opening)
+  if (existing.round >= round || isDone(existing)) return null
+  return { ...reopened(existing, round), isSelfDriven: false }
+}
+
 type Opening = {
   readonly parent: OperationRecord
   readonly index: number
@@ -50,11 +71,8 @@ type Opening = {
 async function openChild(store: Store, opening: Opening): Promise<void> {
   const { parent, index, task } = opening
   const existing = await store.get('operation', { id: childId(parent, index) })
-  if (existing !== null && (existing.round >= parent.round || isDone(existing))) return
-  const child =
-    existing === null
-      ? newChild(opening)
-      : { ...reopened(existing, parent.round), isSelfDriven: false }
+  const child = childToOpen(existing, opening)
+  if (child === null) return
   const clusterId = task.clusterId ?? parent.clusterId
   const node = await store.get('node', { clusterId, id: task.nodeId })
   if (node === null && isNothingLeft(child))
@@ -99,7 +117,8 @@ export function lockNode(
   ]
 }
 
-function desiredAfter(
+/** What the node should be from the moment on that the operation holds it. */
+export function desiredAfter(
   { type }: OperationRecord,
   before: NodeRecord['desiredState'],
 ): Extract<NodeStatus, 'RUNNING' | 'STOPPED'> {
@@ -168,7 +187,7 @@ function newChild({ parent, index, task, clusterName, now }: Opening): Operation
 }
 
 /** A node that is gone has no password to be told, unless one is changed from there. */
-function isNothingLeft({ proxyro, tasks: [task] }: OperationRecord): boolean {
+export function isNothingLeft({ proxyro, tasks: [task] }: OperationRecord): boolean {
   return proxyro !== undefined && task?.alters === undefined
 }
 

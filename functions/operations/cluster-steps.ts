@@ -1,6 +1,11 @@
 /** What is done to a cluster itself on the way of its operation. */
 import { configTokenSecretOf } from '../domain/names.ts'
-import type { ClusterRecord, OperationRecord, PasswordSecret } from '../domain/record.ts'
+import type {
+  ClusterRecord,
+  NodeRecord,
+  OperationRecord,
+  PasswordSecret,
+} from '../domain/record.ts'
 import { put, type Store } from '../domain/store.ts'
 import type { Ending } from './ending.ts'
 import type { EngineDeps } from './ports.ts'
@@ -81,7 +86,11 @@ export async function withVersion(
   { type }: OperationRecord,
 ): Promise<ClusterRecord | null> {
   if (cluster === null || type !== 'upgrade') return cluster
-  const nodes = (await store.cluster(cluster.id))?.nodes ?? []
+  return versioned(cluster, (await store.cluster(cluster.id))?.nodes ?? [])
+}
+
+/** The cluster with the version that all of `nodes`, which are its own, should run; as it is while they differ. */
+export function versioned(cluster: ClusterRecord, nodes: readonly NodeRecord[]): ClusterRecord {
   const [version, ...others] = new Set(
     nodes.map(({ desiredVersion }) => desiredVersion ?? cluster.spec.version),
   )

@@ -62,18 +62,20 @@ export async function runLocalStep(
 }
 
 async function finish(store: Store, member: Member, now: number): Promise<void> {
+  const { node, operation } = member
   await store.commit([
     ...lastStep(member, now),
-    ...releaseNode(withVersion(member), member.operation, succeeded(now)),
-    ...workDone(await workOf(store, member.operation)),
+    ...releaseNode(node === null ? null : withVersion(node, operation), operation, succeeded(now)),
+    ...workDone(await workOf(store, operation)),
   ])
 }
 
 /** What the node was given is what it should run from now on. */
-function withVersion({ node, operation }: Member): NodeRecord | null {
-  const { type, package: wanted, tasks } = operation
+export function withVersion(
+  node: NodeRecord,
+  { type, package: wanted, tasks }: OperationRecord,
+): NodeRecord {
   const before = tasks[0]?.versionBefore
-  if (node === null) return null
   if (type === 'upgrade-node' && wanted !== null) return { ...node, desiredVersion: wanted.version }
   return type === 'revert-node' && before !== undefined ? { ...node, desiredVersion: before } : node
 }

@@ -13,7 +13,7 @@ import type { StepRecord, WaveRecord } from '../domain/record.ts'
 import type { Invocation, SendOutcome } from '../domain/remote.ts'
 import { put } from '../domain/store.ts'
 import {
-  balancerDeadlineMs,
+  deadlineMsOf,
   lookAfterMs,
   lookAtBalancer,
   putBackIn,
@@ -289,10 +289,10 @@ export class NodeWork {
 
   private async begin(member: Member, now: number, notBefore: number | null = null): Promise<void> {
     const { operation, step } = member
-    const rule = ruleOf(member)
+    const name = operation.plan[operation.stepsDone]
     const node = withIntent(member, now)
-    const isTimed = rule !== undefined && 'deadlineMs' in rule
-    const deadlineAt = isTimed ? now + deadlineMsOf(member, rule) : null
+    const deadlineMs = name === undefined ? null : deadlineMsOf(operation, name)
+    const deadlineAt = deadlineMs === null ? null : now + deadlineMs
     await this.deps.store.commit([
       put('operation', {
         ...operation,
@@ -380,10 +380,6 @@ export class NodeWork {
 function ruleOf({ operation }: Member): StepRule | undefined {
   const name = operation.plan[operation.stepsDone]
   return name === undefined ? undefined : STEP_RULES[name]
-}
-
-function deadlineMsOf(member: Member, rule: Extract<StepRule, { deadlineMs: number }>): number {
-  return rule.kind === 'balancer' ? balancerDeadlineMs(member) : rule.deadlineMs
 }
 
 /** Dropped waves leave no number behind: the clock makes a comment unlike any before it. */

@@ -10,7 +10,7 @@ import type { ClusterRecord, NodeTask, OperationRecord } from '../domain/record.
 import { mayBegin, type RolloutState, undoneWith } from '../domain/rollout.ts'
 import { type Change, decide, put, type Store } from '../domain/store.ts'
 import { hasActed } from './balancer-steps.ts'
-import { lockNode, undoId } from './children.ts'
+import { lockNode, operationsOf, undoId } from './children.ts'
 import { withSysSecret } from './cluster-steps.ts'
 import type { Ending } from './ending.ts'
 import { hasBegun, hasEnded, type Member } from './member.ts'
@@ -18,6 +18,9 @@ import type { Drive } from './node-work.ts'
 import { mayBeAltered } from './proxyro-steps.ts'
 
 export type Pace = Pick<Drive, 'maxInFlight' | 'isFailFast' | 'mayBegin'>
+
+/** What has ended can go back so long: backups on nodes are kept at least for it. */
+export const UNDO_WINDOW_MS = 24 * 3_600_000
 
 const NONE: ReadonlySet<string> = new Set()
 
@@ -152,15 +155,13 @@ function noteReturn(
   return [put('parameterHistory', { ...historyEntry(changes, of), version: 0 })]
 }
 
+/** In the order in which they are begun. */
 export async function undoOf(
   store: Store,
   operation: OperationRecord,
 ): Promise<readonly OperationRecord[]> {
-  const tasks = operation.rollout?.undo ?? []
-  return store.getMany(
-    'operation',
-    tasks.map(task => ({ id: undoId(operation, task) })),
-  )
+  const ids = (operation.rollout?.undo ?? []).map(task => undoId(operation, task))
+  return operationsOf(store, ids)
 }
 
 /** Makes the operations that put nodes back, each with its lock. Can run twice. */
@@ -182,16 +183,35 @@ async function openOne(
   child: OperationRecord,
   { task, now }: { readonly task: number; readonly now: number },
 ): Promise<void> {
-  const id = undoId(parent, task)
+  const undo = await undoing(store, parent, child, { task, now })
+  if (undo === null || (await store.get('operation', { id: undo.id })) !== null) return
+  const known = await store.get('operation', { id: child.id })
+  const done = known === null ? [] : [put('operation', { ...known, isUndone: true })]
+  const node = await store.get('node', { clusterId: child.clusterId, id: child.target.id })
+  const host = node === null ? null : await store.get('host', { id: node.hostId })
+  const isFree = node !== null && node.hold === null
+  const open = isFree
+    ? lockNode(undo, node, host)
+    : [put('operation', heldByOther(undo, node?.name, now))]
+  await store.commit([...open, ...done])
+}
+
+/** The operation that puts a task's node back, as it begins; null: nothing can. */
+export async function undoing(
+  store: Store,
+  parent: OperationRecord,
+  child: OperationRecord,
+  { task, now }: { readonly task: number; readonly now: number },
+): Promise<OperationRecord | null> {
   const type = isClusterOperation(parent.type) ? UNDO_TYPES[parent.type] : undefined
-  if (type === undefined || (await store.get('operation', { id })) !== null) return
+  if (type === undefined) return null
   const isAltered = await mayBeAltered(store, parent)
   const tasks = child.tasks
     .map(each => taskBack(type, child, each))
     .map(each => (isAltered ? { ...each, isAltered } : each))
-  const undo: OperationRecord = {
+  return {
     ...child,
-    id,
+    id: undoId(parent, task),
     type,
     phase: 'PENDING',
     createdAt: now,
@@ -205,15 +225,6 @@ async function openOne(
     nodesDone: 0,
     version: 0,
   }
-  const known = await store.get('operation', { id: child.id })
-  const done = known === null ? [] : [put('operation', { ...known, isUndone: true })]
-  const node = await store.get('node', { clusterId: child.clusterId, id: child.target.id })
-  const host = node === null ? null : await store.get('host', { id: node.hostId })
-  const isFree = node !== null && node.hold === null
-  const open = isFree
-    ? lockNode(undo, node, host)
-    : [put('operation', heldByOther(undo, node?.name, now))]
-  await store.commit([...open, ...done])
 }
 
 /** What goes back is not watched, and a process that has not been replaced for new parameters need not be. */

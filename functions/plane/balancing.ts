@@ -171,8 +171,8 @@ function onSide(
     requireFreeCluster(cluster)
     const named = chosen(picture, input.nodes)
     const nodes = await movedNodes(deps, picture, named, { ...input, confirms: cluster.name })
-    if (nodes.length === 0) return unchanged(cluster, side)
-    return onMembers(deps, asked, picture, { type: side, nodes, reason })
+    if (nodes.length === 0) return { ...unchanged(cluster, side), named }
+    return { ...onMembers(deps, asked, picture, { type: side, nodes, reason }), named }
   })
 }
 

@@ -188,9 +188,16 @@ function onNodes(
     const named = type === 'refresh' ? all.filter(isLeft) : all
     const nodes = affected(picture, named, type, clock.now())
     if (nodes.length === 0)
-      return { kind: 'done', action: type, ref: picture.cluster.id, isCreated: false, changes: [] }
+      return {
+        kind: 'done',
+        action: type,
+        ref: picture.cluster.id,
+        isCreated: false,
+        changes: [],
+        named: all,
+      }
     const tasks = nodes.map(node => taskOf(node))
-    return onCluster(deps, asked, picture, { type, tasks })
+    return { ...onCluster(deps, asked, picture, { type, tasks }), named: all }
   })
 }
 

@@ -6,9 +6,10 @@ import type { LoadBalancer } from '../domain/load-balancer.ts'
 import type { Operation, Principal } from '../domain/model.ts'
 import type { Asked, Outcome } from '../domain/plane.ts'
 import { Problem } from '../domain/problem.ts'
-import type { AuditRecord, OperationRecord, RequestRecord } from '../domain/record.ts'
+import type { AuditRecord, NodeRecord, OperationRecord, RequestRecord } from '../domain/record.ts'
 import type { Hosts, LogBundles, RunCommand, Secrets } from '../domain/remote.ts'
 import { type Change, Conflict, decide, put, type Store } from '../domain/store.ts'
+import { changePlan } from './dry-run.ts'
 import { operationView } from './operation-view.ts'
 
 export type PlaneDeps = {
@@ -38,6 +39,8 @@ export type Decision =
       readonly action?: string
       readonly operation: OperationRecord
       readonly changes: readonly Change[]
+      /** Nodes that were asked for, where some may need no work. */
+      readonly named?: readonly NodeRecord[]
     }
   | {
       readonly kind: 'done'
@@ -47,6 +50,7 @@ export type Decision =
       readonly operation?: OperationRecord
       readonly isCreated: boolean
       readonly changes: readonly Change[]
+      readonly named?: readonly NodeRecord[]
     }
 
 export function actorOf(principal: Principal): string {
@@ -82,6 +86,8 @@ async function once<T>(
   const earlier = await earlierRequest(deps, asked)
   if (isKept(earlier, deps)) return replayed(deps, asked, earlier, view)
   const decision = await decideOn()
+  if (asked.isDryRun === true)
+    return { kind: 'planned', plan: await changePlan(deps, decision), isReplayed: false }
   await deps.store.commit([
     ...decision.changes,
     ...acceptance(decision, deps.clock.now()),

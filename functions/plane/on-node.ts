@@ -21,8 +21,8 @@ const TYPES: Readonly<Record<NodeRequest, NodeOperationType>> = {
 
 export type Found = { readonly picture: ClusterPicture; readonly node: NodeRecord }
 
-export function nothingToDo({ id }: NodeRecord, action: NodeRequest | 'upgrade'): Decision {
-  return { kind: 'done', action, ref: id, isCreated: false, changes: [] }
+export function nothingToDo(node: NodeRecord, action: NodeRequest | 'upgrade'): Decision {
+  return { kind: 'done', action, ref: node.id, isCreated: false, changes: [], named: [node] }
 }
 
 export async function onNode(

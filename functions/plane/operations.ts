@@ -60,7 +60,7 @@ export function operationUseCases(deps: PlaneDeps, cursors: Cursors): Plane['ope
     },
     cancel: async (asked, id) => {
       const outcome = await mutate(deps, asked, view, () => decideCancel(store, id))
-      if (!outcome.isReplayed) await deps.queue.nudge(id, 0)
+      if (outcome.kind !== 'planned' && !outcome.isReplayed) await deps.queue.nudge(id, 0)
       return outcome
     },
     retry: (asked, id) => mutate(deps, asked, view, () => decideRetry(deps, asked, id)),
@@ -70,14 +70,14 @@ export function operationUseCases(deps: PlaneDeps, cursors: Cursors): Plane['ope
       const outcome = await mutate(deps, asked, view, async () =>
         decideResume(store, await recordOf(store, id)),
       )
-      if (!outcome.isReplayed) await deps.queue.nudge(id, 0)
+      if (outcome.kind !== 'planned' && !outcome.isReplayed) await deps.queue.nudge(id, 0)
       return outcome
     },
     rollback: async (asked, id) => {
       const outcome = await mutate(deps, asked, view, async () =>
         decideRollback(deps, asked, await recordOf(store, id)),
       )
-      if (!outcome.isReplayed) await deps.queue.nudge(id, 0)
+      if (outcome.kind !== 'planned' && !outcome.isReplayed) await deps.queue.nudge(id, 0)
       return outcome
     },
   }

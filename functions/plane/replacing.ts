@@ -125,7 +125,10 @@ export function upgradeCluster(
     requireFreeCluster(picture.cluster)
     const nodes = chosen(picture, input.nodes)
     const upgrade = await upgradeOf(deps, picture, nodes, input)
-    return onFleet(deps, asked, picture, { type: 'upgrade', input, ...upgrade })
+    return {
+      ...onFleet(deps, asked, picture, { type: 'upgrade', input, ...upgrade }),
+      named: nodes,
+    }
   })
 }
 

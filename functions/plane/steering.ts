@@ -15,13 +15,11 @@ import {
   isAnyAtWork,
   isUndoable,
   type Return,
+  UNDO_WINDOW_MS,
 } from '../operations/rollouts.ts'
 import { actorOf, type Decision, type PlaneDeps } from './context.ts'
 import { held, requireFreeCluster, requireFreeNode } from './plans.ts'
 import { lockedAgain } from './proxyro.ts'
-
-/** Backups on nodes are kept at least so long. */
-const UNDO_WINDOW_MS = 24 * 3_600_000
 
 export async function decidePause(record: OperationRecord): Promise<Decision> {
   if (record.phase === 'PAUSED') return steered(record, 'pause', [])

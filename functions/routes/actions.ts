@@ -1,13 +1,17 @@
 /** What is done to a cluster or a node by a POST: nothing left to do, or an operation. */
-import { createRoute, type z } from '@hono/zod-openapi'
+import { createRoute, z } from '@hono/zod-openapi'
+import { changeQuerySchema, planSchema } from './dry-run.ts'
 import { KEY_REQUIRED, named, REPLAYABLE } from './headers.ts'
 import { acceptedResponse } from './operations.ts'
-import { body, json, nothingSchema, problemResponse, refParams } from './schemas.ts'
+import { body, json, problemResponse, refParams } from './schemas.ts'
 
 /** Answers of a change that may be an operation; `shown` is what it is of. */
 export function changed<T extends z.ZodType>(shown: T) {
   return {
-    200: { ...json(shown, 'It is so already'), ...REPLAYABLE },
+    200: {
+      ...json(z.union([shown, planSchema]), 'It is so already; or the plan, of a dry run'),
+      ...REPLAYABLE,
+    },
     202: acceptedResponse,
     default: problemResponse,
   }
@@ -40,7 +44,7 @@ export function actionRoute<V extends string, T extends z.ZodType, S extends z.Z
     method: 'post',
     path: `/{ref}/${verb}`,
     description,
-    request: { params: refParams, query: nothingSchema, ...body(input, isNeeded) },
+    request: { params: refParams, query: changeQuerySchema, ...body(input, isNeeded) },
     responses: changed(shown),
   })
 }

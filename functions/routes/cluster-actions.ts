@@ -2,7 +2,7 @@
 import { z } from '@hono/zod-openapi'
 import { secretReferenceSchema } from '#contract/node-state'
 import type { Plane } from '../domain/plane.ts'
-import { askedOf } from '../middleware/requests.ts'
+import { changeAsked } from '../middleware/requests.ts'
 import { MAX_NODES, nodeInput, nodeInputSchema, ofCluster, settledCluster } from './clusters.ts'
 import { router } from './operations.ts'
 import { replaceInput, replaceSchema, versionSchema } from './rollout.ts'
@@ -62,21 +62,21 @@ export function clusterActions({ clusters }: Plane) {
       const wanted = input.nodes.map(nodeInput)
       return settledCluster(
         c,
-        await clusters.addNodes(askedOf(c, input), c.req.valid('param').ref, wanted),
+        await clusters.addNodes(changeAsked(c, input), c.req.valid('param').ref, wanted),
       )
     })
     .openapi(start, async c => {
       const input = chosenNodes(nodesSchema.parse(c.req.valid('json')))
       return settledCluster(
         c,
-        await clusters.start(askedOf(c, input), c.req.valid('param').ref, input),
+        await clusters.start(changeAsked(c, input), c.req.valid('param').ref, input),
       )
     })
     .openapi(stop, async c => {
       const input = chosenNodes(nodesSchema.parse(c.req.valid('json')))
       return settledCluster(
         c,
-        await clusters.stop(askedOf(c, input), c.req.valid('param').ref, input),
+        await clusters.stop(changeAsked(c, input), c.req.valid('param').ref, input),
       )
     })
     .openapi(restart, async c => {
@@ -84,7 +84,7 @@ export function clusterActions({ clusters }: Plane) {
       const input = { ...chosenNodes({ nodes: chosen }), ...replaceInput(rest) }
       return settledCluster(
         c,
-        await clusters.restart(askedOf(c, input), c.req.valid('param').ref, input),
+        await clusters.restart(changeAsked(c, input), c.req.valid('param').ref, input),
       )
     })
     .openapi(upgrade, async c => {
@@ -92,7 +92,7 @@ export function clusterActions({ clusters }: Plane) {
       const input = { ...chosenNodes({ nodes: chosen }), ...replaceInput(rest), version }
       return settledCluster(
         c,
-        await clusters.upgrade(askedOf(c, input), c.req.valid('param').ref, input),
+        await clusters.upgrade(changeAsked(c, input), c.req.valid('param').ref, input),
       )
     })
     .openapi(rotateSysPassword, async c => {
@@ -101,14 +101,14 @@ export function clusterActions({ clusters }: Plane) {
       const { sysPasswordSecret } = input
       return settledCluster(
         c,
-        await clusters.rotateSysPassword(askedOf(c, input), ref, sysPasswordSecret),
+        await clusters.rotateSysPassword(changeAsked(c, input), ref, sysPasswordSecret),
       )
     })
     .openapi(refresh, async c => {
       const input = chosenNodes(nodesSchema.parse(c.req.valid('json')))
       return settledCluster(
         c,
-        await clusters.refresh(askedOf(c, input), c.req.valid('param').ref, input),
+        await clusters.refresh(changeAsked(c, input), c.req.valid('param').ref, input),
       )
     })
 }

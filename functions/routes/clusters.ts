@@ -12,8 +12,9 @@ import { CLUSTER_PHASES, type Cluster } from '../domain/model.ts'
 import { fitsOrder, MAX_PARAMETERS_CHARS } from '../domain/parameters.ts'
 import type { ClusterInput, NodeInput, Outcome, Plane } from '../domain/plane.ts'
 import type { AppContext } from '../middleware/env.ts'
-import { askedOf, entityTag, isKnown, replayHeaders } from '../middleware/requests.ts'
+import { changeAsked, entityTag, isKnown, replayHeaders } from '../middleware/requests.ts'
 import { actionRoute } from './actions.ts'
+import { changeQuerySchema, planned, plannedResponse } from './dry-run.ts'
 import {
   IF_MATCH,
   IF_NONE_MATCH,
@@ -25,7 +26,7 @@ import {
   TAGGED,
 } from './headers.ts'
 import { DESIRED_STATES, deleteInput, deleteQuerySchema, nodeJson, nodeSchema } from './nodes.ts'
-import { accepted, acceptedResponse, router } from './operations.ts'
+import { accepted, acceptedResponse, gone, router } from './operations.ts'
 import { versionSchema } from './rollout.ts'
 import {
   body,
@@ -34,7 +35,6 @@ import {
   configAccessSchema,
   holdSchema,
   json,
-  nothingSchema,
   pageOf,
   pageQuerySchema,
   pageRequest,
@@ -229,8 +229,9 @@ const create = createRoute({
   path: '/',
   description:
     'In work mode RS_LIST the one link is given here. In CONFIG_URL there may be none to begin with; links are added and deleted while nodes run.',
-  request: { query: nothingSchema, ...body(clusterInputSchema) },
+  request: { query: changeQuerySchema, ...body(clusterInputSchema) },
   responses: {
+    200: plannedResponse,
     201: {
       ...json(clusterSchema, 'Made before, by a request with this key'),
       ...REPLAYABLE,
@@ -249,6 +250,7 @@ const remove = createRoute({
     'Stops and uninstalls every node, or releases it (`mode`, as for a node); needs `confirm` with the name.',
   request: { params: refParams, query: deleteQuerySchema },
   responses: {
+    200: plannedResponse,
     202: acceptedResponse,
     204: { description: 'Nothing was left to do' },
     default: problemResponse,
@@ -278,15 +280,15 @@ export function clusterRoutes({ clusters }: Plane) {
     })
     .openapi(create, async c => {
       const input = c.req.valid('json')
-      const outcome = await clusters.create(askedOf(c, input), clusterInput(input))
+      const outcome = await clusters.create(changeAsked(c, input), clusterInput(input))
+      if (outcome.kind === 'planned') return planned(c, outcome.plan)
       if (outcome.kind === 'accepted') return accepted(c, outcome)
       return c.json(clusterJson(outcome.value), 201, replayHeaders(outcome.isReplayed))
     })
     .openapi(remove, async c => {
       const { ref } = c.req.valid('param')
       const input = await deleteInput(c, c.req.valid('query'), () => clusters.get(ref))
-      const outcome = await clusters.remove(askedOf(c, null, false), ref, input)
-      return outcome.kind === 'accepted' ? accepted(c, outcome) : c.body(null, 204)
+      return gone(c, await clusters.remove(changeAsked(c, null, false), ref, input))
     })
     .openapi(nodes, async c => {
       const page = await clusters.nodes(c.req.valid('param').ref, pageRequest(c.req.valid('query')))
@@ -309,6 +311,7 @@ export function ofCluster<V extends string, S extends z.ZodType>(
 }
 
 export function settledCluster(c: AppContext, outcome: Outcome<Cluster>) {
+  if (outcome.kind === 'planned') return planned(c, outcome.plan)
   if (outcome.kind === 'accepted') return accepted(c, outcome)
   return c.json(clusterJson(outcome.value), 200, replayHeaders(outcome.isReplayed))
 }

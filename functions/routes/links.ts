@@ -1,10 +1,12 @@
 /** Links of a proxy cluster to OB clusters, and the token by which its nodes ask for them. */
 import { createRoute, z } from '@hono/zod-openapi'
 import type { Plane } from '../domain/plane.ts'
-import { askedOf, replayHeaders } from '../middleware/requests.ts'
-import { clusterJson, clusterSchema } from './clusters.ts'
+import { askedOf, changeAsked, replayHeaders } from '../middleware/requests.ts'
+import { changed } from './actions.ts'
+import { clusterJson, clusterSchema, settledCluster } from './clusters.ts'
+import { changeQuerySchema, plannedResponse } from './dry-run.ts'
 import { KEY_OPTIONAL, KEY_REQUIRED, named, REPLAYABLE } from './headers.ts'
-import { accepted, acceptedResponse, router } from './operations.ts'
+import { acceptedResponse, gone, router } from './operations.ts'
 import {
   body,
   json,
@@ -39,12 +41,8 @@ const put = createRoute({
   method: 'put',
   path: '/{ref}/links/{obCluster}',
   description: `Adds the link, or makes it the default. In work mode CONFIG_URL only; the account of a link that is there can be replaced in any, and is at once. ${EFFECT}`,
-  request: { params: linkParams, query: nothingSchema, ...body(putSchema, false) },
-  responses: {
-    200: { ...json(clusterSchema, 'It is so'), ...REPLAYABLE },
-    202: acceptedResponse,
-    default: problemResponse,
-  },
+  request: { params: linkParams, query: changeQuerySchema, ...body(putSchema, false) },
+  responses: changed(clusterSchema),
 })
 
 const remove = createRoute({
@@ -53,8 +51,9 @@ const remove = createRoute({
   method: 'delete',
   path: '/{ref}/links/{obCluster}',
   description: `New logins to that OB cluster fail then; the default goes last. ${EFFECT}`,
-  request: { params: linkParams, query: nothingSchema },
+  request: { params: linkParams, query: changeQuerySchema },
   responses: {
+    200: plannedResponse,
     202: acceptedResponse,
     204: { description: 'It is gone' },
     default: problemResponse,
@@ -80,19 +79,17 @@ export function linkRoutes({ clusters }: Plane) {
     .openapi(put, async c => {
       const { ref, obCluster } = c.req.valid('param')
       const input = putSchema.parse(c.req.valid('json') ?? {})
-      const asked = askedOf(c, input, false)
+      const asked = changeAsked(c, input, false)
       const { default: isDefault, probeAccount } = input
       const outcome = await clusters.link(asked, ref, obCluster, {
         isDefault,
         ...(probeAccount === undefined ? {} : { probeAccount }),
       })
-      if (outcome.kind === 'accepted') return accepted(c, outcome)
-      return c.json(clusterJson(outcome.value), 200, replayHeaders(outcome.isReplayed))
+      return settledCluster(c, outcome)
     })
     .openapi(remove, async c => {
       const { ref, obCluster } = c.req.valid('param')
-      const outcome = await clusters.unlink(askedOf(c, null, false), ref, obCluster)
-      return outcome.kind === 'accepted' ? accepted(c, outcome) : c.body(null, 204)
+      return gone(c, await clusters.unlink(changeAsked(c, null, false), ref, obCluster))
     })
     .openapi(rotate, async c => {
       const { ref } = c.req.valid('param')

@@ -1,14 +1,15 @@
 /** The balancer in front of a proxy cluster, and which of its nodes it sends clients to. */
 import { createRoute, z } from '@hono/zod-openapi'
-import { type BalancerSpec, MEMBER_STATES } from '../domain/load-balancer.ts'
+import { type BalancerSpec, MEMBER_STATES, OPERATOR_STEPS } from '../domain/load-balancer.ts'
 import type { ClusterBalancer, Offline } from '../domain/model.ts'
 import type { OfflineInput, Plane } from '../domain/plane.ts'
-import { askedOf } from '../middleware/requests.ts'
+import { changeAsked } from '../middleware/requests.ts'
 import { changed } from './actions.ts'
 import { balancerSchema, clusterSchema, ofCluster, settledCluster } from './clusters.ts'
+import { changeQuerySchema, plannedResponse } from './dry-run.ts'
 import { KEY_OPTIONAL, named } from './headers.ts'
 import { offlineJson, offlineSchema, ofNode, settledNode } from './nodes.ts'
-import { accepted, acceptedResponse, router } from './operations.ts'
+import { acceptedResponse, gone, router } from './operations.ts'
 import {
   body,
   chosenNodes,
@@ -18,12 +19,6 @@ import {
   problemResponse,
   refParams,
 } from './schemas.ts'
-
-/** What nobody but who manages an external balancer can do. */
-const OPERATOR_STEPS = [
-  'before a stop, a deletion, or a forced restart or upgrade: take the node out of the balancer and wait until it has no client',
-  'after a start, and once a new node runs: take it in',
-]
 
 const stateSchema = z
   .object({
@@ -70,7 +65,7 @@ const put = createRoute({
   path: '/{ref}/load-balancer',
   description:
     'Nodes that should run become members of the target group, and are members from then on while they serve. Of an external one nothing is changed.',
-  request: { params: refParams, query: nothingSchema, ...body(balancerSchema) },
+  request: { params: refParams, query: changeQuerySchema, ...body(balancerSchema) },
   responses: changed(clusterSchema),
 })
 
@@ -80,8 +75,9 @@ const remove = createRoute({
   method: 'delete',
   path: '/{ref}/load-balancer',
   description: 'The nodes leave the target group; the group itself stays.',
-  request: { params: refParams, query: nothingSchema },
+  request: { params: refParams, query: changeQuerySchema },
   responses: {
+    200: plannedResponse,
     202: acceptedResponse,
     204: { description: 'It is gone' },
     default: problemResponse,
@@ -121,30 +117,29 @@ export function loadBalancerRoutes({ clusters }: Plane) {
     )
     .openapi(put, async c => {
       const input: BalancerSpec = c.req.valid('json')
-      const asked = askedOf(c, input, false)
+      const asked = changeAsked(c, input, false)
       return settledCluster(
         c,
         await clusters.attachBalancer(asked, c.req.valid('param').ref, input),
       )
     })
     .openapi(remove, async c => {
-      const asked = askedOf(c, null, false)
-      const outcome = await clusters.detachBalancer(asked, c.req.valid('param').ref)
-      return outcome.kind === 'accepted' ? accepted(c, outcome) : c.body(null, 204)
+      const asked = changeAsked(c, null, false)
+      return gone(c, await clusters.detachBalancer(asked, c.req.valid('param').ref))
     })
     .openapi(offlineCluster, async c => {
       const { nodes, ...rest } = offlineNodesInput.parse(c.req.valid('json'))
       const input = { ...chosenNodes({ nodes }), ...given(rest) }
       return settledCluster(
         c,
-        await clusters.offline(askedOf(c, input), c.req.valid('param').ref, input),
+        await clusters.offline(changeAsked(c, input), c.req.valid('param').ref, input),
       )
     })
     .openapi(onlineCluster, async c => {
       const input = chosenNodes(nodesSchema.parse(c.req.valid('json')))
       return settledCluster(
         c,
-        await clusters.online(askedOf(c, input), c.req.valid('param').ref, input),
+        await clusters.online(changeAsked(c, input), c.req.valid('param').ref, input),
       )
     })
 }
@@ -153,10 +148,16 @@ export function nodeMembershipRoutes({ nodes }: Plane) {
   return router()
     .openapi(offlineNode, async c => {
       const input = given(offlineInput.parse(c.req.valid('json')))
-      return settledNode(c, await nodes.offline(askedOf(c, input), c.req.valid('param').ref, input))
+      return settledNode(
+        c,
+        await nodes.offline(changeAsked(c, input), c.req.valid('param').ref, input),
+      )
     })
     .openapi(onlineNode, async c =>
-      settledNode(c, await nodes.online(askedOf(c, c.req.valid('json')), c.req.valid('param').ref)),
+      settledNode(
+        c,
+        await nodes.online(changeAsked(c, c.req.valid('json')), c.req.valid('param').ref),
+      ),
     )
 }
 
@@ -180,6 +181,6 @@ function balancerJson({ spec, members, absent }: ClusterBalancer): z.infer<typeo
       clientConnections,
     })),
     absent: absent.map(({ id, name, offline }) => ({ id, name, offline: shown(offline) })),
-    operatorSteps: spec.kind === 'external' ? OPERATOR_STEPS : [],
+    operatorSteps: spec.kind === 'external' ? [OPERATOR_STEPS.out, OPERATOR_STEPS.in] : [],
   }
 }

@@ -9,7 +9,7 @@ import {
   logUploadSchema,
 } from '#contract/log-filter'
 import type { LogsInput, Plane } from '../domain/plane.ts'
-import { askedOf } from '../middleware/requests.ts'
+import { changeAsked } from '../middleware/requests.ts'
 import { ofCluster, settledCluster } from './clusters.ts'
 import { named } from './headers.ts'
 import { ofNode, settledNode } from './nodes.ts'
@@ -103,13 +103,13 @@ export function clusterLooks({ clusters }: Pick<Plane, 'clusters'>) {
     .openapi(diagnoseNodes, async c => {
       const input = chosenNodes(nodesSchema.parse(c.req.valid('json')))
       const { ref } = c.req.valid('param')
-      return settledCluster(c, await clusters.diagnose(askedOf(c, input), ref, input))
+      return settledCluster(c, await clusters.diagnose(changeAsked(c, input), ref, input))
     })
     .openapi(collectLogsOfNodes, async c => {
       const { nodes, ...rest } = nodesLogsSchema.parse(c.req.valid('json'))
       const input = { ...chosenNodes({ nodes }), ...logsInput(rest) }
       const { ref } = c.req.valid('param')
-      return settledCluster(c, await clusters.collectLogs(askedOf(c, input), ref, input))
+      return settledCluster(c, await clusters.collectLogs(changeAsked(c, input), ref, input))
     })
 }
 
@@ -117,12 +117,12 @@ export function nodeLooks({ nodes }: Pick<Plane, 'nodes'>) {
   return router()
     .openapi(diagnose, async c => {
       const { ref } = c.req.valid('param')
-      return settledNode(c, await nodes.diagnose(askedOf(c, c.req.valid('json')), ref))
+      return settledNode(c, await nodes.diagnose(changeAsked(c, c.req.valid('json')), ref))
     })
     .openapi(collectLogs, async c => {
       const input = logsInput(logsSchema.parse(c.req.valid('json')))
       const { ref } = c.req.valid('param')
-      return settledNode(c, await nodes.collectLogs(askedOf(c, input), ref, input))
+      return settledNode(c, await nodes.collectLogs(changeAsked(c, input), ref, input))
     })
     .openapi(placeForLogs, async c => {
       const { ref } = c.req.valid('param')

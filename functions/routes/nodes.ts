@@ -5,15 +5,16 @@ import { NODE_ORIGINS, NODE_STATUSES, type Node, type Offline } from '../domain/
 import type { DeleteInput, Outcome, Plane } from '../domain/plane.ts'
 import type { AppContext } from '../middleware/env.ts'
 import {
-  askedOf,
+  changeAsked,
   entityTag,
   isKnown,
   matchedRevision,
   replayHeaders,
 } from '../middleware/requests.ts'
 import { actionRoute } from './actions.ts'
+import { changeQuerySchema, planned, plannedResponse } from './dry-run.ts'
 import { IF_MATCH, IF_NONE_MATCH, KEY_OPTIONAL, NOT_CHANGED, named, TAGGED } from './headers.ts'
-import { accepted, acceptedResponse, router } from './operations.ts'
+import { accepted, acceptedResponse, gone, router } from './operations.ts'
 import { modeSchema, rolloutOf, rolloutSchema, versionSchema } from './rollout.ts'
 import {
   body,
@@ -116,6 +117,7 @@ function replacing({ mode, rollout }: z.infer<typeof replaceNodeSchema>) {
 }
 
 export const deleteQuerySchema = z.strictObject({
+  ...changeQuerySchema.shape,
   confirm: z.string().max(128).optional(),
   mode: z.enum(['uninstall', 'release']).optional(),
   skipHostWork: z.enum(['true', 'false']).default('false'),
@@ -217,6 +219,7 @@ const remove = createRoute({
     '`mode=uninstall` stops and removes the proxy; `release` leaves it serving, with its own watchdog and auto-start, and is what happens to one that was taken over unless asked otherwise. `skipHostWork` forgets a node that is out of reach.',
   request: { params: refParams, query: deleteQuerySchema },
   responses: {
+    200: plannedResponse,
     202: acceptedResponse,
     204: { description: 'Nothing was left to do' },
     default: problemResponse,
@@ -291,30 +294,35 @@ export function nodeRoutes({ nodes }: Plane) {
     .openapi(remove, async c => {
       const { ref } = c.req.valid('param')
       const input = await deleteInput(c, c.req.valid('query'), () => nodes.get(ref))
-      const outcome = await nodes.remove(askedOf(c, null, false), ref, input)
-      return outcome.kind === 'accepted' ? accepted(c, outcome) : c.body(null, 204)
+      return gone(c, await nodes.remove(changeAsked(c, null, false), ref, input))
     })
     .openapi(start, async c =>
-      settledNode(c, await nodes.start(askedOf(c, c.req.valid('json')), c.req.valid('param').ref)),
+      settledNode(
+        c,
+        await nodes.start(changeAsked(c, c.req.valid('json')), c.req.valid('param').ref),
+      ),
     )
     .openapi(stop, async c =>
-      settledNode(c, await nodes.stop(askedOf(c, c.req.valid('json')), c.req.valid('param').ref)),
+      settledNode(
+        c,
+        await nodes.stop(changeAsked(c, c.req.valid('json')), c.req.valid('param').ref),
+      ),
     )
     .openapi(restart, async c => {
       const input = replaceNodeSchema.parse(c.req.valid('json'))
       const { ref } = c.req.valid('param')
-      return settledNode(c, await nodes.restart(askedOf(c, input), ref, replacing(input)))
+      return settledNode(c, await nodes.restart(changeAsked(c, input), ref, replacing(input)))
     })
     .openapi(upgrade, async c => {
       const input = c.req.valid('json')
       const { ref } = c.req.valid('param')
       const wanted = { ...replacing(input), version: input.version }
-      return settledNode(c, await nodes.upgrade(askedOf(c, input), ref, wanted))
+      return settledNode(c, await nodes.upgrade(changeAsked(c, input), ref, wanted))
     })
     .openapi(refresh, async c =>
       settledNode(
         c,
-        await nodes.refresh(askedOf(c, c.req.valid('json')), c.req.valid('param').ref),
+        await nodes.refresh(changeAsked(c, c.req.valid('json')), c.req.valid('param').ref),
       ),
     )
     .openapi(report, async c => {
@@ -324,6 +332,7 @@ export function nodeRoutes({ nodes }: Plane) {
 }
 
 export function settledNode(c: AppContext, outcome: Outcome<Node>) {
+  if (outcome.kind === 'planned') return planned(c, outcome.plan)
   if (outcome.kind === 'accepted') return accepted(c, outcome)
   return c.json(nodeJson(outcome.value), 200, replayHeaders(outcome.isReplayed))
 }

@@ -5,13 +5,8 @@ import { OPERATION_PHASES, OPERATION_TYPES, type Operation, type Step } from '..
 import type { Outcome, Plane } from '../domain/plane.ts'
 import type { AppContext, AppEnv } from '../middleware/env.ts'
 import { invalid } from '../middleware/problems.ts'
-import {
-  acceptedHeaders,
-  askedOf,
-  entityTag,
-  isKnown,
-  replayHeaders,
-} from '../middleware/requests.ts'
+import { acceptedHeaders, changeAsked, entityTag, isKnown } from '../middleware/requests.ts'
+import { changeQuerySchema, planned, plannedResponse } from './dry-run.ts'
 import { ACCEPTED, IF_NONE_MATCH, KEY_REQUIRED, NOT_CHANGED, named, TAGGED } from './headers.ts'
 import { resultJson, resultSchema } from './operation-result.ts'
 import {
@@ -119,6 +114,12 @@ export function accepted(
   return c.json(operationJson(operation), 202, acceptedHeaders(operation, isReplayed))
 }
 
+/** Of a DELETE. */
+export function gone(c: AppContext, outcome: Outcome<null>) {
+  if (outcome.kind === 'planned') return planned(c, outcome.plan)
+  return outcome.kind === 'accepted' ? accepted(c, outcome) : c.body(null, 204)
+}
+
 const list = createRoute({
   ...named('listOperations', 'List operations'),
   method: 'get',
@@ -168,42 +169,32 @@ const steps = createRoute({
   },
 })
 
-const cancel = createRoute({
-  ...named('cancelOperation', 'Cancel an operation'),
-  parameters: [KEY_REQUIRED],
-  method: 'post',
-  path: '/{id}/cancel',
-  description: 'No new step begins; what runs on a node is let run to its end.',
-  request: { params: idParams, query: nothingSchema, ...body(nothingSchema, false) },
-  responses: { 202: acceptedResponse, default: problemResponse },
-})
-
-const retry = createRoute({
-  ...named('retryOperation', 'Retry a failed operation'),
-  parameters: [KEY_REQUIRED],
-  method: 'post',
-  path: '/{id}/retry',
-  description: 'Goes on at the failed step, with new locks.',
-  request: { params: idParams, query: nothingSchema, ...body(nothingSchema, false) },
-  responses: {
-    200: json(operationSchema, 'Done'),
-    202: acceptedResponse,
-    default: problemResponse,
-  },
-})
-
-function steer(verb: 'pause' | 'resume' | 'rollback', summary: string, description: string) {
+function steer<V extends 'cancel' | 'retry' | 'pause' | 'resume' | 'rollback'>(
+  verb: V,
+  summary: string,
+  description: string,
+) {
   return createRoute({
     ...named(`${verb}Operation`, summary),
     parameters: [KEY_REQUIRED],
     method: 'post',
     path: `/{id}/${verb}`,
     description,
-    request: { params: idParams, query: nothingSchema, ...body(nothingSchema, false) },
-    responses: { 202: acceptedResponse, default: problemResponse },
+    request: { params: idParams, query: changeQuerySchema, ...body(nothingSchema, false) },
+    responses: { 200: plannedResponse, 202: acceptedResponse, default: problemResponse },
   })
 }
 
+const cancel = steer(
+  'cancel',
+  'Cancel an operation',
+  'No new step begins; what runs on a node is let run to its end.',
+)
+const retry = steer(
+  'retry',
+  'Retry a failed operation',
+  'Goes on at the failed step, with new locks.',
+)
 const pause = steer(
   'pause',
   'Pause an operation',
@@ -246,41 +237,36 @@ export function operationRoutes({ operations }: Pick<Plane, 'operations'>) {
       const items = await operations.steps(c.req.valid('param').id)
       return c.json({ items: items.map(stepJson) }, 200)
     })
-    .openapi(cancel, async c => {
-      const { id } = c.req.valid('param')
-      const outcome = await operations.cancel(askedOf(c, c.req.valid('json')), id)
-      const operation = outcome.kind === 'accepted' ? outcome.operation : outcome.value
-      return accepted(c, { operation, isReplayed: outcome.isReplayed })
-    })
-    .openapi(retry, async c => {
-      const outcome = await operations.retry(
-        askedOf(c, c.req.valid('json')),
-        c.req.valid('param').id,
-      )
-      if (outcome.kind === 'accepted') return accepted(c, outcome)
-      return c.json(operationJson(outcome.value), 200, replayHeaders(outcome.isReplayed))
-    })
     .route('/', steering({ operations }))
 }
 
-/** Pause, resume and roll back: written down at once, carried out as soon as nodes let it. */
+/** Written down at once, carried out as soon as nodes let it. */
 function steering({ operations }: Pick<Plane, 'operations'>) {
   return router()
+    .openapi(cancel, async c => {
+      const { id } = c.req.valid('param')
+      return steered(c, await operations.cancel(changeAsked(c, c.req.valid('json')), id))
+    })
+    .openapi(retry, async c => {
+      const { id } = c.req.valid('param')
+      return steered(c, await operations.retry(changeAsked(c, c.req.valid('json')), id))
+    })
     .openapi(pause, async c => {
       const { id } = c.req.valid('param')
-      return steered(c, await operations.pause(askedOf(c, c.req.valid('json')), id))
+      return steered(c, await operations.pause(changeAsked(c, c.req.valid('json')), id))
     })
     .openapi(resume, async c => {
       const { id } = c.req.valid('param')
-      return steered(c, await operations.resume(askedOf(c, c.req.valid('json')), id))
+      return steered(c, await operations.resume(changeAsked(c, c.req.valid('json')), id))
     })
     .openapi(rollback, async c => {
       const { id } = c.req.valid('param')
-      return steered(c, await operations.rollback(askedOf(c, c.req.valid('json')), id))
+      return steered(c, await operations.rollback(changeAsked(c, c.req.valid('json')), id))
     })
 }
 
 function steered(c: AppContext, outcome: Outcome<Operation>) {
+  if (outcome.kind === 'planned') return planned(c, outcome.plan)
   const operation = outcome.kind === 'accepted' ? outcome.operation : outcome.value
   return accepted(c, { operation, isReplayed: outcome.isReplayed })
 }

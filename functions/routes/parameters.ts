@@ -2,15 +2,16 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import type { ParameterDefinition, ParameterHistoryEntry, ParameterValue } from '../domain/model.ts'
 import type { ParametersInput, Plane } from '../domain/plane.ts'
-import { askedOf, matchedRevision, replayHeaders } from '../middleware/requests.ts'
-import { clusterJson, clusterSchema, parametersSchema } from './clusters.ts'
-import { IF_MATCH, KEY_OPTIONAL, named, REPLAYABLE } from './headers.ts'
-import { accepted, acceptedResponse, router } from './operations.ts'
+import { changeAsked, matchedRevision } from '../middleware/requests.ts'
+import { changed } from './actions.ts'
+import { clusterSchema, parametersSchema, settledCluster } from './clusters.ts'
+import { changeQuerySchema } from './dry-run.ts'
+import { IF_MATCH, KEY_OPTIONAL, named } from './headers.ts'
+import { router } from './operations.ts'
 import { rolloutOf, rolloutSchema } from './rollout.ts'
 import {
   body,
   json,
-  nothingSchema,
   pageOf,
   pageQuerySchema,
   pageRequest,
@@ -119,12 +120,8 @@ const change = createRoute({
   path: '/{ref}/parameters',
   description:
     'All or none, against the revision of the cluster. Nodes that run are told, one before all others; if one refuses, the values of before return to all. Nodes that do not run are told at their start.',
-  request: { params: refParams, query: nothingSchema, ...body(editSchema) },
-  responses: {
-    200: { ...json(clusterSchema, 'It is so, and no node had to be told'), ...REPLAYABLE },
-    202: acceptedResponse,
-    default: problemResponse,
-  },
+  request: { params: refParams, query: changeQuerySchema, ...body(editSchema) },
+  responses: changed(clusterSchema),
 })
 
 const momentSchema = z.iso.datetime({ offset: true }).optional()
@@ -185,12 +182,8 @@ export function parameterRoutes({ clusters, parameters }: Plane) {
       const { ref } = c.req.valid('param')
       const given = c.req.valid('json')
       const revision = await matchedRevision(c, () => clusters.get(ref))
-      const outcome = await parameters.change(askedOf(c, given, false), ref, {
-        ...editOf(given),
-        revision,
-      })
-      if (outcome.kind === 'accepted') return accepted(c, outcome)
-      return c.json(clusterJson(outcome.value), 200, replayHeaders(outcome.isReplayed))
+      const asked = changeAsked(c, given, false)
+      return settledCluster(c, await parameters.change(asked, ref, { ...editOf(given), revision }))
     })
     .openapi(history, async c => {
       const { name, from, to, ...page } = c.req.valid('query')

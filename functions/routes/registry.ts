@@ -7,12 +7,14 @@ import type { Plane } from '../domain/plane.ts'
 import type { AppContext } from '../middleware/env.ts'
 import {
   askedOf,
+  changeAsked,
   entityTag,
   isKnown,
   matchedRevision,
   replayHeaders,
 } from '../middleware/requests.ts'
 import { changed } from './actions.ts'
+import { changeQuerySchema, planned } from './dry-run.ts'
 import {
   IF_MATCH,
   IF_NONE_MATCH,
@@ -222,7 +224,7 @@ const rotateProxyro = createRoute({
     'Nodes that run are given the new password beside the old one, then it is changed at the OB cluster, then the old one is dropped; stopped nodes get it at their next start. Proxies below 4.0.0 have one password for all their OB clusters: it is changed at each of them, and so on over every proxy cluster that is linked to one. With `proxyroSecret` it is the one under that name, otherwise the plane makes one.',
   request: {
     params: obNameParams,
-    query: nothingSchema,
+    query: changeQuerySchema,
     ...body(z.strictObject({ proxyroSecret: secretReferenceSchema.optional() }), false),
   },
   responses: changed(obClusterSchema),
@@ -263,7 +265,12 @@ export function obClusterRoutes({ obClusters }: Plane) {
     .openapi(rotateProxyro, async c => {
       const { name } = c.req.valid('param')
       const input = c.req.valid('json') ?? {}
-      const outcome = await obClusters.rotateProxyro(askedOf(c, input), name, input.proxyroSecret)
+      const outcome = await obClusters.rotateProxyro(
+        changeAsked(c, input),
+        name,
+        input.proxyroSecret,
+      )
+      if (outcome.kind === 'planned') return planned(c, outcome.plan)
       if (outcome.kind === 'accepted') return accepted(c, outcome)
       return c.json(obClusterJson(outcome.value), 200, replayHeaders(outcome.isReplayed))
     })

@@ -115,6 +115,9 @@ export const CLOSE: AdminResult = { kind: 'close' }
 /** Quoted text in either quote, as a group of two: the quote and what is inside. */
 export const QUOTED = `(['"])(.*?)`
 
+/** The end of a SHOW that may have a pattern: two groups more, of which the second is the pattern. */
+export const LIKE = `(?:\\s+like\\s*${QUOTED}\\1)?$`
+
 /** All columns text. */
 export function textRows(names: readonly string[], rows: readonly (readonly Cell[])[]): AdminRows {
   return { kind: 'rows', columns: names.map(varchar), rows }
@@ -171,11 +174,16 @@ export function splitList(text: string): string[] {
 /** The statement without comments, closing semicolons and blanks; quoted text is left alone. */
 export function bareStatement(sql: string): string {
   let bare = ''
+  let from = 0
   for (let at = 0; at < sql.length; ) {
     const { isComment, end } = endOfPiece(sql, at)
-    bare += isComment ? ' ' : sql.slice(at, end)
+    if (isComment) {
+      bare += `${sql.slice(from, at)} `
+      from = end
+    }
     at = end
   }
+  bare += sql.slice(from)
   let end = bare.length
   while (end > 0 && /[;\s]/.test(bare[end - 1] ?? '')) end -= 1
   return bare.slice(0, end).trimStart()
@@ -185,11 +193,12 @@ export function bareStatement(sql: string): string {
  * Where the quoted text, the comment or the single character at `at` ends; what is not closed goes
  * to the end. Why not a regular expression: many unclosed openings would take quadratic time.
  */
-function endOfPiece(sql: string, at: number): { isComment: boolean; end: number } {
+export function endOfPiece(sql: string, at: number): { isComment: boolean; end: number } {
   const sign = sql[at]
   if (sign === "'" || sign === '"' || sign === '`')
     return { isComment: false, end: endOfQuoted(sql, at, sign) }
-  const closing = sign === '#' || /^--\s/.test(sql.slice(at, at + 3)) ? '\n' : '*/'
+  const closing =
+    sign === '#' || (sign === '-' && /^--\s/.test(sql.slice(at, at + 3))) ? '\n' : '*/'
   if (closing === '*/' && !sql.startsWith('/*', at)) return { isComment: false, end: at + 1 }
   const close = sql.indexOf(closing, at + (closing === '\n' ? 1 : 2))
   return { isComment: true, end: close < 0 ? sql.length : close + closing.length }

@@ -1,6 +1,6 @@
 /** SHOW PROXYCLUSTER: which OB clusters this node knows, and where each begins. Source: proxy-admin.md §2.4. */
 import { bigint, type Column, varchar } from '../wire/resultset.ts'
-import { isLike, QUOTED, type Rule } from './answer.ts'
+import { isLike, LIKE, type Rule } from './answer.ts'
 
 const ROOT_SERVERS: readonly Column[] = [
   varchar('cluster_name'),
@@ -18,8 +18,6 @@ const IDCS: readonly Column[] = [
   varchar('idc'),
   varchar('region'),
 ]
-
-const LIKE = `(?:\\s+like\\s*${QUOTED}\\1)?$`
 
 export const CLUSTER_RULES: readonly Rule[] = [
   {

@@ -6,12 +6,10 @@ import { ROUTES } from '#contract/names'
 import { type DigestSnapshot, digestCell } from '#contract/telemetry'
 import { namesOf } from '../topology/cluster-locations.ts'
 import { bigint, type Cell, type Column, varchar } from '../wire/resultset.ts'
-import { isLike, QUOTED, type Rule } from './answer.ts'
+import { isLike, LIKE, type Rule } from './answer.ts'
 import { timeText } from './times.ts'
 
 const MOST_ROWS = 10_000
-const LIKE = `(?:\\s+like\\s*${QUOTED}\\1)?$`
-
 const STATS: readonly Column[] = [varchar('stat_name'), bigint('value'), varchar('persist_type')]
 
 const DIGESTS: readonly Column[] = [

@@ -1,14 +1,15 @@
 /** SHOW PROXYCONFIG and ALTER PROXYCONFIG SET. Source: proxy-admin.md §2.4, §3.3. */
 import { Fault } from '#contract/fault'
 import type { Assignment } from '../config/apply.ts'
-import type { ParameterRow } from '../config/store.ts'
+import { LEVELS, type LevelName, levelsOf } from '../config/levels.ts'
+import type { ConfigStore, ParameterRow } from '../config/store.ts'
 import type { Cell } from '../wire/resultset.ts'
 import {
   type DirectoryView,
   isLike,
+  LIKE,
   literalText,
   OK,
-  QUOTED,
   type Rule,
   splitList,
   textRows,
@@ -22,6 +23,7 @@ const STATE_COLUMNS = [
   'default_value',
   'need_reboot',
   'takes_effect',
+  'set_below',
 ]
 
 /** State of the config server that OBProxy lists behind its parameters; name and whether it needs a restart. */
@@ -40,8 +42,6 @@ function virtualRows(directory: DirectoryView | undefined): readonly VirtualRow[
     ['json_config_modified_time', modified === 0 ? '' : new Date(modified).toISOString(), false],
   ]
 }
-
-const LIKE = `(?:\\s+like\\s*${QUOTED}\\1)?$`
 
 export const PARAMETER_RULES: readonly Rule[] = [
   {
@@ -70,10 +70,11 @@ export const PARAMETER_RULES: readonly Rule[] = [
     },
   },
   {
-    // Ours: what is set beside what runs, and whether it matters; OBProxy shows the first only.
+    // Ours: what is set beside what runs, whether it matters, and where rows of less than the node decide.
     grammar: new RegExp(`^show\\s+proxyconfig\\s+state${LIKE}`, 'is'),
-    answer: ([, , pattern], { config }) =>
-      textRows(
+    answer: ([, , pattern], { config }) => {
+      const below = countsBelow(config)
+      return textRows(
         STATE_COLUMNS,
         config
           .rows()
@@ -85,10 +86,24 @@ export const PARAMETER_RULES: readonly Rule[] = [
             parameter.default,
             String(parameter.needsRestart),
             String(parameter.takesEffect),
+            below.get(parameter.name) ?? '',
           ]),
-      ),
+      )
+    },
   },
 ]
+
+/** How many rows decide before the global value, by parameter: `LEVEL_VIP 1, LEVEL_TENANT 2`. */
+function countsBelow(config: ConfigStore): ReadonlyMap<string, string> {
+  const counts = new Map<string, Map<LevelName, number>>()
+  for (const { name, level } of config.levelRows()) {
+    const of = counts.get(name) ?? new Map<LevelName, number>()
+    counts.set(name, of.set(level, (of.get(level) ?? 0) + 1))
+  }
+  const text = (of: ReadonlyMap<LevelName, number>) =>
+    LEVELS.flatMap(level => (of.has(level) ? `${level} ${of.get(level)}` : [])).join(', ')
+  return new Map([...counts].map(([name, of]) => [name, text(of)]))
+}
 
 /** `name = value`: quoted text, a bare word, a number, or nothing for the empty value. */
 function assignment(text: string): Assignment {
@@ -107,7 +122,7 @@ function cellsOf({ parameter, configured }: ParameterRow): readonly Cell[] {
     String(parameter.needsRestart),
     parameter.visibility,
     parameter.range,
-    parameter.level,
+    levelsOf(parameter.name).length > 0 ? 'LEVEL_VIP' : 'LEVEL_GLOBAL',
   ]
 }
 

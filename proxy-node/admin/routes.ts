@@ -5,7 +5,7 @@ import type { Entry, LocationStore } from '../topology/location-store.ts'
 import type { Replica } from '../topology/model.ts'
 import type { PartitionEntry, RoutineEntry, TableEntry } from '../topology/table-entry.ts'
 import { bigint, type Cell, type Column, varchar } from '../wire/resultset.ts'
-import { type AdminPorts, type AdminRows, isLike, QUOTED, type Rule } from './answer.ts'
+import { type AdminPorts, type AdminRows, isLike, LIKE, type Rule } from './answer.ts'
 import { timeText } from './times.ts'
 
 /** A cache may hold a million entries: the first of those that fit are shown. */
@@ -49,8 +49,6 @@ const GLOBAL_INDEXES: readonly Column[] = [
   ...VERSIONS,
   ...TIMES,
 ]
-
-const LIKE = `(?:\\s+like\\s*${QUOTED}\\1)?$`
 
 /** One kind of entry as rows. */
 type Kind<V> = {

@@ -1,5 +1,6 @@
 /** SHOW PROXYINFO SSL, ours: which certificates serve, until when, and what keeps newer ones out. */
 import { parseSslAttributes } from '../config/ssl-settings.ts'
+import type { ConfigStore } from '../config/store.ts'
 import { type Rule, textRows } from './answer.ts'
 
 const DAY_MS = 86_400_000
@@ -15,7 +16,7 @@ export const SSL_RULES: readonly Rule[] = [
         ['name', 'info'],
         [
           ['client ssl', attributes?.isForced ? 'required' : offered],
-          ['server ssl', config.isOn('enable_server_ssl') ? config.get('server_ssl_mode') : 'off'],
+          ['server ssl', serverSsl(config)],
           ['minimum version', attributes?.minVersion ?? ''],
           ['loaded at', timeText(since)],
           ['failure', failure?.message ?? missingPair(config, current.cert)],
@@ -33,6 +34,12 @@ export const SSL_RULES: readonly Rule[] = [
     },
   },
 ]
+
+function serverSsl(config: ConfigStore): string {
+  const mode = config.get('server_ssl_mode')
+  if (config.isOn('enable_server_ssl')) return mode
+  return config.isOnAnywhere('enable_server_ssl') ? `${mode} for some, else off` : 'off'
+}
 
 /** What is wanted and can not be had, though nothing is wrong with any file. */
 function missingPair(config: { readonly isOn: (name: string) => boolean }, cert: string): string {

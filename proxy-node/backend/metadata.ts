@@ -18,7 +18,8 @@ export type MetadataLogin = {
   readonly timeoutMs: number
   /** `mysql_client_num`: connections to the servers of one OB cluster; absent: one a server. */
   readonly maxConnections?: () => number
-  readonly tls?: ServerTlsPort
+  /** Towards the servers of one OB cluster; undefined: none. */
+  readonly tls?: (cluster: string) => ServerTlsPort | undefined
 }
 
 type Answer = readonly Readonly<Record<string, string | null>>[]
@@ -164,7 +165,7 @@ export class MetadataConnections {
           user: 'proxyro@sys',
           stage1: passwords[slot] ?? null,
           timeoutMs: this.login.timeoutMs,
-          tls: this.login.tls,
+          tls: this.login.tls?.(cluster),
         },
         this.clock,
       )

@@ -98,6 +98,8 @@ export class ServerSession implements ConnectionEvents, EntryOwner, Ob20Sink, Re
   capabilities = 0
   /** What this session has of its client's state. */
   readonly delivered = new Delivered()
+  /** As it was started with. */
+  tls: ServerTlsPort | undefined
   /** The variables it began with; undefined in MySQL mode. */
   baseline: Baseline | undefined
 
@@ -119,6 +121,7 @@ export class ServerSession implements ConnectionEvents, EntryOwner, Ob20Sink, Re
     if (parts === undefined) return
     this.parts = undefined
     this.clock = clock
+    this.tls = tls
     this.entry = new ServerEntry(this, parts, { clock, timeoutMs, tls })
     this.reconnecting = () => {
       const former = this.connection

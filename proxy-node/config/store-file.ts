@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { Fault } from '#contract/fault'
 import { replaceFile } from '../base/durable-file.ts'
-import type { ClusterLevels } from './levels.ts'
+import { LEVELS, type PlaceValues } from './levels.ts'
 
 const STORE_SCHEMA = 1
 const FILE_NAME = 'proxyconfig_v1.db'
@@ -19,14 +19,25 @@ const storedSchema = z.object({
   /** Grows by one with each change; what managers compare over a proxy cluster. */
   version: z.int().min(0).default(0),
   values: z.record(z.string(), z.string()),
-  /** What holds for one OB cluster alone; files of before have none. */
-  clusters: z.record(z.string(), z.record(z.string(), z.string())).default({}),
+  /** What is set below the global level. Files of before have none, and a version of before leaves it out. */
+  places: z
+    .array(
+      z.object({
+        level: z.enum(LEVELS),
+        cluster: z.string().default(''),
+        tenant: z.string().default(''),
+        vip: z.string().default(''),
+        vport: z.int().default(0),
+        values: z.record(z.string(), z.string()),
+      }),
+    )
+    .default([]),
 })
 
 export type Stored = {
   readonly version: number
   readonly values: ReadonlyMap<string, string>
-  readonly clusters: ClusterLevels
+  readonly places: readonly PlaceValues[]
 }
 
 /** What is kept, nothing at a first start. @throws config.damaged, config.not-written */
@@ -34,16 +45,13 @@ export function readStored(workdir: string): Stored {
   const folder = join(workdir, 'etc')
   attempt(folder, () => mkdirSync(folder, { recursive: true, mode: 0o700 }))
   const file = join(folder, FILE_NAME)
-  if (!existsSync(file)) return { version: 0, values: new Map(), clusters: new Map() }
+  if (!existsSync(file)) return { version: 0, values: new Map(), places: [] }
   try {
-    const stored = storedSchema.parse(JSON.parse(readFileSync(file, 'utf8')))
-    const { version, values, clusters } = stored
+    const { version, values, places } = storedSchema.parse(JSON.parse(readFileSync(file, 'utf8')))
     return {
       version,
       values: new Map(Object.entries(values)),
-      clusters: new Map(
-        Object.entries(clusters).map(([name, each]) => [name, new Map(Object.entries(each))]),
-      ),
+      places: places.map(place => ({ ...place, values: new Map(Object.entries(place.values)) })),
     }
   } catch (cause) {
     throw new Fault('config.damaged', { file }, { cause })
@@ -51,10 +59,10 @@ export function readStored(workdir: string): Stored {
 }
 
 /** @throws config.not-written, and then what was kept before is still there. */
-export function writeStored(workdir: string, { version, values, clusters }: Stored): void {
+export function writeStored(workdir: string, { version, values, places }: Stored): void {
   const folder = join(workdir, 'etc')
-  const below = Object.fromEntries([...clusters].map(([name, each]) => [name, sorted(each)]))
-  const kept = { schema: STORE_SCHEMA, version, values: sorted(values), clusters: below }
+  const below = places.map(place => ({ ...place, values: Object.fromEntries(place.values) }))
+  const kept = { schema: STORE_SCHEMA, version, values: sorted(values), places: below }
   const text = `${JSON.stringify(kept)}\n`
   attempt(folder, () => {
     replaceFile(join(folder, FILE_NAME), text)

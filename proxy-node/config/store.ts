@@ -5,10 +5,20 @@
  */
 import { createHash } from 'node:crypto'
 import { Fault } from '#contract/fault'
-import { isSameValue, magnitude, normalise } from '#contract/parameter-values'
+import { isSameValue, normalise } from '#contract/parameter-values'
 import { isSecret, PARAMETERS, type Parameter } from '#contract/parameters'
-import { type Assignment, amended, knownParameter } from './apply.ts'
-import { type ClusterLevels, type LevelRow, placed, usable, without } from './levels.ts'
+import { type Assignment, amended, knownParameter, type PasswordForm } from './apply.ts'
+import {
+  decidedBelow,
+  type LevelRow,
+  type Levels,
+  type PlaceValues,
+  placed,
+  placesOf,
+  usable,
+  without,
+} from './levels.ts'
+import { defaultText, readerOf } from './reader.ts'
 import { readStored, type Stored, writeStored } from './store-file.ts'
 
 const MASK = '******'
@@ -29,20 +39,21 @@ export class ConfigStore {
   private readonly workdir: string
   private readonly running: ReadonlyMap<string, string>
   private configured: ReadonlyMap<string, string>
-  private levels: ClusterLevels
+  private levels: Levels
   private readonly listeners: Listener[] = []
   private storedVersion: number
   private isFrozen = false
+  private readonly reader = readerOf(name => this.get(name))
 
   private constructor(
     workdir: string,
     configured: ReadonlyMap<string, string>,
-    { version, clusters }: Pick<Stored, 'version' | 'clusters'>,
+    { version, places }: Pick<Stored, 'version' | 'places'>,
   ) {
     this.workdir = workdir
     this.running = configured
     this.configured = configured
-    this.levels = usable(clusters)
+    this.levels = usable(places, (name, text) => accepted(configured, name, text, 'hashed'))
     this.storedVersion = version
   }
 
@@ -67,25 +78,31 @@ export class ConfigStore {
   get(name: string): string {
     const parameter = knownParameter(name)
     const source = parameter.needsRestart ? this.running : this.configured
-    return source.get(name) ?? shownDefault(parameter)
+    return source.get(name) ?? defaultText(parameter.name)
   }
 
   /** The text of `name` for one OB cluster: its own, else everybody's. */
   at(name: string, cluster: string): string {
-    return this.levels.get(cluster)?.get(name) ?? this.get(name)
+    const places = placesOf(this.levels, { cluster, tenant: '', vip: undefined })
+    return decidedBelow(places, name)?.value ?? this.get(name)
   }
 
   isOn(name: string): boolean {
-    return this.get(name) === 'True'
+    return this.reader.isOn(name)
+  }
+
+  /** For the node, or for anything less. */
+  isOnAnywhere(name: string): boolean {
+    return this.isOn(name) || this.places().some(({ values }) => values.get(name) === 'True')
   }
 
   /** Integers as they are, times in microseconds, sizes in bytes. */
   number(name: string): number {
-    return magnitude(knownParameter(name).type, this.get(name)) ?? 0
+    return this.reader.number(name)
   }
 
   timeMs(name: string): number {
-    return this.number(name) / 1000
+    return this.reader.timeMs(name)
   }
 
   /** Whether somebody chose its value: what follows a server unless set is told apart by this. */
@@ -107,7 +124,7 @@ export class ConfigStore {
   /** All parameters by name. */
   rows(): readonly ParameterRow[] {
     return [...PARAMETERS.values()].map(parameter => {
-      const value = this.configured.get(parameter.name) ?? shownDefault(parameter)
+      const value = this.configured.get(parameter.name) ?? defaultText(parameter.name)
       return {
         parameter,
         configured: masked(parameter, value),
@@ -135,15 +152,19 @@ export class ConfigStore {
     this.change(assignments, this.levels, [])
   }
 
-  /** What holds for one OB cluster alone, secrets masked, in order. */
-  levelRows(): readonly {
-    readonly cluster: string
+  /** What is set below the global level, secrets as they are kept, in order. */
+  places(): readonly PlaceValues[] {
+    return sortedPlaces(this.levels)
+  }
+
+  /** The same, one row a value, secrets masked. */
+  levelRows(): readonly (Omit<PlaceValues, 'values'> & {
     readonly name: string
     readonly value: string
-  }[] {
-    return [...this.levels].sort().flatMap(([cluster, values]) =>
-      [...values].sort().map(([name, value]) => ({
-        cluster,
+  })[] {
+    return this.places().flatMap(({ values, ...place }) =>
+      [...values].map(([name, value]) => ({
+        ...place,
         name,
         value: masked(knownParameter(name), value),
       })),
@@ -153,7 +174,9 @@ export class ConfigStore {
   /** REPLACE INTO proxy_config: all rows or none, passwords in clear. @throws as `alter`, config.level */
   replaceRows(rows: readonly LevelRow[]): void {
     if (this.isFrozen) throw new Fault('config.frozen')
-    const { global, levels } = placed(this.levels, rows)
+    const { global, levels } = placed(this.levels, rows, (name, text) =>
+      accepted(this.configured, name, text, 'clear'),
+    )
     this.change(
       global,
       levels,
@@ -161,17 +184,22 @@ export class ConfigStore {
     )
   }
 
-  /** DELETE FROM proxy_config: rows of OB clusters; how many. @throws config.frozen, config.not-written */
-  deleteRows(isGone: (cluster: string, name: string) => boolean): number {
+  /** DELETE FROM proxy_config: rows below the global level; how many. @throws config.frozen, config.not-written */
+  deleteRows(isGone: (place: PlaceValues, name: string) => boolean): number {
     if (this.isFrozen) throw new Fault('config.frozen')
-    const { levels, count } = without(this.levels, isGone)
-    if (count > 0) this.change([], levels, [...new Set(this.levelRows().map(({ name }) => name))])
+    const names = new Set<string>()
+    const { levels, count } = without(this.levels, (place, name) => {
+      const goes = isGone(place, name)
+      if (goes) names.add(name)
+      return goes
+    })
+    if (count > 0) this.change([], levels, [...names])
     return count
   }
 
   private change(
     assignments: readonly Assignment[],
-    levels: ClusterLevels,
+    levels: Levels,
     ofLevels: readonly string[],
   ): void {
     const names = [...new Set([...assignments.map(([name]) => name), ...ofLevels])]
@@ -212,7 +240,7 @@ export class ConfigStore {
     writeStored(this.workdir, {
       version,
       values: persistent(this.configured),
-      clusters: this.levels,
+      places: this.places(),
     })
     this.storedVersion = version
   }
@@ -220,7 +248,9 @@ export class ConfigStore {
   /** Fingerprint of everything that is set but secrets, equal on nodes that are configured alike. */
   checksum(): string {
     const open = [...persistent(this.configured)].filter(([name]) => !isSecret(name)).sort()
-    return createHash('sha256').update(JSON.stringify(open)).digest('hex')
+    const below = this.levelRows().filter(({ name }) => !isSecret(name))
+    const all = below.length === 0 ? open : [open, below]
+    return createHash('sha256').update(JSON.stringify(all)).digest('hex')
   }
 }
 
@@ -230,6 +260,27 @@ function stillValid(name: string, text: string): Assignment[] {
   return value === undefined ? [] : [[name, value]]
 }
 
+/** A value as it would be kept beside the others. @throws config.unknown-parameter, config.invalid-value */
+function accepted(
+  values: ReadonlyMap<string, string>,
+  name: string,
+  text: string,
+  passwords: PasswordForm,
+): string {
+  return amended(values, [[name, text]], passwords).get(name) ?? ''
+}
+
+/** By level, then by their keys, so that equal levels are written alike. */
+function sortedPlaces(levels: Levels): readonly PlaceValues[] {
+  return [...levels.values()]
+    .map(place => ({ ...place, values: new Map([...place.values].sort()) }))
+    .sort((one, other) => (orderOf(one) < orderOf(other) ? -1 : 1))
+}
+
+function orderOf({ level, cluster, tenant, vip, vport }: PlaceValues): string {
+  return [level, cluster, tenant, vip, vport].join('\0')
+}
+
 /** MEMORY parameters are orders to this process, not settings. */
 function persistent(values: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
   return new Map([...values].filter(([name]) => PARAMETERS.get(name)?.visibility !== 'MEMORY'))
@@ -237,10 +288,6 @@ function persistent(values: ReadonlyMap<string, string>): ReadonlyMap<string, st
 
 function isSame(left: ReadonlyMap<string, string>, right: ReadonlyMap<string, string>): boolean {
   return left.size === right.size && [...left].every(([name, text]) => right.get(name) === text)
-}
-
-function shownDefault(parameter: Parameter): string {
-  return normalise(parameter, parameter.default) ?? parameter.default
 }
 
 function masked({ name }: Parameter, value: string): string {

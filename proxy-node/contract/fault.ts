@@ -330,7 +330,7 @@ export const FAULTS = {
     mysql: { errno: 1235, state: '0A000' },
     says: "Not supported feature or function: '{name}' {detail}",
     remedy:
-      'below the global level, passwords of proxyro can be set for an OB cluster, nothing else',
+      'SHOW PROXYCONFIG tells by config_level LEVEL_VIP what can be set below the global level; where, the text says',
   },
   'config.frozen': {
     blame: 'operator',

@@ -24,6 +24,7 @@ import type { ServerAddress, TenantServers } from '../topology/model.ts'
 import type { PartitionEntry, RoutineEntry, TableEntry } from '../topology/table-entry.ts'
 import { Unanswered } from '../topology/unanswered.ts'
 import type { ClusterFacts, ClusterNews, ClusterReport } from './cluster-messages.ts'
+import type { LevelNews } from './level-settings.ts'
 import type { WorkerClusterSettings } from './worker-clusters.ts'
 
 /** What a worker needs to know of the configuration; sent at start and after each change. */
@@ -35,6 +36,7 @@ export type WorkerSettings = {
   readonly clusters: WorkerClusterSettings
   readonly maxSessions: number
   readonly sessions: SessionSettings
+  readonly levels: LevelNews
   /** Of new connections. */
   readonly sockets: Tuning
   readonly login: LoginRules
@@ -50,7 +52,6 @@ export type WorkerSettings = {
     readonly cert: string
     readonly key: string
     readonly minVersion: TlsVersion
-    readonly isForced: boolean
     /** Towards servers; null: none. `ca` is PEM text. */
     readonly server: { readonly mode: ServerSslMode; readonly ca: string } | null
   }

@@ -1,5 +1,5 @@
 /** The parameters of routing (proxy-routing.md §11) as values for clusters, workers and sessions. */
-import type { ConfigStore } from '../config/store.ts'
+import type { ParameterReader } from '../config/reader.ts'
 import { parseTargets } from '../routing/forced.ts'
 import { followerPolicy } from '../routing/orders.ts'
 import { parsePrimaryZone } from '../routing/primary-zone.ts'
@@ -14,7 +14,7 @@ const SUPERVISOR_SHARE = 0.75
 const WORKER_ENTRY_BYTES = 1024
 const LEAST_ENTRIES = 16
 
-export function clusterSettings(config: ConfigStore): NodeClustersSettings {
+export function clusterSettings(config: ParameterReader): NodeClustersSettings {
   return {
     locations: {
       refreshGapMs: config.timeMs('delay_update_entry_interval'),
@@ -49,13 +49,16 @@ export function clusterSettings(config: ConfigStore): NodeClustersSettings {
 }
 
 /** 0: never. In test operation `location_expire_period`, which is in milliseconds. */
-function locationExpiryMs(config: ConfigStore): number {
+function locationExpiryMs(config: ParameterReader): number {
   const tested = config.isOn('enable_qa_mode') ? config.number('location_expire_period') : 0
   return tested > 0 ? tested : config.timeMs('location_expire_period_time')
 }
 
 /** Of each of so many workers. */
-export function workerClusterSettings(config: ConfigStore, workers: number): WorkerClusterSettings {
+export function workerClusterSettings(
+  config: ParameterReader,
+  workers: number,
+): WorkerClusterSettings {
   const bytes = (config.number('routing_cache_mem_limited') * (1 - SUPERVISOR_SHARE)) / workers
   return {
     maxEntries: Math.max(LEAST_ENTRIES, Math.floor(bytes / WORKER_ENTRY_BYTES)),
@@ -67,7 +70,7 @@ export function workerClusterSettings(config: ConfigStore, workers: number): Wor
   }
 }
 
-export function routingSettings(config: ConfigStore): RoutingSettings {
+export function routingSettings(config: ParameterReader): RoutingSettings {
   return {
     mode: modeOf(config.get('server_routing_mode')),
     testServers: parseRootservices(config.get('test_server_addr')),
@@ -89,7 +92,7 @@ export function routingSettings(config: ConfigStore): RoutingSettings {
   }
 }
 
-export function targetServers(config: ConfigStore): ServerGroups {
+export function targetServers(config: ParameterReader): ServerGroups {
   return parseTargets(config.get('target_db_server')) ?? []
 }
 

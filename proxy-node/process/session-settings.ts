@@ -1,5 +1,6 @@
 /** The parameters of client sessions as one value for the workers (proxy-protocol.md §9). */
-import type { ConfigStore } from '../config/store.ts'
+import type { ParameterReader } from '../config/reader.ts'
+import { parseSslAttributes } from '../config/ssl-settings.ts'
 import type { SocketTuning, Tuning } from '../net/socket-tuning.ts'
 import type { SessionSettings } from '../session/ports.ts'
 import { initStatements } from '../sql/init-sql.ts'
@@ -10,7 +11,7 @@ const NO_DELAY = 1
 const KEEP_ALIVE = 2
 
 /** Limits are per node (N2): the kernel spreads connections, so each of `workers` takes its share. */
-export function sessionSettings(config: ConfigStore, workers: number): SessionSettings {
+export function sessionSettings(config: ParameterReader, workers: number): SessionSettings {
   const share = (name: string) => Math.ceil(config.number(name) / workers)
   return {
     maxAttempts: config.number('connect_observer_max_retries'),
@@ -38,6 +39,9 @@ export function sessionSettings(config: ConfigStore, workers: number): SessionSe
       config.number('request_buffer_length'),
     ),
     rejectsUnroutable: config.isOn('enable_bad_route_reject'),
+    usesServerTls: config.isOn('enable_server_ssl'),
+    isTlsForced: parseSslAttributes(config.get('ssl_attributes'))?.isForced ?? false,
+    setBelow: [],
     diagnosisLevel: config.number('route_diagnosis_level'),
     digests: share('statement_digests'),
     isReadOnly: config.number('obproxy_read_only') === 0,
@@ -48,7 +52,7 @@ export function sessionSettings(config: ConfigStore, workers: number): SessionSe
 }
 
 /** What the system does with connections to clients, and to servers. */
-export function socketTuning(config: ConfigStore): Tuning {
+export function socketTuning(config: ParameterReader): Tuning {
   return {
     clients: tuningOf(config.number('client_sock_option_flag_out'), {
       idleSeconds: config.number('client_tcp_keepidle'),

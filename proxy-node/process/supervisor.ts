@@ -9,10 +9,11 @@ import { runAdmin } from '../admin/dispatch.ts'
 import { loginRulesOf } from '../auth/identity.ts'
 import { MetadataConnections } from '../backend/metadata.ts'
 import { greets } from '../backend/probe.ts'
+import type { ServerTlsPort } from '../backend/server-tls.ts'
 import { hostPort } from '../base/address.ts'
 import { systemClock } from '../base/clock.ts'
 import { boundAddress } from '../config/bound-address.ts'
-import { CertificateWatch } from '../config/certificate-watch.ts'
+import { type CertificateSettings, CertificateWatch } from '../config/certificate-watch.ts'
 import type { ConfigStore } from '../config/store.ts'
 import { tunedTransport } from '../net/bun.ts'
 import type { Transport } from '../net/transport.ts'
@@ -35,6 +36,7 @@ import { takeExpiryOrders } from './expiry-orders.ts'
 import { ExporterPort } from './exporter-port.ts'
 import { Handover, type Successor, type SuccessorEnd } from './handover.ts'
 import type { Generation } from './inherited.ts'
+import { levelNews } from './level-settings.ts'
 import { type LocalCommand, takeLocalCommands } from './local-command.ts'
 import { isClusterQuestion, NodeClusters } from './node-clusters.ts'
 import { takeRefreshOrders } from './refresh-orders.ts'
@@ -93,11 +95,18 @@ export class Supervisor {
   private successor: SuccessorLink | undefined
   private report: PredecessorReport | undefined
   private readonly certificates: CertificateWatch
+  /** With what any cluster, tenant or address is to have. */
+  private readonly tlsConfig: CertificateSettings
 
   constructor(port: SupervisorPort) {
     this.port = port
     this.config = port.config
-    this.certificates = new CertificateWatch(this.config, systemClock, {
+    this.tlsConfig = {
+      get: name => this.config.get(name),
+      isOn: name => this.config.isOnAnywhere(name),
+      timeMs: name => this.config.timeMs(name),
+    }
+    this.certificates = new CertificateWatch(this.tlsConfig, systemClock, {
       attempt: tryCertificates,
       changed: () => {
         this.port.log.inform('other certificates are in use')
@@ -107,6 +116,11 @@ export class Supervisor {
     })
     const { config } = this
     const transport = tunedTransport(() => socketTuning(this.config))
+    const serverTls: ServerTlsPort = {
+      current: () => serverTlsOf(this.ssl()),
+      failed: (server, reason) => this.tlsFailed(server, reason),
+      secured: () => this.handshakes.ended('server', true),
+    }
     this.metadata = new MetadataConnections(transport, systemClock, {
       passwords: cluster =>
         ['observer_sys_password', 'observer_sys_password1'].flatMap(name =>
@@ -116,11 +130,7 @@ export class Supervisor {
         return config.timeMs('short_async_task_timeout')
       },
       maxConnections: () => config.number('mysql_client_num'),
-      tls: {
-        current: () => serverTlsOf(this.settings().ssl),
-        failed: (server, reason) => this.tlsFailed(server, reason),
-        secured: () => this.handshakes.ended('server', true),
-      },
+      tls: cluster => (config.at('enable_server_ssl', cluster) === 'True' ? serverTls : undefined),
     })
     this.clusters = this.isMysql() ? undefined : this.makeClusters(transport)
     this.workers = this.makeWorkers()
@@ -274,6 +284,10 @@ export class Supervisor {
     })
   }
 
+  private ssl(): WorkerSettings['ssl'] {
+    return sslSettings(this.tlsConfig, this.certificates.current)
+  }
+
   private settings(): WorkerSettings {
     const [server] = this.isMysql() ? parseRootservices(this.config.get('test_server_addr')) : []
     return {
@@ -284,6 +298,7 @@ export class Supervisor {
         Math.ceil(this.config.number('client_max_connections') / this.workers.count) ||
         Number.MAX_SAFE_INTEGER,
       sessions: sessionSettings(this.config, this.workers.count),
+      levels: levelNews(this.config),
       clusters: workerClusterSettings(this.config, this.workers.count),
       sockets: socketTuning(this.config),
       login: loginRulesOf(name => this.config.get(name)),
@@ -294,7 +309,7 @@ export class Supervisor {
         inspector: this.config.get('inspector_password'),
         allowsPublicAddresses: this.config.isOn('skip_proxy_sys_private_check'),
       },
-      ssl: sslSettings(this.config, this.certificates.current),
+      ssl: this.ssl(),
       trust: {
         proxyHeaders: this.config.get('proxy_protocol_sources'),
         clientIps: this.config.get('client_ip_sources'),

@@ -23,7 +23,6 @@ export function sslSettings(config: CertificateSettings, certificates: Certifica
     cert: config.isOn('enable_client_ssl') ? certificates.cert : '',
     key: config.isOn('enable_client_ssl') ? certificates.key : '',
     minVersion: attributes?.minVersion ?? 'TLSv1.2',
-    isForced: attributes?.isForced ?? false,
     server: isServerOn ? { mode, ca: certificates.ca } : null,
   }
 }

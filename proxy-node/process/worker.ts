@@ -25,6 +25,7 @@ import {
 } from './channel.ts'
 import { isClusterNews } from './cluster-messages.ts'
 import { connectionIds } from './connection-ids.ts'
+import { LevelSettings } from './level-settings.ts'
 import { clientTlsOf, serverTlsOf } from './tls-contexts.ts'
 import { WorkerClusters } from './worker-clusters.ts'
 
@@ -54,6 +55,7 @@ class Worker {
   private settings: WorkerSettings
   private readonly transport: Transport = tunedTransport(() => this.settings.sockets)
   private trust: Trust
+  private levels: LevelSettings
   private readonly sessions: Sessions
   readonly clusters: WorkerClusters
   private listener: Listener | undefined
@@ -74,6 +76,7 @@ class Worker {
     this.trust = trustOf(start.settings)
     this.index = start.ids.worker
     this.workers = start.ids.workers
+    this.levels = new LevelSettings(start.settings.levels, start.settings, this.workers)
     const unexpected = new UnexpectedErrors(systemClock, (what, times) =>
       channel.send({ kind: 'broke', what, times }),
     )
@@ -94,7 +97,8 @@ class Worker {
       serverVersion: () => this.settings.serverVersion,
       proxyVersion: PROXY_VERSION,
       settings: () => this.settings.sessions,
-      loginRules: () => this.settings.login,
+      settingsOf: place => this.levels.of(place),
+      loginRules: vip => this.levels.loginRules(vip),
       peers: {
         list: by => channel.ask({ ask: 'processList', by }),
         kill: (id, by, onlyQuery) => channel.ask({ ask: 'killFor', id, by, onlyQuery }),
@@ -104,7 +108,6 @@ class Worker {
       maxSessions: () => this.settings.maxSessions,
       entry: {
         tls: () => this.trust.client,
-        isTlsForced: () => this.settings.ssl.isForced,
         tlsEnded: isDone => channel.send({ kind: 'tlsEnded', side: 'client', isDone }),
         mayBringHeader: address => this.trust.proxyHeaders?.contains(address) ?? false,
         mayNameClient: address => this.trust.clientIps?.contains(address) ?? false,
@@ -117,7 +120,7 @@ class Worker {
         secured: () => channel.send({ kind: 'tlsEnded', side: 'server', isDone: true }),
       },
     })
-    this.sessions.traffic.slowMs = start.settings.slowQueryMs
+    this.applyLevels()
   }
 
   async listen(): Promise<void> {
@@ -134,7 +137,13 @@ class Worker {
   apply(settings: WorkerSettings): void {
     this.settings = settings
     this.trust = trustOf(settings)
-    this.sessions.traffic.slowMs = settings.slowQueryMs
+    this.levels = new LevelSettings(settings.levels, settings, this.workers)
+    this.applyLevels()
+  }
+
+  private applyLevels(): void {
+    const { levels } = this
+    this.sessions.traffic.slowFrom((cluster, tenant) => levels.slowMs(cluster, tenant))
   }
 
   respond(question: Question): Promise<unknown> {

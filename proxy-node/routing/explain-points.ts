@@ -43,7 +43,13 @@ function pointsOf(account: RouteAccount): readonly Point[] {
     routePoint(account),
     ...lookupPoints(account),
     ...decisionPoints(account),
+    ...levelPoints(account),
   ]
+}
+
+/** Ours: where the settings that decided were set, when it was not for the whole node. */
+function levelPoints({ setBelow }: RouteAccount): readonly Point[] {
+  return setBelow.length === 0 ? [] : [{ level: 0, name: 'CONFIG_LEVEL', facts: setBelow }]
 }
 
 function routePoint({ outcome, mode }: RouteAccount): Point {

@@ -77,6 +77,8 @@ export type RouteAccount = {
   readonly isCut: boolean
   /** `enable_partition_table_route`. */
   readonly prunes: boolean
+  /** Parameters that are set for less than the node, with the level that decides. */
+  readonly setBelow: readonly (readonly [name: string, level: string])[]
   readonly lookedUp: TableAccount | undefined
   readonly pruning: PruneAccount | undefined
   readonly place: PlaceAccount | undefined

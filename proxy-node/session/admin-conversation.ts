@@ -11,7 +11,8 @@ import { buildResultset } from '../wire/resultset.ts'
 import { concat, packet } from '../wire/writer.ts'
 import type { AdminAnswer } from './ports.ts'
 
-const STATEMENT_LIMIT_BYTES = 64 * 1024
+/** A statement of 1 MB (proxy-admin.md §3.5) behind its command byte. */
+const STATEMENT_LIMIT_BYTES = 1024 * 1024 + 1
 
 const ACCEPTED: ReadonlySet<number> = new Set([
   COMMAND.ping,

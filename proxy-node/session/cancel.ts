@@ -11,7 +11,7 @@ import type { SessionDeps } from './ports.ts'
 /** When many clients vanish at once, statements beyond this end by the server's own time-outs. */
 const MAX_AT_ONCE = 64
 
-type Deps = Pick<SessionDeps, 'transport' | 'clock' | 'settings' | 'nextConnectionId' | 'serverTls'>
+type Deps = Pick<SessionDeps, 'transport' | 'clock' | 'settings' | 'nextConnectionId'>
 
 export class Canceller {
   private readonly deps: Deps
@@ -28,7 +28,7 @@ export class Canceller {
   cancel(login: ProxyLogin, victim: ServerSession, isWanted: () => boolean): void {
     if (this.underWay >= MAX_AT_ONCE) return
     this.underWay += 1
-    const { clock, transport, serverTls } = this.deps
+    const { clock, transport } = this.deps
     const { connectTimeoutMs } = this.deps.settings()
     const deadline = clock.after(connectTimeoutMs * 2, () => server.drop())
     const over = () => {
@@ -68,6 +68,6 @@ export class Canceller {
         tracesFullLink: false,
       },
     )
-    server.start({ transport, clock, tls: serverTls }, connectTimeoutMs)
+    server.start({ transport, clock, tls: victim.tls }, connectTimeoutMs)
   }
 }

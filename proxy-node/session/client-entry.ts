@@ -16,7 +16,6 @@ import { concat } from '../wire/writer.ts'
 export type EntryRules = {
   /** Undefined: TLS is not offered. */
   readonly tls: () => TlsContext | undefined
-  readonly isTlsForced: () => boolean
   /** A handshake with a client succeeded, or the client was gone before it had. */
   readonly tlsEnded?: ((isDone: boolean) => void) | undefined
   /** Whether this peer may say whose connection it brings. */
@@ -48,6 +47,8 @@ export class ClientEntry {
   private context: TlsContext | undefined
   private isShakingHands = false
   private endpoint: Endpoint = NOWHERE
+  /** What the client has connected to, as a header that is believed says; undefined without one. */
+  vip: Endpoint | undefined
   /** Sequence number that the next packet to the client has. */
   sequence = 1
 
@@ -108,9 +109,9 @@ export class ClientEntry {
     return { kind: 'login', bytes: rest }
   }
 
-  /** A client without TLS, where it is demanded. @throws tls.required */
+  /** For a client of whom TLS is demanded. @throws tls.required */
   demandTls(): void {
-    if (!this.isSecure && this.rules?.isTlsForced() === true) throw new Fault('tls.required')
+    if (!this.isSecure) throw new Fault('tls.required')
   }
 
   /** Attributes of the login may name another client. */
@@ -135,7 +136,11 @@ export class ClientEntry {
     this.phase = 'request'
     if (header === 'none') return true
     this.held = this.held.subarray(header.lengthBytes)
-    if (header.kind === 'proxied') this.endpoint = header.source
+    if (header.kind === 'proxied') {
+      const { source, destination } = header
+      this.endpoint = source
+      this.vip = { ...destination, address: canonicalIp(destination.address) }
+    }
     // Somebody's connection from nowhere must not pass for the load balancer's own.
     return header.kind !== 'other'
   }

@@ -22,10 +22,11 @@ import { limitOf } from './limits.ts'
 import { Visit } from './lobby.ts'
 import type { Credentials } from './login.ts'
 import { SessionMemory } from './memory.ts'
+import { OwnSettings } from './own-settings.ts'
 import { Patience } from './patience.ts'
 import { lostWith } from './pins.ts'
 import { Pipeline, type PipelineHost } from './pipeline.ts'
-import type { ClusterView, ProcessRow, SessionDeps } from './ports.ts'
+import type { ClusterView, ProcessRow, SessionDeps, SessionSettings } from './ports.ts'
 import { prescribe } from './prescribed.ts'
 import { processRow, standingOf } from './process-row.ts'
 import { isSameAddress, Servers } from './servers.ts'
@@ -57,6 +58,7 @@ export class ClientSession implements PipelineHost, Guest, SignInHost, IdentityO
   readonly deps: SessionDeps
   readonly servers: Servers
   readonly entry: ClientEntry
+  readonly own: OwnSettings
   credentials: Credentials | undefined
   outlook: ClusterView | undefined
   private readonly keeper: SessionKeeper
@@ -86,6 +88,7 @@ export class ClientSession implements PipelineHost, Guest, SignInHost, IdentityO
     this.memory = new SessionMemory(deps.settings().maxMemoryBytes)
     this.scramble = deps.mode.kind === 'mysql' ? EMPTY_SCRAMBLE : randomScramble()
     this.entry = new ClientEntry(deps.entry, deps)
+    this.own = new OwnSettings(deps)
     this.visit = new Visit(deps.lobby)
     this.servers = new Servers(deps, this.memory, new ServerEvents(this))
     this.events = new ClientEvents(this)
@@ -93,6 +96,10 @@ export class ClientSession implements PipelineHost, Guest, SignInHost, IdentityO
 
   get state(): SessionState {
     return this.current
+  }
+
+  get settings(): SessionSettings {
+    return this.own.current
   }
 
   get tenant(): string {
@@ -293,7 +300,7 @@ export class ClientSession implements PipelineHost, Guest, SignInHost, IdentityO
   private learnLogin(ok: Uint8Array): OkPacket {
     const learned = this.memory.learnLogin(ok, this.deps.baselines)
     this.servers.broughtUpToDate()
-    prescribe(this.memory, this.deps.settings())
+    prescribe(this.memory, this.settings)
     return learned
   }
 

@@ -100,7 +100,7 @@ export class RouteExplanation implements WayOwner {
       inner.directives === NO_DIRECTIVES ? { ...inner, directives: outer.directives } : inner
     this.meaning = meaning
     this.text = shownText(command, TEXT_AT, this.host.isIncomplete)
-    if (this.parts.deps.settings().diagnosisLevel === 0) this.say(IS_OFF)
+    if (this.parts.identity.settings.diagnosisLevel === 0) this.say(IS_OFF)
     else if (TEXT_VERBS.has(meaning.verb)) this.say(NOT_EXPLAINED)
     else this.walk(command, meaning)
   }
@@ -213,17 +213,18 @@ export class RouteExplanation implements WayOwner {
 
   private end(outcome: Outcome): void {
     const { memory, parts, meaning } = this
-    const { mode } = parts.deps.settings().routing
+    const { routing, idcName, prunes, setBelow } = parts.identity.settings
     const account: RouteAccount = {
       held: memory.heldBegin === undefined ? undefined : shownText(memory.heldBegin, 1, false),
       statement: this.text,
       command: 'COM_QUERY',
       verb: meaning?.verb ?? 'other',
       table: this.lookedUp?.name ?? (meaning === undefined ? '' : this.nameOf(meaning)),
-      mode,
-      idc: chosenIdc(memory, parts.deps.settings().idcName),
+      mode: routing.mode,
+      idc: chosenIdc(memory, idcName),
       isCut: this.host.isIncomplete,
-      prunes: parts.deps.settings().prunes,
+      prunes,
+      setBelow,
       lookedUp: this.lookedUp,
       pruning: this.pruning,
       place: this.place,

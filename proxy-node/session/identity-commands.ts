@@ -9,7 +9,7 @@ import { HEADER_BYTES, NATIVE_PLUGIN, SCRAMBLE_BYTES } from '../wire/protocol.ts
 import { malformed } from '../wire/reader.ts'
 import type { CourseHost } from './course.ts'
 import type { SessionMemory } from './memory.ts'
-import type { ClusterView } from './ports.ts'
+import type { ClusterView, SessionSettings } from './ports.ts'
 import type { TenantTraffic } from './traffic.ts'
 
 /** Who the client is, and how it becomes somebody else. */
@@ -20,6 +20,8 @@ export type IdentityOwner = {
   readonly cluster: string
   /** How statements are routed; undefined in MySQL mode and before the login. */
   readonly outlook: ClusterView | undefined
+  /** Its own, as of now. */
+  readonly settings: SessionSettings
   readonly clientIp: string
   readonly traffic: TenantTraffic
   readonly isDraining: boolean

@@ -250,7 +250,7 @@ export class OceanbaseCourse implements Course {
       server.delivered.wasReset(this.memory.resets)
       if (server.baseline === this.memory.baseline) this.memory.delivered(server.delivered)
     }
-    prescribe(this.memory, this.parts.deps.settings())
+    prescribe(this.memory, this.parts.identity.settings)
   }
 
   private get tracksSession(): boolean {

@@ -44,6 +44,8 @@ export type TextUse = {
   digest: { readonly high: number; readonly low: number } | undefined
   /** By the columns of its table. */
   predicates: KnownPredicates | undefined
+  /** How often that was made: a text that means tables with different columns by turns is read each time. */
+  readings: number
 }
 
 /** As explanations name what pruning has found. */
@@ -54,6 +56,8 @@ const OUTCOMES: Readonly<Record<Pruned, PruneAccount['outcome']>> = {
   [PRUNED.unknown]: 'unknown',
 }
 
+/** Of one text, to be kept. */
+const MOST_READINGS = 8
 /** Time zones that sessions use at the same time. */
 const MAX_ZONES = 256
 /** What a server that does not say is in. */
@@ -173,7 +177,8 @@ export class Placement {
     memory: SessionMemory,
   ): boolean {
     const { predicates } = use
-    if (predicates === undefined || predicates.columns !== partitions?.columns) return false
+    if (predicates === undefined || partitions === undefined) return false
+    if (!predicates.columns.isSame(partitions.columns)) return false
     this.session.begin(memory)
     predicates.moveTo(this.texts.values, head)
     this.prune(partitions, predicates, predicates.values)
@@ -185,8 +190,7 @@ export class Placement {
   private placeRead(partitions: TablePartitions, statement: Statement, { known }: Written): void {
     const { predicates } = this
     predicates.read(this.text, statement, partitions.columns)
-    if (known !== undefined && !this.text.isCut)
-      known.use.predicates = KnownPredicates.of(predicates, this.texts.values, partitions.columns)
+    if (known !== undefined && !this.text.isCut) this.keep(known.use, partitions)
     if (predicates.partitionNames > 0) this.takeNamed(partitions)
     else
       this.prune(
@@ -194,6 +198,12 @@ export class Placement {
         predicates,
         predicates.hasValues ? this.rowOf(partitions) : this.values,
       )
+  }
+
+  private keep(use: TextUse, { columns }: TablePartitions): void {
+    if (use.readings >= MOST_READINGS) return
+    use.readings += 1
+    use.predicates = KnownPredicates.of(this.predicates, this.texts.values, columns)
   }
 
   private prune(

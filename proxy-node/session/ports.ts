@@ -14,10 +14,12 @@ import type { FailureKind } from '../topology/failures.ts'
 import type { LocationView } from '../topology/location-view.ts'
 import type { ClusterPicture, TenantServers, Verdicts } from '../topology/model.ts'
 import type { FrameScratch } from '../wire/ob20.ts'
+import type { Endpoint } from '../wire/proxy-protocol.ts'
 import type { Cell, Column } from '../wire/resultset.ts'
 import type { EntryRules } from './client-entry.ts'
 import type { Detours } from './detours.ts'
 import type { Lobby, LobbyLimits } from './lobby.ts'
+import type { SessionPlace } from './own-settings.ts'
 import type { Placement, TextUse } from './placement.ts'
 import type { Prescription } from './prescribed.ts'
 import type { RouteDiagnosis } from './route-diagnosis.ts'
@@ -121,6 +123,12 @@ export type SessionSettings = LobbyLimits &
     readonly wholeBytes: number
     /** `enable_bad_route_reject`: a transaction does not begin with a statement that names no table. */
     readonly rejectsUnroutable: boolean
+    /** `enable_server_ssl`. */
+    readonly usesServerTls: boolean
+    /** `ssl_attributes`: clients without TLS are refused. */
+    readonly isTlsForced: boolean
+    /** Parameters that are set below the global level for this session, by the level that decides. */
+    readonly setBelow: readonly (readonly [name: string, level: string])[]
     /** `route_diagnosis_level`; 0: EXPLAIN ROUTE is off. */
     readonly diagnosisLevel: number
     /** `statement_digests`: statements counted by what they have in common, in this worker. */
@@ -168,8 +176,12 @@ export type SessionDeps = {
   readonly admin: Admin
   readonly serverVersion: () => string
   readonly proxyVersion: string
+  /** Of the node; the same object until something changes. */
   readonly settings: () => SessionSettings
-  readonly loginRules: () => LoginRules
+  /** With what is set for less than the node; the same object for the same rows. Absent: `settings`. */
+  readonly settingsOf?: (place: SessionPlace) => SessionSettings
+  /** For a client that has connected to this address, if somebody who is believed told it. */
+  readonly loginRules: (vip: Endpoint | undefined) => LoginRules
   readonly baselines: Baselines
   /** Frames of OB 2.0 are built here, one at a time. */
   readonly scratch: FrameScratch

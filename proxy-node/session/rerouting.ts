@@ -32,7 +32,7 @@ export class Rerouting {
     const { way, parts } = this
     if (!way.isRouted) return false
     const { decision } = way
-    const { routing, wholeBytes } = parts.deps.settings()
+    const { routing, wholeBytes } = parts.identity.settings
     const { enableReroute, enableWeakReroute, proxyPrimaryZones } = routing
     // The usual answer, before the rules are asked: that makes an object.
     if (!(decision.consistency === 'weak' ? enableWeakReroute : enableReroute)) return false
@@ -79,7 +79,7 @@ export class Rerouting {
     })
     if (lesson.isTableDirty && table !== undefined) outlook.locations.missed(table.place, false)
     if (lesson.isLocationDirty) outlook.locations.missed(place, false)
-    const { avoidsStaleReplicas, staleRemoveMs } = this.parts.deps.settings().routing
+    const { avoidsStaleReplicas, staleRemoveMs } = this.parts.identity.settings.routing
     if (!lesson.isStale || !avoidsStaleReplicas) return
     const now = this.parts.deps.clock.now()
     outlook.stale.sweep(now, staleRemoveMs)

@@ -31,7 +31,7 @@ export class RouteDiagnosis {
   /** A server says that the statement under way belonged elsewhere. */
   missed(parts: CourseParts, errand: Errand, server: ServerSession): void {
     const { say } = this
-    if (say === undefined || parts.deps.settings().diagnosisLevel === 0) return
+    if (say === undefined || parts.identity.settings.diagnosisLevel === 0) return
     if (!errand.way.isRouted || !this.isAdmitted()) return
     say(this.line(parts, errand, server))
     this.unsaid = 0

@@ -52,6 +52,8 @@ const CONSISTENCIES: Readonly<Record<string, SessionView['readConsistency']>> = 
 export type Asker = {
   readonly memory: SessionMemory
   readonly tenant: string
+  /** Its own, as of now. */
+  readonly settings: SessionSettings
   readonly servers: { readonly current: ServerSession | undefined }
   /** Of the cluster that it is logged in to, or logs in to. */
   readonly outlook: ClusterView | undefined
@@ -218,7 +220,7 @@ export class SessionRouteView implements RouteView {
 
   /** For a statement of this session; `settings` are the session's. */
   fill(asker: Asker, { command, meaning, isCut }: Viewed): void {
-    const settings: SessionSettings = this.deps.settings()
+    const { settings } = asker
     const { statement, session } = this
     this.cluster = asker.outlook
     this.settings = settings.routing

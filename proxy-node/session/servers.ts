@@ -30,6 +30,8 @@ const UNFIT: ReadonlyMap<number, FailureKind> = new Map([
 ])
 
 export type ServersOwner = ServerAnswers & {
+  /** Servers are asked for TLS. */
+  readonly usesTls: boolean
   /** MySQL mode: the server's greeting, and login packets that are neither OK nor ERR. */
   readonly greeted: (greeting: Greeting) => void
   readonly asked: (sequence: number, payload: Uint8Array) => void
@@ -263,8 +265,9 @@ export class Servers implements ServerSessionOwner {
     })
     this.current = server
     const { transport, clock, serverTls } = this.deps
+    const tls = this.owner.usesTls ? serverTls : undefined
     this.openedAt = clock.now()
-    server.start({ transport, clock, tls: serverTls }, connectTimeoutMs)
+    server.start({ transport, clock, tls }, connectTimeoutMs)
   }
 
   ready(server: ServerSession, ok: Uint8Array, sequence: number): void {

@@ -7,10 +7,12 @@ import type { Connection, ConnectionEvents } from '../net/transport.ts'
 import type { FailureKind } from '../topology/failures.ts'
 import type { Greeting } from '../wire/handshake.ts'
 import type { Course } from './course.ts'
+import type { SessionSettings } from './ports.ts'
 import type { ServersOwner } from './servers.ts'
 
 export type EventTarget = {
   readonly course: Course | undefined
+  readonly settings: SessionSettings
   readonly opened: (connection: Connection) => void
   readonly received: (bytes: Uint8Array) => void
   readonly drained: () => void
@@ -69,6 +71,10 @@ export class ServerEvents implements ServersOwner {
 
   constructor(session: EventTarget) {
     this.session = session
+  }
+
+  get usesTls(): boolean {
+    return this.session.settings.usesServerTls
   }
 
   greeted(greeting: Greeting): void {

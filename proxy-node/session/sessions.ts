@@ -70,7 +70,11 @@ export class Sessions {
       return id
     }
     this.digests = new StatementDigests(() => deps.settings().digests)
-    const texts = new KnownTexts<TextUse>(() => ({ digest: undefined, predicates: undefined }))
+    const texts = new KnownTexts<TextUse>(() => ({
+      digest: undefined,
+      predicates: undefined,
+      readings: 0,
+    }))
     const canceller = new Canceller({ ...deps, nextConnectionId })
     this.deps = {
       ...deps,

@@ -21,7 +21,8 @@ import {
   readLogin,
 } from './login.ts'
 import type { SessionMemory } from './memory.ts'
-import type { ClusterView, Directory, SessionDeps } from './ports.ts'
+import type { OwnSettings } from './own-settings.ts'
+import type { ClusterView, Directory, SessionDeps, SessionSettings } from './ports.ts'
 import { Route } from './route.ts'
 import type { Servers } from './servers.ts'
 import type { SessionEvent, SessionState } from './states.ts'
@@ -33,6 +34,9 @@ export type SignInHost = {
   readonly state: SessionState
   readonly servers: Servers
   readonly memory: SessionMemory
+  readonly own: OwnSettings
+  /** As of now. */
+  readonly settings: SessionSettings
   readonly tenant: string
   /** Of the cluster that is logged in to. */
   outlook: ClusterView | undefined
@@ -110,7 +114,10 @@ export class SignIn {
   changeUser(login: Login): void {
     const { host } = this
     const maxPacketBytes = host.credentials?.login.maxPacketBytes ?? login.maxPacketBytes
-    const credentials = credentialsOf({ ...login, maxPacketBytes }, host.deps.loginRules())
+    const credentials = credentialsOf(
+      { ...login, maxPacketBytes },
+      host.deps.loginRules(host.entry.vip),
+    )
     host.credentials = credentials
     if (credentials.identity.tenant === 'proxysys') this.deny(credentials)
     else this.authenticate(credentials)
@@ -154,9 +161,9 @@ export class SignIn {
 
   private packet(payload: Uint8Array): void {
     const { host } = this
-    const rules = host.deps.loginRules()
+    const rules = host.deps.loginRules(host.entry.vip)
     if (this.isRelayed && host.credentials === undefined && !isAdminLogin(payload, rules)) {
-      host.entry.demandTls()
+      if (host.deps.settings().isTlsForced) host.entry.demandTls()
       host.move('credentialsRead')
       if (host.noServer === undefined) host.servers.current?.relayLogin(maskLogin(payload))
       else host.refuse(host.noServer)
@@ -165,8 +172,6 @@ export class SignIn {
     const step = readLogin(payload, host.credentials, host.scramble, rules)
     const credentials = keptCredentials(step.credentials)
     host.credentials = credentials
-    // The node itself stays reachable: its managers come from private addresses without TLS.
-    if (credentials.identity.tenant !== 'proxysys') host.entry.demandTls()
     host.entry.named(step.credentials.login.attributes)
     if (step.kind === 'switch') {
       this.client.write(packet(this.sequence, step.request))
@@ -193,12 +198,16 @@ export class SignIn {
     this.enter(credentials, mode.directory).catch(error => host.failed(error))
   }
 
-  /** Into the cluster, if this node has it. @throws login.unknown-cluster, route.no-server */
+  /** Into the cluster, if this node has it. @throws tls.required, login.unknown-cluster, route.no-server */
   private async enter(credentials: Credentials, directory: Directory): Promise<void> {
     const { host } = this
     const { tenant, clusterName } = credentials
     const outlook = await directory.cluster(clusterName)
     if (host.state !== 'authenticating') return
+    const { name = clusterName ?? '' } = outlook ?? {}
+    host.own.moveTo({ cluster: name, tenant, vip: host.entry.vip })
+    // The node itself stays reachable: its managers come from private addresses without TLS.
+    if (host.settings.isTlsForced) host.entry.demandTls()
     if (outlook === undefined)
       throw new Fault('login.unknown-cluster', { cluster: clusterName ?? '' })
     host.credentials = { ...credentials, cluster: outlook.name }

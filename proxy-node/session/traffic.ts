@@ -23,18 +23,19 @@ export class TenantTraffic {
   readonly cluster: string
   readonly tenant: string
   readonly slots = new Float64Array(SLOT_COUNT)
-  private readonly limits: { readonly slowMs: number }
+  /** Requests that take longer count as slow. */
+  slowMs: number
 
-  constructor(cluster: string, tenant: string, limits: { readonly slowMs: number }) {
+  constructor(cluster: string, tenant: string, slowMs: number) {
     this.cluster = cluster
     this.tenant = tenant
-    this.limits = limits
+    this.slowMs = slowMs
   }
 
   /** A request has its whole answer; `outcome` is bits of `OUTCOME`, slowness is added here. */
   answered(type: number, outcome: number, { begunMs, sentMs, endedMs }: RequestTimes): void {
     const { slots } = this
-    const isSlow = endedMs - begunMs > this.limits.slowMs
+    const isSlow = endedMs - begunMs > this.slowMs
     const at = requestSlot(type, isSlow ? outcome | OUTCOME.slow : outcome)
     slots[at] = (slots[at] as number) + 1
     const cost = costSlot(type)
@@ -90,11 +91,13 @@ export class TenantTraffic {
 
 export class WorkerTraffic {
   private readonly tenants = new Map<string, TenantTraffic>()
-  private readonly limits = { slowMs: DEFAULT_SLOW_MS }
+  private slowOf: (cluster: string, tenant: string) => number = () => DEFAULT_SLOW_MS
 
-  /** Requests that take longer count as slow. */
-  set slowMs(slowMs: number) {
-    this.limits.slowMs = slowMs
+  /** From now on what takes longer than that, in milliseconds, counts as slow. */
+  slowFrom(slowOf: (cluster: string, tenant: string) => number): void {
+    this.slowOf = slowOf
+    for (const traffic of this.tenants.values())
+      traffic.slowMs = slowOf(traffic.cluster, traffic.tenant)
   }
 
   /** Where a client counts after its login; a login that failed counts under no name, which strangers choose. */
@@ -103,7 +106,7 @@ export class WorkerTraffic {
     const found = this.tenants.get(key)
     if (found !== undefined) return found
     if (this.tenants.size >= MAX_TENANTS && tenant !== OTHERS) return this.of('', OTHERS)
-    const made = new TenantTraffic(cluster, tenant, this.limits)
+    const made = new TenantTraffic(cluster, tenant, this.slowOf(cluster, tenant))
     this.tenants.set(key, made)
     return made
   }

@@ -59,7 +59,7 @@ export class Watch {
     if (server === undefined) return
     this.silentBeats = isForClient || this.hasHeard ? 0 : this.silentBeats + 1
     this.hasHeard = false
-    const graceMs = parts.deps.settings().queryTimeoutDeltaMs
+    const graceMs = parts.identity.settings.queryTimeoutDeltaMs
     const isOver =
       this.silentBeats * BEAT_MS >= queryLimitMs(parts.memory, command.judged) + graceMs
     // Once is not enough: a KILL that overtakes its statement finds nothing to end.

@@ -31,7 +31,7 @@ export type WayHost = Pick<
 >
 export type WayParts = Pick<CourseParts, 'deps' | 'memory'> & {
   readonly servers: Pick<Servers, 'current' | 'goTo' | 'use'>
-  readonly identity: Pick<CourseParts['identity'], 'tenant' | 'outlook' | 'traffic'>
+  readonly identity: Pick<CourseParts['identity'], 'tenant' | 'outlook' | 'traffic' | 'settings'>
 }
 
 /** Who carries the command. */

@@ -143,6 +143,9 @@ export class Way implements TableWayEnd {
       get outlook() {
         return parts.identity.outlook
       },
+      get settings() {
+        return parts.identity.settings
+      },
     })
     return this.decided
   }

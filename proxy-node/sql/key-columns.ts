@@ -31,6 +31,19 @@ export class KeyColumns {
     return this.places[column] ?? NO_COLUMN
   }
 
+  /** Whether reading for these columns is reading for `other`: the same table of another tenant, or described anew. */
+  isSame(other: KeyColumns): boolean {
+    if (other === this) return true
+    const { names, places } = this
+    if (other.names.length !== names.length) return false
+    for (let at = 0; at < names.length; at++) {
+      const its = other.names[at] as Uint8Array
+      if (!isSameName(its, 0, its.length, names[at] as Uint8Array)) return false
+      if (other.places[at] !== places[at]) return false
+    }
+    return true
+  }
+
   /** Whether the place among the table's columns is known of each. */
   get hasPlaces(): boolean {
     for (let index = 0; index < this.names.length; index++) if (this.place(index) < 0) return false

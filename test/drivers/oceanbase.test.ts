@@ -162,9 +162,9 @@ describe('over TLS, the certificate of the proxy verified,', () => {
     const { cert, key } = authority.issue('proxy', ['IP:127.0.0.1', 'DNS:localhost'])
     const context = tlsContext({ cert, key, minVersion: 'TLSv1.2' })
     secure = await startProxy(directoryOf(stack.clusters), {
+      settings: { isTlsForced: true },
       entry: {
         tls: () => context,
-        isTlsForced: () => true,
         mayBringHeader: () => false,
         mayNameClient: () => false,
       },

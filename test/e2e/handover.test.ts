@@ -89,6 +89,9 @@ describe('a hot restart', () => {
     // From here on clients end drains by leaving.
     await node.ask('ALTER PROXYCONFIG SET hot_upgrade_exit_timeout = 120000000')
     await node.ask("ALTER PROXYCONFIG SET slow_query_time_threshold = '123ms'")
+    await node.ask(
+      "REPLACE INTO proxy_config(cluster_name, name, value, config_level) VALUES ('c', 'proxy_idc_name', 'i1', 'LEVEL_CLUSTER')",
+    )
 
     await handedOver(node)
 
@@ -96,6 +99,8 @@ describe('a hot restart', () => {
     const [kept] = await node.ask("SHOW PROXYCONFIG LIKE 'slow_query_time_threshold'")
     expect(command?.['value']).toBe('0')
     expect(kept?.['value']).toBe('123ms')
+    const [row] = await node.ask('SHOW PROXYCONFIG ALL')
+    expect(row).toMatchObject({ cluster_name: 'c', name: 'proxy_idc_name', value: 'i1' })
   })
 
   test('gives connection ids of the other generation', async () => {

@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Connection, RowDataPacket } from 'mysql2/promise'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { ChangePlan } from '../../functions/domain/change-plan.ts'
 import {
   DevStack,
   type NodeJson,
@@ -95,14 +96,46 @@ async function ended(path: string, body: unknown): Promise<OperationJson> {
   return stack.ended(await stack.accepted(path, body))
 }
 
+/** Id of the operation that was begun last. */
+async function newest(): Promise<string | undefined> {
+  const { body } = await stack.api.get('/operations?limit=1')
+  return (body as { items: { id: string }[] }).items[0]?.id
+}
+
+/** Its children were begun in the order of the plan, and went through the steps that it named. */
+async function expectAsPlanned({ childIds }: OperationJson, plan: ChangePlan): Promise<void> {
+  const children = await Promise.all(
+    childIds.map(async id => {
+      const { body: child } = await stack.api.get(`/operations/${id}`)
+      const { target, startedAt } = child as { target: { name: string }; startedAt: string }
+      const { body: steps } = await stack.api.get(`/operations/${id}/steps`)
+      const names = (steps as { items: { name: string }[] }).items.map(({ name }) => name)
+      return { name: target.name, startedAt: Date.parse(startedAt), names }
+    }),
+  )
+  const inOrder = children.sort((left, right) => left.startedAt - right.startedAt)
+  expect(inOrder.map(({ name, names }) => ({ name, names }))).toEqual(
+    plan.nodes.items.map(({ name, procedure }) => ({
+      name,
+      names: plan.procedures.items[procedure]?.steps.map(step => step.name),
+    })),
+  )
+}
+
 describe('a hot restart of all nodes', () => {
-  test('is rolling, and the clients inside transactions do not notice', async () => {
+  test('is rolling and as a dry run has said, and the clients inside transactions do not notice', async () => {
     const before = await nodes()
+    const operationBefore = await newest()
+    const wanted = { mode: 'hot', rollout: QUICK }
+    const { status, body } = await stack.api.post('/clusters/demo/restart?dryRun=true', wanted)
+    expect([status, await newest()]).toEqual([200, operationBefore])
+    expect(pidsOf(await nodes())).toEqual(pidsOf(before))
     const clients = await clientsInside()
     const door = knocking()
-    const operation = await ended('/clusters/demo/restart', { mode: 'hot', rollout: QUICK })
+    const operation = await ended('/clusters/demo/restart', wanted)
     const { logins, refused: turnedAway } = await door.stop()
 
+    await expectAsPlanned(operation, body as ChangePlan)
     expect(operation).toMatchObject({ phase: 'SUCCEEDED', error: null })
     expect(operation.progress).toMatchObject({ nodesDone: 3, waves: 3 })
     expect(turnedAway).toEqual([])

@@ -356,7 +356,6 @@ const CLIENT_ENTRY: Target = {
     const stream = bytes.subarray(STREAM_AT)
     const rules = {
       tls: () => ((control & 1) === 1 ? TLS : undefined),
-      isTlsForced: () => false,
       mayBringHeader: () => (control & 2) === 0,
       mayNameClient: () => true,
     }

@@ -3,6 +3,7 @@
 import { Fault } from '#contract/fault'
 import { PARAMETERS } from '#contract/parameters'
 import { bareStatement, isLike, literalText, splitList } from '../../proxy-node/admin/answer.ts'
+import { LEVEL_RULES } from '../../proxy-node/admin/levels.ts'
 import { NODE_RULES } from '../../proxy-node/admin/node.ts'
 import { PARAMETER_RULES } from '../../proxy-node/admin/parameters.ts'
 import { PREAMBLE } from '../../proxy-node/admin/preamble.ts'
@@ -526,7 +527,33 @@ const CONFIG_SERVER: Target = {
   },
 }
 
-const RULES = [...NODE_RULES, ...PARAMETER_RULES, ...SESSION_RULES, ...SSL_RULES, ...PREAMBLE]
+const RULES = [
+  ...LEVEL_RULES,
+  ...NODE_RULES,
+  ...PARAMETER_RULES,
+  ...SESSION_RULES,
+  ...SSL_RULES,
+  ...PREAMBLE,
+]
+
+/** Of tuples and conditions: what they mean, or a fault. */
+function readRows(bare: string): void {
+  const config = {
+    replaceRows: (rows: readonly unknown[]) => demand(rows.length <= 200, 'as many as may be'),
+    deleteRows: () => 0,
+    rows: () => [],
+    levelRows: () => [],
+  }
+  for (const { grammar, answer } of LEVEL_RULES) {
+    const found = grammar.exec(bare)
+    if (found === null) continue
+    try {
+      answer(found, { config } as never, { user: 'root', connectionId: 1 })
+    } catch (error) {
+      demand(error instanceof Fault, 'a fault tells what is wrong')
+    }
+  }
+}
 
 const ADMIN: Target = {
   name: 'admin/answer',
@@ -534,6 +561,9 @@ const ADMIN: Target = {
     'alter proxyconfig set a = 1, b=\'x,y\', c = "z"',
     "show proxyconfig like 'a%_b'",
     'show proxyconfig diff user',
+    "replace into proxyconfig.proxy_config(vid, vip, vport, name, value) values (-1,'::1',1,'a','b'),(1,\"\",'','c','d')",
+    "delete from proxy_config where name = 'a' and vid=-1",
+    "select name, `value` from proxy_config where cluster_name='a'",
     "show proxysession like 'a'",
     'show full processlist',
     'kill proxysession 12;',
@@ -550,6 +580,7 @@ const ADMIN: Target = {
     literalText(bare)
     isLike(bare, 'proxy_config_name')
     isLike('%a%_b%', bare)
+    readRows(bare)
     for (let rule = 0; rule < RULES.length; rule++)
       if (RULES[rule]?.grammar.exec(bare) != null) return 1 + rule
     return 0

@@ -87,7 +87,6 @@ function entryOf(plan: Plan): EntryRules {
   )
   return {
     tls: () => context,
-    isTlsForced: () => plan.isTlsForced ?? false,
     mayBringHeader: address => headers?.contains(address) ?? false,
     mayNameClient: address => ips?.contains(address) ?? false,
   }
@@ -124,6 +123,8 @@ export async function startHere(transport: Transport, plan: Plan): Promise<DataP
       ...DEFAULT_SETTINGS,
       loginTimeoutMs: plan.loginTimeoutMs ?? 10_000,
       connectTimeoutMs: plan.connectTimeoutMs ?? 2_000,
+      isTlsForced: plan.isTlsForced ?? false,
+      usesServerTls: plan.serverTls !== undefined,
       ...plan.settings,
     }),
     loginRules: () => DEFAULT_LOGIN_RULES,

@@ -12,6 +12,8 @@ export type Failed = {
 
 export type LoadPlan = {
   readonly clients: number
+  /** Of all of them; `app` when absent. */
+  readonly tenant?: string
   /** A statement with its mark in the text, or in a value. */
   readonly send: (connection: Connection, mark: string, turn: number) => Promise<unknown>
 }
@@ -70,9 +72,10 @@ export class Load {
   }
 
   private async loop(client: number, isUnderWay: () => void): Promise<void> {
-    let connection = await this.routed.connect()
+    const { tenant = 'app' } = this.plan
+    let connection = await this.routed.connect({ tenant })
     while (!this.isOver) {
-      if (!(await this.one(connection, client))) connection = await this.routed.connect()
+      if (!(await this.one(connection, client))) connection = await this.routed.connect({ tenant })
       isUnderWay()
       await new Promise(resolve => setTimeout(resolve, PACE_MS))
     }

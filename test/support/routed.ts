@@ -2,6 +2,7 @@
  * A proxy in this process over a cluster of three zones with two servers each, all real sockets: what a
  * client does on one side is seen in the servers' ledgers on the other.
  */
+import type { Socket } from 'node:net'
 import { type Connection, createConnection, type RowDataPacket } from 'mysql2/promise'
 import { stage1Of } from '../../proxy-node/auth/scramble.ts'
 import { MetadataConnections } from '../../proxy-node/backend/metadata.ts'
@@ -10,8 +11,9 @@ import { systemClock } from '../../proxy-node/base/clock.ts'
 import { nodeTransport } from '../../proxy-node/net/node.ts'
 import type { NodeClustersSettings } from '../../proxy-node/process/node-clusters.ts'
 import type { RoutingSettings } from '../../proxy-node/routing/view.ts'
+import type { EntryRules } from '../../proxy-node/session/client-entry.ts'
 import { DEFAULT_SETTINGS } from '../../proxy-node/session/peers.ts'
-import type { Admin, SessionSettings } from '../../proxy-node/session/ports.ts'
+import type { Admin, SessionDeps, SessionSettings } from '../../proxy-node/session/ports.ts'
 import type { Cluster } from '../../proxy-node/topology/cluster.ts'
 import { SERVERS_STATEMENT } from '../../proxy-node/topology/statements.ts'
 import { CLUSTER_DEFAULTS, type ClustersUnderTest, startClusters } from './node-clusters.ts'
@@ -32,6 +34,23 @@ export type NodeSettings = Omit<NodeClustersSettings, 'locations' | 'blacklist' 
 
 /** Sessions as they are set at the moment; a suite writes into it. */
 export type LiveSettings = { -readonly [Key in keyof SessionSettings]: SessionSettings[Key] }
+
+type ConnectOptions = {
+  readonly multipleStatements?: boolean
+  /** `app` when absent. */
+  readonly tenant?: string
+  /** Whole name of a login, in place of the usual one. */
+  readonly user?: string
+  /** Connected to the proxy already. */
+  readonly stream?: Socket
+}
+
+/** Settings of the sessions in place of those that a suite writes into. */
+export type Configured = {
+  readonly settings: () => SessionSettings
+  readonly levels: Pick<SessionDeps, 'settingsOf' | 'loginRules'>
+  readonly entry?: EntryRules
+}
 
 export class Routed {
   readonly cluster: RoutingCluster
@@ -60,12 +79,12 @@ export class Routed {
     this.restore = pictureKeeper(parts.cluster)
   }
 
-  async connect(options: { readonly multipleStatements?: boolean } = {}): Promise<Connection> {
+  async connect({ tenant = 'app', ...options }: ConnectOptions = {}): Promise<Connection> {
     const { user, password, database } = this.cluster.accounts
     const made = await createConnection({
       host: '127.0.0.1',
       port: this.proxy.port,
-      user: `${user}@app#${this.cluster.picture.cluster}`,
+      user: `${user}@${tenant}#${this.cluster.picture.cluster}`,
       password,
       database,
       ...options,
@@ -171,6 +190,7 @@ type Started = {
 export async function startRouted(
   plan: RoutingClusterSettings & {
     readonly node?: Partial<NodeSettings>
+    readonly configured?: Configured
     /** Tenant proxysys, over what is started. */
     readonly admin?: (parts: Started) => Admin
     /** Hears of statements that missed their partition. */
@@ -197,7 +217,9 @@ export async function startRouted(
     settings: () => node,
   })
   const proxy: ProxyUnderTest = await startProxy(directoryOf(clusters), {
-    liveSettings: () => settings,
+    liveSettings: plan.configured?.settings ?? (() => settings),
+    ...(plan.configured && { levels: plan.configured.levels }),
+    ...(plan.configured?.entry && { entry: plan.configured.entry }),
     ...(plan.misrouted === undefined ? {} : { misrouted: plan.misrouted }),
     ...(plan.admin === undefined
       ? {}

@@ -9,7 +9,7 @@ import { systemClock } from '../../proxy-node/base/clock.ts'
 import { nodeTransport } from '../../proxy-node/net/node.ts'
 import type { EntryRules } from '../../proxy-node/session/client-entry.ts'
 import { DEFAULT_SETTINGS, peersOf } from '../../proxy-node/session/peers.ts'
-import type { Admin, Mode, SessionSettings } from '../../proxy-node/session/ports.ts'
+import type { Admin, Mode, SessionDeps, SessionSettings } from '../../proxy-node/session/ports.ts'
 import { Sessions } from '../../proxy-node/session/sessions.ts'
 import { keyOf } from '../../proxy-node/topology/cluster-locations.ts'
 import type { ServerAddress } from '../../proxy-node/topology/model.ts'
@@ -44,6 +44,8 @@ export async function startProxy(
     broke?: (error: unknown) => void
     /** Whom it lets in and how; absent: no TLS is offered. */
     entry?: EntryRules
+    /** What is set for less than the node. */
+    levels?: Pick<SessionDeps, 'settingsOf' | 'loginRules'>
   } = {},
 ): Promise<ProxyUnderTest> {
   let id = 1000
@@ -61,6 +63,7 @@ export async function startProxy(
       limits.liveSettings ??
       (() => ({ ...DEFAULT_SETTINGS, connectTimeoutMs: 2_000, ...limits.settings })),
     loginRules: () => DEFAULT_LOGIN_RULES,
+    ...limits.levels,
     peers: peersOf(() => sessions),
     random: limits.random ?? Math.random,
     nextConnectionId: () => id++,

@@ -47,11 +47,12 @@ async function held() {
 
 function connections(
   clock: Clock = systemClock,
-  more: { readonly tls?: ServerTlsPort; readonly maxConnections?: () => number } = {},
+  { tls, ...more }: { readonly tls?: ServerTlsPort; readonly maxConnections?: () => number } = {},
 ): MetadataConnections {
   const made = new MetadataConnections(nodeTransport, clock, {
     passwords: () => [STAGE1],
     timeoutMs: 5_000,
+    ...(tls === undefined ? {} : { tls: cluster => (cluster === 'c1' ? tls : undefined) }),
     ...more,
   })
   closers.push(() => made.stop())
@@ -377,6 +378,14 @@ describe('questions to a server with TLS', () => {
 
     expect(seen().includes('proxyro')).toBe(true)
     expect(seen().includes('a question')).toBe(true)
+  })
+
+  test('are in clear towards the servers of an OB cluster that it is off for', async () => {
+    const { at, seen } = await tapped({ tls })
+
+    await connections(systemClock, { tls: wanted(true) }).query(at, 'SELECT 2', 'c2')
+
+    expect(seen().includes('SELECT 2')).toBe(true)
   })
 
   test('are not asked of a server that offers none where it is required', async () => {

@@ -39,6 +39,8 @@ describe('the store', () => {
       expect(store.number('client_max_connections')).toBeGreaterThanOrEqual(acknowledged)
       expect(store.number('client_max_connections')).toBeLessThanOrEqual(acknowledged + 1)
       expect(store.number('sock_packet_mark_out')).toBe(store.number('client_max_connections'))
+      const east = store.at('ob_max_read_stale_time', 'east')
+      expect(east).toBe(store.get('client_max_connections'))
     }
   })
 })

@@ -269,6 +269,15 @@ describe.each<Flavour>(['node:net', 'Bun'])('over %s', flavour => {
       expect((server.connections[0]?.login.readUInt32LE(0) ?? 0) & SSL).toBe(0)
     })
 
+    test('that offers TLS is used without for sessions that TLS is off for', async () => {
+      const server = await fake({ tls })
+      const settings = { usesServerTls: false }
+      const plane = await planeOver({ servers: [server], serverTls: optional, settings })
+
+      expect((await logIn(plane)).payload[0]).toBe(0)
+      expect(server.connections[0]?.loginSequence).toBe(1)
+    })
+
     test('that offers TLS is used without where TLS is off', async () => {
       const server = await fake({ tls })
       const answer = await logIn(await planeOver({ servers: [server] }))

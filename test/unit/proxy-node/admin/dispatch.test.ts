@@ -304,7 +304,7 @@ describe('SHOW PROXYCONFIG', () => {
     await run('alter proxyconfig set listen_port = 3306')
 
     expect(await cells("show proxyconfig state like 'listen_port'")).toEqual([
-      ['listen_port', '3306', '2883', '2883', 'true', 'true'],
+      ['listen_port', '3306', '2883', '2883', 'true', 'true', ''],
     ])
     expect(await cells('show proxyinfo config')).toContainEqual([
       'waiting for restart',
@@ -312,7 +312,46 @@ describe('SHOW PROXYCONFIG', () => {
     ])
   })
 
+  test('STATE counts what decides before the node’s value, SHOW tells where that can be', async () => {
+    await run(
+      `replace into proxy_config(cluster_name, tenant_name, name, value, config_level) values
+       ('c', '', 'proxy_idc_name', 'i1', 'LEVEL_CLUSTER'), ('c', 't', 'proxy_idc_name', 'i2', 'LEVEL_TENANT'),
+       ('c', 'u', 'proxy_idc_name', 'i3', 'LEVEL_TENANT')`,
+    )
+
+    const [state] = await cells("show proxyconfig state like 'proxy_idc_name'")
+    expect(state?.at(-1)).toBe('LEVEL_TENANT 2, LEVEL_CLUSTER 1')
+    const levelOf = async (name: string) =>
+      (await cells(`show proxyconfig like '${name}'`))[0]?.at(-1)
+    expect(await levelOf('proxy_idc_name')).toBe('LEVEL_VIP')
+    expect(await levelOf('work_thread_num')).toBe('LEVEL_GLOBAL')
+    // OBProxy's may be set below; here it has no effect, so it may not.
+    expect(await levelOf('compression_algorithm')).toBe('LEVEL_GLOBAL')
+  })
+
+  test('takes long statements of rows, and no other long ones', async () => {
+    const zones = 'z'.repeat(4_000)
+    const row = (at: number) => `('c${at}', 'proxy_primary_zone_name', '${zones}', 'LEVEL_CLUSTER')`
+    const rows = Array.from({ length: 100 }, (_row, at) => row(at)).join()
+
+    expect(
+      await run(
+        `REPLACE INTO proxy_config(cluster_name, name, value, config_level) VALUES ${rows}`,
+      ),
+    ).toEqual({ kind: 'ok' })
+    expect(await cells("show proxyconfig all like 'proxy_primary%'")).toHaveLength(100)
+    expect(await run(`select ${' '.repeat(100_000)}1`)).toMatchObject({ errno: 5010 })
+  })
+
+  test('rows are for root alone', async () => {
+    for (const sql of ['delete from proxy_config', 'select * from proxy_config'])
+      expect(await run(sql, 'inspector')).toMatchObject({ errno: 5010 })
+  })
+
   test('shows no secret in any statement that exists', async () => {
+    await run(
+      "replace into proxy_config(cluster_name, name, value, config_level) values ('c', 'observer_sys_password', 'secret', 'LEVEL_CLUSTER')",
+    )
     await run(
       "alter proxyconfig set obproxy_sys_password='secret', observer_sys_password='secret', observer_sys_password1='secret'",
     )
@@ -320,6 +359,8 @@ describe('SHOW PROXYCONFIG', () => {
       'show proxyconfig',
       'show proxyconfig diff',
       'show proxyconfig state',
+      'show proxyconfig all',
+      'select * from proxy_config',
       'show proxyinfo config',
       'show variables',
     ]

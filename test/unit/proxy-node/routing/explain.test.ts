@@ -47,6 +47,7 @@ const account = (changes: Partial<RouteAccount> = {}): RouteAccount => ({
   idc: '',
   isCut: false,
   prunes: true,
+  setBelow: [],
   lookedUp: { name: 'd.t', known: { id: '500021', type: 3, partitions: 4 }, isCached: true },
   pruning: {
     outcome: 'one',

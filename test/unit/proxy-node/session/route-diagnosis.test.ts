@@ -7,8 +7,7 @@ const SQL = "\0\0\0\0\x03SELECT a FROM t WHERE password = 'secret' AND id = 5"
 /** As much of a session as a line tells of. */
 function session({ diagnosisLevel = 1, isRouted = true } = {}) {
   const parts = {
-    deps: { settings: () => ({ diagnosisLevel }) },
-    identity: { id: 7, tenant: 'app' },
+    identity: { id: 7, tenant: 'app', settings: { diagnosisLevel } },
     memory: { lexerMode: 0 },
   }
   const errand = {

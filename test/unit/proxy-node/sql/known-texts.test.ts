@@ -248,6 +248,15 @@ const STATEMENTS = fc
     return [text(0), text(1)] as const
   })
 
+test.each<readonly [KeyColumns, boolean]>([
+  [new KeyColumns(['k', 'c'], [0, 2]), true],
+  [new KeyColumns(['k', 'c'], [0, 3]), false],
+  [new KeyColumns(['k', 'd'], [0, 2]), false],
+  [new KeyColumns(['k'], [0]), false],
+])('what was read for columns is read for %s: %s', (columns, isSame) => {
+  expect(COLUMNS.isSame(columns)).toBe(isSame)
+})
+
 describe('whatever is known of a text', () => {
   test.each([LEXER_MODE.plain, LEXER_MODE.noBackslashEscapes, LEXER_MODE.casedNames])(
     'is what reading it would find, in mode %d',
