@@ -7,6 +7,7 @@ import {
   type Verb,
 } from '#contract/command'
 import { type DesiredNode, NODE_STATE_SCHEMA } from '#contract/node-state'
+import { PROXYRO_SLOTS } from '#contract/parameters'
 import { probesOf } from './link.ts'
 import { configUrlOf } from './names.ts'
 import type { StepName } from './plan.ts'
@@ -22,9 +23,6 @@ export type OrderSource = {
   /** Where nodes reach the config service; null where there is none. */
   readonly configServiceUrl: string | null
 }
-
-/** A proxy has two places for passwords of proxyro. */
-const PROXYRO_SLOTS = 2
 
 /** Most nodes of one SendCommand by id. */
 export const MAX_WAVE = 50
@@ -98,7 +96,7 @@ function slotsOf({ proxyroSecret, proxyroChange }: ObClusterRecord): readonly st
 /** For all OB clusters of a node: of family 4 the default's, the others have theirs in rows. */
 function globalSlots(obClusters: readonly ObClusterRecord[], family: 3 | 4): readonly string[] {
   const all = family === 4 ? obClusters.slice(0, 1) : obClusters
-  return [...new Set(all.flatMap(slotsOf))].slice(0, PROXYRO_SLOTS)
+  return [...new Set(all.flatMap(slotsOf))].slice(0, PROXYRO_SLOTS.length)
 }
 
 const WITH_DESIRED: readonly Verb[] = [
