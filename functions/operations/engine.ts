@@ -105,7 +105,7 @@ export class Engine {
     await Promise.all(
       ids.map(id =>
         this.advance(id).catch((error: Error) =>
-          log({ event: 'sweep-failed', operationId: id, reason: error.message }),
+          log({ event: 'sweep-failed', operationId: id, error: error.name, reason: error.message }),
         ),
       ),
     )
