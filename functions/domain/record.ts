@@ -236,6 +236,8 @@ export type OperationRecord = Stored & {
   /** One a node; a node's operation has one. */
   readonly tasks: readonly NodeTask[]
   readonly package: PackageRef | null
+  /** When it was last resumed or retried; absent: never. */
+  readonly resumedAt?: number
   /** Grows with each retry, a child's with its parent's: those of an older round are opened again. */
   readonly round: number
   /** Fence of the host while this operation holds its node. */

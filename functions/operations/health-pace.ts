@@ -83,10 +83,14 @@ function nodeOf({ operation }: Member): string {
   return operation.target.id
 }
 
-/** Since the last node was done with: longer than a node may be silent before it counts as lost. */
+/**
+ * Since the last node was done with, or somebody has had it go on: longer than a node may be silent before it
+ * counts as lost.
+ */
 function hasLasted({ operation, members, now }: Around): boolean {
+  const { startedAt, resumedAt = 0 } = operation
   const ends = members.map(member => member.operation.endedAt ?? 0)
-  return now - Math.max(operation.startedAt ?? 0, ...ends) >= REPORT_STALE_MS
+  return now - Math.max(startedAt ?? 0, resumedAt, ...ends) >= REPORT_STALE_MS
 }
 
 function tooFew(health: Health, percent: number): ProblemView {

@@ -68,7 +68,7 @@ export function operationUseCases(deps: PlaneDeps, cursors: Cursors): Plane['ope
       mutate(deps, asked, view, async () => decidePause(await recordOf(store, id))),
     resume: async (asked, id) => {
       const outcome = await mutate(deps, asked, view, async () =>
-        decideResume(store, await recordOf(store, id)),
+        decideResume(deps, await recordOf(store, id)),
       )
       if (outcome.kind !== 'planned' && !outcome.isReplayed) await deps.queue.nudge(id, 0)
       return outcome
@@ -121,6 +121,7 @@ async function decideRetry(deps: PlaneDeps, asked: Asked, id: string): Promise<D
     // A child's round is its parent's: were it to grow by itself, the parent's next would pass it over.
     ...reopened(record, record.parentId === null ? record.round + 1 : record.round),
     isSelfDriven: true,
+    resumedAt: deps.clock.now(),
     actor: actorOf(asked.principal),
     requestId: asked.requestId,
     stepsDone: Math.min(record.stepsDone, firstStepOf(record)),

@@ -5,7 +5,7 @@ import type { Asked } from '../domain/plane.ts'
 import { Problem } from '../domain/problem.ts'
 import type { ClusterRecord, OperationRecord } from '../domain/record.ts'
 import { ALL_AT_ONCE, type RolloutState } from '../domain/rollout.ts'
-import { type Change, put, type Store } from '../domain/store.ts'
+import { type Change, put } from '../domain/store.ts'
 import { childrenOf } from '../operations/children.ts'
 import { hasEnded, membersOf } from '../operations/member.ts'
 import {
@@ -31,21 +31,25 @@ export async function decidePause(record: OperationRecord): Promise<Decision> {
 }
 
 /** Nodes that failed are tried again, with new locks. */
-export async function decideResume(store: Store, record: OperationRecord): Promise<Decision> {
+export async function decideResume(
+  { store, clock }: PlaneDeps,
+  record: OperationRecord,
+): Promise<Decision> {
   if (record.phase !== 'PAUSED')
     throw conflict(`${record.id} is ${record.phase}; only what is paused can be resumed`)
   const members = await membersOf(store, await childrenOf(store, record))
   const isAgain = hasFailed(members)
   if (isAgain && isAnyAtWork(members))
     throw conflict(`nodes of ${record.id} are still at work; wait until they have ended`)
+  const resumed = { ...record, resumedAt: clock.now() }
   const again: OperationRecord = isAgain
     ? {
-        ...record,
+        ...resumed,
         phase: 'PENDING',
         round: record.round + 1,
         stepsDone: stepOf(record, 'children'),
       }
-    : { ...record, phase: 'RUNNING' }
+    : { ...resumed, phase: 'RUNNING' }
   return steered(again, 'resume', [put('operation', again)])
 }
 

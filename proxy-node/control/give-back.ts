@@ -14,7 +14,7 @@ import { homeOf, readMarker } from './home.ts'
 import type { Host } from './host.ts'
 import { type NodeMemory, readMemory } from './node-file.ts'
 import { forgetNode, watchAsFound } from './parting.ts'
-import { PROXY_UNIT } from './paths.ts'
+import { NODE_UNIT, PROXY_UNIT } from './paths.ts'
 import { ProxyAdmin } from './proxy-admin.ts'
 import { finishRelease } from './release.ts'
 import type { Facts } from './result.ts'
@@ -60,6 +60,7 @@ export async function goBack(before: Found, host: Host): Promise<Facts> {
     await dropOurs(found, host)
     if (found.isRunning) await serveAsFound(found, host)
     await switchOn(found.autoStart, host)
+    await removeUnits(host)
     if (found.isRunning && found.watchdogs.length > 0) await watchAsFound(found, host)
     forgetNode(found, host)
     host.log('the proxy is as it was found')
@@ -70,7 +71,10 @@ export async function goBack(before: Found, host: Host): Promise<Facts> {
   }
 }
 
-/** Our process ends, its files are those that were found, nothing of ours starts it any more. */
+/**
+ * Our process ends, and its files are those that were found. Nothing of ours starts it any more, but a boot
+ * goes on with the way back until it is started by its own again.
+ */
 async function dropOurs(found: Found, host: Host): Promise<void> {
   const { paths } = host.settings
   const isOurs = unitExists(paths, PROXY_UNIT) && (await host.init.status(PROXY_UNIT)).active
@@ -79,7 +83,7 @@ async function dropOurs(found: Found, host: Host): Promise<void> {
     await endProcesses(found.home, host)
     putFilesBack(paths, found)
   }
-  await removeUnits(host)
+  await removeUnits(host, [NODE_UNIT])
 }
 
 async function serveAsFound(found: Found, host: Host): Promise<void> {

@@ -92,8 +92,9 @@ async function takeIn(
     await stopWatchdogs(host)
     isChanged = true
     keep({ phase: 'changing', isChanged })
-    changed = await change(desired, secrets, host)
+    // First: killed behind it, the same order could not log in by what is known from before.
     await settlePassword(desired, password, host)
+    changed = await change(desired, secrets, host)
     keep({ phase: 'starting', isChanged })
   }
   const pidBefore = await replaceProcess(desired, found, isStartOther, host)

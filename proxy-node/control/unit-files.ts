@@ -55,9 +55,13 @@ export async function letGo({ init, settings: { paths } }: Host): Promise<void> 
   await init.act('stop', PROXY_UNIT)
 }
 
-export async function removeUnits({ init, settings: { paths } }: Host): Promise<void> {
-  const there = [REPORT_TIMER, REPORT_UNIT, NODE_UNIT, PROXY_UNIT].filter(unit =>
-    unitExists(paths, unit),
+/** @param kept of them stay for now */
+export async function removeUnits(
+  { init, settings: { paths } }: Host,
+  kept: readonly string[] = [],
+): Promise<void> {
+  const there = [REPORT_TIMER, REPORT_UNIT, NODE_UNIT, PROXY_UNIT].filter(
+    unit => !kept.includes(unit) && unitExists(paths, unit),
   )
   if (there.includes(REPORT_TIMER)) await init.act('stop', REPORT_TIMER)
   for (const unit of [REPORT_TIMER, NODE_UNIT])

@@ -42,17 +42,20 @@ type Host = Pick<NodeInstance, 'root' | 'address' | 'file'>
 
 const MOST_TRIES = 8
 
+type Moment = { readonly phase: string; readonly isThen: () => boolean }
+
 /**
- * Kills an order as soon as `phase` is on record; it is the order that was killed. One that is over before
- * anybody has looked is undone by `undo`, and begun again.
+ * Kills an order as soon as a phase is on record, or at a moment of it; it is the order that was killed. One
+ * that is over before anybody has looked is undone by `undo`, and begun again.
  */
 export async function killedAt(
   node: NodeInstance,
-  phase: string,
+  at: string | Moment,
   begin: () => string,
   undo: () => Promise<unknown>,
 ): Promise<string> {
-  const found = () => readFound(pathsUnder(node.root))?.phase
+  const { phase, isThen } = typeof at === 'string' ? { phase: at, isThen: () => true } : at
+  const isThere = () => readFound(pathsUnder(node.root))?.phase === phase && isThen()
   for (let tried = 1; ; tried++) {
     const order = begin()
     const { child, ended } = node.spawn(['run', order])
@@ -60,7 +63,7 @@ export async function killedAt(
     void ended.then(() => {
       isOver = true
     })
-    while (!isOver && found() !== phase) await new Promise(done => setTimeout(done, 1))
+    while (!isOver && !isThere()) await new Promise(done => setTimeout(done, 1))
     if (!isOver) {
       child.kill('SIGKILL')
       await ended
@@ -148,7 +151,7 @@ export class FoundProxy {
       command: argumentsOf(pid ?? 0),
       watchdogs: this.installation.watchdogs().map(argumentsOf),
       rcLocal: readFileSync(this.host.file(RC_LOCAL), 'utf8'),
-      hasLink: isThere(this.host.file(LINK)),
+      hasLink: hasEntry(this.host.file(LINK)),
       etc: readdirSync(join(this.installation.home, 'etc')).sort(),
       units: readdirSync(this.host.file('etc/systemd/system')).filter(name => /obfleet/.test(name)),
     }
@@ -157,12 +160,12 @@ export class FoundProxy {
   autoStart(): { readonly rcLocal: string; readonly hasLink: boolean } {
     return {
       rcLocal: readFileSync(this.host.file(RC_LOCAL), 'utf8'),
-      hasLink: isThere(this.host.file(LINK)),
+      hasLink: hasEntry(this.host.file(LINK)),
     }
   }
 }
 
-function isThere(link: string): boolean {
+function hasEntry(link: string): boolean {
   return existsSync(link) || readdirSync(join(link, '..')).includes(link.split('/').at(-1) ?? '')
 }
 

@@ -133,6 +133,38 @@ describe('a rollout', () => {
     all.fleet.host(3).status = 'RUNNING'
     expect(await all.ended(id)).toMatchObject({ phase: 'SUCCEEDED' })
   })
+
+  test.each(['resumed', 'retried'])(
+    'that is %s waits for one as well, however long ago it began',
+    async how => {
+      const all = await ScriptedPlane.withOrders(4)
+      const id = await all.accepted(restart(all))
+      const { pause, resume, retry } = all.plane.operations
+      const pass = async (seconds: number) => {
+        for (let tick = 0; tick < seconds; tick++) {
+          all.clock.pass(1_000)
+          await all.engine.sweep(10)
+        }
+      }
+      const lose = async () => {
+        for (const index of [3, 4]) await crash(all, index)
+      }
+      while (restarted(all).length < 1) await pass(1)
+      if (how === 'resumed') {
+        await pause(ASKED, id)
+        await pass(600)
+        await lose()
+        await resume(ASKED, id)
+      } else {
+        await lose()
+        expect(await all.ended(id)).toMatchObject({ phase: 'FAILED' })
+        await retry(ASKED, id)
+      }
+      await pass(60)
+      for (const index of [3, 4]) all.fleet.host(index).status = 'RUNNING'
+      expect(await all.ended(id)).toMatchObject({ phase: 'SUCCEEDED' })
+    },
+  )
 })
 
 describe('memory for two processes', () => {

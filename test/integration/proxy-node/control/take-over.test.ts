@@ -331,6 +331,34 @@ describe('a take-over that is killed', () => {
     60_000,
   )
 
+  test('when the proxy has its new password, and nobody has noted that, is carried on', async () => {
+    const order = await killedAt(node, 'changing', taking, givenBack)
+    const admin = await proxy.admin(OLD_PASSWORD)
+    await admin.query(`ALTER PROXYCONFIG SET obproxy_sys_password = '${SYS}'`)
+    admin.destroy()
+
+    const result = resultOf(await node.run('run', order))
+
+    expect(result, result.message).toMatchObject({ ok: true, facts: { status: 'RUNNING' } })
+    await done('give-back')
+    await expectAsFound()
+  }, 60_000)
+
+  test('on its way back without units of the node, with the power, is undone by the boot', async () => {
+    const failing = { desired: desired({ parameters: { no_such_parameter: '1' } }) }
+    const unit = node.file('etc/systemd/system/obfleet-proxy.service')
+    const moment = { phase: 'undoing', isThen: () => !existsSync(unit) }
+    await killedAt(node, moment, () => taking(failing), expectAsFound)
+    suite.plane.isAway = true
+    try {
+      await node.crash()
+      await until('it is given back', () => found() === undefined)
+    } finally {
+      suite.plane.isAway = false
+    }
+    await expectAsFound()
+  }, 60_000)
+
   test.each(['again', 'by the boot'])('on its way back is undone %s', async how => {
     const failing = { desired: desired({ parameters: { no_such_parameter: '1' } }) }
     await killedAt(node, 'undoing', () => taking(failing), expectAsFound)
