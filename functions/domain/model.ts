@@ -9,6 +9,7 @@ import type { NodeReport } from '#contract/report'
 import type { LookResult } from './findings.ts'
 import type { Link } from './link.ts'
 import type { BalancerMember, BalancerSpec } from './load-balancer.ts'
+import type { MovedOutDocument } from './moved-out.ts'
 import type { TakeOverCheck } from './take-over-check.ts'
 
 /** Version of every stored item; N-1 is read (PL6). */
@@ -51,6 +52,7 @@ export const CLUSTER_PHASES = [
   'STOPPED',
   'OPERATING',
   'DELETING',
+  'MOVING_OUT',
   'FAILED',
 ] as const
 
@@ -268,6 +270,8 @@ export const OPERATION_TYPES = [
   'precheck-take-over',
   /** Takes proxies of other installers in; each is restarted once. */
   'take-over',
+  /** Its nodes serve on and are ours no more. */
+  'move-out',
   /** Looks at nodes, as above. */
   'diagnose',
   'collect-logs',
@@ -360,6 +364,8 @@ export type Operation = {
   readonly notices?: readonly string[]
   /** The same, of one that looks at nodes of ours. */
   readonly look?: LookResult | null
+  /** The same, of a move out; null until it is written down. */
+  readonly movedOut?: MovedOutDocument | null
 }
 
 /** The caller, proven by the bearer token or a signature. */

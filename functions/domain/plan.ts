@@ -5,6 +5,7 @@ import type { NodeTask } from './record.ts'
 
 export type StepName =
   | 'prepare'
+  | 'export'
   | 'children'
   | 'run'
   | 'reserve'
@@ -55,6 +56,7 @@ const MINUTE_MS = 60_000
 /** Deadlines leave room for a sweeper that comes by once a minute only. */
 export const STEP_RULES: Readonly<Record<StepName, StepRule>> = {
   prepare: { kind: 'local', isLast: false },
+  export: { kind: 'local', isLast: false },
   children: { kind: 'local', isLast: false },
   run: { kind: 'children' },
   reserve: { kind: 'local', isLast: false },
@@ -110,6 +112,7 @@ export const CHILD_TYPES = {
   'rotate-proxyro-password': 'rotate-proxyro-node',
   'precheck-take-over': 'probe-host',
   'take-over': 'take-over-node',
+  'move-out': 'delete-node',
   diagnose: 'diagnose-node',
   'collect-logs': 'collect-logs-node',
 } as const satisfies Partial<Record<OperationType, OperationType>>
@@ -156,6 +159,7 @@ const PLANS: Readonly<Record<OperationType, readonly StepName[]>> = {
   'rotate-proxyro-password': ['prepare', 'children', 'run', 'finish'],
   'precheck-take-over': ['children', 'run', 'finish'],
   'take-over': ['children', 'run', 'finish'],
+  'move-out': ['export', 'children', 'run', 'forget'],
   diagnose: ['children', 'run', 'finish'],
   'collect-logs': ['children', 'run', 'finish'],
   'create-node': ['reserve', 'install', 'start', 'verify', 'finish'],

@@ -11,6 +11,7 @@ import type {
   ClusterSpec,
   Condition,
   Hold,
+  NodeOrigin,
   ObCluster,
   Offline,
   Operation,
@@ -145,6 +146,52 @@ export type RootServicesRecord = Stored & {
   readonly isWithdrawn: boolean
 }
 
+/** What is told of an OB cluster, and can be told when it is not managed here any more. */
+export type ObClusterSnapshot = {
+  readonly record: Pick<
+    ObClusterRecord,
+    'name' | 'obClusterId' | 'rootservice' | 'idcRegions' | 'updatedAt'
+  >
+  readonly registered: readonly RootServicesRecord[]
+}
+
+/** What stays of a cluster that was moved out; for good, as its password does. */
+export type MovedOutRecord = Stored & {
+  readonly id: string
+  readonly name: string
+  readonly operationId: string
+  readonly movedOutAt: number
+  /** The config service answers its proxies until then; compared, never left to the table's expiry (PL5). */
+  readonly answersUntil: number
+  readonly configToken?: TokenRecord
+  /** No other cluster's may be made under that name: its proxies have it. */
+  readonly sysPasswordSecret: string
+  /** The default first. */
+  readonly obClusters: readonly ObClusterSnapshot[]
+}
+
+export type ExportedNode = {
+  readonly id: string
+  readonly name: string
+  readonly hostId: string
+  readonly host: string
+  readonly idc: string | null
+  readonly sqlPort: number
+  readonly exporterPort: number
+  readonly origin: NodeOrigin
+  readonly home: string
+  readonly version: string
+  /** Its host was out of reach: what is ours is there still. */
+  readonly isSkipped: boolean
+}
+
+/** A cluster as it is before its move out; of its operation. */
+export type ClusterExportRecord = Stored & {
+  readonly operationId: string
+  readonly cluster: Pick<ClusterRecord, 'name' | 'tags' | 'spec'>
+  readonly nodes: readonly ExportedNode[]
+}
+
 /** `version` counts writes here as in every record. */
 export type PackageRecord = Stored & Omit<Package, 'version'> & { readonly packageVersion: string }
 
@@ -256,6 +303,8 @@ export type OperationRecord = Stored & {
   readonly sysSecrets?: { readonly before: PasswordSecret; readonly after: PasswordSecret }
   /** Of one of proxyro's password. */
   readonly proxyro?: ProxyroTask
+  /** How long the config service answers after a move out, milliseconds. */
+  readonly movedOut?: { readonly graceMs: number }
   /** What it did was put back, or is being. */
   readonly isUndone?: boolean
 }

@@ -5,11 +5,13 @@
  */
 import type {
   AuditRecord,
+  ClusterExportRecord,
   ClusterRecord,
   CommandRecord,
   DiagnosisRecord,
   HostRecord,
   LooseSecretRecord,
+  MovedOutRecord,
   NameRecord,
   NodeRecord,
   ObClusterRecord,
@@ -50,6 +52,8 @@ export type Records = {
   readonly request: RequestRecord
   readonly audit: AuditRecord
   readonly parameterHistory: ParameterHistoryRecord
+  readonly clusterExport: ClusterExportRecord
+  readonly movedOut: MovedOutRecord
 }
 
 export type Kind = keyof Records
@@ -77,6 +81,8 @@ type KeyFields = {
   readonly request: 'id'
   readonly audit: 'at' | 'id'
   readonly parameterHistory: 'clusterId' | 'at' | 'id'
+  readonly clusterExport: 'operationId'
+  readonly movedOut: 'name' | 'id'
 }
 
 export type KeyOf<K extends Kind> = Pick<Records[K], KeyFields[K] & keyof Records[K]>
@@ -130,6 +136,8 @@ export type Store = {
   waves(operationId: string): Promise<readonly WaveRecord[]>
   /** All ids of one name. */
   rootServices(obCluster: string): Promise<readonly RootServicesRecord[]>
+  /** All that had the name, the last one last. */
+  movedOut(name: string): Promise<readonly MovedOutRecord[]>
   clusterNames(request: ListRequest): Promise<Listed<NameRecord>>
   obClusters(request: ListRequest): Promise<Listed<ObClusterRecord>>
   looseSecrets(request: ListRequest): Promise<Listed<LooseSecretRecord>>

@@ -4,7 +4,13 @@
  * executor may die between any two writes. Source: management-beyond.md §4, PL1-PL5.
  */
 import { isClusterOperation, type StepName } from '../domain/plan.ts'
-import type { ClusterRecord, OperationRecord, StepRecord, WorkRecord } from '../domain/record.ts'
+import type {
+  ClusterRecord,
+  NodeRecord,
+  OperationRecord,
+  StepRecord,
+  WorkRecord,
+} from '../domain/record.ts'
 import { type Change, Conflict, put, remove } from '../domain/store.ts'
 import { childrenOf, openChildren } from './children.ts'
 import {
@@ -19,6 +25,7 @@ import { beginStep, type Ending, endOf, endStep, releaseCluster, workDone } from
 import { paceNow } from './health-pace.ts'
 import { forgetLooseSecrets } from './loose-secrets.ts'
 import { hasEnded, membersOf } from './member.ts'
+import { exportCluster, movedOutChange } from './moving-out.ts'
 import { endMember } from './node-steps.ts'
 import { NodeWork } from './node-work.ts'
 import type { EngineDeps } from './ports.ts'
@@ -247,6 +254,7 @@ export class Engine {
       return void (await this.endCluster(operation, { phase: 'FAILED', error, now: this.now() }))
     }
     if (name === 'prepare') await this.prepare(operation, cluster)
+    if (name === 'export') await exportCluster(store, operation)
     if (name === 'children') await openChildren(store, operation, cluster.name, this.now())
     await this.pass(operation, null)
   }
@@ -318,9 +326,14 @@ export class Engine {
     const { store, secrets } = this.deps
     const picture = await store.cluster(operation.clusterId)
     if (picture === null) return void (await this.endCluster(operation, succeeded(this.now())))
-    const { cluster } = picture
-    // While its name is still taken: no other cluster can have a secret of that name.
-    if (cluster.isSysPasswordOurs) await secrets.remove(cluster.spec.sysPasswordSecret)
+    const { cluster, nodes } = picture
+    if (nodes.length > 0)
+      return void (await this.endCluster(operation, withNodes(cluster, nodes, this.now())))
+    const isMovedOut = operation.type === 'move-out'
+    // While its name is still taken: no other cluster can have a secret of that name. What proxies have that
+    // serve on is not forgotten.
+    if (cluster.isSysPasswordOurs && !isMovedOut)
+      await secrets.remove(cluster.spec.sysPasswordSecret)
     for (const secret of tokenSecretsOf(cluster)) await secrets.remove(secret)
     const ending = succeeded(this.now())
     const [name, obClusters, work] = await Promise.all([
@@ -336,6 +349,7 @@ export class Engine {
       ...obClusters.map(each =>
         put('obCluster', { ...each, linkCount: Math.max(0, each.linkCount - 1) }),
       ),
+      ...(isMovedOut ? [await movedOutChange(store, operation, cluster, ending.now)] : []),
       ...workDone(work),
     ])
   }
@@ -376,6 +390,13 @@ export class Engine {
   private now(): number {
     return this.deps.clock.now()
   }
+}
+
+/** Nodes that came while it was not at work: none of its children was of them. */
+function withNodes({ name }: ClusterRecord, nodes: readonly NodeRecord[], now: number): Ending {
+  const names = nodes.map(node => node.name).join(', ')
+  const detail = `${name} has nodes that came later: ${names}`.slice(0, 600)
+  return { phase: 'FAILED', error: { code: 'in-use', detail }, now }
 }
 
 function succeeded(now: number): Ending {

@@ -13,6 +13,7 @@ import { type Decision, mutate, type PlaneDeps } from './context.ts'
 import type { Cursors } from './cursor.ts'
 import { placeIn, requireFitting } from './fitting.ts'
 import { collectLogsOfCluster, diagnoseCluster } from './looks.ts'
+import { moveOut } from './move-out.ts'
 import { newNodes, specOf } from './new-cluster.ts'
 import { rotateSysPassword } from './passwords.ts'
 import {
@@ -24,6 +25,7 @@ import {
   newOperation,
   requireFreeCluster,
   requireFreeNode,
+  requireLeaving,
   taskOf,
 } from './plans.ts'
 import { restartCluster, upgradeCluster } from './replacing.ts'
@@ -64,7 +66,10 @@ export function clusterUseCases(
     remove: async (asked, ref, input) => {
       const outcome = await mutate(deps, asked, view, async () => {
         const picture = await pictureOf(store, ref)
-        requireDeletable(picture.cluster, input)
+        const { name, revision } = picture.cluster
+        requireLeaving(picture.cluster, input)
+        if (input.revision !== revision)
+          throw new Problem('revision-stale', `${name} is at revision ${revision}`)
         const tasks = picture.nodes.map(node => deletionOf(node, input))
         return onCluster(deps, asked, picture, { type: 'delete-cluster', tasks })
       })
@@ -78,23 +83,12 @@ export function clusterUseCases(
     upgrade: (asked, ref, input) => upgradeCluster(deps, asked, ref, input),
     precheckTakeOver: (asked, ref, input) => precheckTakeOver(deps, asked, ref, input),
     takeOver: (asked, ref, input) => takeOver(deps, asked, ref, input),
+    moveOut: (asked, ref, input) => moveOut(deps, asked, ref, input),
     collectLogs: (asked, ref, input) => collectLogsOfCluster(deps, asked, ref, input),
     diagnose: (asked, ref, input) => diagnoseCluster(deps, asked, ref, input),
     rotateSysPassword: (asked, ref, secret) => rotateSysPassword(deps, asked, ref, secret),
     refresh: (asked, ref, input) => onNodes(deps, asked, { ref, input, type: 'refresh' }),
   }
-}
-
-function requireDeletable(
-  { name, revision, spec }: ClusterRecord,
-  input: { readonly confirm?: string; readonly revision: number },
-): void {
-  if (input.confirm !== name)
-    throw new Problem('confirmation-required', `repeat the name: confirm=${name}`)
-  if (spec.deletionProtection)
-    throw new Problem('deletion-protected', `${name} is protected; switch deletionProtection off`)
-  if (input.revision !== revision)
-    throw new Problem('revision-stale', `${name} is at revision ${revision}`)
 }
 
 async function decideCreate(

@@ -14,6 +14,7 @@ import type {
   NodeDiagnosis,
 } from '../domain/findings.ts'
 import type { Operation, OperationType, ProblemView } from '../domain/model.ts'
+import { documentOf, type MovedOutDocument } from '../domain/moved-out.ts'
 import { bundleKey } from '../domain/names.ts'
 import { isLook, type StepName } from '../domain/plan.ts'
 import type { OperationRecord } from '../domain/record.ts'
@@ -37,6 +38,7 @@ const RESULTS: Readonly<Partial<Record<OperationType, Result>>> = {
 /** An operation with what it found out, once it has. */
 export async function withResult(deps: Deps, record: OperationRecord): Promise<Operation> {
   const view = operationView(record)
+  if (record.type === 'move-out') return { ...view, movedOut: await movedOutOf(deps.store, record) }
   // It begins with a look at its host.
   const isTakeOver = record.type === 'take-over' || record.type === 'take-over-node'
   if (!isLook(record.type) && !isTakeOver) return view
@@ -44,6 +46,11 @@ export async function withResult(deps: Deps, record: OperationRecord): Promise<O
   if (look === undefined)
     return { ...view, result: hasEnded(record) ? await takeOverCheck(deps.store, record) : null }
   return { ...view, look: hasEnded(record) ? await look(deps, record) : null }
+}
+
+async function movedOutOf(store: Store, record: OperationRecord): Promise<MovedOutDocument | null> {
+  const written = await store.get('clusterExport', { operationId: record.id })
+  return written === null ? null : documentOf(written, record)
 }
 
 /** A node's operation, or those of all nodes of a cluster's, in the order of its nodes. */

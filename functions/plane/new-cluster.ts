@@ -2,12 +2,13 @@
 import type { PackageRef } from '#contract/command'
 import { newId } from '../domain/ids.ts'
 import type { ClusterSpec } from '../domain/model.ts'
-import { sysSecretOf } from '../domain/names.ts'
+import { nextSysSecretOf, sysSecretOf } from '../domain/names.ts'
 import { wrongParameters } from '../domain/parameters.ts'
 import type { ClusterInput, NodeInput } from '../domain/plane.ts'
 import { Problem, type Wrong } from '../domain/problem.ts'
 import type { NodeTask, ObClusterRecord } from '../domain/record.ts'
 import type { HostFacts, Hosts } from '../domain/remote.ts'
+import type { Store } from '../domain/store.ts'
 import { requireGroup } from './balancing.ts'
 import type { PlaneDeps } from './context.ts'
 import { packagesOf, refOf } from './packages.ts'
@@ -58,13 +59,19 @@ export async function specOf(
       install: spec.install,
       links: withOneDefault(spec.links),
       parameters: spec.parameters,
-      sysPasswordSecret: spec.sysPasswordSecret ?? sysSecretOf(name),
+      sysPasswordSecret: spec.sysPasswordSecret ?? (await freeSysSecret(store, name)),
       deletionProtection: spec.deletionProtection,
       ...(spec.loadBalancer === undefined ? {} : { loadBalancer: spec.loadBalancer }),
     },
     obClusters,
     package: refOf(found),
   }
+}
+
+/** One that was moved out under the name has left its password there, and its proxies have it. */
+async function freeSysSecret(store: Store, name: string): Promise<string> {
+  const left = await store.movedOut(name)
+  return left.length === 0 ? sysSecretOf(name) : nextSysSecretOf(name, String(left.length))
 }
 
 function wrongLinks({ workMode, links }: ClusterInput['spec']): readonly Wrong[] {

@@ -134,9 +134,9 @@ async function decideRetry(deps: PlaneDeps, asked: Asked, id: string): Promise<D
   }
 }
 
-/** Children are opened again by the step that opened them first; a password that was given up is made again. */
-function firstStepOf({ plan, sysSecrets, proxyro }: OperationRecord): number {
-  if (sysSecrets !== undefined || proxyro !== undefined) return 0
+/** Children are opened again by the step that opened them first; a password that was given up is made again, what is moved out is written down again. */
+function firstStepOf({ plan, sysSecrets, proxyro, movedOut }: OperationRecord): number {
+  if (sysSecrets !== undefined || proxyro !== undefined || movedOut !== undefined) return 0
   const at = plan.indexOf('children')
   return at === -1 ? plan.length : at
 }

@@ -21,6 +21,8 @@ import { actorOf, type Decision, type PlaneDeps } from './context.ts'
 import { held, requireFreeCluster, requireFreeNode } from './plans.ts'
 import { lockedAgain } from './proxyro.ts'
 
+const TAKE_OVER_AGAIN = 'take the nodes over again that were let go of, by what its result says'
+
 export async function decidePause(record: OperationRecord): Promise<Decision> {
   if (record.phase === 'PAUSED') return steered(record, 'pause', [])
   requireFleet(record)
@@ -64,7 +66,11 @@ export async function decideRollback(
     return steered(record, 'rollback', [])
   requireFleet(record)
   if (!isUndoable(record))
-    throw new Problem('operation-not-allowed', `what ${record.type} does cannot be put back`)
+    throw new Problem(
+      'operation-not-allowed',
+      `what ${record.type} does cannot be put back`,
+      record.type === 'move-out' ? { remedy: TAKE_OVER_AGAIN } : {},
+    )
   requireSecretKept(record)
   const children = await childrenOf(store, record)
   const undo = goingBack(record, children)

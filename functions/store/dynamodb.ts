@@ -37,6 +37,7 @@ import {
   type Key,
   keyOf,
   LIST_INDEX,
+  movedOutPartition,
   operationPartition,
   PARTITIONS,
   rootServicesPartition,
@@ -107,6 +108,11 @@ export class DynamoStore implements Store {
   async rootServices(obCluster: string): Promise<readonly Records['rootServices'][]> {
     const items = await this.partition(rootServicesPartition(obCluster))
     return items.map(item => recordOf('rootServices', item))
+  }
+
+  async movedOut(name: string): Promise<readonly Records['movedOut'][]> {
+    const items = await this.partition(movedOutPartition(name))
+    return items.map(item => recordOf('movedOut', item))
   }
 
   clusterNames(request: ListRequest): Promise<Listed<Records['clusterName']>> {

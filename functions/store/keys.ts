@@ -45,6 +45,9 @@ const KEYS: KeyMakers = {
     pk: auditPartition(dayOf(at)),
     sk: id,
   }),
+  clusterExport: ({ operationId }) => ({ pk: operationPartition(operationId), sk: 'EXPORT' }),
+  // An id begins with the time of its making.
+  movedOut: ({ name, id }) => ({ pk: movedOutPartition(name), sk: id }),
   parameterHistory: ({ clusterId, at, id }) => ({
     pk: historyPartition(clusterId),
     sk: `${numbered(at)}#${id}`,
@@ -71,6 +74,10 @@ export function clusterPartition(id: string): string {
 
 export function rootServicesPartition(obCluster: string): string {
   return `ROOTSERVICES#${obCluster}`
+}
+
+export function movedOutPartition(name: string): string {
+  return `MOVEDOUT#${name}`
 }
 
 /** Beside the cluster's own, which is read whole. */

@@ -19,6 +19,7 @@ import {
   historyPeriod,
   type Key,
   keyOf,
+  movedOutPartition,
   operationPartition,
   rootServicesPartition,
   STEPS,
@@ -68,6 +69,10 @@ export class MemoryStore implements Store {
 
   async rootServices(obCluster: string) {
     return this.sorted('rootServices', rootServicesPartition(obCluster), '')
+  }
+
+  async movedOut(name: string) {
+    return this.sorted('movedOut', movedOutPartition(name), '')
   }
 
   async clusterNames(request: ListRequest) {

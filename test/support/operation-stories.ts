@@ -64,6 +64,11 @@ const takeOver = (all: ScriptedPlane, hosts: readonly number[]) =>
     }),
   )
 
+const moveOut = (all: ScriptedPlane, skipHostWork: readonly string[] = []) =>
+  all.accepted(
+    all.plane.clusters.moveOut(ASKED, 'c', { confirm: 'c', skipHostWork, graceMs: 60_000 }),
+  )
+
 export const STORIES: Readonly<Record<string, Story>> = {
   create: {
     begin: async all => {
@@ -215,6 +220,44 @@ export const STORIES: Readonly<Record<string, Story>> = {
       return all.accepted(all.plane.nodes.remove(ASKED, 'c-1', asked))
     },
     tickSec: 5,
+  },
+  'move out': {
+    begin: async all => {
+      await all.running('c', [1, 2])
+      return moveOut(all)
+    },
+  },
+  'move out behind a balancer, in work mode CONFIG_URL': {
+    begin: async all => {
+      await all.running('c', [1, 2], { loadBalancer: BALANCED, workMode: 'CONFIG_URL' })
+      return moveOut(all)
+    },
+  },
+  'move out of which one node does not let go': {
+    begin: async all => {
+      await balanced(all)
+      all.fleet.host(2).failing.add('release')
+      return moveOut(all)
+    },
+    ends: 'FAILED',
+  },
+  'move out that is tried again': {
+    begin: async all => {
+      await balanced(all)
+      all.fleet.host(2).failing.add('release')
+      const id = await moveOut(all)
+      await all.ended(id)
+      all.fleet.host(2).failing.clear()
+      await all.plane.operations.retry(ASKED, id)
+      return id
+    },
+  },
+  'move out without a node that is out of reach': {
+    begin: async all => {
+      await all.running('c', [1, 2])
+      await all.outOfReach(2)
+      return moveOut(all, ['c-2'])
+    },
   },
   'diagnose nodes': {
     begin: async all => {
@@ -410,6 +453,8 @@ export async function expectEnded(
   // A password that nothing names is left behind, or one that nodes were told is gone.
   const named = [
     ...all.store.all('cluster').map(({ spec }) => spec.sysPasswordSecret),
+    // Its proxies have it.
+    ...all.store.all('movedOut').map(({ sysPasswordSecret }) => sysPasswordSecret),
     ...all.store
       .all('obCluster')
       .flatMap(({ proxyroSecret, isProxyroOurs }) =>
