@@ -7,6 +7,7 @@ import {
   type Verb,
 } from '#contract/command'
 import { type DesiredNode, NODE_STATE_SCHEMA } from '#contract/node-state'
+import { PROXYRO_SLOTS } from '#contract/parameters'
 import { probesOf } from './link.ts'
 import { configUrlOf } from './names.ts'
 import type { StepName } from './plan.ts'
@@ -23,14 +24,14 @@ export type OrderSource = {
   readonly configServiceUrl: string | null
 }
 
-/** A proxy has two places for passwords of proxyro. */
-const PROXYRO_SLOTS = 2
-
 /** Most nodes of one SendCommand by id. */
 export const MAX_WAVE = 50
 
+/** `mi-` and 17 digits. */
+const LONGEST_HOST_ID = `mi-${'0'.repeat(17)}`
+
 /** Its place in the cluster. */
-type Place = Pick<
+export type Place = Pick<
   NodeRecord,
   'id' | 'desiredState' | 'desiredVersion' | 'sqlPort' | 'exporterPort' | 'proxyId' | 'foundHome'
 >
@@ -95,7 +96,7 @@ function slotsOf({ proxyroSecret, proxyroChange }: ObClusterRecord): readonly st
 /** For all OB clusters of a node: of family 4 the default's, the others have theirs in rows. */
 function globalSlots(obClusters: readonly ObClusterRecord[], family: 3 | 4): readonly string[] {
   const all = family === 4 ? obClusters.slice(0, 1) : obClusters
-  return [...new Set(all.flatMap(slotsOf))].slice(0, PROXYRO_SLOTS)
+  return [...new Set(all.flatMap(slotsOf))].slice(0, PROXYRO_SLOTS.length)
 }
 
 const WITH_DESIRED: readonly Verb[] = [
@@ -209,6 +210,13 @@ export function packOrder(
   const order = tryEncode(verb, entries.slice(0, 1))
   if (order === null) throw new RangeError(`an order for one node exceeds ${ORDER_MAX_CHARS}`)
   return { order, count: 1 }
+}
+
+/** Whether an order can carry it, alone. */
+export function fitsOneOrder(verb: Verb, entry: OrderEntry): boolean {
+  const expiresAt = Number.MAX_SAFE_INTEGER
+  const hostId = LONGEST_HOST_ID
+  return tryEncode(verb, [{ hostId, entry: { ...entry, expiresAt }, expiresAt }]) !== null
 }
 
 function tryEncode(verb: Verb, entries: readonly Addressed[]): string | null {

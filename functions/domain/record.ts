@@ -116,6 +116,17 @@ export type ObClusterRecord = Stored &
     readonly registrar?: TokenRecord
   }
 
+/**
+ * A password of proxyro that the plane has made and that an OB cluster has named, or given up, of late: whether
+ * any names it still is to be looked at.
+ */
+export type LooseSecretRecord = Stored & {
+  /** Parameter Store name. */
+  readonly name: string
+  /** From here on nobody may name it any more: it goes unless somebody has. */
+  readonly isGoing: boolean
+}
+
 export type RootServer = {
   /** `ip:rpcPort`. */
   readonly address: string

@@ -10,6 +10,7 @@ import type {
   CommandRecord,
   DiagnosisRecord,
   HostRecord,
+  LooseSecretRecord,
   MovedOutRecord,
   NameRecord,
   NodeRecord,
@@ -37,6 +38,7 @@ export type Records = {
   readonly proxyId: ProxyIdRecord
   readonly host: HostRecord
   readonly obCluster: ObClusterRecord
+  readonly looseSecret: LooseSecretRecord
   readonly rootServices: RootServicesRecord
   readonly package: PackageRecord
   readonly packageName: NameRecord
@@ -65,6 +67,7 @@ type KeyFields = {
   readonly proxyId: 'proxyId'
   readonly host: 'id'
   readonly obCluster: 'name'
+  readonly looseSecret: 'name'
   readonly rootServices: 'obCluster' | 'obClusterId'
   readonly package: 'id'
   readonly packageName: 'name'
@@ -137,6 +140,7 @@ export type Store = {
   movedOut(name: string): Promise<readonly MovedOutRecord[]>
   clusterNames(request: ListRequest): Promise<Listed<NameRecord>>
   obClusters(request: ListRequest): Promise<Listed<ObClusterRecord>>
+  looseSecrets(request: ListRequest): Promise<Listed<LooseSecretRecord>>
   packages(request: ListRequest): Promise<Listed<PackageRecord>>
   /** May lag. Ordered by id. */
   nodes(request: ListRequest): Promise<Listed<NodeRecord>>

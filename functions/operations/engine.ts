@@ -23,6 +23,7 @@ import {
 } from './cluster-steps.ts'
 import { beginStep, type Ending, endOf, endStep, releaseCluster, workDone } from './ending.ts'
 import { paceNow } from './health-pace.ts'
+import { forgetLooseSecrets } from './loose-secrets.ts'
 import { hasEnded, membersOf } from './member.ts'
 import { exportCluster, movedOutChange } from './moving-out.ts'
 import { endMember } from './node-steps.ts'
@@ -88,6 +89,11 @@ export class Engine {
     }
   }
 
+  /** By the sweeper, too: what was given up and not removed then. */
+  forgetSecrets(): Promise<void> {
+    return forgetLooseSecrets(this.deps)
+  }
+
   /** All that is due, by the sweeper. How many were found. */
   async sweep(limit: number): Promise<number> {
     return this.look(await this.deps.store.due(this.now(), limit))
@@ -106,7 +112,7 @@ export class Engine {
     await Promise.all(
       ids.map(id =>
         this.advance(id).catch((error: Error) =>
-          log({ event: 'sweep-failed', operationId: id, reason: error.message }),
+          log({ event: 'sweep-failed', operationId: id, error: error.name, reason: error.message }),
         ),
       ),
     )
@@ -302,6 +308,7 @@ export class Engine {
       ...workDone(work),
     ])
     this.deps.log({ event: 'ended', operationId: operation.id, phase: ending.phase })
+    if (operation.proxyro !== undefined) await this.forgetSecrets()
     return AGAIN
   }
 

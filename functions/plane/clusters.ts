@@ -11,6 +11,7 @@ import type { BalancerUseCases } from './balancing.ts'
 import { clusterView, nodesOf, pictureOf, viewOf } from './cluster-view.ts'
 import { type Decision, mutate, type PlaneDeps } from './context.ts'
 import type { Cursors } from './cursor.ts'
+import { placeIn, requireFitting } from './fitting.ts'
 import { collectLogsOfCluster, diagnoseCluster } from './looks.ts'
 import { moveOut } from './move-out.ts'
 import { newNodes, specOf } from './new-cluster.ts'
@@ -117,6 +118,8 @@ async function decideCreate(
     isSysPasswordOurs: input.spec.sysPasswordSecret === undefined,
     version: 0,
   }
+  const source = { cluster: bare, obClusters, configServiceUrl: deps.configServiceUrl }
+  requireFitting(source, [placeIn(bare)], wanted)
   const target = { kind: 'cluster' as const, id: bare.id, name: bare.name }
   const operation = newOperation(asked, now, {
     type: 'create-cluster',

@@ -9,17 +9,16 @@ import type { ClusterSpec } from '../domain/model.ts'
 import type { Asked, LinkInput, Outcome, Plane } from '../domain/plane.ts'
 import { Problem } from '../domain/problem.ts'
 import type { ClusterRecord, ObClusterRecord } from '../domain/record.ts'
-import { type Change, type ClusterPicture, put, type Store } from '../domain/store.ts'
-import { familyOf } from '../domain/version.ts'
+import { type Change, type ClusterPicture, put } from '../domain/store.ts'
+import { obClustersOf } from '../operations/sources.ts'
 import { pictureOf, viewOf } from './cluster-view.ts'
 import { type Decision, mutate, type PlaneDeps } from './context.ts'
+import { placeIn, requireFitting } from './fitting.ts'
+import { packagesOf, refOf } from './packages.ts'
 import { held, newOperation, requireFreeCluster, requireFreeNode, taskOf } from './plans.ts'
 import { requireUnchanging } from './proxyro-reach.ts'
 
 type Links = ClusterSpec['links']
-
-const MAX_LINKS = 50
-const MAX_LINK_CHARS = 5_000
 
 export function linkUseCases(deps: PlaneDeps): Pick<Plane['clusters'], 'link' | 'unlink'> {
   const view = viewOf(deps)
@@ -57,7 +56,7 @@ async function decideLink(
     link.obCluster === name ? accounted(link, probeAccount) : link,
   )
   requireUnchanging(record)
-  await requireFitting(deps.store, links, cluster.spec.version)
+  await requireFittingLinks(deps, picture, links)
   const isNew = known === undefined
   return changed(deps, asked, picture, {
     links,
@@ -149,30 +148,19 @@ function isSame(left: Links, right: Links): boolean {
 }
 
 /** @throws Problem quota-exceeded, proxyro-mismatch */
-export async function requireFitting(store: Store, links: Links, version: string): Promise<void> {
-  if (links.length > MAX_LINKS)
-    throw new Problem('quota-exceeded', `a proxy cluster has at most ${MAX_LINKS} links`)
-  const records = await store.getMany(
-    'obCluster',
-    links.map(({ obCluster: name }) => ({ name })),
-  )
-  const secrets = new Set(records.map(({ proxyroSecret }) => proxyroSecret))
-  if (familyOf(version) === 3 && secrets.size > 1)
-    throw new Problem(
-      'proxyro-mismatch',
-      'proxies below 4.0.0 have one password of proxyro for all their OB clusters',
-      { remedy: 'let them share a proxyroSecret' },
-    )
-  // What nodes are told of each has to fit into an order.
-  const chars = records.reduce(
-    (sum, { name, proxyroSecret }) => sum + name.length + proxyroSecret.length,
-    0,
-  )
-  if (chars > MAX_LINK_CHARS)
-    throw new Problem(
-      'quota-exceeded',
-      `names of the linked OB clusters and of their secrets have ${chars} characters, ${MAX_LINK_CHARS} at most`,
-    )
+async function requireFittingLinks(
+  { store, configServiceUrl }: PlaneDeps,
+  { cluster: before, nodes }: ClusterPicture,
+  links: Links,
+): Promise<void> {
+  const cluster = { ...before, spec: { ...before.spec, links } }
+  const [obClusters, packages] = await Promise.all([
+    obClustersOf(store, cluster),
+    packagesOf(store, cluster.spec.version),
+  ])
+  const source = { cluster, obClusters, configServiceUrl }
+  const places = [placeIn(cluster), ...nodes]
+  requireFitting(source, places, packages.map(refOf)[0] ?? null)
 }
 
 function counted(record: ObClusterRecord, by: number): Change {

@@ -11,7 +11,6 @@ import type { HostFacts, Hosts } from '../domain/remote.ts'
 import type { Store } from '../domain/store.ts'
 import { requireGroup } from './balancing.ts'
 import type { PlaneDeps } from './context.ts'
-import { requireFitting } from './links.ts'
 import { packagesOf, refOf } from './packages.ts'
 import { requireUnchanging } from './proxyro-reach.ts'
 
@@ -50,7 +49,6 @@ export async function specOf(
   if (wrong.length > 0 || found === undefined)
     throw new Problem('validation-failed', 'the specification is not valid', { errors: wrong })
   for (const record of obClusters) requireUnchanging(record)
-  await requireFitting(store, spec.links, spec.version)
   if (spec.loadBalancer !== undefined)
     await requireGroup(deps, spec.loadBalancer, '/spec/loadBalancer')
   return {

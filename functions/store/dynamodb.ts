@@ -123,6 +123,10 @@ export class DynamoStore implements Store {
     return this.page('obCluster', PARTITIONS.obCluster, request)
   }
 
+  looseSecrets(request: ListRequest): Promise<Listed<Records['looseSecret']>> {
+    return this.page('looseSecret', PARTITIONS.looseSecret, request)
+  }
+
   packages(request: ListRequest): Promise<Listed<Records['package']>> {
     return this.page('package', PARTITIONS.package, request)
   }

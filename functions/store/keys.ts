@@ -26,6 +26,7 @@ const KEYS: KeyMakers = {
   proxyId: ({ proxyId }) => ({ pk: 'PROXYIDS', sk: String(proxyId).padStart(4, '0') }),
   host: ({ id }) => ({ pk: `HOST#${id}`, sk: META }),
   obCluster: ({ name }) => ({ pk: PARTITIONS.obCluster, sk: name }),
+  looseSecret: ({ name }) => ({ pk: PARTITIONS.looseSecret, sk: name }),
   rootServices: ({ obCluster, obClusterId }) => ({
     pk: rootServicesPartition(obCluster),
     sk: numbered(obClusterId),
@@ -54,7 +55,12 @@ const KEYS: KeyMakers = {
 }
 
 /** Kinds that are listed from a partition of their own. */
-export const PARTITIONS = { clusterName: 'CLUSTERS', obCluster: 'OBCLUSTERS', package: 'PACKAGES' }
+export const PARTITIONS = {
+  clusterName: 'CLUSTERS',
+  obCluster: 'OBCLUSTERS',
+  package: 'PACKAGES',
+  looseSecret: 'LOOSESECRETS',
+}
 export const STEPS = 'STEP#'
 export const WAVES = 'WAVE#'
 

@@ -83,6 +83,10 @@ export class MemoryStore implements Store {
     return pageOf(this.all('obCluster'), request, ({ name }) => name)
   }
 
+  async looseSecrets(request: ListRequest) {
+    return pageOf(this.all('looseSecret'), request, ({ name }) => name)
+  }
+
   async packages(request: ListRequest) {
     return pageOf(this.all('package'), request, ({ id }) => id)
   }

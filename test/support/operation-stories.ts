@@ -444,6 +444,7 @@ export async function expectEnded(
   }: Pick<Story, 'ends' | 'tickSec'> & { readonly id: string; readonly place: string },
 ): Promise<void> {
   const { phase, error } = await all.finish(id, tickSec * 1_000)
+  await all.engine.forgetSecrets()
   await all.look()
   expect(phase, `${place}: ${error?.detail ?? ''}`).toBe(ends)
   expect(all.held(), place).toEqual([])
