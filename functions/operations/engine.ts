@@ -4,13 +4,7 @@
  * executor may die between any two writes. Source: management-beyond.md §4, PL1-PL5.
  */
 import { isClusterOperation, type StepName } from '../domain/plan.ts'
-import type {
-  ClusterRecord,
-  NodeRecord,
-  OperationRecord,
-  StepRecord,
-  WorkRecord,
-} from '../domain/record.ts'
+import type { ClusterRecord, NodeRecord, OperationRecord, StepRecord } from '../domain/record.ts'
 import { type Change, Conflict, put, remove } from '../domain/store.ts'
 import { childrenOf, openChildren } from './children.ts'
 import {
@@ -23,6 +17,7 @@ import {
 } from './cluster-steps.ts'
 import { beginStep, type Ending, endOf, endStep, releaseCluster, workDone } from './ending.ts'
 import { paceNow } from './health-pace.ts'
+import { giveLeaseBack, LEASE_MS, SWEEP_MS, takeLease } from './lease.ts'
 import { forgetLooseSecrets } from './loose-secrets.ts'
 import { hasEnded, membersOf } from './member.ts'
 import { exportCluster, movedOutChange } from './moving-out.ts'
@@ -43,14 +38,10 @@ import {
 import { obClustersOf, sourcesOf } from './sources.ts'
 import type { Turn } from './turn.ts'
 
-/** Whoever finds it older takes over (PL1). */
-const LEASE_MS = 30_000
 /** One call works no longer than this, well within its lease; with more to do it is called again. */
 const WORK_MS = 20_000
 /** After a store or a service that does not answer. */
 const TROUBLE_MS = 5_000
-/** The sweeper looks at an open operation this often, whatever else happens (PL4). */
-const SWEEP_MS = 60_000
 const AGAIN: Turn = { kind: 'again' }
 
 export class Engine {
@@ -74,7 +65,7 @@ export class Engine {
     if (this.active.has(operationId)) return
     this.active.add(operationId)
     try {
-      if ((await this.takeLease(operationId)) !== null) await this.work(operation)
+      if ((await takeLease(this.deps, operationId)) !== null) await this.work(operation)
     } finally {
       this.active.delete(operationId)
     }
@@ -85,7 +76,7 @@ export class Engine {
     try {
       turn = await this.turns(operation)
     } finally {
-      await this.giveLeaseBack(operation.id, turn)
+      await giveLeaseBack(this.deps, operation.id, turn)
     }
   }
 
@@ -352,39 +343,6 @@ export class Engine {
       ...(isMovedOut ? [await movedOutChange(store, operation, cluster, ending.now)] : []),
       ...workDone(work),
     ])
-  }
-
-  /** Null when another executor works on it, or nothing is left to work on. */
-  private async takeLease(operationId: string): Promise<WorkRecord | null> {
-    const { store, owner } = this.deps
-    const work = await store.get('work', { operationId })
-    const now = this.now()
-    if (work === null) return null
-    // One of our own is of a call that could not give it back: the table did not answer then.
-    const isOthers = work.lease !== null && work.lease.owner !== owner
-    if (isOthers && (work.lease?.until ?? 0) > now) return null
-    const taken = { ...work, lease: { owner, until: now + LEASE_MS }, nextAt: now + LEASE_MS }
-    try {
-      await store.commit([put('work', taken)])
-      return taken
-    } catch (error) {
-      if (error instanceof Conflict) return null
-      throw error
-    }
-  }
-
-  private async giveLeaseBack(operationId: string, turn: Turn): Promise<void> {
-    const { store, owner, queue } = this.deps
-    const delayMs = turn.kind === 'again' ? 0 : turn.delayMs
-    const work = await store.get('work', { operationId })
-    if (work?.lease?.owner !== owner) return
-    const nextAt = this.now() + Math.min(SWEEP_MS, delayMs)
-    try {
-      await store.commit([put('work', { ...work, lease: null, nextAt })])
-    } catch (error) {
-      if (!(error instanceof Conflict)) throw error
-    }
-    await queue.nudge(operationId, delayMs)
   }
 
   private now(): number {

@@ -1,7 +1,9 @@
 /**
  * Steps of a cluster's move out that are its own: what it was is written down before the first node is
- * let go of, and with the cluster's end a record takes its place that the config service answers from.
- * Source: management.md §3.13.
+ * let go of, and with the cluster's end a record takes its place that the config service answers from:
+ * found by its token, so that the name is free, with the links and a copy of what its OB clusters said.
+ * RootService goes on registering, or proxies would follow a leader that is none any more. Why no cluster
+ * that stays, marked as gone: it would be in every list, and in the way of its name. Source: management.md §3.13.
  */
 import { exportedNode } from '../domain/moved-out.ts'
 import type {
