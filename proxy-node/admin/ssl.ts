@@ -1,5 +1,5 @@
 /** SHOW PROXYINFO SSL, ours: which certificates serve, until when, and what keeps newer ones out. */
-import { parseSslAttributes } from '../config/ssl-settings.ts'
+import { parseSslAttributes } from '#contract/ssl-settings'
 import type { ConfigStore } from '../config/store.ts'
 import { type Rule, textRows } from './answer.ts'
 

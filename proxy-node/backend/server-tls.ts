@@ -3,8 +3,9 @@
  * own request for TLS is the head of the login with the SSL flag, then the whole login follows.
  * Source: proxy-protocol.md §1.6, §2.
  */
+import type { ServerSslMode, TlsVersion } from '#contract/ssl-settings'
 import { canonicalIp } from '../base/address.ts'
-import type { TlsContext, TlsVerification } from '../net/tls.ts'
+import { type TlsContext, type TlsVerification, tlsContext } from '../net/tls.ts'
 import type { Address, Connection } from '../net/transport.ts'
 import type { Greeting } from '../wire/handshake.ts'
 import { CAPABILITY } from '../wire/protocol.ts'
@@ -24,6 +25,30 @@ export type ServerTlsPort = {
   readonly failed: (server: Address, reason: string) => void
   /** A handshake succeeded. */
   readonly secured?: (() => void) | undefined
+}
+
+const VERIFICATION: Readonly<Record<ServerSslMode, TlsVerification>> = {
+  preferred: 'none',
+  required: 'none',
+  verify_ca: 'ca',
+  verify_identity: 'identity',
+}
+
+/** By `server_ssl_mode`; `ca` in PEM, empty for what the system trusts. @throws Error when the library refuses it */
+export function serverTls({
+  mode,
+  ca,
+  minVersion,
+}: {
+  readonly mode: ServerSslMode
+  readonly ca: string
+  readonly minVersion: TlsVersion
+}): ServerTls {
+  return {
+    isRequired: mode !== 'preferred',
+    verification: VERIFICATION[mode],
+    context: tlsContext(ca === '' ? { minVersion } : { ca, minVersion }),
+  }
 }
 
 export type LoginPlace = {

@@ -12,10 +12,10 @@ import {
   PARAMETERS,
   type Parameter,
 } from '#contract/parameters'
+import { parseSslAttributes } from '#contract/ssl-settings'
 import { stage1FromStored, storedPassword } from '../auth/passwords.ts'
 import { AddressList } from '../base/address.ts'
 import { initStatements } from '../sql/init-sql.ts'
-import { parseSslAttributes } from './ssl-settings.ts'
 
 export type Assignment = readonly [name: string, text: string]
 

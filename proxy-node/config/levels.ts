@@ -5,9 +5,9 @@
  */
 import { Fault } from '#contract/fault'
 import { PARAMETERS, PROXYRO_SLOTS } from '#contract/parameters'
+import { parseSslAttributes } from '#contract/ssl-settings'
 import { canonicalIp, parseIp } from '../base/address.ts'
 import { knownParameter } from './apply.ts'
-import { parseSslAttributes } from './ssl-settings.ts'
 
 /** The most specific first, as they are looked up. */
 export const LEVELS = ['LEVEL_VIP', 'LEVEL_TENANT', 'LEVEL_CLUSTER'] as const

@@ -7,6 +7,7 @@ import { Fault } from '#contract/fault'
 import type { DesiredNode } from '#contract/node-state'
 import { stage1Of } from '../auth/scramble.ts'
 import { QueryClient, QueryError } from '../backend/query-client.ts'
+import type { ServerTlsPort } from '../backend/server-tls.ts'
 import type { Address } from '../net/transport.ts'
 import { askProxy, sqlAddress } from './access.ts'
 import { reasonOf } from './durable-file.ts'
@@ -109,12 +110,14 @@ export async function logInAt(
   address: Address,
   { user, passwordSecret }: { readonly user: string; readonly passwordSecret: string },
   host: Host,
+  tls?: ServerTlsPort,
 ): Promise<LoginTried> {
   let client: QueryClient | undefined
   try {
     const stage1 = stage1Of(await host.secrets.read(passwordSecret))
     const since = performance.now()
-    client = new QueryClient({ address, user, stage1, timeoutMs: PROBE_TIMEOUT_MS }, host.clock)
+    const options = { address, user, stage1, timeoutMs: PROBE_TIMEOUT_MS, tls }
+    client = new QueryClient(options, host.clock)
     await client.open(host.transport)
     return { ms: Math.round(performance.now() - since), error: null }
   } catch (error) {

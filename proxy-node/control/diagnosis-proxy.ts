@@ -3,6 +3,7 @@ import type { DiagnosisFacts } from '#contract/diagnosis'
 import { METRIC } from '#contract/names'
 import type { DesiredNode } from '#contract/node-state'
 import { stage1Of } from '../auth/scramble.ts'
+import type { ServerTlsPort } from '../backend/server-tls.ts'
 import type { Address } from '../net/transport.ts'
 import { knownPasswords, logIn, type Stage1 } from './access.ts'
 import { type LoginTried, logInAt } from './check.ts'
@@ -12,6 +13,7 @@ import { pendingRestart } from './in-force.ts'
 import { proxyroSecretsOf } from './links.ts'
 import type { NodeMemory } from './node-file.ts'
 import { askExporter, metricsText } from './observation.ts'
+import { tlsOf } from './observer-tls.ts'
 import { parameterChanges } from './parameters.ts'
 import { knownClusters } from './probe.ts'
 import { shownValue } from './probe-facts.ts'
@@ -93,13 +95,13 @@ async function answersOf(
 ): Promise<Partial<Answers>> {
   try {
     const { admin } = await logIn(desired, await candidates(desired, host), host)
-    const { clusters, servers, configUrl, ...answers } = await withAdmin(admin, () =>
+    const { clusters, servers, configUrl, tls, ...answers } = await withAdmin(admin, () =>
       asked(admin, desired, seen, host),
     )
     return {
       ...answers,
       obClusters: await Promise.all(
-        clusters.map(name => reach(name, servers.get(name) ?? [], desired, host)),
+        clusters.map(name => reach(name, servers.get(name) ?? [], { desired, tls }, host)),
       ),
       configService: await whyNoConfig(configUrl),
     }
@@ -149,6 +151,7 @@ async function asked(
     servers: await serversOf(admin, parameters),
     clusters: (await knownClusters(admin, parameters)).slice(0, MAX_CLUSTERS),
     configUrl: (parameters.get('obproxy_config_server_url') ?? '').trim(),
+    tls: tlsOf(parameters),
   }
 }
 
@@ -170,9 +173,10 @@ async function serversOf(
 async function reach(
   cluster: string,
   servers: readonly string[],
-  { link, proxyroRows = [] }: DesiredNode,
+  { desired, tls }: { readonly desired: DesiredNode; readonly tls: ServerTlsPort | undefined },
   host: Host,
 ): Promise<DiagnosisFacts['obClusters'][number]> {
+  const { link, proxyroRows = [] } = desired
   const own = proxyroRows.find(({ obCluster }) => obCluster === cluster)?.secrets
   const secrets = own ?? proxyroSecretsOf(link)
   let last: LoginTried = { ms: null, error: 0 }
@@ -180,7 +184,7 @@ async function reach(
     const address = addressOf(server)
     if (address === undefined) continue
     for (const passwordSecret of secrets) {
-      last = await logInAt(address, { user: 'proxyro@sys', passwordSecret }, host)
+      last = await logInAt(address, { user: 'proxyro@sys', passwordSecret }, host, tls)
       if (last.error === null) break
     }
     // It has answered, with whatever.

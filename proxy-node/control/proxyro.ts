@@ -8,16 +8,20 @@ import type { ProxyroOrder } from '#contract/command'
 import { Fault } from '#contract/fault'
 import { stage1Of } from '../auth/scramble.ts'
 import { QueryClient, QueryError } from '../backend/query-client.ts'
+import type { ServerTlsPort } from '../backend/server-tls.ts'
 import { reasonOf } from './durable-file.ts'
 import type { Host } from './host.ts'
+import { observerTls } from './observer-tls.ts'
 import { isDenied } from './proxy-admin.ts'
 
 const TIMEOUT_MS = 5_000
 
 /** @throws proxyro.unreachable, proxyro.refused, secret.unreadable */
 export async function requireLogins(orders: readonly ProxyroOrder[], host: Host): Promise<void> {
+  if (orders.length === 0) return
+  const tls = await observerTls(host)
   for (const order of orders) {
-    const client = await logIn(order, await host.secrets.read(order.to), host)
+    const client = await logIn(order, await host.secrets.read(order.to), { host, tls })
     if (client === null) throw refused(order)
     client.close()
   }
@@ -26,32 +30,35 @@ export async function requireLogins(orders: readonly ProxyroOrder[], host: Host)
 /** Whether the password was changed here; false: it was the new one before. @throws proxyro.*, secret.unreadable */
 export async function alterPassword(order: ProxyroOrder, host: Host): Promise<boolean> {
   const wanted = await host.secrets.read(order.to)
-  const there = await logIn(order, wanted, host)
+  const from = { host, tls: await observerTls(host) }
+  const there = await logIn(order, wanted, from)
   there?.close()
   if (there !== null) return false
   const known = order.from === undefined ? null : await host.secrets.read(order.from)
-  const client = known === null ? null : await logIn(order, known, host)
+  const client = known === null ? null : await logIn(order, known, from)
   if (client === null) throw refused(order)
   try {
     await client.query(`ALTER USER proxyro IDENTIFIED BY '${escaped(wanted)}'`)
   } catch (error) {
-    // Its answer may have been lost; whether it was carried out the next login shows.
-    const errno = error instanceof QueryError ? error.errno : 0
-    if (errno !== 0) throw notChanged(order, errno)
+    if (!(error instanceof QueryError)) throw error
+    // Without a number its answer was lost; whether it was carried out the next login shows.
+    if (error.errno !== 0) throw notChanged(order, error.errno)
   } finally {
     client.close()
   }
-  const proof = await logIn(order, wanted, host)
+  const proof = await logIn(order, wanted, from)
   if (proof === null) throw notChanged(order, 0)
   proof.close()
   return true
 }
 
+type From = { readonly host: Host; readonly tls: ServerTlsPort | undefined }
+
 /** By the first root service that answers; null: the password is another one. @throws proxyro.unreachable */
 async function logIn(
   { rootservice, obCluster }: ProxyroOrder,
   password: string,
-  host: Host,
+  { host, tls }: From,
 ): Promise<QueryClient | null> {
   let reason = 'it has none'
   for (const text of rootservice) {
@@ -61,6 +68,7 @@ async function logIn(
         user: 'proxyro@sys',
         stage1: password === '' ? null : stage1Of(password),
         timeoutMs: TIMEOUT_MS,
+        tls,
       },
       host.clock,
     )

@@ -3,11 +3,11 @@
  * process. Questions carry a number; an answer that does not come within the deadline is an error.
  */
 
+import type { ServerSslMode, TlsVersion } from '#contract/ssl-settings'
 import type { DigestSnapshot, TenantSnapshot } from '#contract/telemetry'
 import type { SessionRow } from '../admin/answer.ts'
 import type { LoginRules } from '../auth/identity.ts'
 import type { Clock, TimerHandle } from '../base/clock.ts'
-import type { ServerSslMode, TlsVersion } from '../config/ssl-settings.ts'
 import type { Tuning } from '../net/socket-tuning.ts'
 import type { StaleRecord } from '../routing/stale-replicas.ts'
 import type { Busy } from '../session/busy.ts'

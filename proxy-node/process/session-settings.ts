@@ -1,6 +1,7 @@
 /** The parameters of client sessions as one value for the workers (proxy-protocol.md §9). */
+
+import { parseSslAttributes } from '#contract/ssl-settings'
 import type { ParameterReader } from '../config/reader.ts'
-import { parseSslAttributes } from '../config/ssl-settings.ts'
 import type { SocketTuning, Tuning } from '../net/socket-tuning.ts'
 import type { SessionSettings } from '../session/ports.ts'
 import { initStatements } from '../sql/init-sql.ts'

@@ -1,19 +1,13 @@
 /** From parameters and certificates to what workers are told, and from there to TLS contexts. */
-import type { ServerTls } from '../backend/server-tls.ts'
+
+import { isServerSslMode, parseSslAttributes } from '#contract/ssl-settings'
+import { type ServerTls, serverTls } from '../backend/server-tls.ts'
 import type { CertificateSettings } from '../config/certificate-watch.ts'
 import type { Certificates } from '../config/certificates.ts'
-import { isServerSslMode, parseSslAttributes, type ServerSslMode } from '../config/ssl-settings.ts'
-import { type TlsContext, type TlsVerification, tlsContext } from '../net/tls.ts'
+import { type TlsContext, tlsContext } from '../net/tls.ts'
 import type { WorkerSettings } from './channel.ts'
 
 type SslSettings = WorkerSettings['ssl']
-
-const VERIFICATION: Readonly<Record<ServerSslMode, TlsVerification>> = {
-  preferred: 'none',
-  required: 'none',
-  verify_ca: 'ca',
-  verify_identity: 'identity',
-}
 
 export function sslSettings(config: CertificateSettings, certificates: Certificates): SslSettings {
   const attributes = parseSslAttributes(config.get('ssl_attributes'))
@@ -41,9 +35,5 @@ export function clientTlsOf({ cert, key, minVersion }: SslSettings): TlsContext 
 /** What servers are asked for; undefined: nothing. */
 export function serverTlsOf({ server, minVersion }: SslSettings): ServerTls | undefined {
   if (server === null) return undefined
-  return {
-    isRequired: server.mode !== 'preferred',
-    verification: VERIFICATION[server.mode],
-    context: tlsContext(server.ca === '' ? { minVersion } : { ca: server.ca, minVersion }),
-  }
+  return serverTls({ ...server, minVersion })
 }

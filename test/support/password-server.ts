@@ -1,4 +1,5 @@
 /** An OBServer that knows one account, whose password it changes when it is told to by that account. */
+import { TLSSocket } from 'node:tls'
 import { parseClientLogin } from '../../infra/local/front/login-codec.ts'
 import { stage1Of, verifyNative } from '../../proxy-node/auth/scramble.ts'
 import { type FakeServer, loginOk, startFakeServer } from './fake-server.ts'
@@ -14,10 +15,17 @@ export type PasswordServer = {
   /** Error that a change is answered with; 0: it is carried out; undefined: carried out, and never answered. */
   refusal: number | undefined
   changes: number
+  /** The last change came inside TLS. */
+  isSecret: boolean
 }
 
-export async function startPasswordServer(password: string): Promise<PasswordServer> {
+/** `tls`: it offers TLS with this certificate. */
+export async function startPasswordServer(
+  password: string,
+  tls?: { readonly cert: string; readonly key: string },
+): Promise<PasswordServer> {
   const server = await startFakeServer({
+    ...(tls === undefined ? {} : { tls }),
     onLogin: connection => {
       const { user, authResponse } = parseClientLogin(connection.login)
       const isRight = verifyNative(authResponse, SCRAMBLE, stage1Of(state.password))
@@ -31,6 +39,7 @@ export async function startPasswordServer(password: string): Promise<PasswordSer
         connection.error(state.refusal, 'refused')
         return true
       }
+      state.isSecret = connection.socket instanceof TLSSocket
       state.password = wanted.replace(/\\(.)/gs, '$1')
       state.changes += 1
       if (state.refusal === undefined) connection.socket.destroy()
@@ -38,6 +47,6 @@ export async function startPasswordServer(password: string): Promise<PasswordSer
       return true
     },
   })
-  const state: PasswordServer = { server, password, refusal: 0, changes: 0 }
+  const state: PasswordServer = { server, password, refusal: 0, changes: 0, isSecret: false }
   return state
 }

@@ -2,6 +2,7 @@
 import type { RowDataPacket } from 'mysql2/promise'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { ProxyroOrder } from '#contract/command'
+import { type Authority, startAuthority } from '../../../support/certificates.ts'
 import { NodeInstance } from '../../../support/node-instance.ts'
 import { type PasswordServer, startPasswordServer } from '../../../support/password-server.ts'
 import { adminOf, CLUSTER, PACKAGE_FILE, PROXYRO, VerbSuite } from '../../../support/verb-suite.ts'
@@ -160,5 +161,43 @@ describe('at the OB cluster', () => {
       expect(message).not.toContain(NEW)
       expect(message).not.toContain(PROXYRO)
     }
+  })
+
+  describe('where the proxy speaks TLS to servers', () => {
+    let authority: Authority
+    const set = async (isOn: boolean) => {
+      const admin = await adminOf(node)
+      await admin.query(
+        `ALTER PROXYCONFIG SET server_ssl_mode = '${isOn ? 'required' : 'preferred'}'`,
+      )
+      await admin.query(`ALTER PROXYCONFIG SET enable_server_ssl = ${isOn ? 'True' : 'False'}`)
+      admin.destroy()
+    }
+
+    beforeAll(() => {
+      authority = startAuthority()
+    })
+    afterAll(() => authority.stop())
+    beforeEach(() => set(true))
+    afterEach(() => set(false))
+
+    test('the password goes there inside TLS', async () => {
+      const inside = await startPasswordServer(PROXYRO, authority.issue('ob', ['IP:127.0.0.1']))
+      const { host, port } = inside.server
+      const rootservice = [`${host}:${port}`]
+
+      expect(await alter(order({ from: SECRET, rootservice }))).toMatchObject({ ok: true })
+
+      expect([inside.password, inside.isSecret]).toEqual([NEW, true])
+      await inside.server.stop()
+    })
+
+    test('a server without TLS is told nothing', async () => {
+      expect(await alter(order({ from: SECRET }))).toMatchObject({
+        ok: false,
+        code: 'proxyro.unreachable',
+      })
+      expect(ob.password).toBe(PROXYRO)
+    })
   })
 })

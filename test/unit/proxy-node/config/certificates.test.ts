@@ -1,10 +1,10 @@
 import { copyFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeEach, describe, expect, test } from 'vitest'
+import { parseSslAttributes } from '#contract/ssl-settings'
 import type { Clock } from '../../../../proxy-node/base/clock.ts'
 import { CertificateWatch } from '../../../../proxy-node/config/certificate-watch.ts'
 import { readCertificates } from '../../../../proxy-node/config/certificates.ts'
-import { parseSslAttributes } from '../../../../proxy-node/config/ssl-settings.ts'
 import { Fault } from '../../../../proxy-node/contract/fault.ts'
 import { type Certificate, startAuthority } from '../../../support/certificates.ts'
 

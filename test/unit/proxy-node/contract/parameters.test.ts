@@ -17,7 +17,7 @@ function textsIn(folder: string): string {
 }
 
 /** Parts of the configuration that read it for others. */
-const CONFIG_READERS = ['ssl-settings.ts', 'bound-address.ts', 'certificate-watch.ts']
+const CONFIG_READERS = ['bound-address.ts', 'certificate-watch.ts']
 
 /** What reads the configuration when the proxy runs. */
 function readers(): string {
