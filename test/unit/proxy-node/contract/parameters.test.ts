@@ -2,7 +2,13 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { expect, test } from 'vitest'
-import { ALLOWED_VALUES, FIXED_AT_START, isReadOnly, PARAMETERS } from '#contract/parameters'
+import {
+  ALLOWED_VALUES,
+  FIXED_AT_START,
+  isReadOnly,
+  PARAMETERS,
+  PROXYRO_SLOTS,
+} from '#contract/parameters'
 
 const ROOT = resolve(import.meta.dirname, '../../../..')
 
@@ -31,7 +37,9 @@ function readers(): string {
 
 test('what takes effect is what the node reads, and nothing else', () => {
   const named = new Set([...readers().matchAll(/'([a-z0-9_]+)'/g)].map(([, name]) => name))
-  const read = [...PARAMETERS.keys()].filter(name => named.has(name))
+  // The list of proxyro's passwords is the contract's.
+  const slots = new Set<string>(readers().includes('PROXYRO_SLOTS') ? PROXYRO_SLOTS : [])
+  const read = [...PARAMETERS.keys()].filter(name => named.has(name) || slots.has(name))
 
   const said = [...PARAMETERS.values()].filter(({ takesEffect }) => takesEffect)
 
