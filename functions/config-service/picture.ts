@@ -20,7 +20,7 @@ export async function proxyPicture(store: Readable, name: string): Promise<Proxy
   const owner = await store.get('clusterName', { name })
   const cluster = owner === null ? null : await store.get('cluster', { id: owner.id })
   if (cluster === null) return null
-  const { links } = cluster.spec
+  const links = cluster.linksServed ?? cluster.spec.links
   const names = [...links]
     .sort((left, right) => Number(right.default) - Number(left.default))
     .map(({ obCluster }) => obCluster)

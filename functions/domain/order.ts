@@ -8,6 +8,7 @@ import {
 } from '#contract/command'
 import { type DesiredNode, NODE_STATE_SCHEMA } from '#contract/node-state'
 import { probesOf } from './link.ts'
+import { triedLogins } from './link-change.ts'
 import { configUrlOf } from './names.ts'
 import type { StepName } from './plan.ts'
 import { asToldNow, proxyroOrders } from './proxyro.ts'
@@ -123,7 +124,7 @@ export function orderEntry(
   { source: given, node }: { readonly source: OrderSource; readonly node: NodeRecord | null },
 ): OrderEntry {
   const source = asToldNow(given, operation)
-  const proxyro = proxyroOrders(given, operation)
+  const proxyro = [...proxyroOrders(given, operation), ...triedLogins(given, operation)]
   return {
     operationId: operation.id,
     step,
@@ -138,7 +139,7 @@ export function orderEntry(
       ? { package: operation.package }
       : {}),
     ...(WITH_WAY.includes(verb) ? wayOf(operation) : {}),
-    ...(proxyro.length === 0 ? {} : { proxyro: [...proxyro] }),
+    ...(proxyro.length === 0 ? {} : { proxyro }),
     ...(verb === 'collect-logs' ? logsOf(operation) : {}),
     ...(verb === 'check' ? { probe: probesOf(source.cluster.spec.links) } : {}),
   }

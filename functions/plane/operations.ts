@@ -1,4 +1,5 @@
 /** Use cases on operations: reading, waiting, cancelling, retrying. */
+import { areLinksAt, untried, withLinks } from '../domain/link-change.ts'
 import type { Operation } from '../domain/model.ts'
 import { historyEntry, isAt, withParameters } from '../domain/parameters.ts'
 import { isLook } from '../domain/plan.ts'
@@ -10,6 +11,7 @@ import { childrenOf, lockNode, reopened } from '../operations/children.ts'
 import { hasEnded } from '../operations/member.ts'
 import { actorOf, type Decision, mutate, type PlaneDeps } from './context.ts'
 import type { Cursors } from './cursor.ts'
+import { linkedAgain } from './links.ts'
 import { withResult } from './look-results.ts'
 import { operationView, stepViews } from './operation-view.ts'
 import { held, requireFreeCluster, requireFreeNode } from './plans.ts'
@@ -176,6 +178,20 @@ function changedAgain(
   ]
 }
 
+async function ofClusterAgain(
+  deps: PlaneDeps,
+  taken: ClusterRecord,
+  again: OperationRecord,
+): Promise<readonly Change[]> {
+  const { parameterChanges, linkChange } = again
+  if (parameterChanges !== undefined) return changedAgain(taken, again, deps.clock.now())
+  if (linkChange === undefined || areLinksAt(taken.spec.links, linkChange, 'after'))
+    return [put('cluster', taken)]
+  const counts = await linkedAgain(deps, taken, again, 'after')
+  const linked = withLinks(taken, linkChange, 'after')
+  return [...counts, put('cluster', untried(linked, linkChange))]
+}
+
 async function locksOf(deps: PlaneDeps, again: OperationRecord): Promise<Change[]> {
   const { store, clock } = deps
   if (again.target.kind === 'ob-cluster')
@@ -187,12 +203,7 @@ async function locksOf(deps: PlaneDeps, again: OperationRecord): Promise<Change[
   if (again.target.kind === 'cluster') {
     for (const node of nodes) requireFreeNode(node)
     const taken = held(cluster, again, clock.now())
-    return [
-      put('operation', again),
-      ...(again.parameterChanges === undefined
-        ? [put('cluster', taken)]
-        : changedAgain(taken, again, clock.now())),
-    ]
+    return [put('operation', again), ...(await ofClusterAgain(deps, taken, again))]
   }
   const node = nodes.find(({ id }) => id === again.target.id)
   // A node that was never made is locked when it is.
