@@ -5,7 +5,12 @@
 import type { ProxyroOrder } from '#contract/command'
 import { isLinkedIn, type Link, type LinkChange } from './link.ts'
 import type { OrderSource } from './order.ts'
+import type { StepName } from './plan.ts'
 import type { ClusterRecord, ObClusterRecord, OperationRecord } from './record.ts'
+
+const TRYING: readonly StepName[] = ['try', 'start']
+/** Beside parameters and links, which fill an order nearly alone; some ten logins, or the longest one. */
+const MOST_TRIED_CHARS = 2_000
 
 export function isAddition({ obCluster, before, after }: LinkChange): boolean {
   return isLinkedIn(after, obCluster) && !isLinkedIn(before, obCluster)
@@ -41,19 +46,20 @@ export function untried(cluster: ClusterRecord, change: LinkChange): ClusterReco
   return isAddition(change) ? { ...cluster, linksServed: change.before } : cluster
 }
 
-/** What a node tries in this step, before it does anything else. */
+/** What a node tries in this step, before it does anything else; as many as find room in its order. */
 export function triedLogins(
   { obClusters }: OrderSource,
   { plan, stepsDone, tasks: [task] }: OperationRecord,
 ): readonly ProxyroOrder[] {
-  if (plan[stepsDone] !== 'try') return []
-  return obClusters
-    .filter(({ name }) => name === task?.tries)
-    .map(({ name, rootservice, proxyroSecret }) => ({
-      obCluster: name,
-      rootservice: [...rootservice],
-      to: proxyroSecret,
-    }))
+  if (!TRYING.includes(plan[stepsDone] ?? 'finish')) return []
+  const logins: ProxyroOrder[] = []
+  for (const { name, rootservice, proxyroSecret } of obClusters) {
+    if (task?.tries?.includes(name) !== true) continue
+    const login = { obCluster: name, rootservice: rootservice.slice(0, 3), to: proxyroSecret }
+    if (JSON.stringify([...logins, login]).length > MOST_TRIED_CHARS) break
+    logins.push(login)
+  }
+  return logins
 }
 
 export function counted(record: ObClusterRecord, by: 1 | -1): ObClusterRecord {

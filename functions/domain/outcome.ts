@@ -12,11 +12,10 @@ export type StepOutcome =
   | { readonly kind: 'lost'; readonly detail: string }
 
 /** Of a login that a new link depends on: it is the link that fails, not the node. */
-const LOGIN_FAULTS: readonly string[] = [
-  'proxyro.refused',
-  'proxyro.unreachable',
-  'secret.unreadable',
-]
+const LOGIN_FAULTS: Readonly<Record<string, readonly string[]>> = {
+  try: ['proxyro.refused', 'proxyro.unreachable', 'secret.unreadable'],
+  start: ['proxyro.refused', 'proxyro.unreachable'],
+}
 const MAX_OUTPUT = 2000
 const MAX_DETAIL = 600
 /**
@@ -57,8 +56,7 @@ export function outcomeOf(
 
 function problemOf(code: string, { step }: ExpectedResult): ProblemCode {
   if (code === 'order.expired') return 'node-timeout'
-  const isLogin = step === 'try' && LOGIN_FAULTS.includes(code)
-  return isLogin ? 'link-check-failed' : 'node-command-failed'
+  return LOGIN_FAULTS[step]?.includes(code) ? 'link-check-failed' : 'node-command-failed'
 }
 
 /** The last line that is a result; warnings of the agent may surround it. */

@@ -192,8 +192,8 @@ export type NodeTask = {
   readonly isReleased?: boolean
   /** Of its node, where the operation is of no one cluster. */
   readonly clusterId?: string
-  /** The OB cluster that proxyro logs in to from this node before it counts as linked. */
-  readonly tries?: string
+  /** New OB clusters of its cluster, that proxyro logs in to from this node first. */
+  readonly tries?: readonly string[]
   /** OB clusters whose password of proxyro is changed from this node. */
   readonly alters?: readonly string[]
   /** For who puts back: the password may have been changed at the OB clusters already. */

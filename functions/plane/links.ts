@@ -245,7 +245,7 @@ function operationOn(
   const first = isAddition(change) ? waves[0]?.[0] : undefined
   const tasks = nodes.map((node, at) => ({
     ...taskOf(node),
-    ...(at === first ? { tries: change.obCluster } : {}),
+    ...(at === first ? { tries: [change.obCluster] } : {}),
   }))
   const target = { kind: 'cluster' as const, id: cluster.id, name: cluster.name }
   return {

@@ -79,6 +79,19 @@ describe('a cluster of work mode CONFIG_URL', () => {
     })
   })
 
+  test('is not made where proxyro is not let in by an OB cluster; nothing is started', async () => {
+    all.fleet.proxyro.set('north', '/another')
+    const id = await all.accepted(all.plane.clusters.create(ASKED, input([1, 2], ['ob', 'north'])))
+
+    const { phase, error } = await all.ended(id)
+    expect([phase, error?.code]).toEqual(['FAILED', 'link-check-failed'])
+    expect([1, 2].map(index => all.fleet.host(index).status)).toEqual(['STOPPED', 'STOPPED'])
+
+    all.fleet.proxyro.set('north', '/ro-north')
+    await all.plane.operations.retry(ASKED, id)
+    expect(await all.ended(id)).toMatchObject({ phase: 'SUCCEEDED' })
+  })
+
   test('may begin without links and nodes, and is answered for', async () => {
     await made([], [])
 
