@@ -13,6 +13,7 @@ import { clusterRoutes } from './routes/clusters.ts'
 import { linkRoutes } from './routes/links.ts'
 import { loadBalancerRoutes, nodeMembershipRoutes } from './routes/load-balancer.ts'
 import { clusterLooks, nodeLooks } from './routes/looks.ts'
+import { moveOutRoutes } from './routes/move-out.ts'
 import { nodeRoutes } from './routes/nodes.ts'
 import { operationRoutes } from './routes/operations.ts'
 import { definitionRoutes, parameterRoutes } from './routes/parameters.ts'
@@ -67,6 +68,7 @@ export function createApp({ plane, tokenSha256, newRequestId, log }: AppDeps) {
   app.route('/v1/clusters', clusterRoutes(plane))
   app.route('/v1/clusters', clusterActions(plane))
   app.route('/v1/clusters', takeOverRoutes(plane))
+  app.route('/v1/clusters', moveOutRoutes(plane))
   app.route('/v1/clusters', clusterLooks(plane))
   app.route('/v1/clusters', linkRoutes(plane))
   app.route('/v1/clusters', loadBalancerRoutes(plane))

@@ -4,6 +4,7 @@
  */
 import { closeSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import { PROXYRO_SLOTS } from '#contract/parameters'
 import { PROXY_VERSION } from '#contract/version'
 import { parseIp } from './base/address.ts'
 import { boundAddress } from './config/bound-address.ts'
@@ -35,7 +36,6 @@ const NODE_COMMAND = 'node'
 const INHERITED_DESCRIPTOR = 3
 /** Set by a start in the background for the process it leaves behind. */
 const BACKGROUND_VARIABLE = 'OBPROXY_IN_BACKGROUND'
-const PASSWORD_VARIABLES = ['observer_sys_password', 'observer_sys_password1']
 
 const args = process.argv.slice(2)
 if (args[0] === WORKER_FLAG) startWorker()
@@ -103,7 +103,7 @@ function fail(line: string, code: number): never {
 /** Hashed passwords may come by the environment, where `ps` does not show them (proxy-admin.md §1.1). */
 function withPasswords(overrides: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
   const all = new Map(overrides)
-  for (const name of PASSWORD_VARIABLES) {
+  for (const name of PROXYRO_SLOTS) {
     const hash = process.env[name]
     if (hash !== undefined && hash !== '' && !all.has(name)) all.set(name, hash)
   }

@@ -7,13 +7,14 @@ import { Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import type { Clock } from '../domain/clock.ts'
 import { Problem } from '../domain/problem.ts'
+import type { ObClusterSnapshot } from '../domain/record.ts'
 import { Conflict, type Store } from '../domain/store.ts'
 import { opens } from './access.ts'
 import { type Asked, askedOf } from './asked.ts'
 import { Cache } from './cache.ts'
 import { clusterList, clusterTemplate, idcRegions, rootServices } from './documents.ts'
 import { type Answered, failed, Refusal, refused, successful, unauthorised } from './envelope.ts'
-import { type ObPicture, obPicture, type ProxyPicture, proxyPicture } from './picture.ts'
+import { type ObPicture, obPicture, type ProxyPicture, proxyPictures } from './picture.ts'
 import { register, registeredOf, withdraw } from './registration.ts'
 
 export type ConfigServiceDeps = {
@@ -85,7 +86,7 @@ function refusalOf(error: unknown): Refusal | undefined {
 
 class ConfigService {
   private readonly deps: ConfigServiceDeps
-  private readonly proxies: Cache<ProxyPicture>
+  private readonly proxies: Cache<readonly ProxyPicture[]>
   private readonly obClusters: Cache<ObPicture>
 
   constructor(deps: ConfigServiceDeps) {
@@ -93,7 +94,7 @@ class ConfigService {
     const away = (error: unknown) =>
       log({ event: 'table-away', reason: error instanceof Error ? error.message : 'unknown' })
     this.deps = deps
-    this.proxies = new Cache(name => proxyPicture(store, name), clock, away)
+    this.proxies = new Cache(name => proxyPictures(store, name), clock, away)
     this.obClusters = new Cache(name => obPicture(store, name), clock, away)
   }
 
@@ -109,9 +110,15 @@ class ConfigService {
   }
 
   private async opened(asked: Asked, name: string): Promise<ProxyPicture> {
-    const picture = await this.proxies.get(name)
-    if (!opens(picture?.cluster.configToken, asked.token) || picture === null) throw unauthorised()
-    return picture
+    const pictures = (await this.proxies.get(name)) ?? []
+    const now = this.deps.clock.now()
+    const live = pictures.filter(({ answersUntil }) => (answersUntil ?? now + 1) > now)
+    // One that opens is compared at least, and all of them: time tells nobody which.
+    const [opened] = (live.length > 0 ? live : [undefined]).filter(picture =>
+      opens(picture?.configToken, asked.token),
+    )
+    if (opened === undefined) throw unauthorised()
+    return opened
   }
 
   private toProxy(asked: Asked, picture: ProxyPicture, proxyCluster: string): unknown {
@@ -162,7 +169,7 @@ class ConfigService {
   }
 }
 
-function ofObCluster(asked: Asked, picture: ObPicture | undefined): unknown {
+function ofObCluster(asked: Asked, picture: ObClusterSnapshot | undefined): unknown {
   if (asked.obCluster === undefined) throw refused(400, 'illegal argument: ObCluster')
   if (picture === undefined) throw refused(404, 'resource not found: no such OB cluster')
   const made = asked.action === 'ObRootServiceInfo' ? rootServices : idcRegions

@@ -3,9 +3,9 @@
  * shapes them: no text is empty, a name stands at the end of a template. Source: management.md §1.8.
  */
 import { createHash } from 'node:crypto'
-import type { ObClusterRecord, RootServer, RootServicesRecord } from '../domain/record.ts'
+import type { ObClusterSnapshot, RootServer, RootServicesRecord } from '../domain/record.ts'
 import { refused } from './envelope.ts'
-import type { ObPicture, ProxyPicture } from './picture.ts'
+import type { ProxyPicture } from './picture.ts'
 
 /** Of OB clusters that were registered before their id was asked for: what a kernel has by default. */
 const DEFAULT_ID = 1
@@ -45,13 +45,13 @@ export function clusterTemplate(picture: ProxyPicture, place: Place) {
 }
 
 /** One, or all of them as an array. @throws Refusal 404 when there is none of that id */
-export function rootServices(picture: ObPicture, id: number, isAll: boolean) {
+export function rootServices(picture: ObClusterSnapshot, id: number, isAll: boolean) {
   const members = membersOf(picture).filter(({ obClusterId }) => id === 0 || obClusterId === id)
   if (isAll && id === 0 && members.length > 0) return members.map(each => rootServicesJson(each))
   return rootServicesJson(chosen(members))
 }
 
-export function idcRegions(picture: ObPicture, id: number, isAll: boolean) {
+export function idcRegions(picture: ObClusterSnapshot, id: number, isAll: boolean) {
   const members = membersOf(picture).filter(({ obClusterId }) => id === 0 || obClusterId === id)
   const IDCList = (picture.record.idcRegions ?? []).map(({ idc, region }) => ({ idc, region }))
   const one = (member: RootServicesRecord) => ({ ...namesOf(member), IDCList, ReadonlyRsList: '' })
@@ -86,12 +86,12 @@ function md5(value: object): string {
 }
 
 /** What RootService said, or else what the registry has. */
-function membersOf({ record, registered }: ObPicture): readonly RootServicesRecord[] {
+function membersOf({ record, registered }: ObClusterSnapshot): readonly RootServicesRecord[] {
   const live = registered.filter(({ isWithdrawn }) => !isWithdrawn)
   return live.length > 0 ? live : [ofRegistry(record)]
 }
 
-function ofRegistry(record: ObClusterRecord): RootServicesRecord {
+function ofRegistry(record: ObClusterSnapshot['record']): RootServicesRecord {
   return {
     obCluster: record.name,
     obClusterId: record.obClusterId ?? DEFAULT_ID,

@@ -2,6 +2,7 @@
 import type { DiagnosisFacts, DiagnosisFinding, FindingLevel } from '#contract/diagnosis'
 import type { LogFacts } from '#contract/log-filter'
 import type { ProblemView } from './model.ts'
+import type { TakeOverCheck } from './take-over-check.ts'
 
 export type NodeDiagnosis = {
   readonly nodeId: string
@@ -20,7 +21,10 @@ export type NodeDiagnosis = {
 }
 
 /** How nodes are, one by one. */
-export type DiagnosisResult = { readonly diagnoses: readonly NodeDiagnosis[] }
+export type DiagnosisResult = {
+  readonly kind: 'diagnosis'
+  readonly diagnoses: readonly NodeDiagnosis[]
+}
 
 export type LogBundle = {
   readonly nodeId: string
@@ -34,6 +38,9 @@ export type LogBundle = {
 }
 
 /** A bundle a node. */
-export type LogsResult = { readonly bundles: readonly LogBundle[] }
+export type LogsResult = { readonly kind: 'logs'; readonly bundles: readonly LogBundle[] }
 
-export type LookResult = DiagnosisResult | LogsResult
+/** What proxies of other installers are like that are to be taken over. */
+export type TakeOverResult = { readonly kind: 'take-over'; readonly check: TakeOverCheck }
+
+export type LookResult = DiagnosisResult | LogsResult | TakeOverResult

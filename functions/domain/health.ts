@@ -37,6 +37,18 @@ export function spare(health: Health, percent: number): number {
   return Math.max(more, healthy.size === total ? 1 : 0, 0)
 }
 
+/** Of nodes that wait those that may begin, and how many at a time. */
+export function mayBegin(
+  health: Health,
+  percent: number,
+  waiting: readonly string[],
+): { readonly ids: readonly string[]; readonly room: number } {
+  const broken = waiting.filter(id => !health.healthy.has(id))
+  if (broken.length > 0) return { ids: broken, room: broken.length }
+  const room = spare(health, percent)
+  return { ids: room > 0 ? waiting : [], room }
+}
+
 export function whyTooFew(health: Health, percent: number): string {
   const least = leastHealthy(health, percent)
   const left = Math.max(0, health.healthy.size - 1)

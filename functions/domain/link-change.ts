@@ -9,8 +9,8 @@ import type { StepName } from './plan.ts'
 import type { ClusterRecord, ObClusterRecord, OperationRecord } from './record.ts'
 
 const TRYING: readonly StepName[] = ['try', 'start']
-/** Beside parameters and links, which fill an order nearly alone; some ten logins, or the longest one. */
-const MOST_TRIED_CHARS = 2_000
+/** Any of its servers will do: so many are tried of one OB cluster. */
+const MOST_ASKED = 3
 
 export function isAddition({ obCluster, before, after }: LinkChange): boolean {
   return isLinkedIn(after, obCluster) && !isLinkedIn(before, obCluster)
@@ -46,20 +46,19 @@ export function untried(cluster: ClusterRecord, change: LinkChange): ClusterReco
   return isAddition(change) ? { ...cluster, linksServed: change.before } : cluster
 }
 
-/** What a node tries in this step, before it does anything else; as many as find room in its order. */
+/** What a node tries in this step, before it does anything else. */
 export function triedLogins(
   { obClusters }: OrderSource,
   { plan, stepsDone, tasks: [task] }: OperationRecord,
 ): readonly ProxyroOrder[] {
   if (!TRYING.includes(plan[stepsDone] ?? 'finish')) return []
-  const logins: ProxyroOrder[] = []
-  for (const { name, rootservice, proxyroSecret } of obClusters) {
-    if (task?.tries?.includes(name) !== true) continue
-    const login = { obCluster: name, rootservice: rootservice.slice(0, 3), to: proxyroSecret }
-    if (JSON.stringify([...logins, login]).length > MOST_TRIED_CHARS) break
-    logins.push(login)
-  }
-  return logins
+  return obClusters
+    .filter(({ name }) => task?.tries?.includes(name))
+    .map(({ name, rootservice, proxyroSecret }) => ({
+      obCluster: name,
+      rootservice: rootservice.slice(0, MOST_ASKED),
+      to: proxyroSecret,
+    }))
 }
 
 export function counted(record: ObClusterRecord, by: 1 | -1): ObClusterRecord {

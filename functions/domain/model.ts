@@ -9,7 +9,7 @@ import type { NodeReport } from '#contract/report'
 import type { LookResult } from './findings.ts'
 import type { Link } from './link.ts'
 import type { BalancerMember, BalancerSpec } from './load-balancer.ts'
-import type { TakeOverCheck } from './take-over-check.ts'
+import type { MovedOutDocument } from './moved-out.ts'
 
 /** Version of every stored item; N-1 is read (PL6). */
 export const ITEM_SCHEMA = 1
@@ -51,6 +51,7 @@ export const CLUSTER_PHASES = [
   'STOPPED',
   'OPERATING',
   'DELETING',
+  'MOVING_OUT',
   'FAILED',
 ] as const
 
@@ -268,6 +269,8 @@ export const OPERATION_TYPES = [
   'precheck-take-over',
   /** Takes proxies of other installers in; each is restarted once. */
   'take-over',
+  /** Its nodes serve on and are ours no more. */
+  'move-out',
   /** Looks at nodes, as above. */
   'diagnose',
   'collect-logs',
@@ -354,12 +357,12 @@ export type Operation = {
     readonly wave: number
   }
   readonly error: ProblemView | null
-  /** What it found out before it did anything, of take-overs; not in lists. */
-  readonly result?: TakeOverCheck | null
+  /** What one found that looks, also before it did anything; null until it has ended. Not in lists. */
+  readonly result?: LookResult | null
   /** What it does that nobody should be surprised by. */
   readonly notices?: readonly string[]
-  /** The same, of one that looks at nodes of ours. */
-  readonly look?: LookResult | null
+  /** The same, of a move out; null until it is written down. */
+  readonly movedOut?: MovedOutDocument | null
 }
 
 /** The caller, proven by the bearer token or a signature. */

@@ -15,6 +15,13 @@ export function nextProxyroSecretOf(obCluster: string, id: string): string {
   return `/obfleet/ob-clusters/${obCluster}/proxyro/${id}`
 }
 
+const NEXT_PROXYRO = /^\/obfleet\/ob-clusters\/[^/]+\/proxyro\/op_[^/]+$/
+
+/** Whether the plane has given it: such a password goes when no OB cluster names it any more. */
+export function isNextProxyroSecret(secret: string): boolean {
+  return NEXT_PROXYRO.test(secret)
+}
+
 /** Parameter Store name of the `number`-th token that opens the config service for a cluster's nodes. */
 export function configTokenSecretOf(clusterName: string, number: number): string {
   return `/obfleet/clusters/${clusterName}/config-token-${number}`

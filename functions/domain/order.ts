@@ -7,6 +7,7 @@ import {
   type Verb,
 } from '#contract/command'
 import { type DesiredNode, NODE_STATE_SCHEMA } from '#contract/node-state'
+import { PROXYRO_SLOTS } from '#contract/parameters'
 import { probesOf } from './link.ts'
 import { triedLogins } from './link-change.ts'
 import { configUrlOf } from './names.ts'
@@ -24,14 +25,14 @@ export type OrderSource = {
   readonly configServiceUrl: string | null
 }
 
-/** A proxy has two places for passwords of proxyro. */
-const PROXYRO_SLOTS = 2
-
 /** Most nodes of one SendCommand by id. */
 export const MAX_WAVE = 50
 
+/** `mi-` and 17 digits. */
+const LONGEST_HOST_ID = `mi-${'0'.repeat(17)}`
+
 /** Its place in the cluster. */
-type Place = Pick<
+export type Place = Pick<
   NodeRecord,
   'id' | 'desiredState' | 'desiredVersion' | 'sqlPort' | 'exporterPort' | 'proxyId' | 'foundHome'
 >
@@ -96,7 +97,7 @@ function slotsOf({ proxyroSecret, proxyroChange }: ObClusterRecord): readonly st
 /** For all OB clusters of a node: of family 4 the default's, the others have theirs in rows. */
 function globalSlots(obClusters: readonly ObClusterRecord[], family: 3 | 4): readonly string[] {
   const all = family === 4 ? obClusters.slice(0, 1) : obClusters
-  return [...new Set(all.flatMap(slotsOf))].slice(0, PROXYRO_SLOTS)
+  return [...new Set(all.flatMap(slotsOf))].slice(0, PROXYRO_SLOTS.length)
 }
 
 const WITH_DESIRED: readonly Verb[] = [
@@ -124,8 +125,8 @@ export function orderEntry(
   { source: given, node }: { readonly source: OrderSource; readonly node: NodeRecord | null },
 ): OrderEntry {
   const source = asToldNow(given, operation)
-  const proxyro = [...proxyroOrders(given, operation), ...triedLogins(given, operation)]
-  return {
+  const proxyro = proxyroOrders(given, operation)
+  const entry: OrderEntry = {
     operationId: operation.id,
     step,
     attempt,
@@ -139,10 +140,24 @@ export function orderEntry(
       ? { package: operation.package }
       : {}),
     ...(WITH_WAY.includes(verb) ? wayOf(operation) : {}),
-    ...(proxyro.length === 0 ? {} : { proxyro }),
+    ...(proxyro.length === 0 ? {} : { proxyro: [...proxyro] }),
     ...(verb === 'collect-logs' ? logsOf(operation) : {}),
     ...(verb === 'check' ? { probe: probesOf(source.cluster.spec.links) } : {}),
   }
+  return withLogins(verb, entry, triedLogins(given, operation))
+}
+
+/** With as many of the logins as find room beside what has to be told, which was measured without them. */
+function withLogins(
+  verb: Verb,
+  entry: OrderEntry,
+  logins: ReturnType<typeof triedLogins>,
+): OrderEntry {
+  for (let count = logins.length; count > 0; count -= 1) {
+    const fuller = { ...entry, proxyro: logins.slice(0, count) }
+    if (fitsOneOrder(verb, fuller)) return fuller
+  }
+  return entry
 }
 
 /** For a proxy that is no node yet: where it is, and what this cluster would make of it. */
@@ -210,6 +225,13 @@ export function packOrder(
   const order = tryEncode(verb, entries.slice(0, 1))
   if (order === null) throw new RangeError(`an order for one node exceeds ${ORDER_MAX_CHARS}`)
   return { order, count: 1 }
+}
+
+/** Whether an order can carry it, alone. */
+export function fitsOneOrder(verb: Verb, entry: OrderEntry): boolean {
+  const expiresAt = Number.MAX_SAFE_INTEGER
+  const hostId = LONGEST_HOST_ID
+  return tryEncode(verb, [{ hostId, entry: { ...entry, expiresAt }, expiresAt }]) !== null
 }
 
 function tryEncode(verb: Verb, entries: readonly Addressed[]): string | null {

@@ -1,11 +1,6 @@
 /** Parameters as callers see them: what is known of each, and what a cluster wants of it. Pure. */
-import {
-  ALLOWED_VALUES,
-  isReadOnly,
-  isSecret,
-  PARAMETERS,
-  type Parameter,
-} from '#contract/parameters'
+import { ALLOWED_VALUES, isReadOnly, PARAMETERS, type Parameter } from '#contract/parameters'
+import { isSecret } from '#contract/secret-names'
 import type { ParameterDefinition, ParameterValue } from './model.ts'
 import type { ReportRecord } from './record.ts'
 

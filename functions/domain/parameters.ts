@@ -3,13 +3,8 @@
  * set is as the proxy has it by default. Pure. Source: management.md §1.9, §3.11.
  */
 import { isSameValue, normalise } from '#contract/parameter-values'
-import {
-  ALLOWED_VALUES,
-  isReadOnly,
-  isSecret,
-  PARAMETERS,
-  type Parameter,
-} from '#contract/parameters'
+import { ALLOWED_VALUES, isReadOnly, PARAMETERS, type Parameter } from '#contract/parameters'
+import { isSecret } from '#contract/secret-names'
 import { newId } from './ids.ts'
 import type { ParameterChange, ParameterHistoryEntry } from './model.ts'
 import { pointerOf, type Wrong } from './problem.ts'

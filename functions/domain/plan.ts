@@ -5,6 +5,7 @@ import type { NodeTask } from './record.ts'
 
 export type StepName =
   | 'prepare'
+  | 'export'
   | 'children'
   | 'run'
   | 'reserve'
@@ -57,6 +58,7 @@ const MINUTE_MS = 60_000
 /** Deadlines leave room for a sweeper that comes by once a minute only. */
 export const STEP_RULES: Readonly<Record<StepName, StepRule>> = {
   prepare: { kind: 'local', isLast: false },
+  export: { kind: 'local', isLast: false },
   children: { kind: 'local', isLast: false },
   run: { kind: 'children' },
   reserve: { kind: 'local', isLast: false },
@@ -115,6 +117,7 @@ export const CHILD_TYPES = {
   'rotate-proxyro-password': 'rotate-proxyro-node',
   'precheck-take-over': 'probe-host',
   'take-over': 'take-over-node',
+  'move-out': 'delete-node',
   diagnose: 'diagnose-node',
   'collect-logs': 'collect-logs-node',
 } as const satisfies Partial<Record<OperationType, OperationType>>
@@ -162,6 +165,7 @@ const PLANS: Readonly<Record<OperationType, readonly StepName[]>> = {
   'rotate-proxyro-password': ['prepare', 'children', 'run', 'finish'],
   'precheck-take-over': ['children', 'run', 'finish'],
   'take-over': ['children', 'run', 'finish'],
+  'move-out': ['export', 'children', 'run', 'forget'],
   diagnose: ['children', 'run', 'finish'],
   'collect-logs': ['children', 'run', 'finish'],
   'create-node': ['reserve', 'install', 'start', 'verify', 'finish'],
@@ -258,18 +262,20 @@ function refreshPlan(task: NodeTask | undefined): readonly StepName[] {
   ]
 }
 
-const LOOKS: ReadonlySet<OperationType> = new Set([
+const LOOKS = [
   'precheck-take-over',
   'probe-host',
   'diagnose',
   'diagnose-node',
   'collect-logs',
   'collect-logs-node',
-])
+] as const satisfies readonly OperationType[]
+
+export type LookType = (typeof LOOKS)[number]
 
 /** It changes nothing and holds nothing: no lock, no fence, also when it is tried again. */
-export function isLook(type: OperationType): boolean {
-  return LOOKS.has(type)
+export function isLook(type: OperationType): type is LookType {
+  return LOOKS.some(look => look === type)
 }
 
 export function isClusterOperation(type: OperationType): type is ClusterOperationType {

@@ -138,6 +138,15 @@ export type TakeOverInput = {
   readonly confirm?: string
 }
 
+export type MoveOutInput = {
+  /** Must equal the name. */
+  readonly confirm?: string
+  /** Nodes that are out of reach: they are forgotten, and nobody is sent there. */
+  readonly skipHostWork: readonly string[]
+  /** How long the config service answers afterwards, milliseconds. */
+  readonly graceMs: number
+}
+
 export type UpgradeInput = ReplaceInput & { readonly version: string }
 
 export type OfflineInput = {
@@ -197,6 +206,8 @@ export type Plane = {
     precheckTakeOver(asked: Asked, ref: string, input: TakeOverInput): Promise<Outcome<Cluster>>
     /** Takes them in, each restarted once; what cannot be is as it was found, and so is what fails. */
     takeOver(asked: Asked, ref: string, input: TakeOverInput): Promise<Outcome<Cluster>>
+    /** Its nodes serve on and are ours no more; its operation has what makes it again. */
+    moveOut(asked: Asked, ref: string, input: MoveOutInput): Promise<Outcome<null>>
     /** Looks at nodes, 50 at most; holds nothing, its operation has the result. */
     diagnose(asked: Asked, ref: string, input: NodesInput): Promise<Outcome<Cluster>>
     /** Bundles of logs of nodes, 50 at most; holds nothing, its operation lists them. */

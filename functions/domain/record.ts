@@ -12,6 +12,7 @@ import type {
   ClusterSpec,
   Condition,
   Hold,
+  NodeOrigin,
   ObCluster,
   Offline,
   Operation,
@@ -118,6 +119,17 @@ export type ObClusterRecord = Stored &
     readonly registrar?: TokenRecord
   }
 
+/**
+ * A password of proxyro that the plane has made and that an OB cluster has named, or given up, of late: whether
+ * any names it still is to be looked at.
+ */
+export type LooseSecretRecord = Stored & {
+  /** Parameter Store name. */
+  readonly name: string
+  /** From here on nobody may name it any more: it goes unless somebody has. */
+  readonly isGoing: boolean
+}
+
 export type RootServer = {
   /** `ip:rpcPort`. */
   readonly address: string
@@ -135,6 +147,52 @@ export type RootServicesRecord = Stored & {
   /** By the clock of RootService, microseconds: only a newer list takes its place. */
   readonly timestamp: number
   readonly isWithdrawn: boolean
+}
+
+/** What is told of an OB cluster, and can be told when it is not managed here any more. */
+export type ObClusterSnapshot = {
+  readonly record: Pick<
+    ObClusterRecord,
+    'name' | 'obClusterId' | 'rootservice' | 'idcRegions' | 'updatedAt'
+  >
+  readonly registered: readonly RootServicesRecord[]
+}
+
+/** What stays of a cluster that was moved out; for good, as its password does. */
+export type MovedOutRecord = Stored & {
+  readonly id: string
+  readonly name: string
+  readonly operationId: string
+  readonly movedOutAt: number
+  /** The config service answers its proxies until then; compared, never left to the table's expiry (PL5). */
+  readonly answersUntil: number
+  readonly configToken?: TokenRecord
+  /** No other cluster's may be made under that name: its proxies have it. */
+  readonly sysPasswordSecret: string
+  /** The default first. */
+  readonly obClusters: readonly ObClusterSnapshot[]
+}
+
+export type ExportedNode = {
+  readonly id: string
+  readonly name: string
+  readonly hostId: string
+  readonly host: string
+  readonly idc: string | null
+  readonly sqlPort: number
+  readonly exporterPort: number
+  readonly origin: NodeOrigin
+  readonly home: string
+  readonly version: string
+  /** Its host was out of reach: what is ours is there still. */
+  readonly isSkipped: boolean
+}
+
+/** A cluster as it is before its move out; of its operation. */
+export type ClusterExportRecord = Stored & {
+  readonly operationId: string
+  readonly cluster: Pick<ClusterRecord, 'name' | 'tags' | 'spec'>
+  readonly nodes: readonly ExportedNode[]
 }
 
 /** `version` counts writes here as in every record. */
@@ -252,6 +310,8 @@ export type OperationRecord = Stored & {
   readonly linkChange?: LinkChange
   /** Of one of proxyro's password. */
   readonly proxyro?: ProxyroTask
+  /** How long the config service answers after a move out, milliseconds. */
+  readonly movedOut?: { readonly graceMs: number }
   /** What it did was put back, or is being. */
   readonly isUndone?: boolean
 }

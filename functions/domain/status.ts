@@ -108,6 +108,7 @@ export function originOf({ foundHome }: Pick<NodeRecord, 'foundHome'>): NodeOrig
 const HELD_PHASES: Readonly<Partial<Record<OperationType, ClusterPhase>>> = {
   'create-cluster': 'CREATING',
   'delete-cluster': 'DELETING',
+  'move-out': 'MOVING_OUT',
 }
 
 /** `FAILED`: the last operation failed and no node works. `DEGRADED`: some node is not running. */

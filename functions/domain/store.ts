@@ -5,10 +5,13 @@
  */
 import type {
   AuditRecord,
+  ClusterExportRecord,
   ClusterRecord,
   CommandRecord,
   DiagnosisRecord,
   HostRecord,
+  LooseSecretRecord,
+  MovedOutRecord,
   NameRecord,
   NodeRecord,
   ObClusterRecord,
@@ -35,6 +38,7 @@ export type Records = {
   readonly proxyId: ProxyIdRecord
   readonly host: HostRecord
   readonly obCluster: ObClusterRecord
+  readonly looseSecret: LooseSecretRecord
   readonly rootServices: RootServicesRecord
   readonly package: PackageRecord
   readonly packageName: NameRecord
@@ -48,6 +52,8 @@ export type Records = {
   readonly request: RequestRecord
   readonly audit: AuditRecord
   readonly parameterHistory: ParameterHistoryRecord
+  readonly clusterExport: ClusterExportRecord
+  readonly movedOut: MovedOutRecord
 }
 
 export type Kind = keyof Records
@@ -61,6 +67,7 @@ type KeyFields = {
   readonly proxyId: 'proxyId'
   readonly host: 'id'
   readonly obCluster: 'name'
+  readonly looseSecret: 'name'
   readonly rootServices: 'obCluster' | 'obClusterId'
   readonly package: 'id'
   readonly packageName: 'name'
@@ -74,6 +81,8 @@ type KeyFields = {
   readonly request: 'id'
   readonly audit: 'at' | 'id'
   readonly parameterHistory: 'clusterId' | 'at' | 'id'
+  readonly clusterExport: 'operationId'
+  readonly movedOut: 'name' | 'id'
 }
 
 export type KeyOf<K extends Kind> = Pick<Records[K], KeyFields[K] & keyof Records[K]>
@@ -127,8 +136,11 @@ export type Store = {
   waves(operationId: string): Promise<readonly WaveRecord[]>
   /** All ids of one name. */
   rootServices(obCluster: string): Promise<readonly RootServicesRecord[]>
+  /** All that had the name, the last one last. */
+  movedOut(name: string): Promise<readonly MovedOutRecord[]>
   clusterNames(request: ListRequest): Promise<Listed<NameRecord>>
   obClusters(request: ListRequest): Promise<Listed<ObClusterRecord>>
+  looseSecrets(request: ListRequest): Promise<Listed<LooseSecretRecord>>
   packages(request: ListRequest): Promise<Listed<PackageRecord>>
   /** May lag. Ordered by id. */
   nodes(request: ListRequest): Promise<Listed<NodeRecord>>

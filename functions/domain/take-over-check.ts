@@ -1,7 +1,7 @@
-/** What a look at proxies of other installers comes to, host by host. Source: management.md §3.3, T1–T13. */
+/** What a look at proxies of other installers comes to, host by host. Source: management.md §3.3, T1–T13, A8. */
 
-/** What a proxy that is to be taken over has to satisfy (management.md §3.3). */
-export type FindingId = `T${1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 10 | 11 | 12 | 13}`
+/** What a proxy that is to be taken over has to satisfy (management.md §3.3); T14 is ours, of A8 (§6). */
+export type FindingId = `T${1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 10 | 11 | 12 | 13 | 14}`
 
 export type Finding = {
   readonly id: FindingId

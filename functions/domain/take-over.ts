@@ -1,5 +1,5 @@
 /**
- * Whether a proxy of another installer can be taken into a cluster: thirteen findings, each from what
+ * Whether a proxy of another installer can be taken into a cluster: fourteen findings, each from what
  * a look at it has shown and from the inventory. Tables and texts, nothing else. Source: management.md §3.3.
  */
 import { homeSchema } from '#contract/node-state'
@@ -99,6 +99,7 @@ const CHECKS: readonly (readonly [FindingId, Check])[] = [
   ['T11', hasLinkedObClusters],
   ['T12', hasParameters],
   ['T13', hasPorts],
+  ['T14', canBeQuieted],
 ]
 
 function hasVersion({ version }: ProbeFacts, { cluster }: Surroundings): Verdict {
@@ -281,6 +282,18 @@ function hasPorts({ sqlPort, exporterPort }: ProbeFacts, { cluster }: Surroundin
     `it has ${own}, nodes of ${cluster.name} have ${ports.sql} and ${ports.exporter}`,
     'change its ports where it is managed now',
   )
+}
+
+/** What starts it at a boot besides us (A8). */
+function canBeQuieted({ startsByHand }: ProbeFacts): Verdict {
+  const places = linesOf(startsByHand)
+  return places.length === 0
+    ? passed('nothing starts it at a boot that cannot be switched off')
+    : failed(
+        'start-by-hand',
+        `at a boot it is started, or may be, by ${named(places)}`,
+        'take that out by hand, or give the full path of what is started in a line of its own',
+      )
 }
 
 function passed(detail: string): Verdict {

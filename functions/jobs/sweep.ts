@@ -13,5 +13,6 @@ export async function sweep(engine: Engine): Promise<number> {
     total += found
     if (found < AT_ONCE) break
   }
+  await engine.forgetSecrets()
   return total
 }

@@ -4,7 +4,7 @@
  * executor may die between any two writes. Source: management-beyond.md §4, PL1-PL5.
  */
 import { isClusterOperation, type StepName } from '../domain/plan.ts'
-import type { ClusterRecord, OperationRecord, StepRecord, WorkRecord } from '../domain/record.ts'
+import type { ClusterRecord, NodeRecord, OperationRecord, StepRecord } from '../domain/record.ts'
 import { type Change, Conflict, put, remove } from '../domain/store.ts'
 import { childrenOf, openChildren } from './children.ts'
 import {
@@ -18,7 +18,10 @@ import {
 } from './cluster-steps.ts'
 import { beginStep, type Ending, endOf, endStep, releaseCluster, workDone } from './ending.ts'
 import { paceNow } from './health-pace.ts'
+import { giveLeaseBack, LEASE_MS, SWEEP_MS, takeLease } from './lease.ts'
+import { forgetLooseSecrets } from './loose-secrets.ts'
 import { hasEnded, membersOf } from './member.ts'
+import { exportCluster, movedOutChange } from './moving-out.ts'
 import { endMember } from './node-steps.ts'
 import { NodeWork } from './node-work.ts'
 import type { EngineDeps } from './ports.ts'
@@ -36,14 +39,10 @@ import {
 import { obClustersOf, sourcesOf } from './sources.ts'
 import type { Turn } from './turn.ts'
 
-/** Whoever finds it older takes over (PL1). */
-const LEASE_MS = 30_000
 /** One call works no longer than this, well within its lease; with more to do it is called again. */
 const WORK_MS = 20_000
 /** After a store or a service that does not answer. */
 const TROUBLE_MS = 5_000
-/** The sweeper looks at an open operation this often, whatever else happens (PL4). */
-const SWEEP_MS = 60_000
 const AGAIN: Turn = { kind: 'again' }
 
 export class Engine {
@@ -67,7 +66,7 @@ export class Engine {
     if (this.active.has(operationId)) return
     this.active.add(operationId)
     try {
-      if ((await this.takeLease(operationId)) !== null) await this.work(operation)
+      if ((await takeLease(this.deps, operationId)) !== null) await this.work(operation)
     } finally {
       this.active.delete(operationId)
     }
@@ -78,8 +77,13 @@ export class Engine {
     try {
       turn = await this.turns(operation)
     } finally {
-      await this.giveLeaseBack(operation.id, turn)
+      await giveLeaseBack(this.deps, operation.id, turn)
     }
+  }
+
+  /** By the sweeper, too: what was given up and not removed then. */
+  forgetSecrets(): Promise<void> {
+    return forgetLooseSecrets(this.deps)
   }
 
   /** All that is due, by the sweeper. How many were found. */
@@ -100,7 +104,7 @@ export class Engine {
     await Promise.all(
       ids.map(id =>
         this.advance(id).catch((error: Error) =>
-          log({ event: 'sweep-failed', operationId: id, reason: error.message }),
+          log({ event: 'sweep-failed', operationId: id, error: error.name, reason: error.message }),
         ),
       ),
     )
@@ -242,6 +246,7 @@ export class Engine {
       return void (await this.endCluster(operation, { phase: 'FAILED', error, now: this.now() }))
     }
     if (name === 'prepare') await this.prepare(operation, cluster)
+    if (name === 'export') await exportCluster(store, operation)
     if (name === 'children') await openChildren(store, operation, cluster.name, this.now())
     await this.pass(operation, null)
   }
@@ -298,6 +303,7 @@ export class Engine {
       ...workDone(work),
     ])
     this.deps.log({ event: 'ended', operationId: operation.id, phase: ending.phase })
+    if (operation.proxyro !== undefined) await this.forgetSecrets()
     return AGAIN
   }
 
@@ -315,9 +321,14 @@ export class Engine {
     const { store, secrets } = this.deps
     const picture = await store.cluster(operation.clusterId)
     if (picture === null) return void (await this.endCluster(operation, succeeded(this.now())))
-    const { cluster } = picture
-    // While its name is still taken: no other cluster can have a secret of that name.
-    if (cluster.isSysPasswordOurs) await secrets.remove(cluster.spec.sysPasswordSecret)
+    const { cluster, nodes } = picture
+    if (nodes.length > 0)
+      return void (await this.endCluster(operation, withNodes(cluster, nodes, this.now())))
+    const isMovedOut = operation.type === 'move-out'
+    // While its name is still taken: no other cluster can have a secret of that name. What proxies have that
+    // serve on is not forgotten.
+    if (cluster.isSysPasswordOurs && !isMovedOut)
+      await secrets.remove(cluster.spec.sysPasswordSecret)
     for (const secret of tokenSecretsOf(cluster)) await secrets.remove(secret)
     const ending = succeeded(this.now())
     const [name, obClusters, work] = await Promise.all([
@@ -333,46 +344,21 @@ export class Engine {
       ...obClusters.map(each =>
         put('obCluster', { ...each, linkCount: Math.max(0, each.linkCount - 1) }),
       ),
+      ...(isMovedOut ? [await movedOutChange(store, operation, cluster, ending.now)] : []),
       ...workDone(work),
     ])
-  }
-
-  /** Null when another executor works on it, or nothing is left to work on. */
-  private async takeLease(operationId: string): Promise<WorkRecord | null> {
-    const { store, owner } = this.deps
-    const work = await store.get('work', { operationId })
-    const now = this.now()
-    if (work === null) return null
-    // One of our own is of a call that could not give it back: the table did not answer then.
-    const isOthers = work.lease !== null && work.lease.owner !== owner
-    if (isOthers && (work.lease?.until ?? 0) > now) return null
-    const taken = { ...work, lease: { owner, until: now + LEASE_MS }, nextAt: now + LEASE_MS }
-    try {
-      await store.commit([put('work', taken)])
-      return taken
-    } catch (error) {
-      if (error instanceof Conflict) return null
-      throw error
-    }
-  }
-
-  private async giveLeaseBack(operationId: string, turn: Turn): Promise<void> {
-    const { store, owner, queue } = this.deps
-    const delayMs = turn.kind === 'again' ? 0 : turn.delayMs
-    const work = await store.get('work', { operationId })
-    if (work?.lease?.owner !== owner) return
-    const nextAt = this.now() + Math.min(SWEEP_MS, delayMs)
-    try {
-      await store.commit([put('work', { ...work, lease: null, nextAt })])
-    } catch (error) {
-      if (!(error instanceof Conflict)) throw error
-    }
-    await queue.nudge(operationId, delayMs)
   }
 
   private now(): number {
     return this.deps.clock.now()
   }
+}
+
+/** Nodes that came while it was not at work: none of its children was of them. */
+function withNodes({ name }: ClusterRecord, nodes: readonly NodeRecord[], now: number): Ending {
+  const names = nodes.map(node => node.name).join(', ')
+  const detail = `${name} has nodes that came later: ${names}`.slice(0, 600)
+  return { phase: 'FAILED', error: { code: 'in-use', detail }, now }
 }
 
 function succeeded(now: number): Ending {

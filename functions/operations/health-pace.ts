@@ -2,7 +2,7 @@
  * The pace of a rollout where its cluster must stay healthy: which nodes may begin then, and why none may.
  * Reports lag, so a shortage counts only when it has lasted. Source: management-beyond.md §6.
  */
-import { type Health, healthOf, spare, whyTooFew } from '../domain/health.ts'
+import { type Health, healthOf, mayBegin, whyTooFew } from '../domain/health.ts'
 import type { ProblemView } from '../domain/model.ts'
 import type { OperationRecord } from '../domain/record.ts'
 import { REPORT_STALE_MS } from '../domain/status.ts'
@@ -61,14 +61,11 @@ function healthyPace(pace: Pace, percent: number, around: Around): HealthyPace {
   const atWork = members.filter(member => hasBegun(member) && !hasEnded(member.operation))
   const health = healthOf(picture, new Set(atWork.map(nodeOf)), now)
   const next = waiting(pace, members)
-  const broken = next.filter(member => !health.healthy.has(nodeOf(member)))
-  const room = spare(health, percent)
-  const first = broken.length > 0 ? broken : next
-  const may = broken.length > 0 || room > 0 ? first : []
-  const most = atWork.length + (broken.length > 0 ? broken.length : room)
+  const { ids, room } = mayBegin(health, percent, next.map(nodeOf))
+  const may = next.filter(each => ids.includes(nodeOf(each)))
   const healthy: Pace = {
     ...pace,
-    maxInFlight: Math.min(pace.maxInFlight, most),
+    maxInFlight: Math.min(pace.maxInFlight, atWork.length + room),
     mayBegin: new Set(may.map(({ operation }) => operation.id)),
   }
   const [member] = next

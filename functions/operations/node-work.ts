@@ -334,11 +334,9 @@ export class NodeWork {
       return verb !== null && source !== undefined && isOnline ? [{ member, verb, source }] : []
     })
     if (sendable.length === 0) return soonest([rest, { kind: 'wait', delayMs: OFFLINE_MS }])
-    const wave = await intend(this.deps, drive.driver, {
-      number,
-      ready: sendable,
-    })
-    if (wave === null) return rest
+    const fail = (member: Member, error: ProblemView) => this.fail(member, error)
+    const wave = await intend(this.deps, drive.driver, { number, ready: sendable }, fail)
+    if (wave === null) return AGAIN
     const turn = await this.handed(wave, await sendWave(this.deps, wave))
     return wave.entries.length < ready.length ? AGAIN : soonest([rest, turn])
   }

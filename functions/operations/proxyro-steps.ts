@@ -1,7 +1,7 @@
 /**
  * What a change of proxyro's password does to records and secrets: the new one is made before anything
  * names it, OB clusters name both while either may count, and the one that no node has any more is
- * forgotten. Source: management.md §3.17; decisions PL2, PL7.
+ * given up. Source: management.md §3.17; decisions PL2, PL7.
  */
 import type { OperationPhase } from '../domain/model.ts'
 import { afterChange, changing } from '../domain/proxyro.ts'
@@ -9,10 +9,9 @@ import type { ObClusterRecord, OperationRecord, ProxyroTask } from '../domain/re
 import { type Change, put, type Store } from '../domain/store.ts'
 import { childrenOf } from './children.ts'
 import { type Ending, releaseCluster } from './ending.ts'
+import { loosened } from './loose-secrets.ts'
 import type { EngineDeps } from './ports.ts'
 
-/** OB clusters of one page of the registry. */
-const AT_ONCE = 100
 const MAX_OUTPUT = 2_000
 
 /** From here on nodes are given both. Can run twice: a password that is named already was made. */
@@ -26,8 +25,13 @@ export async function giveProxyroPassword(
   const isNamed = ({ proxyroChange, proxyroSecret }: ObClusterRecord) =>
     [proxyroChange?.secret, proxyroSecret].includes(proxyro.after.name)
   if (records.every(isNamed)) return
+  // Before it is made: who removes the one of an earlier round is seen by this.
+  const named = await loosened(store, [proxyro.after.name])
   if (proxyro.after.isOurs) await secrets.generatePassword(proxyro.after.name)
-  await store.commit(records.map(record => put('obCluster', changing(record, operation))))
+  await store.commit([
+    ...records.map(record => put('obCluster', changing(record, operation))),
+    ...named,
+  ])
 }
 
 /** Names of nodes that stand or are out of reach: they are given what counts when they are started. */
@@ -55,25 +59,26 @@ export function obClustersIn(
 
 /**
  * All that it holds is free, and OB clusters name the password that counts; both, where nobody can
- * say which. Secrets first: what is interrupted here is done again.
+ * say which. The other one goes after that.
  */
 export async function endProxyro(
-  { store, secrets }: EngineDeps,
+  { store }: Pick<EngineDeps, 'store'>,
   operation: OperationRecord,
   ending: Ending,
 ): Promise<readonly Change[]> {
   const { proxyro } = operation
   if (proxyro === undefined) return []
   const phase = await phaseOf(store, operation, ending)
-  for (const name of await outdated(store, proxyro, phase)) await secrets.remove(name)
-  const [clusters, obClusters] = await Promise.all([
+  const [clusters, obClusters, given] = await Promise.all([
     store.getMany(
       'cluster',
       proxyro.clusterIds.map(id => ({ id })),
     ),
     obClustersIn(store, proxyro),
+    loosened(store, outdated(proxyro, phase)),
   ])
   return [
+    ...given,
     ...clusters.flatMap(cluster => releaseCluster(cluster, operation, ending)),
     ...obClusters
       .filter(({ hold }) => hold?.operationId === operation.id)
@@ -121,38 +126,8 @@ export async function remembering(
   return { ...operation, proxyro: { ...proxyro, mayBeAltered: altered } }
 }
 
-/** Ours, and named by no OB cluster any more. */
-async function outdated(
-  store: Store,
-  { obClusters, after }: ProxyroTask,
-  phase: OperationPhase,
-): Promise<readonly string[]> {
-  const given = phase === 'SUCCEEDED' ? obClusters.map(({ before }) => before) : []
-  const dropped = phase === 'ROLLED_BACK' ? [after] : given
-  const ours = dropped.filter(({ isOurs }) => isOurs).map(({ name }) => name)
-  return unnamed(store, ours, new Set(obClusters.map(({ name }) => name)))
-}
-
-/** Those of `secrets` that no OB cluster names, `except` these. */
-export async function unnamed(
-  store: Store,
-  secrets: readonly string[],
-  except: ReadonlySet<string>,
-): Promise<readonly string[]> {
-  const left = new Set(secrets)
-  if (left.size === 0) return []
-  let position: string | undefined
-  do {
-    const page = await store.obClusters({
-      limit: AT_ONCE,
-      ...(position === undefined ? {} : { after: position }),
-    })
-    for (const { name, proxyroSecret, proxyroChange } of page.items) {
-      if (except.has(name)) continue
-      left.delete(proxyroSecret)
-      if (proxyroChange !== undefined) left.delete(proxyroChange.secret)
-    }
-    position = page.next ?? undefined
-  } while (position !== undefined)
-  return [...left]
+/** Those that count no more: whether others name them is looked at afterwards. */
+function outdated({ obClusters, after }: ProxyroTask, phase: OperationPhase): readonly string[] {
+  if (phase === 'ROLLED_BACK') return [after.name]
+  return phase === 'SUCCEEDED' ? obClusters.map(({ before }) => before.name) : []
 }

@@ -4,6 +4,7 @@
  * names step and attempt, and the node answers a repeated one from its ledger (N7).
  */
 import type { Verb } from '#contract/command'
+import type { ProblemView } from '../domain/model.ts'
 import { ledgerStep, type OrderSource, orderEntry, packOrder } from '../domain/order.ts'
 import { STEP_RULES } from '../domain/plan.ts'
 import type { OperationRecord, WaveRecord } from '../domain/record.ts'
@@ -24,40 +25,53 @@ export type Sendable = {
   readonly source: OrderSource
 }
 
-/** Stores the intent of one wave for as many as fit an order; null when `ready` is empty. */
+/** No order can be made for this one, now or later. */
+class Unsayable extends Error {
+  readonly member: Member
+
+  constructor(member: Member, reason: string) {
+    super(reason)
+    this.name = 'Unsayable'
+    this.member = member
+  }
+}
+
+type Intent = { readonly number: number; readonly ready: readonly Sendable[] }
+
+/**
+ * Stores the intent of one wave for as many as fit an order; null when there is none: `ready` was empty, or
+ * one was handed to `fail` because no order can be made for it. Why here: else it were tried at each turn
+ * for ever, and its locks stayed.
+ */
 export async function intend(
   deps: EngineDeps,
   driver: OperationRecord,
-  {
-    number,
-    ready,
-  }: {
-    readonly number: number
-    readonly ready: readonly Sendable[]
-  },
+  intent: Intent,
+  fail: (member: Member, error: ProblemView) => Promise<void>,
 ): Promise<WaveRecord | null> {
+  const now = deps.clock.now()
+  try {
+    const packed = packedWave(driver, intent, now)
+    if (packed === null) return null
+    const { wave, steps } = packed
+    await deps.store.commit([put('wave', wave), ...steps.map(step => put('step', step))])
+    return { ...wave, version: 1 }
+  } catch (error) {
+    if (!(error instanceof Unsayable)) throw error
+    await fail(error.member, { code: 'quota-exceeded', detail: error.message })
+    return null
+  }
+}
+
+/** @throws Unsayable */
+function packedWave(driver: OperationRecord, { number, ready }: Intent, now: number) {
   const [first] = ready
   if (first === undefined) return null
-  const now = deps.clock.now()
   const alike = ready.filter(({ verb }) => verb === first.verb)
-  const addressed = alike.flatMap(({ member, verb, source }) => {
-    const { operation, step, node } = member
-    const hostId = hostIdOf(member)
-    if (step === null || hostId === null) return []
-    const sends = step.sends + 1
-    const entry = orderEntry(
-      verb,
-      { step: ledgerStep(step.name, verb, sends), attempt: step.attempt },
-      operation,
-      {
-        source,
-        node,
-      },
-    )
-    const expiresAt = step.deadlineAt ?? now
-    return [{ hostId, entry, expiresAt, step: { ...step, sends, wave: number } }]
-  })
-  const { order, count } = packOrder(first.verb, addressed)
+  const addressed = alike.flatMap(each =>
+    sayable(each.member, () => addressedTo(each, number, now)),
+  )
+  const { order, count } = sayable(first.member, () => packOrder(first.verb, addressed))
   const carried = addressed.slice(0, count)
   const wave: WaveRecord = {
     operationId: driver.id,
@@ -76,17 +90,33 @@ export async function intend(
     sentAt: null,
     version: 0,
   }
-  await deps.store.commit([
-    put('wave', wave),
-    ...carried.map(({ step }) =>
-      put('step', {
-        ...step,
-        notBefore: null,
-        lookedAt: step.deadlineAt !== null && now >= step.deadlineAt ? now : step.lookedAt,
-      }),
-    ),
-  ])
-  return { ...wave, version: 1 }
+  const steps = carried.map(({ step }) => ({
+    ...step,
+    notBefore: null,
+    lookedAt: step.deadlineAt !== null && now >= step.deadlineAt ? now : step.lookedAt,
+  }))
+  return { wave, steps }
+}
+
+function addressedTo({ member, verb, source }: Sendable, number: number, now: number) {
+  const { operation, step, node } = member
+  const hostId = hostIdOf(member)
+  if (step === null || hostId === null) return []
+  const sends = step.sends + 1
+  const at = { step: ledgerStep(step.name, verb, sends), attempt: step.attempt }
+  const entry = orderEntry(verb, at, operation, { source, node })
+  const expiresAt = step.deadlineAt ?? now
+  return [{ hostId, entry, expiresAt, step: { ...step, sends, wave: number } }]
+}
+
+/** What does not fit, or has nothing to be made from, is its member's failure. @throws Unsayable */
+function sayable<T>(member: Member, make: () => T): T {
+  try {
+    return make()
+  } catch (error) {
+    if (error instanceof RangeError) throw new Unsayable(member, error.message)
+    throw error
+  }
 }
 
 /** Hands a wave over. The wave as it is stored afterwards when it was accepted. */

@@ -54,10 +54,15 @@ export function nodesOf({ cluster, nodes, reports }: ClusterPicture, now: number
   return nodes.map(node => nodeView(node, reports.get(node.id) ?? null, cluster, now))
 }
 
+/** Null when there is none of that id or name. */
+export async function pictureIn(store: Store, ref: string): Promise<ClusterPicture | null> {
+  const id = isId('cluster', ref) ? ref : (await store.get('clusterName', { name: ref }))?.id
+  return id === undefined ? null : store.cluster(id)
+}
+
 /** @throws Problem not-found */
 export async function pictureOf(store: Store, ref: string): Promise<ClusterPicture> {
-  const id = isId('cluster', ref) ? ref : (await store.get('clusterName', { name: ref }))?.id
-  const picture = id === undefined ? null : await store.cluster(id)
+  const picture = await pictureIn(store, ref)
   if (picture === null) throw new Problem('not-found', `there is no cluster ${ref}`)
   return picture
 }

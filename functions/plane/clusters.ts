@@ -11,7 +11,9 @@ import type { BalancerUseCases } from './balancing.ts'
 import { clusterView, nodesOf, pictureOf, viewOf } from './cluster-view.ts'
 import { type Decision, mutate, type PlaneDeps } from './context.ts'
 import type { Cursors } from './cursor.ts'
+import { placeIn, requireFitting } from './fitting.ts'
 import { collectLogsOfCluster, diagnoseCluster } from './looks.ts'
+import { moveOut } from './move-out.ts'
 import { newNodes, specOf } from './new-cluster.ts'
 import { rotateSysPassword } from './passwords.ts'
 import {
@@ -23,6 +25,7 @@ import {
   newOperation,
   requireFreeCluster,
   requireFreeNode,
+  requireLeaving,
   taskOf,
 } from './plans.ts'
 import { restartCluster, upgradeCluster } from './replacing.ts'
@@ -63,7 +66,10 @@ export function clusterUseCases(
     remove: async (asked, ref, input) => {
       const outcome = await mutate(deps, asked, view, async () => {
         const picture = await pictureOf(store, ref)
-        requireDeletable(picture.cluster, input)
+        const { name, revision } = picture.cluster
+        requireLeaving(picture.cluster, input)
+        if (input.revision !== revision)
+          throw new Problem('revision-stale', `${name} is at revision ${revision}`)
         const tasks = picture.nodes.map(node => deletionOf(node, input))
         return onCluster(deps, asked, picture, { type: 'delete-cluster', tasks })
       })
@@ -77,23 +83,12 @@ export function clusterUseCases(
     upgrade: (asked, ref, input) => upgradeCluster(deps, asked, ref, input),
     precheckTakeOver: (asked, ref, input) => precheckTakeOver(deps, asked, ref, input),
     takeOver: (asked, ref, input) => takeOver(deps, asked, ref, input),
+    moveOut: (asked, ref, input) => moveOut(deps, asked, ref, input),
     collectLogs: (asked, ref, input) => collectLogsOfCluster(deps, asked, ref, input),
     diagnose: (asked, ref, input) => diagnoseCluster(deps, asked, ref, input),
     rotateSysPassword: (asked, ref, secret) => rotateSysPassword(deps, asked, ref, secret),
     refresh: (asked, ref, input) => onNodes(deps, asked, { ref, input, type: 'refresh' }),
   }
-}
-
-function requireDeletable(
-  { name, revision, spec }: ClusterRecord,
-  input: { readonly confirm?: string; readonly revision: number },
-): void {
-  if (input.confirm !== name)
-    throw new Problem('confirmation-required', `repeat the name: confirm=${name}`)
-  if (spec.deletionProtection)
-    throw new Problem('deletion-protected', `${name} is protected; switch deletionProtection off`)
-  if (input.revision !== revision)
-    throw new Problem('revision-stale', `${name} is at revision ${revision}`)
 }
 
 async function decideCreate(
@@ -126,6 +121,8 @@ async function decideCreate(
     isSysPasswordOurs: input.spec.sysPasswordSecret === undefined,
     version: 0,
   }
+  const source = { cluster: bare, obClusters, configServiceUrl: deps.configServiceUrl }
+  requireFitting(source, [placeIn(bare)], wanted)
   const target = { kind: 'cluster' as const, id: bare.id, name: bare.name }
   const operation = newOperation(asked, now, {
     type: 'create-cluster',

@@ -216,7 +216,7 @@ function endOf(
 ): ClusterRecord | null {
   if (start === null || operation === null) return start
   const { type, sysSecrets, phase } = operation
-  if (type === 'delete-cluster') return null
+  if (type === 'delete-cluster' || type === 'move-out') return null
   if (type === 'rotate-sys-password' && sysSecrets !== undefined && phase !== 'ROLLING_BACK')
     return withSysSecret(start, sysSecrets.after)
   if (type === 'detach-balancer')

@@ -18,17 +18,16 @@ import type {
 } from '../domain/record.ts'
 import { LIVE_CHANGE, wavesOf } from '../domain/rollout.ts'
 import { nodeStatus } from '../domain/status.ts'
-import { type Change, type ClusterPicture, put, type Store } from '../domain/store.ts'
-import { familyOf } from '../domain/version.ts'
+import { type Change, type ClusterPicture, put } from '../domain/store.ts'
+import { obClustersOf } from '../operations/sources.ts'
 import { pictureOf, viewOf } from './cluster-view.ts'
 import { type Decision, mutate, type PlaneDeps } from './context.ts'
+import { placeIn, requireFitting } from './fitting.ts'
+import { packagesOf, refOf } from './packages.ts'
 import { byName, held, newOperation, requireFreeCluster, requireFreeNode, taskOf } from './plans.ts'
 import { requireUnchanging } from './proxyro-reach.ts'
 
 type Links = ClusterSpec['links']
-
-const MAX_LINKS = 50
-const MAX_LINK_CHARS = 5_000
 
 export function linkUseCases(deps: PlaneDeps): Pick<Plane['clusters'], 'link' | 'unlink'> {
   const view = viewOf(deps)
@@ -66,7 +65,7 @@ async function decideLink(
     link.obCluster === name ? accounted(link, probeAccount) : link,
   )
   requireUnchanging(record)
-  await requireFitting(deps.store, links, cluster.spec.version)
+  await requireFittingLinks(deps, picture, links)
   return changed(deps, asked, picture, {
     change: { obCluster: name, before, after: links },
     action: known === undefined ? 'add-link' : 'replace-link',
@@ -157,30 +156,19 @@ function isSame(left: Links, right: Links): boolean {
 }
 
 /** @throws Problem quota-exceeded, proxyro-mismatch */
-export async function requireFitting(store: Store, links: Links, version: string): Promise<void> {
-  if (links.length > MAX_LINKS)
-    throw new Problem('quota-exceeded', `a proxy cluster has at most ${MAX_LINKS} links`)
-  const records = await store.getMany(
-    'obCluster',
-    links.map(({ obCluster: name }) => ({ name })),
-  )
-  const secrets = new Set(records.map(({ proxyroSecret }) => proxyroSecret))
-  if (familyOf(version) === 3 && secrets.size > 1)
-    throw new Problem(
-      'proxyro-mismatch',
-      'proxies below 4.0.0 have one password of proxyro for all their OB clusters',
-      { remedy: 'let them share a proxyroSecret' },
-    )
-  // What nodes are told of each has to fit into an order.
-  const chars = records.reduce(
-    (sum, { name, proxyroSecret }) => sum + name.length + proxyroSecret.length,
-    0,
-  )
-  if (chars > MAX_LINK_CHARS)
-    throw new Problem(
-      'quota-exceeded',
-      `names of the linked OB clusters and of their secrets have ${chars} characters, ${MAX_LINK_CHARS} at most`,
-    )
+async function requireFittingLinks(
+  { store, configServiceUrl }: PlaneDeps,
+  { cluster: before, nodes }: ClusterPicture,
+  links: Links,
+): Promise<void> {
+  const cluster = { ...before, spec: { ...before.spec, links } }
+  const [obClusters, packages] = await Promise.all([
+    obClustersOf(store, cluster),
+    packagesOf(store, cluster.spec.version),
+  ])
+  const source = { cluster, obClusters, configServiceUrl }
+  const places = [placeIn(cluster), ...nodes]
+  requireFitting(source, places, packages.map(refOf)[0] ?? null)
 }
 
 function unchanged(cluster: ClusterRecord, action: string): Decision {
@@ -260,13 +248,14 @@ function operationOn(
  * again. @throws Problem operation-not-allowed, not-found, password-change-in-progress, proxyro-mismatch
  */
 export async function linkedAgain(
-  { store }: PlaneDeps,
-  cluster: ClusterRecord,
+  deps: PlaneDeps,
+  picture: ClusterPicture,
   { id, linkChange: change }: OperationRecord,
   side: 'before' | 'after',
 ): Promise<readonly Change[]> {
   if (change === undefined) return []
-  const { links, version } = cluster.spec
+  const { cluster } = picture
+  const { links } = cluster.spec
   if (!areLinksAt(links, change, side === 'before' ? 'after' : 'before'))
     throw new Problem(
       'operation-not-allowed',
@@ -277,9 +266,9 @@ export async function linkedAgain(
     )
   const name = change.obCluster
   if (isLinkedIn(links, name) || !isLinkedIn(change[side], name)) return []
-  const record = await store.get('obCluster', { name })
+  const record = await deps.store.get('obCluster', { name })
   if (record === null) throw new Problem('not-found', `there is no OB cluster ${name} any more`)
   requireUnchanging(record)
-  await requireFitting(store, change[side], version)
+  await requireFittingLinks(deps, picture, change[side])
   return [put('obCluster', counted(record, 1))]
 }

@@ -1,11 +1,12 @@
 /** What an operation that looks has found, put together when it is asked for. */
+import { z } from 'zod'
 import {
   DIAGNOSIS_FINDINGS,
   type DiagnosisFinding,
   FINDING_LEVELS,
   type FindingLevel,
 } from '#contract/diagnosis'
-import { type LogFacts, logFactsSchema } from '#contract/log-filter'
+import { logFactsSchema } from '#contract/log-filter'
 import type {
   DiagnosisResult,
   LogBundle,
@@ -14,9 +15,10 @@ import type {
   NodeDiagnosis,
 } from '../domain/findings.ts'
 import type { Operation, OperationType, ProblemView } from '../domain/model.ts'
+import { documentOf, type MovedOutDocument } from '../domain/moved-out.ts'
 import { bundleKey } from '../domain/names.ts'
-import { isLook, type StepName } from '../domain/plan.ts'
-import type { OperationRecord } from '../domain/record.ts'
+import type { LookType, StepName } from '../domain/plan.ts'
+import type { OperationRecord, StepRecord } from '../domain/record.ts'
 import type { Store } from '../domain/store.ts'
 import { childrenOf } from '../operations/children.ts'
 import { hasEnded } from '../operations/member.ts'
@@ -26,24 +28,40 @@ import { takeOverCheck } from './take-over.ts'
 
 type Deps = Pick<PlaneDeps, 'store' | 'logBundles'>
 type Result = (deps: Deps, record: OperationRecord) => Promise<LookResult>
+/** Take-overs begin with a look at their hosts. */
+type Telling = LookType | 'take-over' | 'take-over-node'
 
-const RESULTS: Readonly<Partial<Record<OperationType, Result>>> = {
+const RESULTS: Readonly<Record<Telling, Result>> = {
+  'precheck-take-over': check,
+  'probe-host': check,
+  'take-over': check,
+  'take-over-node': check,
   diagnose: diagnoses,
   'diagnose-node': diagnoses,
   'collect-logs': bundles,
   'collect-logs-node': bundles,
 }
 
+function isTelling(type: OperationType): type is Telling {
+  return Object.hasOwn(RESULTS, type)
+}
+
 /** An operation with what it found out, once it has. */
 export async function withResult(deps: Deps, record: OperationRecord): Promise<Operation> {
   const view = operationView(record)
-  // It begins with a look at its host.
-  const isTakeOver = record.type === 'take-over' || record.type === 'take-over-node'
-  if (!isLook(record.type) && !isTakeOver) return view
-  const look = RESULTS[record.type]
-  if (look === undefined)
-    return { ...view, result: hasEnded(record) ? await takeOverCheck(deps.store, record) : null }
-  return { ...view, look: hasEnded(record) ? await look(deps, record) : null }
+  if (record.type === 'move-out') return { ...view, movedOut: await movedOutOf(deps.store, record) }
+  const { type } = record
+  if (!isTelling(type)) return view
+  return { ...view, result: hasEnded(record) ? await RESULTS[type](deps, record) : null }
+}
+
+async function check({ store }: Deps, record: OperationRecord): Promise<LookResult> {
+  return { kind: 'take-over', check: await takeOverCheck(store, record) }
+}
+
+async function movedOutOf(store: Store, record: OperationRecord): Promise<MovedOutDocument | null> {
+  const written = await store.get('clusterExport', { operationId: record.id })
+  return written === null ? null : documentOf(written, record)
 }
 
 /** A node's operation, or those of all nodes of a cluster's, in the order of its nodes. */
@@ -65,7 +83,7 @@ async function diagnoses({ store }: Deps, record: OperationRecord): Promise<Diag
     const shown = isOfNode ? findings : findings.filter(({ level }) => level !== 'ok')
     return { ...namesOf(look), at, ...judged(shown), facts: isOfNode ? facts : null, error: null }
   })
-  return { diagnoses: await Promise.all(all) }
+  return { kind: 'diagnosis', diagnoses: await Promise.all(all) }
 }
 
 function namesOf({ id, target }: OperationRecord) {
@@ -87,16 +105,33 @@ async function withoutDocument(store: Store, look: OperationRecord): Promise<Nod
   const nothing = { ...namesOf(look), at: null, worst: null, findings: [], facts: null }
   if (phase !== 'SUCCEEDED') return { ...nothing, error: whyNot(look) }
   const step = await stepOf(store, look, 'diagnose')
+  const found = answerOf(step, diagnosisAnswerSchema)?.found
+  if (found === undefined) return { ...nothing, error: UNREADABLE }
   const error = {
     code: 'node-command-failed',
     detail: 'the node answered, and its document did not arrive',
   }
-  return { ...nothing, at: step?.endedAt ?? null, ...judged(findingsIn(step?.output)), error }
+  return { ...nothing, at: step?.endedAt ?? null, ...judged(findingsIn(found)), error }
 }
 
-/** `found` of the answer's facts: `disk=warn login=fail`. */
-function findingsIn(output: string | null | undefined): readonly DiagnosisFinding[] {
-  const found = /"found":"([\w= -]*)"/.exec(output ?? '')?.[1] ?? ''
+const diagnosisAnswerSchema = z.object({ found: z.string() })
+
+const UNREADABLE: ProblemView = {
+  code: 'node-command-failed',
+  detail: 'the answer of the node cannot be read',
+}
+
+/** Facts of a step's answer; undefined for none, and for others. */
+function answerOf<T>(step: StepRecord | null, schema: z.ZodType<T>): T | undefined {
+  try {
+    return schema.parse(JSON.parse(step?.output ?? ''))
+  } catch {
+    return undefined
+  }
+}
+
+/** `disk=warn login=fail`, as `levelsText` has it. */
+function findingsIn(found: string): readonly DiagnosisFinding[] {
   return found.split(' ').flatMap(word => {
     const [name, said] = word.split('=')
     const id = DIAGNOSIS_FINDINGS.find(each => each === name)
@@ -119,18 +154,9 @@ async function bundles({ store, logBundles }: Deps, record: OperationRecord): Pr
   const all = looks.map(async (look): Promise<LogBundle> => {
     if (look.phase !== 'SUCCEEDED')
       return { ...namesOf(look), facts: null, url: null, error: whyNot(look) }
-    const step = await stepOf(store, look, 'collect')
-    const facts = logFactsIn(step?.output)
+    const facts = answerOf(await stepOf(store, look, 'collect'), logFactsSchema) ?? null
     const url = (await logBundles?.getUrl(bundleKey(look.id))) ?? null
-    return { ...namesOf(look), facts, url, error: null }
+    return { ...namesOf(look), facts, url, error: facts === null ? UNREADABLE : null }
   })
-  return { bundles: await Promise.all(all) }
-}
-
-function logFactsIn(output: string | null | undefined): LogFacts | null {
-  try {
-    return logFactsSchema.parse(JSON.parse(output ?? ''))
-  } catch {
-    return null
-  }
+  return { kind: 'logs', bundles: await Promise.all(all) }
 }

@@ -2,15 +2,15 @@
 import type { PackageRef } from '#contract/command'
 import { newId } from '../domain/ids.ts'
 import type { ClusterSpec } from '../domain/model.ts'
-import { sysSecretOf } from '../domain/names.ts'
+import { nextSysSecretOf, sysSecretOf } from '../domain/names.ts'
 import { wrongParameters } from '../domain/parameters.ts'
 import type { ClusterInput, NodeInput } from '../domain/plane.ts'
 import { Problem, type Wrong } from '../domain/problem.ts'
 import type { NodeTask, ObClusterRecord } from '../domain/record.ts'
 import type { HostFacts, Hosts } from '../domain/remote.ts'
+import type { Store } from '../domain/store.ts'
 import { requireGroup } from './balancing.ts'
 import type { PlaneDeps } from './context.ts'
-import { requireFitting } from './links.ts'
 import { packagesOf, refOf } from './packages.ts'
 import { requireUnchanging } from './proxyro-reach.ts'
 
@@ -49,7 +49,6 @@ export async function specOf(
   if (wrong.length > 0 || found === undefined)
     throw new Problem('validation-failed', 'the specification is not valid', { errors: wrong })
   for (const record of obClusters) requireUnchanging(record)
-  await requireFitting(store, spec.links, spec.version)
   if (spec.loadBalancer !== undefined)
     await requireGroup(deps, spec.loadBalancer, '/spec/loadBalancer')
   return {
@@ -60,13 +59,19 @@ export async function specOf(
       install: spec.install,
       links: withOneDefault(spec.links),
       parameters: spec.parameters,
-      sysPasswordSecret: spec.sysPasswordSecret ?? sysSecretOf(name),
+      sysPasswordSecret: spec.sysPasswordSecret ?? (await freeSysSecret(store, name)),
       deletionProtection: spec.deletionProtection,
       ...(spec.loadBalancer === undefined ? {} : { loadBalancer: spec.loadBalancer }),
     },
     obClusters,
     package: refOf(found),
   }
+}
+
+/** One that was moved out under the name has left its password there, and its proxies have it. */
+async function freeSysSecret(store: Store, name: string): Promise<string> {
+  const left = await store.movedOut(name)
+  return left.length === 0 ? sysSecretOf(name) : nextSysSecretOf(name, String(left.length))
 }
 
 function wrongLinks({ workMode, links }: ClusterInput['spec']): readonly Wrong[] {

@@ -6,7 +6,7 @@ import { isLook } from '../domain/plan.ts'
 import type { Asked, Plane } from '../domain/plane.ts'
 import { Problem } from '../domain/problem.ts'
 import type { ClusterRecord, OperationRecord } from '../domain/record.ts'
-import { type Change, put, type Store } from '../domain/store.ts'
+import { type Change, type ClusterPicture, put, type Store } from '../domain/store.ts'
 import { childrenOf, lockNode, reopened } from '../operations/children.ts'
 import { hasEnded } from '../operations/member.ts'
 import { actorOf, type Decision, mutate, type PlaneDeps } from './context.ts'
@@ -136,9 +136,9 @@ async function decideRetry(deps: PlaneDeps, asked: Asked, id: string): Promise<D
   }
 }
 
-/** Children are opened again by the step that opened them first; a password that was given up is made again. */
-function firstStepOf({ plan, sysSecrets, proxyro }: OperationRecord): number {
-  if (sysSecrets !== undefined || proxyro !== undefined) return 0
+/** Children are opened again by the step that opened them first; a password that was given up is made again, what is moved out is written down again. */
+function firstStepOf({ plan, sysSecrets, proxyro, movedOut }: OperationRecord): number {
+  if (sysSecrets !== undefined || proxyro !== undefined || movedOut !== undefined) return 0
   const at = plan.indexOf('children')
   return at === -1 ? plan.length : at
 }
@@ -180,14 +180,15 @@ function changedAgain(
 
 async function ofClusterAgain(
   deps: PlaneDeps,
-  taken: ClusterRecord,
+  picture: ClusterPicture,
   again: OperationRecord,
 ): Promise<readonly Change[]> {
+  const { cluster: taken } = picture
   const { parameterChanges, linkChange } = again
   if (parameterChanges !== undefined) return changedAgain(taken, again, deps.clock.now())
   if (linkChange === undefined || areLinksAt(taken.spec.links, linkChange, 'after'))
     return [put('cluster', taken)]
-  const counts = await linkedAgain(deps, taken, again, 'after')
+  const counts = await linkedAgain(deps, picture, again, 'after')
   const linked = withLinks(taken, linkChange, 'after')
   return [...counts, put('cluster', untried(linked, linkChange))]
 }
@@ -203,7 +204,10 @@ async function locksOf(deps: PlaneDeps, again: OperationRecord): Promise<Change[
   if (again.target.kind === 'cluster') {
     for (const node of nodes) requireFreeNode(node)
     const taken = held(cluster, again, clock.now())
-    return [put('operation', again), ...(await ofClusterAgain(deps, taken, again))]
+    return [
+      put('operation', again),
+      ...(await ofClusterAgain(deps, { ...picture, cluster: taken }, again)),
+    ]
   }
   const node = nodes.find(({ id }) => id === again.target.id)
   // A node that was never made is locked when it is.

@@ -29,6 +29,17 @@ export function requireFreeCluster({ name, hold }: ClusterRecord): void {
   })
 }
 
+/** Of a cluster that is to leave the inventory. @throws Problem confirmation-required, deletion-protected */
+export function requireLeaving(
+  { name, spec }: ClusterRecord,
+  { confirm }: Pick<DeleteInput, 'confirm'>,
+): void {
+  if (confirm !== name)
+    throw new Problem('confirmation-required', `repeat the name: confirm=${name}`)
+  if (spec.deletionProtection)
+    throw new Problem('deletion-protected', `${name} is protected; switch deletionProtection off`)
+}
+
 /** @throws Problem node-state-conflict naming the holder. */
 export function requireFreeNode({ name, hold }: NodeRecord): void {
   if (hold === null) return
@@ -66,6 +77,7 @@ export function affected(
 export function chosen(
   picture: ClusterPicture,
   refs: readonly string[] | undefined,
+  at = '/nodes',
 ): readonly NodeRecord[] {
   if (refs === undefined) return picture.nodes
   const errors: { pointer: string; code: string; detail: string }[] = []
@@ -75,7 +87,7 @@ export function chosen(
     if (node !== undefined) found.set(node.id, node)
     else
       errors.push({
-        pointer: `/nodes/${index}`,
+        pointer: `${at}/${index}`,
         code: 'not-found',
         detail: `${picture.cluster.name} has no node ${ref}`,
       })
@@ -104,6 +116,11 @@ export function deletionOf(
   return { ...taskOf(node, skipHostWork), ...(isReleased ? { isReleased } : {}) }
 }
 
+/** Members of the balancer are its to change. */
+function mayMove(type: OperationType): boolean {
+  return !isLook(type) && type !== 'move-out'
+}
+
 export type NewOperation = {
   readonly type: OperationType
   /** Null: of an OB cluster, its tasks name their clusters. */
@@ -118,7 +135,7 @@ export function newOperation(
   now: number,
   { type, cluster, target, tasks: bare, package: wanted }: NewOperation,
 ): OperationRecord {
-  const isBalanced = cluster?.spec.loadBalancer?.kind === 'target-group' && !isLook(type)
+  const isBalanced = cluster?.spec.loadBalancer?.kind === 'target-group' && mayMove(type)
   const tasks = isBalanced ? bare.map(task => ({ ...task, isBalanced })) : bare
   return {
     id: newId('operation', now),

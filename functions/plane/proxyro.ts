@@ -18,8 +18,11 @@ import type {
 import { ALL_AT_ONCE } from '../domain/rollout.ts'
 import { nodeStatus } from '../domain/status.ts'
 import { type Change, type ClusterPicture, put } from '../domain/store.ts'
+import { loosened } from '../operations/loose-secrets.ts'
 import { obClustersIn } from '../operations/proxyro-steps.ts'
+import { sourcesOf } from '../operations/sources.ts'
 import { type Decision, mutate, type PlaneDeps } from './context.ts'
+import { requireRotatable } from './fitting.ts'
 import { byName, held, newOperation, requireFreeCluster, requireFreeNode, taskOf } from './plans.ts'
 import { type Reached, reachedFrom, requireUnchanging } from './proxyro-reach.ts'
 import { obClusterViewOf } from './registry.ts'
@@ -62,6 +65,7 @@ async function decideRotation(
       after: nextSecret(reached, name, secret, now),
     },
   }
+  requireRotatable(operation, reached, await sourcesOf(deps, operation))
   const waves = [operation.tasks.map((_task, at) => at)]
   const rollout = { ...ALL_AT_ONCE, onFailure: 'rollback' as const }
   return {
@@ -170,7 +174,11 @@ export async function lockedAgain(
   const records = await obClustersIn(store, proxyro)
   for (const record of records) requireOwn(record, operation)
   const after = isBack ? records.map(record => changing(record, operation)) : records
-  return locksOf({ ...reached, obClusters: after }, operation, clock.now())
+  const named = isBack ? proxyro.obClusters.map(each => each.before.name) : []
+  return [
+    ...(await loosened(store, named)),
+    ...locksOf({ ...reached, obClusters: after }, operation, clock.now()),
+  ]
 }
 
 /** @throws Problem password-change-in-progress, operation-not-allowed */

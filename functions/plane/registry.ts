@@ -8,7 +8,7 @@ import { settled } from '../domain/proxyro.ts'
 import type { ObClusterRecord, PackageRecord } from '../domain/record.ts'
 import type { HostFacts } from '../domain/remote.ts'
 import { type Change, put, remove, type Store } from '../domain/store.ts'
-import { unnamed } from '../operations/proxyro-steps.ts'
+import { forgetLooseSecrets, loosened } from '../operations/loose-secrets.ts'
 import { type Decision, mutate, type PlaneDeps } from './context.ts'
 import type { Cursors } from './cursor.ts'
 import { requireUnchanging } from './proxyro-reach.ts'
@@ -39,16 +39,16 @@ export function obClusterUseCases(
         requireRevision(name, earlier, revision)
         if (earlier !== null) requireUnheld(earlier)
         const isCreated = earlier === null
+        const after = obClusterAfter(earlier, name, input, clock.now())
         return {
           kind: 'done',
           action: isCreated ? 'create-ob-cluster' : 'replace-ob-cluster',
           ref: name,
           isCreated,
-          changes: [put('obCluster', obClusterAfter(earlier, name, input, clock.now()))],
+          changes: [put('obCluster', after), ...(await loosenedBy(store, earlier, after))],
         }
       }),
     remove: async (asked, name, revision) => {
-      const left: string[] = []
       const outcome = await mutate(deps, asked, gone, async () => {
         const record = await obClusterOf(store, name)
         if (record.revision !== revision)
@@ -56,10 +56,15 @@ export function obClusterUseCases(
         requireUnheld(record)
         if (record.linkCount > 0)
           throw new Problem('in-use', `${record.linkCount} proxy clusters are linked to ${name}`)
-        if (record.isProxyroOurs === true) left.push(record.proxyroSecret)
-        return removal('delete-ob-cluster', name, [remove('obCluster', record)])
+        return removal('delete-ob-cluster', name, [
+          remove('obCluster', record),
+          ...(await loosenedBy(store, record, null)),
+        ])
       })
-      for (const secret of await unnamed(store, left, new Set())) await deps.secrets.remove(secret)
+      // It is done: what cannot be removed now the sweeper removes.
+      await forgetLooseSecrets(deps).catch((error: unknown) => {
+        if (!(error instanceof Problem)) throw error
+      })
       return outcome
     },
   }
@@ -97,6 +102,23 @@ function obClusterAfter(
   return earlier === null || earlier.proxyroSecret === input.proxyroSecret
     ? after
     : settled(after, { name: input.proxyroSecret, isOurs: false })
+}
+
+/** Of the passwords that are named from now on, and of those that are not any more. @throws Problem operation-not-allowed */
+function loosenedBy(
+  store: Store,
+  earlier: ObClusterRecord | null,
+  after: ObClusterRecord | null,
+): Promise<readonly Change[]> {
+  const namesOf = (record: ObClusterRecord | null) => [
+    record?.proxyroSecret,
+    record?.proxyroChange?.secret,
+  ]
+  const [before, now] = [namesOf(earlier), namesOf(after)]
+  return loosened(store, [
+    ...before.filter(each => !now.includes(each)),
+    ...now.filter(each => !before.includes(each)),
+  ])
 }
 
 /** Half a change is no hindrance: here it may be ended. @throws Problem password-change-in-progress */

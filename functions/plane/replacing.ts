@@ -4,7 +4,8 @@
  * Source: management.md §3.6, §3.7; management-beyond.md §6.
  */
 import type { PackageRef } from '#contract/command'
-import { healthOf, spare, whyTooFew } from '../domain/health.ts'
+import { hasRoomForTwo, mebibytes } from '#contract/memory'
+import { healthOf, mayBegin, whyTooFew } from '../domain/health.ts'
 import type { Cluster } from '../domain/model.ts'
 import type { Asked, Outcome, ReplaceInput, UpgradeInput } from '../domain/plane.ts'
 import { Problem } from '../domain/problem.ts'
@@ -88,10 +89,8 @@ export function restartMode(
 export function requireMemory({ reports }: ClusterPicture, nodes: readonly NodeRecord[]): void {
   for (const { id, name } of nodes) {
     const { status, memory } = reports.get(id)?.report ?? {}
-    if (status !== 'RUNNING' || memory === undefined || memory.available >= memory.used) continue
-    const [used, available] = [memory.used, memory.available].map(bytes =>
-      Math.round(bytes / 2 ** 20),
-    )
+    if (status !== 'RUNNING' || memory === undefined || hasRoomForTwo(memory)) continue
+    const [used, available] = [memory.used, memory.available].map(mebibytes)
     throw new Problem(
       'node-state-conflict',
       `the proxy of ${name} has ${used} MB and its host ${available} MB more, too little for two of it`,
@@ -289,7 +288,14 @@ function requireHealth(
   now: number,
 ): void {
   const health = healthOf(picture, new Set(), now)
-  if (spare(health, percent) > 0 || nodes.some(({ id }) => !health.healthy.has(id))) return
+  if (
+    mayBegin(
+      health,
+      percent,
+      nodes.map(({ id }) => id),
+    ).ids.length > 0
+  )
+    return
   throw new Problem('node-state-conflict', whyTooFew(health, percent), {
     remedy: 'bring the other nodes up first, or ask with a lower rollout.minHealthy',
   })

@@ -22,6 +22,8 @@ import { linkedAgain } from './links.ts'
 import { held, requireFreeCluster, requireFreeNode } from './plans.ts'
 import { lockedAgain } from './proxyro.ts'
 
+const TAKE_OVER_AGAIN = 'take the nodes over again that were let go of, by what its result says'
+
 export async function decidePause(record: OperationRecord): Promise<Decision> {
   if (record.phase === 'PAUSED') return steered(record, 'pause', [])
   requireFleet(record)
@@ -65,7 +67,11 @@ export async function decideRollback(
     return steered(record, 'rollback', [])
   requireFleet(record)
   if (!isUndoable(record))
-    throw new Problem('operation-not-allowed', `what ${record.type} does cannot be put back`)
+    throw new Problem(
+      'operation-not-allowed',
+      `what ${record.type} does cannot be put back`,
+      record.type === 'move-out' ? { remedy: TAKE_OVER_AGAIN } : {},
+    )
   requireSecretKept(record)
   const children = await childrenOf(store, record)
   const undo = goingBack(record, children)
@@ -107,7 +113,7 @@ async function ofCluster(
   requireFreeCluster(picture.cluster)
   for (const node of picture.nodes) requireFreeNode(node)
   requireUnchanged(picture.cluster, begun, 'after')
-  const counts = await linkedAgain(deps, picture.cluster, begun, 'before')
+  const counts = await linkedAgain(deps, picture, begun, 'before')
   const taken = held(picture.cluster, begun, clock.now())
   const changes = [...counts, ...beginUndo(begun, taken, back)]
   const isClusterIn = changes.some(({ kind }) => kind === 'cluster')

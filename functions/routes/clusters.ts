@@ -93,7 +93,7 @@ export const balancerSchema = z
       'A target group whose members follow the nodes, named by instance or by address; or one that somebody else manages.',
   })
 
-const clusterInputSchema = z
+export const clusterInputSchema = z
   .strictObject({
     name: nameSchema,
     tags: tagsSchema.default({}),
@@ -324,7 +324,11 @@ export function nodeInput({ host, idc, desiredState }: z.infer<typeof nodeInputS
   }
 }
 
-function clusterInput({ name, tags, spec }: z.infer<typeof clusterInputSchema>): ClusterInput {
+export function clusterInput({
+  name,
+  tags,
+  spec,
+}: z.infer<typeof clusterInputSchema>): ClusterInput {
   const { sysPasswordSecret, loadBalancer, ...rest } = spec
   return {
     name,

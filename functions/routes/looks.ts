@@ -60,7 +60,7 @@ const logsSchema = z.strictObject({
 const nodesLogsSchema = z.strictObject({ ...nodesSchema.shape, ...logsSchema.shape })
 
 const LOGS =
-  'Lines of the last hour unless `from` and `to` say otherwise, with all `keywords`, none of `exclude` and the regular expression `pattern`, without secrets. Changes nothing and holds nothing. The operation lists the archives in `result`, each with a URL to download it.'
+  'Lines of the last hour unless `from` and `to` say otherwise, with all `keywords`, none of `exclude` and the regular expression `pattern`. Values that are named as secrets are masked; what nothing names as one is not known to be one. Changes nothing and holds nothing. The operation lists the archives in `result`, each with a URL to download it.'
 
 const collectLogs = ofNode('collect-logs', {
   id: 'collectLogsOfNode',

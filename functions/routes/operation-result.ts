@@ -3,6 +3,7 @@ import { z } from '@hono/zod-openapi'
 import { DIAGNOSIS_FINDINGS, diagnosisFactsSchema, FINDING_LEVELS } from '#contract/diagnosis'
 import type { LogBundle, LookResult, NodeDiagnosis } from '../domain/findings.ts'
 import type { Operation } from '../domain/model.ts'
+import { movedOutJson, movedOutSchema } from './moved-out-result.ts'
 import { timeOrNull, timeSchema } from './schemas.ts'
 import { problemViewSchema, takeOverCheckSchema, takeOverJson } from './take-over-result.ts'
 
@@ -53,26 +54,34 @@ const logsResultSchema = z
   })
   .openapi('LogsResult', {
     description:
-      'An archive a node, `.tar.gz`, without secrets. `url` is good for a quarter of an hour; read the operation again for another. `partial`: a bound was met, `why` says which.',
+      'An archive a node, `.tar.gz`, with the values masked that are named as secrets: still to be kept as logs are. `url` is good for a quarter of an hour; read the operation again for another. `partial`: a bound was met, where the newest lines are kept, or something could not be read; `why` says which.',
   })
 
-export const resultSchema = z.union([takeOverCheckSchema, diagnosisResultSchema, logsResultSchema])
+export const resultSchema = z.union([
+  takeOverCheckSchema,
+  diagnosisResultSchema,
+  logsResultSchema,
+  movedOutSchema,
+])
 
 /** The field `result`, of an operation that has one. */
 export function resultJson({
   result,
-  look,
+  movedOut,
 }: {
   readonly result: Operation['result']
-  readonly look: Operation['look']
-}): { readonly result?: z.infer<typeof resultSchema> | null } {
-  if (look !== undefined) return { result: look === null ? null : lookJson(look) }
+  readonly movedOut: Operation['movedOut']
+}): {
+  readonly result?: z.infer<typeof resultSchema> | null
+} {
+  if (movedOut !== undefined) return { result: movedOut === null ? null : movedOutJson(movedOut) }
   if (result === undefined) return {}
-  return { result: result === null ? null : takeOverJson(result) }
+  return { result: result === null ? null : lookJson(result) }
 }
 
-function lookJson(look: LookResult) {
-  return 'bundles' in look
+function lookJson(look: LookResult): z.infer<typeof resultSchema> {
+  if (look.kind === 'take-over') return takeOverJson(look.check)
+  return look.kind === 'logs'
     ? { bundles: look.bundles.map(bundleJson) }
     : { diagnoses: look.diagnoses.map(diagnosisJson) }
 }

@@ -85,10 +85,10 @@ const waitSchema = z
   .refine(text => Number.parseInt(text, 10) <= MAX_WAIT_SEC, `at most ${MAX_WAIT_SEC}s`)
 
 export function operationJson(operation: Operation): z.infer<typeof operationSchema> {
-  const { createdAt, startedAt, endedAt, childIds, result, look, notices, ...rest } = operation
+  const { createdAt, startedAt, endedAt, childIds, result, movedOut, notices, ...rest } = operation
   return {
     ...rest,
-    ...resultJson({ result, look }),
+    ...resultJson({ result, movedOut }),
     ...(notices === undefined ? {} : { notices: [...notices] }),
     childIds: [...childIds],
     createdAt: timeText(createdAt),

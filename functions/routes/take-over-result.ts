@@ -36,7 +36,7 @@ export const takeOverCheckSchema = z
   })
   .openapi('TakeOverCheck', {
     description:
-      'T1 version, T2 one process, T3 its user, T4 one package, T5 its executable, T6 login, T7 inventory, T8 work mode, T9 its OB clusters, T10 they are managed here, T11 they are linked, T12 parameters, T13 ports. `differing` counts parameters that a take-over would change, `differences` are as many of them as the host can tell; `wanted` null is the default.',
+      'T1 version, T2 one process, T3 its user, T4 one package, T5 its executable, T6 login, T7 inventory, T8 work mode, T9 its OB clusters, T10 they are managed here, T11 they are linked, T12 parameters, T13 ports, T14 what starts it at a boot can be switched off. `differing` counts parameters that a take-over would change, `differences` are as many of them as the host can tell; `wanted` null is the default.',
   })
 
 export function takeOverJson({

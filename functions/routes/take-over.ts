@@ -12,7 +12,7 @@ import { body, refParams } from './schemas.ts'
 /** As many as one command is sent to, and one answer shows. */
 const MAX_HOSTS = 50
 
-const takeOverSchema = z.strictObject({
+export const takeOverSchema = z.strictObject({
   hosts: z
     .array(
       z.strictObject({
@@ -44,7 +44,7 @@ const takeOver = createRoute({
   responses: changed(clusterSchema),
 })
 
-function inputOf({
+export function takeOverInput({
   hosts,
   acceptParameterChanges,
   force,
@@ -66,7 +66,7 @@ function inputOf({
 export function takeOverRoutes({ clusters }: Pick<Plane, 'clusters'>) {
   return router().openapi(takeOver, async c => {
     const { ref } = c.req.valid('param')
-    const input = inputOf(c.req.valid('json'))
+    const input = takeOverInput(c.req.valid('json'))
     const asked = askedOf(c, input)
     return settledCluster(
       c,

@@ -37,6 +37,7 @@ import {
   type Key,
   keyOf,
   LIST_INDEX,
+  movedOutPartition,
   operationPartition,
   PARTITIONS,
   rootServicesPartition,
@@ -109,12 +110,21 @@ export class DynamoStore implements Store {
     return items.map(item => recordOf('rootServices', item))
   }
 
+  async movedOut(name: string): Promise<readonly Records['movedOut'][]> {
+    const items = await this.partition(movedOutPartition(name))
+    return items.map(item => recordOf('movedOut', item))
+  }
+
   clusterNames(request: ListRequest): Promise<Listed<Records['clusterName']>> {
     return this.page('clusterName', PARTITIONS.clusterName, request)
   }
 
   obClusters(request: ListRequest): Promise<Listed<Records['obCluster']>> {
     return this.page('obCluster', PARTITIONS.obCluster, request)
+  }
+
+  looseSecrets(request: ListRequest): Promise<Listed<Records['looseSecret']>> {
+    return this.page('looseSecret', PARTITIONS.looseSecret, request)
   }
 
   packages(request: ListRequest): Promise<Listed<Records['package']>> {

@@ -26,6 +26,7 @@ const KEYS: KeyMakers = {
   proxyId: ({ proxyId }) => ({ pk: 'PROXYIDS', sk: String(proxyId).padStart(4, '0') }),
   host: ({ id }) => ({ pk: `HOST#${id}`, sk: META }),
   obCluster: ({ name }) => ({ pk: PARTITIONS.obCluster, sk: name }),
+  looseSecret: ({ name }) => ({ pk: PARTITIONS.looseSecret, sk: name }),
   rootServices: ({ obCluster, obClusterId }) => ({
     pk: rootServicesPartition(obCluster),
     sk: numbered(obClusterId),
@@ -44,6 +45,9 @@ const KEYS: KeyMakers = {
     pk: auditPartition(dayOf(at)),
     sk: id,
   }),
+  clusterExport: ({ operationId }) => ({ pk: operationPartition(operationId), sk: 'EXPORT' }),
+  // An id begins with the time of its making.
+  movedOut: ({ name, id }) => ({ pk: movedOutPartition(name), sk: id }),
   parameterHistory: ({ clusterId, at, id }) => ({
     pk: historyPartition(clusterId),
     sk: `${numbered(at)}#${id}`,
@@ -51,7 +55,12 @@ const KEYS: KeyMakers = {
 }
 
 /** Kinds that are listed from a partition of their own. */
-export const PARTITIONS = { clusterName: 'CLUSTERS', obCluster: 'OBCLUSTERS', package: 'PACKAGES' }
+export const PARTITIONS = {
+  clusterName: 'CLUSTERS',
+  obCluster: 'OBCLUSTERS',
+  package: 'PACKAGES',
+  looseSecret: 'LOOSESECRETS',
+}
 export const STEPS = 'STEP#'
 export const WAVES = 'WAVE#'
 
@@ -65,6 +74,10 @@ export function clusterPartition(id: string): string {
 
 export function rootServicesPartition(obCluster: string): string {
   return `ROOTSERVICES#${obCluster}`
+}
+
+export function movedOutPartition(name: string): string {
+  return `MOVEDOUT#${name}`
 }
 
 /** Beside the cluster's own, which is read whole. */

@@ -16,7 +16,10 @@ const settingsSchema = z.strictObject({
 
 async function run(file: string): Promise<void> {
   const { service, ...settings } = settingsSchema.parse(JSON.parse(readFileSync(file, 'utf8')))
-  const store = new ObjectStore(settings)
+  const store = new ObjectStore({
+    ...settings,
+    log: line => void process.stderr.write(`${line}\n`),
+  })
   await store.start(service)
   const end = () => {
     store.stop()

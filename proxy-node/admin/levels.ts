@@ -47,6 +47,17 @@ const SHOWN: readonly Column[] = [
   'config_level',
 ]
 
+/** By which rows may be deleted: place and name. */
+const PLACE_COLUMNS: readonly Column[] = [
+  'vid',
+  'vip',
+  'vport',
+  'tenant_name',
+  'cluster_name',
+  'name',
+  'config_level',
+]
+
 const NUMBERS: ReadonlySet<Column> = new Set(['vid', 'vport'])
 
 /** Of one statement (§3.5). */
@@ -82,6 +93,9 @@ export const LEVEL_RULES: readonly Rule[] = [
     grammar: new RegExp(`^delete\\s+from\\s+${TABLE}(?:\\s+where\\s+(.+))?$`, 'is'),
     answer: ([, where], { config }) => {
       const wanted = conditionsOf(where)
+      // Values may be passwords: nobody is told, by what goes and what stays, which they are.
+      if (wanted.some(([column]) => !PLACE_COLUMNS.includes(column)))
+        throw new Fault('admin.argument', { wanted: PLACE_COLUMNS.join(', ') })
       if (globalRows(config).some(row => matches(row, wanted)))
         throw new Fault('config.level', NOT_DELETED)
       config.deleteRows((place, name) => matches(placeRow(place, name, ''), wanted))

@@ -4,7 +4,7 @@
  * Source: proxy-admin.md §3.5.
  */
 import { Fault } from '#contract/fault'
-import { PARAMETERS } from '#contract/parameters'
+import { PARAMETERS, PROXYRO_SLOTS } from '#contract/parameters'
 import { canonicalIp, parseIp } from '../base/address.ts'
 import { knownParameter } from './apply.ts'
 import { parseSslAttributes } from './ssl-settings.ts'
@@ -61,19 +61,20 @@ const EVERYWHERE: readonly LevelName[] = LEVELS
 const NOWHERE: readonly LevelName[] = []
 
 /** What may be set elsewhere than at all levels, or not at all, and why. */
-const EXCEPTIONS: ReadonlyMap<string, readonly LevelName[]> = new Map([
-  // The proxy's own logins are one for a whole OB cluster.
-  ['observer_sys_password', ['LEVEL_CLUSTER']],
-  ['observer_sys_password1', ['LEVEL_CLUSTER']],
-  // They say which cluster and tenant it is, so those cannot be known before.
-  ['proxy_tenant_name', ['LEVEL_VIP']],
-  ['rootservice_cluster_name', ['LEVEL_VIP']],
-  // Counted by tenant.
-  ['slow_query_time_threshold', ['LEVEL_TENANT', 'LEVEL_CLUSTER']],
-  // Part of the greeting, before anything is known of the client.
-  ['enable_client_ssl', NOWHERE],
-  ['mysql_version', NOWHERE],
-])
+const EXCEPTIONS: ReadonlyMap<string, readonly LevelName[]> = new Map<string, readonly LevelName[]>(
+  [
+    // The proxy's own logins are one for a whole OB cluster.
+    ...PROXYRO_SLOTS.map(name => [name, ['LEVEL_CLUSTER']] as const),
+    // They say which cluster and tenant it is, so those cannot be known before.
+    ['proxy_tenant_name', ['LEVEL_VIP']],
+    ['rootservice_cluster_name', ['LEVEL_VIP']],
+    // Counted by tenant.
+    ['slow_query_time_threshold', ['LEVEL_TENANT', 'LEVEL_CLUSTER']],
+    // Part of the greeting, before anything is known of the client.
+    ['enable_client_ssl', NOWHERE],
+    ['mysql_version', NOWHERE],
+  ],
+)
 
 /** At which levels a parameter may have rows. */
 export function levelsOf(name: string): readonly LevelName[] {

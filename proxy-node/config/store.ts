@@ -6,7 +6,8 @@
 import { createHash } from 'node:crypto'
 import { Fault } from '#contract/fault'
 import { isSameValue, normalise } from '#contract/parameter-values'
-import { isSecret, PARAMETERS, type Parameter } from '#contract/parameters'
+import { PARAMETERS, type Parameter } from '#contract/parameters'
+import { isSecret } from '#contract/secret-names'
 import { type Assignment, amended, knownParameter, type PasswordForm } from './apply.ts'
 import {
   decidedBelow,

@@ -84,7 +84,10 @@ export const diagnosisFactsSchema = z.object({
   serving: z.string().max(40).nullable(),
   upgrade: z.array(text).max(20),
   ports: z.array(z.object({ port: z.int(), isListening: z.boolean() })).max(4),
+  /** Of some of the tenants. */
   clients: z.array(z.object({ cluster: text, tenant: text, count })).max(50),
+  /** Of all of them. */
+  clientTotal: z.object({ clients: count, tenants: count }).nullable(),
   maxClients: count.nullable(),
   /** Servers that statements are kept away from, `cluster address`. */
   avoided: z.array(text).max(50),
@@ -120,6 +123,8 @@ export const diagnosisFactsSchema = z.object({
   crash: z.object({ file: text, at: z.int() }).nullable(),
   /** The last lines of errors, redacted, the newest last. */
   errors: z.array(text).max(20),
+  /** Of the last hour, in the ends of the logs. */
+  errorCount: count,
   plane: text,
   /** This host's clock minus the plane's. */
   clockMs: z.int().nullable(),

@@ -652,6 +652,13 @@ export const FAULTS = {
     says: 'the proxy cannot be taken over: {reason}; nothing was changed',
     remedy: 'mend that, and look with dryRun=true before the next try',
   },
+  'node.start-by-hand': {
+    blame: 'operator',
+    retryable: true,
+    says: 'what starts the proxy at a boot cannot be switched off: {places}; nothing was changed',
+    remedy:
+      'take these lines or units out by hand, or give the full path of what they start in a line of its own, then try again',
+  },
   'node.take-over-undone': {
     blame: 'proxy',
     retryable: true,

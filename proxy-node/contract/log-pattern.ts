@@ -232,20 +232,37 @@ function emitRepeat(
   for (const skip of skips) skip.push(steps.length)
 }
 
-/** Where the line may be in the pattern after each of its signs. */
+/** Where the line may be in the pattern after each of its signs. Nothing is made for a sign: there are many. */
 function isFound(steps: readonly Step[], line: string): boolean {
-  const seen = new Int32Array(steps.length).fill(-1)
-  let places: number[] = []
+  const walk: Walk = {
+    steps,
+    line,
+    seen: new Int32Array(steps.length).fill(-1),
+    here: new Int32Array(steps.length),
+    count: 0,
+    left: [],
+  }
+  const places = new Int32Array(steps.length)
+  let known = 0
   for (let at = 0; at <= line.length; at++) {
-    const here: number[] = []
+    walk.count = 0
+    for (let index = 0; index < known; index++)
+      if (follow(places[index] ?? 0, at, walk)) return true
     // It may begin anywhere.
-    for (const place of [...places, 0])
-      if (follow(place, { steps, line, at, seen, here })) return true
-    const code = line.charCodeAt(at)
-    places =
-      at === line.length ? [] : here.flatMap(place => (fits(steps[place], code) ? [place + 1] : []))
+    if (follow(0, at, walk)) return true
+    known = stepped(walk, line.charCodeAt(at), places)
   }
   return false
+}
+
+/** Puts the steps behind those that the sign fits into `places`; how many they are. */
+function stepped({ steps, here, count }: Walk, code: number, places: Int32Array): number {
+  let known = 0
+  for (let index = 0; index < count; index++) {
+    const place = here[index] ?? 0
+    if (fits(steps[place], code)) places[known++] = place + 1
+  }
+  return known
 }
 
 function fits(step: Step | undefined, code: number): boolean {
@@ -255,23 +272,26 @@ function fits(step: Step | undefined, code: number): boolean {
 type Walk = {
   readonly steps: readonly Step[]
   readonly line: string
-  readonly at: number
   /** Position at which a step was looked at last. */
   readonly seen: Int32Array
-  /** Steps that wait for a sign. */
-  readonly here: number[]
+  /** Steps that wait for a sign: the first `count` of it. */
+  readonly here: Int32Array
+  count: number
+  /** Of one `follow`; empty between them, unless the end was found. */
+  readonly left: number[]
 }
 
 /** Follows what needs no sign; true at the end of the pattern. */
-function follow(from: number, { steps, line, at, seen, here }: Walk): boolean {
-  const left = [from]
+function follow(from: number, at: number, walk: Walk): boolean {
+  const { steps, line, seen, here, left } = walk
+  left.push(from)
   for (let place = left.pop(); place !== undefined; place = left.pop()) {
     if (seen[place] === at) continue
     seen[place] = at
     const step = steps[place]
     if (step === undefined || step.kind === 'found') return true
-    if (step.kind === 'one') here.push(place)
-    else if (step.kind === 'fork') left.push(...step.to)
+    if (step.kind === 'one') here[walk.count++] = place
+    else if (step.kind === 'fork') for (const to of step.to) left.push(to)
     else if (isAt(step.place, line, at)) left.push(place + 1)
   }
   return false

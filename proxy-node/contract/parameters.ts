@@ -522,11 +522,13 @@ export const PARAMETERS: ReadonlyMap<string, Parameter> = new Map(
     ]),
 )
 
+/** For passwords of proxyro, in the order in which they are tried. Source: management.md §2.7. */
+export const PROXYRO_SLOTS = ['observer_sys_password', 'observer_sys_password1'] as const
+
 /** Given in clear text by ALTER and kept as SHA1 (proxy-admin.md §1.6). */
 export const HASHED_PASSWORDS: ReadonlySet<string> = new Set([
   'obproxy_sys_password',
-  'observer_sys_password',
-  'observer_sys_password1',
+  ...PROXYRO_SLOTS,
 ])
 
 /** Names that deployers still send and that mean nothing any more; accepted and dropped (proxy-admin.md §3.2). */
@@ -534,11 +536,6 @@ export const OBSOLETE_NAMES: ReadonlySet<string> = new Set([
   'hot_upgrade_graceful_exit_timeout',
   'spool_thread_num',
 ])
-
-/** Values that no answer, log or table may show. */
-export function isSecret(name: string): boolean {
-  return name.includes('password')
-}
 
 /** Of texts that are one of a few words: which. */
 export const ALLOWED_VALUES: ReadonlyMap<string, readonly string[]> = new Map([

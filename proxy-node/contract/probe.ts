@@ -1,7 +1,7 @@
 /**
  * What a look at a host finds of a proxy that somebody else installed: small facts, bounded to one
  * result line, from which the plane judges whether it can be taken over. Never a secret.
- * Source: management.md §3.3, T1–T13.
+ * Source: management.md §3.3, T1–T13, and A8.
  */
 import { z } from 'zod'
 
@@ -37,8 +37,10 @@ export const probeFactsSchema = z.object({
   others: z.string(),
   /** Scripts that start the proxy again. */
   watchdogs: z.int().min(0),
-  /** What else starts it at a boot, files and units, one a line; absent: not looked for. */
+  /** What else starts it at a boot and will be switched off, `file:line command`, links and units, one a line; absent: not looked for. */
   autoStart: z.string().default(''),
+  /** What starts it, or may, and nobody but people can switch off, `file:line` and units, one a line. */
+  startsByHand: z.string().default(''),
   /** Packages of proxies, one a line; null: there is no rpm. */
   rpms: z.string().nullable(),
   /** The package that the executable is of; null: of none. */

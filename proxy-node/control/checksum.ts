@@ -3,7 +3,7 @@
  * sees drift by comparing texts. Pure; passwords never enter.
  */
 import { createHash } from 'node:crypto'
-import { isSecret } from '#contract/parameters'
+import { isSecret } from '#contract/secret-names'
 import { canonicalValue } from './parameters.ts'
 
 /** Differ between the nodes of one cluster by nature. */

@@ -1,14 +1,11 @@
 /**
  * Verb collect-logs: lines of the node's logs, chosen and without their secrets, as one archive that goes
  * straight to object storage. The node asks the plane where to when it has the archive: the URL that lets
- * it in is in no order and no table, and good for minutes. Bounded in bytes, lines and time; what did not
- * fit is said. It changes nothing. Source: management.md §5.5.
+ * it in is in no order and no table, and good for minutes. Bounded in bytes, lines and time, the newest
+ * files first; what did not fit is said. It changes nothing. Source: management.md §5.5.
  */
 import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
-import { gzipSync } from 'node:zlib'
 import type { OrderEntry } from '#contract/command'
 import { Fault } from '#contract/fault'
 import {
@@ -23,20 +20,16 @@ import { proxyHome, proxyPid } from './diagnosis-host.ts'
 import { reasonOf } from './durable-file.ts'
 import type { Host } from './host.ts'
 import { realFolder } from './host-facts.ts'
-import { journals, type LogFile, logFiles } from './log-files.ts'
-import { type Selection, selectionOf } from './log-selection.ts'
+import { type LineChunks, LogBundle } from './log-bundle.ts'
+import { journals, logFiles } from './log-files.ts'
+import { lineChunks } from './log-reader.ts'
+import { selectionOf } from './log-selection.ts'
 import { desiredOf, type NodeMemory } from './node-file.ts'
 import { toPlane } from './plane-api.ts'
 import type { Facts } from './result.ts'
-import { type TarFile, tarOf } from './tar-writer.ts'
 
-/** Of text, before it is packed: a bundle is in memory while it is made. */
-const MAX_TEXT_BYTES = 64 * 1024 * 1024
-const MAX_LINES = 500_000
 const COLLECT_MS = 120_000
 const UPLOAD_MS = 120_000
-/** A look at the clock costs more than a line. */
-const LINES_PER_LOOK = 512
 
 /** @throws order.incomplete, node.no-log-place */
 export async function collectLogs(
@@ -47,112 +40,79 @@ export async function collectLogs(
   if (filter === undefined)
     throw new Fault('order.incomplete', { verb: 'collect-logs', part: 'logs' })
   const desired = given ?? desiredOf(memory, 'collect-logs')
-  const bundle = await bundleOf(desired, filter, host)
-  const bytes = gzipSync(tarOf(bundle.files))
+  const { bytes, files, lines, why } = await bundleOf(desired, filter, host)
   const { nodeId } = desired
   const { instanceId } = host.settings
   await handOver({ nodeId, instanceId, operationId, bytes: bytes.length }, bytes, host)
   return {
     bytes: bytes.length,
     sha256: createHash('sha256').update(bytes).digest('hex'),
-    files: bundle.files.length - 1,
-    lines: bundle.lines,
-    partial: bundle.why !== '',
-    why: bundle.why.slice(0, 300),
+    files,
+    lines,
+    partial: why !== '',
+    why: why.slice(0, 300),
   } satisfies LogFacts
 }
 
-type Bundle = { readonly files: readonly TarFile[]; readonly lines: number; readonly why: string }
+type Packed = Pick<LogFacts, 'files' | 'lines' | 'why'> & { readonly bytes: Buffer }
 
-/** What is left of the bounds. */
-class Budget {
-  bytes = MAX_TEXT_BYTES
-  lines = 0
-  private seen = 0
-  private readonly host: Host
-  private readonly deadline: number
-  /** Why no more is taken; why something was not. */
-  readonly reasons: string[] = []
-  readonly notes: string[] = []
-
-  constructor(host: Host) {
-    this.host = host
-    this.deadline = host.clock.now() + COLLECT_MS
-  }
-
-  /** False when no more is taken. */
-  look(): boolean {
-    if (this.reasons.length > 0) return false
-    this.seen += 1
-    if (this.seen % LINES_PER_LOOK === 0 && this.host.clock.now() > this.deadline)
-      this.reasons.push(`it took longer than ${COLLECT_MS / 1000} s`)
-    if (this.bytes <= 0) this.reasons.push(`it is more than ${MAX_TEXT_BYTES >> 20} MB`)
-    if (this.lines >= MAX_LINES) this.reasons.push(`it is more than ${MAX_LINES} lines`)
-    return this.reasons.length === 0
-  }
-}
-
-async function bundleOf(desired: DesiredNode, filter: LogFilter, host: Host): Promise<Bundle> {
+async function bundleOf(desired: DesiredNode, filter: LogFilter, host: Host): Promise<Packed> {
   const { paths } = host.settings
+  const now = host.clock.now()
   const home = proxyHome(desired, await proxyPid(desired, host), paths)
   const proxyLogs = realFolder(join(home, 'log')) ?? join(home, 'log')
+  const bundle = new LogBundle()
+  const task: Task = { bundle, filter, host, deadline: now + COLLECT_MS, notes: new Set() }
+  for (const { name, text, note } of await journals(paths, filter)) {
+    if (note !== '') task.notes.add(`${name}: ${note}`)
+    await take({ name, changedAt: now }, [text.split('\n')], task)
+  }
   const all = logFiles({ proxyLogs, paths }, filter)
-  const budget = new Budget(host)
-  const packed = all.filter(({ isPacked }) => isPacked)
-  const files: TarFile[] = []
-  const keep = (name: string, at: number, lines: readonly string[]) => {
-    if (lines.length > 0)
-      files.push({ name: name.slice(0, 100), at, bytes: Buffer.from(`${lines.join('\n')}\n`) })
-  }
   for (const file of all.filter(({ isPacked }) => !isPacked))
-    keep(file.name, file.changedAt, await linesOf(file, selectionOf(filter), budget))
-  const now = host.clock.now()
-  for (const { name, text } of await journals(paths, filter))
-    keep(name, now, chosen(text.split('\n'), selectionOf(filter), budget))
-  const why = [
-    ...budget.reasons,
-    ...budget.notes,
-    ...(packed.length > 0 ? [`${packed.length} packed files were left out`] : []),
-  ].join('; ')
-  const about = { nodeId: desired.nodeId, at: now, filter, lines: budget.lines, partial: why }
-  const head = { name: 'about.json', at: now, bytes: Buffer.from(JSON.stringify(about, null, 2)) }
-  return { files: [head, ...files], lines: budget.lines, why }
+    await take(file, lineChunks(file.path), task)
+  const packed = all.filter(({ isPacked }) => isPacked).length
+  if (packed > 0) task.notes.add(`${packed} packed files were left out`)
+  const why = [...(bundle.full === undefined ? [] : [bundle.full]), ...task.notes].join('; ')
+  const { files, lines } = bundle
+  const about = { nodeId: desired.nodeId, at: now, filter, lines, partial: why }
+  return { bytes: await bundle.archive(JSON.stringify(about, null, 2), now), files, lines, why }
 }
 
-async function linesOf(
-  { path, name }: LogFile,
-  selection: Selection,
-  budget: Budget,
-): Promise<readonly string[]> {
-  const taken: string[] = []
-  const input = createReadStream(path, { encoding: 'utf8' })
+type Task = {
+  readonly bundle: LogBundle
+  readonly filter: LogFilter
+  readonly host: Host
+  readonly deadline: number
+  /** Why something was not taken. */
+  readonly notes: Set<string>
+}
+
+/** Puts what is asked for of a file into the bundle, as long as there is room and time. */
+async function take(
+  { name, changedAt }: { readonly name: string; readonly changedAt: number },
+  chunks: LineChunks,
+  task: Task,
+): Promise<void> {
+  if (task.bundle.full !== undefined) return
   try {
-    for await (const line of createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY })) {
-      if (!budget.look()) break
-      add(taken, selection.take(line), budget)
-    }
+    await task.bundle.file({ name, at: changedAt }, selected(chunks, task))
   } catch (error) {
-    budget.notes.push(`${name} cannot be read: ${reasonOf(error)}`)
-  } finally {
-    input.destroy()
+    task.notes.add(`${name} cannot be read: ${reasonOf(error)}`)
   }
-  return taken
 }
 
-function chosen(lines: readonly string[], selection: Selection, budget: Budget): readonly string[] {
-  const taken: string[] = []
-  for (const line of lines) {
-    if (!budget.look()) break
-    if (line !== '') add(taken, selection.take(line), budget)
+async function* selected(
+  chunks: LineChunks,
+  { filter, host, deadline, notes }: Task,
+): AsyncGenerator<readonly string[]> {
+  const selection = selectionOf(filter)
+  for await (const lines of chunks) {
+    if (host.clock.now() > deadline) {
+      notes.add(`it took longer than ${COLLECT_MS / 1000} s`)
+      return
+    }
+    yield lines.flatMap(line => (line === '' ? [] : (selection.take(line) ?? [])))
   }
-  return taken
-}
-
-function add(taken: string[], line: string | undefined, budget: Budget): void {
-  if (line === undefined) return
-  taken.push(line)
-  budget.lines += 1
-  budget.bytes -= Buffer.byteLength(line) + 1
 }
 
 /** @throws node.no-log-place */

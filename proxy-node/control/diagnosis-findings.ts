@@ -9,6 +9,7 @@ import {
   type DiagnosisFindingId,
   type FindingLevel,
 } from '#contract/diagnosis'
+import { hasRoomForTwo, mebibytes } from '#contract/memory'
 import type { DesiredNode } from '#contract/node-state'
 
 /** What the node should be, and when it was looked at. */
@@ -19,7 +20,6 @@ export type Around = {
 
 type Said = readonly [level: FindingLevel, detail: string, remedy?: string]
 
-const MIB = 2 ** 20
 const DAY_MS = 86_400_000
 const FILES = { warn: 0.8, fail: 0.95 }
 const DISK_FREE = { warn: 0.1, fail: 0.03 }
@@ -57,10 +57,10 @@ const RULES: Readonly<
   memory: ({ process, availableBytes }) => {
     if (process === null || availableBytes === null) return null
     const { residentBytes } = process
-    const detail = `the proxy has ${mib(residentBytes)} MB, ${mib(availableBytes)} MB are available`
-    return availableBytes < residentBytes
-      ? ['warn', detail, 'a hot restart needs as much again: free memory before one']
-      : ['ok', detail]
+    const detail = `the proxy has ${mebibytes(residentBytes)} MB, ${mebibytes(availableBytes)} MB are available`
+    return hasRoomForTwo({ used: residentBytes, available: availableBytes })
+      ? ['ok', detail]
+      : ['warn', detail, 'a hot restart needs as much again: free memory before one']
   },
   version: ({ version }, { desired }) => {
     if (version === null) return null
@@ -122,12 +122,12 @@ const RULES: Readonly<
       ? ['ok', 'no hot upgrade is under way']
       : ['warn', `a hot upgrade is under way: ${state}`, 'wait until it is over']
   },
-  clients: ({ clients, maxClients, login, process }) => {
-    if (process === null || login !== '') return null
-    const count = clients.reduce((sum, each) => sum + each.count, 0)
+  clients: ({ clientTotal, maxClients, login, process }) => {
+    if (process === null || login !== '' || clientTotal === null) return null
+    const { clients: count, tenants } = clientTotal
     const of = maxClients === null ? '' : ` of ${maxClients}`
     const isMany = maxClients !== null && maxClients > 0 && count > maxClients * CLIENTS
-    const detail = `${count}${of} clients, of ${clients.length} tenants`
+    const detail = `${count}${of} clients, of ${tenants} tenants`
     return isMany ? ['warn', detail, 'raise client_max_connections'] : ['ok', detail]
   },
   congestion: ({ avoided, login, process }) => {
@@ -189,12 +189,12 @@ const RULES: Readonly<
     const detail = `${crash.file} is ${days} days old`
     return days < DUMP_DAYS ? ['warn', detail, 'collect the logs of that time'] : ['ok', detail]
   },
-  errors: ({ errors }) =>
-    errors.length === 0
+  errors: ({ errors, errorCount }) =>
+    errorCount === 0
       ? ['ok', 'no errors in the last hour']
       : [
           'warn',
-          `${errors.length} errors in the last hour, the last: ${errors.at(-1)}`,
+          `${errorCount} errors in the last hour, by the ends of the logs, the last: ${errors.at(-1)}`,
           'collect logs',
         ],
   plane: ({ plane }) =>
@@ -235,8 +235,4 @@ function below(value: number, { warn, fail }: Bounds, detail: string, remedy: st
 /** Of a file system that counts no inodes, all are free. */
 function shareOf(free: number, total: number): number {
   return total === 0 ? 1 : free / total
-}
-
-function mib(bytes: number): number {
-  return Math.round(bytes / MIB)
 }

@@ -4,19 +4,20 @@ import type { DiagnosisFacts } from '#contract/diagnosis'
 import type { DesiredNode } from '#contract/node-state'
 import { bootFailure } from './boot-failure.ts'
 import { reasonOf } from './durable-file.ts'
-import { foreignProxies, watchdogs } from './foreign-processes.ts'
+import { foreignProxies } from './foreign-processes.ts'
 import { homeOf, readMarker } from './home.ts'
 import type { Host } from './host.ts'
 import { availableMemory, diskFacts, newestDump, processFacts, realFolder } from './host-facts.ts'
 import { latestSteps } from './ledger.ts'
 import { isLent } from './lent.ts'
 import { listenerPid } from './listener.ts'
-import { lineTime } from './log-lines.ts'
+import { lineLevel, lineTime } from './log-lines.ts'
 import { tailLines } from './log-tail.ts'
 import { type Paths, PROXY_UNIT, rooted } from './paths.ts'
 import { isListening } from './processes.ts'
 import { redacted } from './redaction.ts'
 import { unitExists } from './unit-files.ts'
+import { watchdogs } from './watchdogs.ts'
 
 const ERRORS_FOR_MS = 3_600_000
 const TAIL_BYTES = 131_072
@@ -36,6 +37,7 @@ type HostPart = Pick<
   | 'disks'
   | 'crash'
   | 'errors'
+  | 'errorCount'
   | 'bootFailure'
   | 'left'
   | 'ledger'
@@ -61,14 +63,14 @@ export async function hostFacts(
     process: pid === null ? null : processFacts(pid, paths),
     availableBytes: availableMemory(paths),
     unit: await unitFacts(host),
-    watchdogs: watchdogs(paths.root).length,
+    watchdogs: watchdogs(paths, desired.home).length,
     ports: [desired.ports.sql, desired.ports.exporter].map(port => ({
       port,
       isListening: isListening(address, port),
     })),
     disks: diskFacts(folders, paths),
     crash: newestDump([home, logs, join(home, 'minidump'), rooted(paths, DUMPS)], paths),
-    errors: [...latestErrors(logs, clock.now())],
+    ...latestErrors(logs, clock.now()),
     bootFailure: bootFailure(settings)?.slice(0, MAX_TEXT) ?? null,
     left: leftBehind(desired, paths).map(each => each.slice(0, MAX_TEXT)),
     ledger: latestSteps(paths, MAX_STEPS).map(({ at, result }) => ({
@@ -91,18 +93,24 @@ async function unitFacts({ settings, init }: Host): Promise<DiagnosisFacts['unit
   return { active, pid }
 }
 
-/** Errors of the last hour: lines of that level, and requests that failed. */
-function latestErrors(logs: string, now: number): readonly string[] {
+/** Errors of the last hour: lines of that level, and requests that failed; the newest last. */
+export function latestErrors(
+  logs: string,
+  now: number,
+): Pick<DiagnosisFacts, 'errors' | 'errorCount'> {
   const of = (name: string) => tailLines(join(logs, name), TAIL_BYTES)
   const lines = [
-    ...of('obproxy.log').filter(line => /\bERROR\b/.test(line.slice(0, 100))),
+    ...of('obproxy.log').filter(line => lineLevel(line) === 'ERROR'),
     ...of('obproxy_error.log'),
   ]
-  const recent = lines.filter(line => {
-    const at = lineTime(line)
-    return at !== undefined && now - at < ERRORS_FOR_MS
-  })
-  return recent.slice(-MAX_ERRORS).map(line => redacted(line).slice(0, MAX_TEXT))
+  const recent = lines
+    .flatMap(line => {
+      const at = lineTime(line)
+      return at !== undefined && now - at < ERRORS_FOR_MS ? [{ at, line }] : []
+    })
+    .sort((one, other) => one.at - other.at)
+  const errors = recent.slice(-MAX_ERRORS).map(({ line }) => redacted(line).slice(0, MAX_TEXT))
+  return { errors, errorCount: recent.length }
 }
 
 function leftBehind(desired: DesiredNode, paths: Paths): readonly string[] {

@@ -32,6 +32,7 @@ type ProxyPart = Pick<
   | 'serving'
   | 'upgrade'
   | 'clients'
+  | 'clientTotal'
   | 'maxClients'
   | 'avoided'
   | 'locationEntries'
@@ -49,6 +50,7 @@ const NOTHING: ProxyPart = {
   serving: null,
   upgrade: [],
   clients: [],
+  clientTotal: null,
   maxClients: null,
   avoided: [],
   locationEntries: null,
@@ -122,12 +124,17 @@ async function asked(
 ) {
   const parameters = await admin.parameters()
   const changes = parameterChanges(parameters, desired.parameters, memory.parameterNames)
+  const clients = await admin.clientsByTenant()
   const waiting = await pendingRestart(pid, admin, host.settings.paths)
   return {
     version: await admin.version(),
     serving: (await admin.availability()) ?? null,
     upgrade: cutAll(await admin.upgradeLines(), MAX_LINES),
-    clients: (await admin.clientsByTenant()).slice(0, MAX_NAMES).map(each => ({
+    clientTotal: {
+      clients: clients.reduce((sum, { count }) => sum + count, 0),
+      tenants: clients.length,
+    },
+    clients: clients.slice(0, MAX_NAMES).map(each => ({
       cluster: each.cluster.slice(0, MAX_TEXT),
       tenant: each.tenant.slice(0, MAX_TEXT),
       count: each.count,

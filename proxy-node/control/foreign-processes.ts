@@ -1,16 +1,15 @@
 /**
- * Proxies of this host that another installer started, and what starts them again: looked at from
- * outside, by /proc. Command lines are shown without their secrets.
+ * Proxies of this host that another installer started: looked at from outside, by /proc. Command lines are shown without their secrets.
  */
-import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs'
+import { readFileSync, readlinkSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { proxyProcesses } from './processes.ts'
+import { withoutSecrets } from './redaction.ts'
 
 /** Our own verbs, which are the same executable. */
 const VERBS_FOLDER = '/opt/obfleet/'
 /** First argument of a worker of our proxy: a part of one, not another one. */
 const WORKER_FLAG = '--worker'
-const WATCHDOG = 'obproxyd.sh'
 
 export type ForeignProxy = {
   readonly pid: number
@@ -42,29 +41,6 @@ export function foreignProxies(root: string): readonly ForeignProxy[] {
       workDir: linkOf(pid, 'cwd')?.slice(root.length) ?? null,
       command: args.map(withoutSecrets).join(' ').replaceAll(`${root}/`, '/'),
     }))
-}
-
-/** Scripts that keep a proxy of this host running; one with its subshells is several. */
-export function watchdogs(root: string): readonly number[] {
-  return readdirSync('/proc')
-    .filter(name => /^\d+$/.test(name))
-    .map(Number)
-    .filter(pid => argumentsOf(pid).some(isWatchdog))
-    .filter(pid => linkOf(pid, 'cwd')?.startsWith(`${root}/`))
-}
-
-function isWatchdog(argument: string): boolean {
-  return argument === WATCHDOG || argument.endsWith(`/${WATCHDOG}`)
-}
-
-/** One argument or value with passwords, tokens and signatures masked, in lists as in URLs. */
-export function withoutSecrets(text: string): string {
-  return text
-    .replace(
-      /((?<![\w.-])[\w.-]*(?:password|passwd|secret|token|sign|accesskey)[\w.-]*=)[^,&]*/gi,
-      '$1***',
-    )
-    .replace(/(\w:\/\/)[^/@,]*@/g, '$1***@')
 }
 
 export function argumentsOf(pid: number): readonly string[] {

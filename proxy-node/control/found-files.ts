@@ -22,11 +22,11 @@ import { refusal } from './copies.ts'
 import { readIfThere, writeDurably } from './durable-file.ts'
 import { type Found, foundFolder } from './found.ts'
 import { homeOf } from './home.ts'
+import { WATCHDOG } from './home-files.ts'
 import type { Paths } from './paths.ts'
 
 /** What the proxy keeps itself by; the second is of older versions. */
 const KEPT = ['etc', '.conf'] as const
-const WATCHDOG = 'bin/obproxyd.sh'
 const PASSWORD = 'proxysys.sha1'
 /** A proxy that stores something all the time cannot be copied. */
 const TRIES = 20

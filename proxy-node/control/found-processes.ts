@@ -7,15 +7,18 @@ import { spawn } from 'node:child_process'
 import { chmodSync, rmSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { Fault } from '#contract/fault'
+import { isSecret } from '#contract/secret-names'
 import { writeDurably } from './durable-file.ts'
-import { argumentsOf, linkOf, readOr, watchdogs } from './foreign-processes.ts'
+import { argumentsOf, linkOf, readOr } from './foreign-processes.ts'
 import type { Found, FoundCommand } from './found.ts'
 import { homeOf } from './home.ts'
 import type { Host } from './host.ts'
 import { FOUND_UNIT, type Paths } from './paths.ts'
 import { proxyProcesses, startedAt } from './processes.ts'
+import { withoutPasswords } from './redaction.ts'
 import { startFoundUnit } from './units.ts'
 import { lookUntil } from './waiting.ts'
+import { watchdogs } from './watchdogs.ts'
 
 /** OBProxy ends after `delay_exit_time`, ours after as long at most. */
 const END_MS = 10_000
@@ -28,8 +31,6 @@ export const FOUND_PARTS = ['proxy', 'watchdogs'] as const
 
 export type FoundPart = (typeof FOUND_PARTS)[number]
 
-/** Values that nobody may read in a file of ours. */
-const SECRET = /password|passwd|secret|token|credential|access_?key/i
 /** Of one process, or put there by a unit of ours. */
 const PASSING = /^(?:OBPROXY_INHERITED|OBFLEET_(?!ROOT$))/
 
@@ -58,18 +59,13 @@ function ownArguments(pid: number): readonly string[] {
   return isScript ? rest : [first, ...rest]
 }
 
-/** A list of assignments without those of passwords: they are stored in the proxy. */
-export function withoutPasswords(argument: string): string {
-  return argument.replace(/(^|,)\w*(?:password|passwd)\w*=[^,]*/gi, '').replace(/^,/, '')
-}
-
 /** Variables by name, without secrets and without what is of one process only. */
 export function environmentIn(text: string): Record<string, string> {
   const pairs = text.split('\0').flatMap((line): [string, string][] => {
     const at = line.indexOf('=')
     return at > 0 ? [[line.slice(0, at), withoutPasswords(line.slice(at + 1))]] : []
   })
-  return Object.fromEntries(pairs.filter(([name]) => !SECRET.test(name) && !PASSING.test(name)))
+  return Object.fromEntries(pairs.filter(([name]) => !isSecret(name) && !PASSING.test(name)))
 }
 
 function idIn(status: string, name: 'Uid' | 'Gid'): number {
@@ -77,8 +73,8 @@ function idIn(status: string, name: 'Uid' | 'Gid'): number {
 }
 
 /** Each script once: its subshells look like it, and end with it. */
-export function watchdogCommands(root: string): readonly FoundCommand[] {
-  const all = watchdogs(root)
+export function watchdogCommands(paths: Paths, home: string): readonly FoundCommand[] {
+  const all = watchdogs(paths, home)
   return all
     .filter(pid => !all.includes(parentOf(pid)))
     .flatMap(pid => {
@@ -92,9 +88,12 @@ function parentOf(pid: number): number {
 }
 
 /** Killed at once: one that is let finish starts the proxy once more. @throws node.not-stopped */
-export async function stopWatchdogs({ settings: { paths }, clock }: Host): Promise<void> {
+export async function stopWatchdogs(
+  home: string,
+  { settings: { paths }, clock }: Host,
+): Promise<void> {
   const look = async () => {
-    const left = watchdogs(paths.root)
+    const left = watchdogs(paths, home)
     for (const pid of left) signal(pid, 'SIGKILL')
     return left.length === 0 || undefined
   }
@@ -102,7 +101,7 @@ export async function stopWatchdogs({ settings: { paths }, clock }: Host): Promi
   if ((await lookUntil(look, wait, clock)) === undefined)
     throw new Fault('node.not-stopped', {
       seconds: GONE_MS / 1000,
-      pid: watchdogs(paths.root)[0] ?? 0,
+      pid: watchdogs(paths, home)[0] ?? 0,
     })
 }
 

@@ -2,7 +2,8 @@
  * A proxy of another installer as it was found, `/var/lib/obfleet/take-over.json`, and how far its
  * take-over, or the way back, has come: written before each phase acts, so that whoever comes next goes
  * on from there. It lasts as long as the node does, because a release gives back what it names. No
- * passwords: what is set in the proxy lies in copies of its own files (`found-files`).
+ * secrets: what is set in the proxy lies in copies of its own files (`found-files`), and beside them how it
+ * was started, whose command line and environment may have the token of a config URL.
  * Source: management.md §3.3, §6 (A1, A5, A8).
  */
 import { rmSync } from 'node:fs'
@@ -57,7 +58,12 @@ const autoStartSchema = z.discriminatedUnion('kind', [
 /** What starts it again at a boot. Files are named as the host sees them. */
 export type AutoStart = z.infer<typeof autoStartSchema>
 
-const foundSchema = z.object({
+/** Kept apart from the record, 0600 where the copies are. */
+const commandsSchema = z.object({ start: commandSchema, watchdogs: z.array(commandSchema) })
+
+export type FoundCommands = z.infer<typeof commandsSchema>
+
+const recordSchema = z.object({
   schema: z.int().min(0).max(1),
   nodeId: z.string(),
   phase: z.enum(FOUND_PHASES),
@@ -76,32 +82,42 @@ const foundSchema = z.object({
   isRunning: z.boolean(),
   /** Somebody kept its pid where ours does. */
   hasPidFile: z.boolean(),
-  start: commandSchema,
-  watchdogs: z.array(commandSchema),
   autoStart: z.array(autoStartSchema),
-  /** As they were, secrets left out; what puts them back are the files. */
-  parameters: z.record(z.string(), z.string()),
-  isPasswordSet: z.boolean(),
+  /** Names of parameters that the take-over has made the cluster's, or was about to. */
+  changed: z.array(z.string()).default([]),
+  /** Of a record of an earlier version, which had the commands in it. */
+  ...commandsSchema.partial().shape,
 })
 
-export type Found = z.infer<typeof foundSchema>
+export type Found = z.infer<typeof recordSchema> & FoundCommands
 
 /** Undefined on a host whose proxy is no other installer's. @throws node.state-damaged */
 export function readFound(paths: Paths): Found | undefined {
   const file = fileOf(paths)
   try {
     const text = readIfThere(file)
-    return text === undefined ? undefined : foundSchema.parse(JSON.parse(text))
+    if (text === undefined) return undefined
+    const record = recordSchema.parse(JSON.parse(text))
+    const commands = readIfThere(commandsFile(paths))
+    // Dropped while it was read: the record goes first.
+    if (commands === undefined && readIfThere(file) === undefined) return undefined
+    return {
+      ...record,
+      ...commandsSchema.parse(commands === undefined ? record : JSON.parse(commands)),
+    }
   } catch (error) {
     const reason = error instanceof z.ZodError ? placeOf(error) : reasonOf(error)
     throw new Fault('node.state-damaged', { file, reason }, { cause: error })
   }
 }
 
-/** The record as it is kept. @throws node.not-written */
+/** The record as it is kept, which is never there without its commands. @throws node.not-written */
 export function keepFound(paths: Paths, found: Found, more: Partial<Found> = {}): Found {
   const kept = { ...found, ...more, schema: 1 }
-  writeDurably(fileOf(paths), `${JSON.stringify(kept)}\n`)
+  const { start, watchdogs, ...record } = kept
+  const commands = `${JSON.stringify({ start, watchdogs })}\n`
+  if (readIfThere(commandsFile(paths)) !== commands) writeDurably(commandsFile(paths), commands)
+  writeDurably(fileOf(paths), `${JSON.stringify(record)}\n`)
   return kept
 }
 
@@ -119,6 +135,10 @@ export function foundFolder({ state }: Paths): string {
 /** Neither as it was found nor ours. */
 export function isBetween({ phase }: Found): boolean {
   return phase !== 'taken'
+}
+
+function commandsFile(paths: Paths): string {
+  return join(foundFolder(paths), 'commands.json')
 }
 
 function fileOf({ state }: Paths): string {

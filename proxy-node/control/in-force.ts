@@ -7,7 +7,7 @@
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { isSecret } from '#contract/parameters'
+import { isSecret } from '#contract/secret-names'
 import { readIfThere, writeDurably } from './durable-file.ts'
 import { canonicalValue } from './parameters.ts'
 import type { Paths } from './paths.ts'

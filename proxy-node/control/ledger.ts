@@ -23,8 +23,11 @@ type Ledger = z.infer<typeof ledgerSchema>
 
 export type StepKey = Pick<OrderEntry, 'operationId' | 'step' | 'attempt'>
 
-/** Whose steps: of verbs that change the node, or of those that only look and need not wait for them. */
-export type Shelf = 'ledger' | 'looks'
+/** Verbs that only look: no fence stops them, and they wait for nobody and hold nobody up. */
+export const LOOKS = ['probe', 'diagnose', 'collect-logs'] as const
+
+/** Whose steps: of verbs that change the node, or of one of those that only look. Each has one writer. */
+export type Shelf = 'ledger' | (typeof LOOKS)[number]
 
 /** The stored result of this very step, marked as replayed. */
 export function storedResult(
@@ -78,5 +81,5 @@ function keyOf({ operationId, step, attempt }: StepKey): string {
 }
 
 function fileOf(paths: Paths, shelf: Shelf): string {
-  return join(paths.state, `${shelf}.json`)
+  return join(paths.state, shelf === 'ledger' ? 'ledger.json' : `looks-${shelf}.json`)
 }

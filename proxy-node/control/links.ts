@@ -4,11 +4,10 @@
  * Source: management.md §1.3, §2.7, §3.12; decisions PL7, PL12.
  */
 import type { DesiredNode } from '#contract/node-state'
+import { PROXYRO_SLOTS } from '#contract/parameters'
 import { askProxy } from './access.ts'
 import type { Host } from './host.ts'
 import type { ProxyAdmin } from './proxy-admin.ts'
-
-export const PASSWORD_SLOTS = ['observer_sys_password', 'observer_sys_password1'] as const
 
 /** In clear, in the order of the slots, two at most. */
 type Passwords = readonly string[]
@@ -75,15 +74,15 @@ export async function givePasswords(
   { proxyro, rows }: Pick<LinkSecrets, 'proxyro' | 'rows'>,
 ): Promise<void> {
   if (proxyro.length > 0)
-    for (const [index, name] of PASSWORD_SLOTS.entries())
+    for (const [index, name] of PROXYRO_SLOTS.entries())
       await admin.alter(name, proxyro[index] ?? '')
   if (rows === undefined) return
   for (const [cluster, passwords] of rows)
-    for (const [index, name] of PASSWORD_SLOTS.entries())
+    for (const [index, name] of PROXYRO_SLOTS.entries())
       await admin.setForCluster(cluster, name, passwords[index] ?? '')
-  for (const cluster of await admin.clustersWith(PASSWORD_SLOTS[0]))
+  for (const cluster of await admin.clustersWith(PROXYRO_SLOTS[0]))
     if (!rows.has(cluster))
-      for (const name of PASSWORD_SLOTS) await admin.unsetForCluster(cluster, name)
+      for (const name of PROXYRO_SLOTS) await admin.unsetForCluster(cluster, name)
 }
 
 /** Has it look for its OB clusters at once: looking twice harms nobody. In RS_LIST there is nowhere to look. */

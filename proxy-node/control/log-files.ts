@@ -1,5 +1,5 @@
 /** Where the logs of a node are, by what is in them, rotated ones included. Source: proxy-admin.md §5.4. */
-import { execFile } from 'node:child_process'
+import { type ExecFileException, execFile } from 'node:child_process'
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { LogFilter, LogType } from '#contract/log-filter'
@@ -34,7 +34,7 @@ export type LogFile = {
   readonly isPacked: boolean
 }
 
-/** Files with something of the period, the oldest first. */
+/** Files with something of the period, the newest first. */
 export function logFiles(
   { proxyLogs, paths }: { readonly proxyLogs: string; readonly paths: Paths },
   { types, from }: Pick<LogFilter, 'types' | 'from'>,
@@ -48,7 +48,7 @@ export function logFiles(
       return found(type, proxyLogs, new RegExp(`^${stem}\\.log(?:\\.[\\w.-]+)?$`))
     })
     .filter(({ changedAt }) => changedAt >= from)
-    .sort((left, right) => left.changedAt - right.changedAt)
+    .sort((left, right) => right.changedAt - left.changedAt)
 }
 
 function found(type: LogType, folder: string, form: RegExp): readonly LogFile[] {
@@ -63,23 +63,50 @@ function found(type: LogType, folder: string, form: RegExp): readonly LogFile[] 
     })
 }
 
-/** What systemd kept of the units, unit by unit; empty where the units are not its. */
-export async function journals(
-  { root }: Paths,
-  { types, from, to }: Pick<LogFilter, 'types' | 'from' | 'to'>,
-): Promise<readonly { readonly name: string; readonly text: string }[]> {
-  if (root !== '' || !types.includes('unit')) return []
-  const texts = await Promise.all(UNITS.map(unit => journal(unit, from, to)))
-  return UNITS.map((unit, at) => ({ name: `unit/${unit}.log`, text: texts[at] ?? '' }))
+export type Journal = {
+  /** In the bundle. */
+  readonly name: string
+  readonly text: string
+  /** Why it is not all of it; empty where it is. */
+  readonly note: string
 }
 
-function journal(unit: string, from: number, to: number): Promise<string> {
+/** What systemd kept of the units, unit by unit; empty where the units are not its. */
+export async function journals(
+  { root }: Pick<Paths, 'root'>,
+  { types, from, to }: Pick<LogFilter, 'types' | 'from' | 'to'>,
+): Promise<readonly Journal[]> {
+  if (root !== '' || !types.includes('unit')) return []
+  return Promise.all(UNITS.map(unit => journal(unit, from, to)))
+}
+
+function journal(unit: string, from: number, to: number): Promise<Journal> {
   const seconds = (ms: number) => `@${Math.floor(ms / 1000)}`
-  const args = ['--unit', unit, '--since', seconds(from), '--until', seconds(to)]
+  const period = ['--since', seconds(from), '--until', seconds(to)]
+  // The newest first, so that those are there where it is too much; they are turned around here.
+  const form = ['--no-pager', '--quiet', '--reverse', '--output=short-iso']
   const bounds = { timeout: JOURNAL_MS, maxBuffer: JOURNAL_BYTES }
   return new Promise(resolve =>
-    execFile('journalctl', ['--no-pager', '--output=short-iso', ...args], bounds, (_error, out) =>
-      resolve(out),
+    execFile('journalctl', [...form, '--unit', unit, ...period], bounds, (error, out) =>
+      resolve({ name: `unit/${unit}.log`, text: turned(out), note: whyNotAll(error) }),
     ),
   )
+}
+
+/** Entries in the order of their times: lines that go on with one begin with a blank. */
+function turned(text: string): string {
+  return text
+    .trimEnd()
+    .split(/\n(?!\s)/)
+    .reverse()
+    .join('\n')
+}
+
+function whyNotAll(error: ExecFileException | null): string {
+  if (error === null) return ''
+  if (error.code === 'ERR_CHILD_PROCESS_STDIO_MAXBUFFER')
+    return `it is more than ${JOURNAL_BYTES >> 20} MB: the oldest lines were left out`
+  return error.killed === true
+    ? `journalctl took longer than ${JOURNAL_MS / 1000} s`
+    : `journalctl failed: ${error.code ?? error.signal ?? 'no reason'}`
 }

@@ -28,6 +28,19 @@ export function openNodeLog(paths: Paths, name: string, echo: (line: string) => 
   }
 }
 
+/** Passes lines on up to `most` bytes in all; from the first that does not fit on, none. */
+export function firstLines(most: number, echo: (line: string) => void): (line: string) => void {
+  let left = most
+  return line => {
+    const bytes = Buffer.byteLength(line)
+    if (bytes > left) left = 0
+    else {
+      left -= bytes
+      echo(line)
+    }
+  }
+}
+
 function oneLine(text: string): string {
   return text.slice(0, MAX_LINE_CHARS).replace(/[\r\n]+/g, '\\n')
 }

@@ -26,7 +26,7 @@ import { giveBack, settleFound } from './give-back.ts'
 import { homeOf, readMarker } from './home.ts'
 import type { Host } from './host.ts'
 import { install } from './install.ts'
-import { type Shelf, storedResult, storeResult } from './ledger.ts'
+import { LOOKS, type Shelf, storedResult, storeResult } from './ledger.ts'
 import { whileLocked } from './lock.ts'
 import { desiredOf, type NodeMemory, placeOf, readMemory, writeMemory } from './node-file.ts'
 import { probe } from './probe.ts'
@@ -52,8 +52,6 @@ export const VERB_MS = 560_000
 const UNSETTLED: ReadonlySet<Verb> = new Set(['install', 'stop', 'uninstall', 'give-back'])
 /** They go on themselves with a take-over, or a release, that was cut off. */
 const OF_TAKE_OVERS: ReadonlySet<Verb> = new Set(['take-over', 'give-back', 'release'])
-/** Verbs that only look: no fence stops them, and they neither wait for those that act nor hold them up. */
-const LOOKS: ReadonlySet<Verb> = new Set(['probe', 'diagnose', 'collect-logs'])
 /** Verbs that cut clients when they are not hot. */
 const CUTTING: ReadonlySet<Verb> = new Set(['restart', 'upgrade', 'revert'])
 
@@ -65,8 +63,7 @@ export async function runOrder(text: string, host: Host): Promise<VerbResult> {
     const order = readOrder(text)
     verb = order.verb
     const entry = entryOf(order, host.settings.instanceId)
-    const lock = LOOKS.has(verb) ? lookLock(host) : nodeLock(host)
-    return await whileLocked(lock, LOCK_WAIT_MS, host, () =>
+    return await whileLocked(lockOf(shelfOf(verb), host), LOCK_WAIT_MS, host, () =>
       onceOnly(order, { entry, deadline }, host),
     )
   } catch (error) {
@@ -76,13 +73,17 @@ export async function runOrder(text: string, host: Host): Promise<VerbResult> {
 }
 
 /** One verb at a time on a node. */
-export function nodeLock({ settings }: Host): string {
-  return join(settings.paths.state, 'node.lock')
+export function nodeLock(host: Host): string {
+  return lockOf('ledger', host)
 }
 
-/** And one look: whoever wants to know why a verb takes so long must not wait for it. */
-function lookLock({ settings }: Host): string {
-  return join(settings.paths.state, 'look.lock')
+/** And one look of each kind: whoever wants to know why something takes so long must not wait for it. */
+function lockOf(shelf: Shelf, { settings }: Host): string {
+  return join(settings.paths.state, shelf === 'ledger' ? 'node.lock' : `look-${shelf}.lock`)
+}
+
+function shelfOf(verb: Verb): Shelf {
+  return LOOKS.find(look => look === verb) ?? 'ledger'
 }
 
 /** @throws order.malformed, order.schema */
@@ -126,7 +127,7 @@ type Task = { readonly entry: OrderEntry; readonly deadline: number }
 async function onceOnly(order: Order, task: Task, host: Host): Promise<VerbResult> {
   const { entry } = task
   const { paths } = host.settings
-  const shelf: Shelf = LOOKS.has(order.verb) ? 'looks' : 'ledger'
+  const shelf = shelfOf(order.verb)
   const earlier = storedResult(paths, entry, shelf)
   if (earlier !== undefined) {
     host.log(`${order.verb} of ${entry.operationId}/${entry.step} was done before`)
@@ -134,7 +135,7 @@ async function onceOnly(order: Order, task: Task, host: Host): Promise<VerbResul
   }
   const memory = readMemory(paths)
   // Who only looks has no lock in the plane that a fence would come from.
-  const fence = LOOKS.has(order.verb) ? 0 : memory.fence
+  const fence = shelf === 'ledger' ? memory.fence : 0
   admit(order, entry, fence, host.clock.now())
   const result = await attempt(order.verb, task, memory, host)
   // Nothing that the ledger should know: after the boot the same order is carried out.

@@ -1,6 +1,7 @@
 /** What differs between the parameters a proxy has and those it should have. Pure. */
 import type { DesiredNode } from '#contract/node-state'
-import { FIXED_AT_START, isSecret, PARAMETERS } from '#contract/parameters'
+import { FIXED_AT_START, PARAMETERS } from '#contract/parameters'
+import { isSecret } from '#contract/secret-names'
 
 export type Change = { readonly name: string; readonly value: string }
 

@@ -17,7 +17,7 @@ import { type Paths, rooted } from './paths.ts'
 export async function watchAsFound(found: Found, host: Host): Promise<void> {
   const { paths } = host.settings
   putWatchdogBack(paths, found)
-  if (watchdogCommands(paths.root).length === 0) await startAsFound('watchdogs', host)
+  if (watchdogCommands(paths, found.home).length === 0) await startAsFound('watchdogs', host)
 }
 
 /** What the host knows of its node: nothing but the fence. The record goes last. */

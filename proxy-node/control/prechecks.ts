@@ -2,6 +2,7 @@
 import { existsSync, statfsSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { Fault } from '#contract/fault'
+import { hasRoomForTwo, mebibytes } from '#contract/memory'
 import type { DesiredNode } from '#contract/node-state'
 import { homeOf } from './home.ts'
 import type { Host } from './host.ts'
@@ -56,9 +57,11 @@ export function checkRoom(folder: string, packageBytes: number): void {
 export function checkMemory(pid: number, { settings: { paths } }: Host): void {
   const used = proxyMemory(pid, paths)
   const available = availableMemory(paths)
-  if (used === null || available === null || available >= used) return
-  const mib = (bytes: number) => Math.round(bytes / 2 ** 20)
-  throw new Fault('node.memory-short', { used: mib(used), available: mib(available) })
+  if (used === null || available === null || hasRoomForTwo({ used, available })) return
+  throw new Fault('node.memory-short', {
+    used: mebibytes(used),
+    available: mebibytes(available),
+  })
 }
 
 async function runsUnderUnit(host: Host): Promise<boolean> {

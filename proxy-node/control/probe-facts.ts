@@ -1,9 +1,10 @@
 /** What a look at a proxy comes to, within the bound of a result line: how its parameters differ, and what gives way. Pure. */
 import type { DesiredNode } from '#contract/node-state'
-import { FIXED_AT_START, isSecret, PARAMETERS } from '#contract/parameters'
+import { FIXED_AT_START, PARAMETERS } from '#contract/parameters'
 import type { ProbeFacts } from '#contract/probe'
-import { withoutSecrets } from './foreign-processes.ts'
+import { isSecret } from '#contract/secret-names'
 import { type Change, isSame } from './parameters.ts'
+import { withoutSecrets } from './redaction.ts'
 
 /** With the rest of a result below the 2,000 bytes of a line (N7). */
 const MAX_FACTS_BYTES = 1_800
@@ -21,7 +22,9 @@ const BOUNDS = {
   appName: 64,
   loginError: 160,
   obClusters: 600,
-  autoStart: 200,
+  autoStart: 400,
+  // Never left out: what is in it has to be seen.
+  startsByHand: 200,
 } as const satisfies Partial<Record<keyof ProbeFacts, number>>
 
 /** Give way in this order when all together is too long; the first two hold what only people read. */

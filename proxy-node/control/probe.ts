@@ -12,15 +12,16 @@ import { stage1Of } from '../auth/scramble.ts'
 import { QueryError } from '../backend/query-client.ts'
 import { AddressList, hostPort } from '../base/address.ts'
 import type { Address } from '../net/transport.ts'
-import { autoStartsOf, nameOf } from './auto-start.ts'
+import { autoStartsOf } from './auto-start.ts'
 import { parameterChecksum } from './checksum.ts'
 import { reasonOf } from './durable-file.ts'
-import { type ForeignProxy, foreignProxies, withoutSecrets } from './foreign-processes.ts'
+import { type ForeignProxy, foreignProxies } from './foreign-processes.ts'
 import { watchdogCommands } from './found-processes.ts'
 import type { Host } from './host.ts'
 import { differencesOf, fitted } from './probe-facts.ts'
 import { listeningAddress } from './processes.ts'
 import { isDenied, ProxyAdmin, withAdmin } from './proxy-admin.ts'
+import { withoutSecrets } from './redaction.ts'
 import type { Facts } from './result.ts'
 import { installedPackages } from './rpm.ts'
 
@@ -39,12 +40,15 @@ export async function probe(entry: OrderEntry, host: Host): Promise<Facts> {
   const proxies = foreignProxies(paths.root)
   const [proxy] = proxies
   const packages = await installedPackages(paths, proxy?.path)
+  const home = proxy?.workDir ?? desired.home
+  const autoStart = await autoStartsOf(home, host)
   const found = listeningAddress(address, sqlPort)
   const at = { host: found ?? address ?? LOOPBACK, port: sqlPort }
   return fitted({
     ...seenOf(proxies),
-    watchdogs: watchdogCommands(paths.root).length,
-    autoStart: (await autoStartsOf(host)).map(nameOf).join('\n'),
+    watchdogs: watchdogCommands(paths, home).length,
+    autoStart: autoStart.shown.join('\n'),
+    startsByHand: autoStart.byHand.join('\n'),
     rpms: packages.proxies?.join('\n') ?? null,
     ownedBy: packages.owner,
     isListening: found !== undefined,
@@ -76,6 +80,7 @@ type Answers = Omit<
   | keyof Seen
   | 'watchdogs'
   | 'autoStart'
+  | 'startsByHand'
   | 'rpms'
   | 'ownedBy'
   | 'isListening'

@@ -77,7 +77,8 @@ function isWildcard(address: string): boolean {
   return address === '0.0.0.0' || /^0{32}$/.test(address)
 }
 
-function executableOf(pid: string): string | undefined {
+/** The file that `pid` runs, also when another one lies there by now; undefined when it has ended. */
+export function executableOf(pid: number | string): string | undefined {
   try {
     // The kernel marks a file that was replaced since.
     return readlinkSync(`/proc/${pid}/exe`).replace(/ \(deleted\)$/, '')

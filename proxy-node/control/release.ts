@@ -100,7 +100,6 @@ function ownFound(desired: DesiredNode, pid: number | null): Found {
     },
     watchdogs: [],
     autoStart: [],
-    parameters: {},
-    isPasswordSet: true,
+    changed: [],
   }
 }

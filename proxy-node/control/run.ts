@@ -15,7 +15,7 @@ import type { Host } from './host.ts'
 import { initOf } from './init.ts'
 import { whileLocked } from './lock.ts'
 import { readMemory } from './node-file.ts'
-import { openNodeLog } from './node-log.ts'
+import { firstLines, openNodeLog } from './node-log.ts'
 import { nodeLock, runOrder } from './order.ts'
 import { report, reportQuietly } from './report.ts'
 import { failureOf, lineOf, messageOf } from './result.ts'
@@ -25,7 +25,10 @@ import { status } from './status.ts'
 import { watch } from './watch.ts'
 
 const BOOT_LOCK_WAIT_MS = 120_000
-/** With a result of 2,000 bytes and the agent's words between them below 2,500. */
+/**
+ * With a result of 2,000 bytes and the agent's words between them below 2,500: Run Command shows so many of
+ * both, and cuts the result when the rest is long (ssm-run-command.md §7). The log has all of it.
+ */
 const MAX_ECHO_BYTES = 400
 
 const HELP = `usage: obproxy node COMMAND
@@ -67,7 +70,11 @@ function openHost(command: string, env: Environment): Host {
   return {
     settings,
     clock: systemClock,
-    log: openNodeLog(settings.paths, command, command === 'run' ? fewLines() : echo),
+    log: openNodeLog(
+      settings.paths,
+      command,
+      command === 'run' ? firstLines(MAX_ECHO_BYTES, echo) : echo,
+    ),
     init: initOf(settings.paths),
     transport: bunTransport,
     secrets: parameterStore(settings, systemClock),
@@ -77,19 +84,6 @@ function openHost(command: string, env: Environment): Host {
 
 function echo(line: string): void {
   writeSync(2, line)
-}
-
-/**
- * As much as leaves room for the result: Run Command shows 2,500 bytes of both, and cuts the result when
- * the rest is long (ssm-run-command.md §7). The log has all of it.
- */
-function fewLines(): (line: string) => void {
-  let left = MAX_ECHO_BYTES
-  return line => {
-    const bytes = Buffer.byteLength(line)
-    left = bytes > left ? 0 : left - bytes
-    if (left > 0) echo(line)
-  }
 }
 
 async function carryOut(order: string, host: Host): Promise<number> {

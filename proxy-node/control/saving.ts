@@ -1,17 +1,16 @@
 /**
  * What a take-over saves before it touches anything: processes, their commands, what starts them again,
- * parameters, and copies of the proxy's own files. What cannot be given back later is refused here.
+ * and copies of the proxy's own files. What cannot be given back later is refused here.
  * Source: management.md §3.3.
  */
 import { existsSync } from 'node:fs'
 import { Fault } from '#contract/fault'
 import type { DesiredNode } from '#contract/node-state'
-import { isSecret } from '#contract/parameters'
 import { keepPassword, logIn, type Stage1 } from './access.ts'
 import { autoStartsOf } from './auto-start.ts'
 import { reasonOf } from './durable-file.ts'
 import { type ForeignProxy, foreignProxies } from './foreign-processes.ts'
-import { type Found, keepFound } from './found.ts'
+import { dropFound, type Found, keepFound } from './found.ts'
 import { copyAsFound } from './found-files.ts'
 import { commandOf, watchdogCommands } from './found-processes.ts'
 import { homeOf, readMarker } from './home.ts'
@@ -19,7 +18,7 @@ import type { Host } from './host.ts'
 import { pidFileOf } from './listener.ts'
 import { type ProxyAdmin, withAdmin } from './proxy-admin.ts'
 
-/** @param passwords of root@proxysys that it may have @throws node.not-takeable, node.disk-full, node.not-written */
+/** @param passwords of root@proxysys that it may have @throws node.not-takeable, node.start-by-hand, node.disk-full, node.not-written */
 export async function saveAsFound(
   desired: DesiredNode,
   passwords: readonly Stage1[],
@@ -29,6 +28,9 @@ export async function saveAsFound(
   const proxy = theProxy(desired, host)
   const start = commandOf(proxy.pid)
   if (start === undefined) throw refused('its process ended while it was looked at')
+  const autoStart = await autoStartsOf(desired.home, host)
+  if (autoStart.byHand.length > 0)
+    throw new Fault('node.start-by-hand', { places: autoStart.byHand.join(', ') })
   const { admin, stage1 } = await logIn(desired, passwords, host).catch(error => {
     throw refused(`root@proxysys cannot log in: ${reasonOf(error)}`, error)
   })
@@ -47,10 +49,12 @@ export async function saveAsFound(
     isRunning: true,
     hasPidFile: existsSync(pidFileOf(paths, home)),
     start,
-    watchdogs: [...watchdogCommands(paths.root)],
-    autoStart: await autoStartsOf(host),
-    isPasswordSet: stage1 !== null,
+    watchdogs: [...watchdogCommands(paths, home)],
+    autoStart: [...autoStart.all],
+    changed: [],
   }
+  // One that was cut off here has changed nothing, and its copies go.
+  dropFound(paths)
   copyAsFound(paths, home, stage1)
   keepPassword(paths, stage1)
   host.log(`saved the proxy of ${home} as it was found, process ${proxy.pid}`)
@@ -71,15 +75,14 @@ function theProxy(desired: DesiredNode, host: Host): ForeignProxy {
   return proxy
 }
 
-type Said = Pick<Found, 'version' | 'parameters' | 'kind'>
+type Said = Pick<Found, 'version' | 'kind'>
 
 async function askedOf(admin: ProxyAdmin): Promise<Said> {
   const version = await admin.version()
   if (version === null) throw refused('it does not tell its version')
-  const parameters = [...(await admin.parameters())].filter(([name]) => !isSecret(name))
   // Ours alone knows which value it works with, and tells its pid.
   const kind = (await admin.waitingForRestart()) === undefined ? 'other' : 'ours'
-  return { version, kind, parameters: Object.fromEntries(parameters) }
+  return { version, kind }
 }
 
 function refused(reason: string, cause?: unknown): Fault {

@@ -22,6 +22,7 @@ import { listenerPid } from './listener.ts'
 import { readMemory } from './node-file.ts'
 import { PROXY_UNIT } from './paths.ts'
 import { changesOf } from './probe-facts.ts'
+import type { ProxyAdmin } from './proxy-admin.ts'
 import { finishRelease } from './release.ts'
 import { type Facts, namesFact } from './result.ts'
 import { saveAsFound } from './saving.ts'
@@ -32,7 +33,7 @@ type Taking = {
   readonly entry: OrderEntry
 }
 
-/** @throws node.not-takeable, secret.unreadable: nothing was changed; node.take-over-undone, node.take-over-stuck */
+/** @throws node.not-takeable, node.start-by-hand, secret.unreadable: nothing was changed; node.take-over-undone, node.take-over-stuck */
 export async function takeOver({ desired, entry }: Taking, host: Host): Promise<Facts> {
   const { paths } = host.settings
   await settleOthers(desired, host)
@@ -81,53 +82,62 @@ async function takeIn(
   host: Host,
 ): Promise<Facts> {
   const { paths } = host.settings
-  const keep = (more: Partial<Found>) => keepFound(paths, found, more)
-  let changed: readonly string[] = []
-  let isChanged = found.isChanged
+  let now = found
+  const keep = (more: Partial<Found>) => {
+    now = keepFound(paths, now, more)
+  }
   const { isStartOther, secrets } = await prepare(desired, host)
   if (found.phase !== 'starting') {
     // The boot unit is in place: from here on a boot finds the way back.
-    keep({ phase: 'quieting', isChanged })
-    await switchOff(found.autoStart, host)
-    await stopWatchdogs(host)
-    isChanged = true
-    keep({ phase: 'changing', isChanged })
+    keep({ phase: 'quieting' })
+    await switchOff(found, host)
+    await stopWatchdogs(found.home, host)
+    keep({ phase: 'changing', isChanged: true })
     // First: killed behind it, the same order could not log in by what is known from before.
     await settlePassword(desired, password, host)
-    changed = await change(desired, secrets, host)
-    keep({ phase: 'starting', isChanged })
+    const { changed: before } = found
+    await askProxy(desired, host, admin =>
+      change(desired, { admin, secrets, before, keep: changed => keep({ changed }) }),
+    )
+    keep({ phase: 'starting' })
   }
   const pidBefore = await replaceProcess(desired, found, isStartOther, host)
   const candidates = [stage1Of(password), ...knownPasswords(paths)]
   await waitUntilReady(desired, candidates, host, admin => givePasswords(admin, secrets))
   const { version } = await synchronise(desired, readMemory(paths), host)
-  keep({ phase: 'taken', isChanged })
+  keep({ phase: 'taken' })
   return {
     status: 'RUNNING',
     pid: await listenerPid(desired, host),
     pidBefore,
     version,
-    parametersChanged: changed.length,
-    changed: namesFact(changed),
+    parametersChanged: now.changed.length,
+    changed: namesFact(now.changed),
     watchdogs: found.watchdogs.length,
     autoStart: namesFact(found.autoStart.map(nameOf)),
     parameterVersion: desired.parameterVersion,
   }
 }
 
-/** Names of the parameters that became the cluster's. @throws node.parameter-refused */
-function change(
-  desired: DesiredNode,
-  secrets: LinkSecrets,
-  host: Host,
-): Promise<readonly string[]> {
-  return askProxy(desired, host, async admin => {
-    const [running, beyond] = [await admin.parameters(), await admin.changedParameters()]
-    const changes = changesOf(running, beyond, desired.parameters)
-    for (const { name, value } of changes) await admin.alter(name, value)
-    await givePasswords(admin, secrets)
-    return changes.map(({ name }) => name)
-  })
+type Changing = {
+  readonly admin: ProxyAdmin
+  readonly secrets: LinkSecrets
+  /** Names that were changed before a verb that was killed. */
+  readonly before: readonly string[]
+  /** Keeps the names of those that are changed now: carried on from later, the answer has them all. */
+  readonly keep: (names: string[]) => void
+}
+
+/** The proxy's parameters and proxyro's passwords become the cluster's. @throws node.parameter-refused */
+async function change(
+  { parameters }: DesiredNode,
+  { admin, secrets, before, keep }: Changing,
+): Promise<void> {
+  const [running, beyond] = [await admin.parameters(), await admin.changedParameters()]
+  const changes = changesOf(running, beyond, parameters)
+  keep([...new Set([...before, ...changes.map(({ name }) => name)])].sort())
+  for (const { name, value } of changes) await admin.alter(name, value)
+  await givePasswords(admin, secrets)
 }
 
 /** The process that was found ends, and ours begins; the pid of the one that was found. */

@@ -44,7 +44,7 @@ export async function enableUnits({ init }: Host): Promise<void> {
   await init.act('start', REPORT_TIMER)
 }
 
-/** The proxy's unit is over, and its process runs on. @throws node.init-failed, node.not-written */
+/** The proxy's unit is over, and its process runs on. @throws node.init-failed, node.not-written: nothing was stopped */
 export async function letGo({ init, settings: { paths } }: Host): Promise<void> {
   const file = join(paths.units, PROXY_UNIT)
   const text = readIfThere(file)

@@ -5,8 +5,10 @@
  * should run. Pure. Source: management.md §2.2, §6; proxy-admin.md §1.1.
  */
 import { join } from 'node:path'
+import { Fault } from '#contract/fault'
 import type { DesiredNode } from '#contract/node-state'
-import { FIXED_AT_START, isSecret, PARAMETERS } from '#contract/parameters'
+import { FIXED_AT_START, PARAMETERS } from '#contract/parameters'
+import { isSecret } from '#contract/secret-names'
 import type { Found } from './found.ts'
 import { NODE_UNIT, type Paths, PROXY_UNIT, REPORT_TIMER, REPORT_UNIT } from './paths.ts'
 
@@ -105,11 +107,24 @@ SendSIGKILL=no
 `
 }
 
-/** The same unit, but that its end leaves the process alone: a stop then lets go of it. */
+/**
+ * The same unit, whichever version wrote it, but that its end leaves the process alone: a stop then lets
+ * go of it. A watch is to end, and leaves its proxy itself. @throws node.init-failed: a stop would kill
+ */
 export function lettingGo(text: string): string {
-  return text
-    .replace(/^KillMode=mixed$/m, 'KillMode=none\nSendSIGKILL=no')
-    .replace(/^Restart=always$/m, 'Restart=no')
+  const isWatched = / node watch /.test(text)
+  const wanted = isWatched
+    ? ['Restart=no', 'KillMode=process']
+    : ['Restart=no', 'KillMode=none', 'SendSIGKILL=no']
+  const lines = text
+    .split('\n')
+    .filter(line => !/^\s*(?:Restart|KillMode|SendSIGKILL)\s*=/.test(line))
+  const at = lines.indexOf('[Service]')
+  if (at < 0) {
+    const facts = { action: 'stop', unit: PROXY_UNIT, reason: 'its file has no [Service]' }
+    throw new Fault('node.init-failed', facts)
+  }
+  return lines.toSpliced(at + 1, 0, ...wanted).join('\n')
 }
 
 /** Start of the proxy, always through the path in its home (N5). */

@@ -14,9 +14,12 @@ import { homeOf } from './home.ts'
 import type { Host } from './host.ts'
 import { pidFileOf } from './listener.ts'
 import { rooted } from './paths.ts'
+import { executableOf } from './processes.ts'
 import type { Environment } from './settings.ts'
 
 const LOOK_MS = 100
+/** A hot restart is seen so late at most; an end is seen at once. */
+const SCAN_MS = 1_000
 /** As the unit's RestartSec: a proxy that ends at once is no reason to hurry. */
 const START_AGAIN_MS = 1_000
 
@@ -33,9 +36,14 @@ export async function watch({ command, env, isTold }: Watch, host: Host): Promis
   const found = readFound(paths)
   if (found === undefined) throw new Error('no proxy of this host was taken over')
   const pidFile = pidFileOf(paths, found.home)
+  const { executable } = homeOf(paths, found)
+  const look = lookout(
+    () => newestIn(paths, found.home),
+    pid => executableOf(pid) === executable,
+  )
   let startedLastAt = 0
   while (!isTold()) {
-    const pid = newestIn(paths, found.home)
+    const pid = look(host.clock.now())
     if (pid !== undefined) publish(pidFile, pid, host)
     else if (host.clock.now() >= startedLastAt + START_AGAIN_MS) {
       startedLastAt = host.clock.now()
@@ -46,6 +54,25 @@ export async function watch({ command, env, isTold }: Watch, host: Host): Promis
   // Read anew: what is to become of it was decided after this began.
   if (readFound(paths)?.phase === 'releasing') host.log('let go')
   else await endProcesses(found.home, host)
+}
+
+/**
+ * Which process is the proxy, asked often: all processes of the host are looked through only when the known
+ * one has ended, and once a second. @returns for a time in milliseconds
+ */
+export function lookout(
+  scan: () => number | undefined,
+  isRunning: (pid: number) => boolean,
+): (now: number) => number | undefined {
+  let known: number | undefined
+  let scannedAt = Number.NEGATIVE_INFINITY
+  return now => {
+    const isKnown = known !== undefined && isRunning(known)
+    if (isKnown && now < scannedAt + SCAN_MS) return known
+    scannedAt = now
+    known = scan()
+    return known
+  }
 }
 
 function publish(file: string, pid: number, { log }: Host): void {

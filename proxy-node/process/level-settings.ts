@@ -3,7 +3,8 @@
  * login and once a session after a change, worked out once for all sessions of the same rows.
  * Source: proxy-admin.md §3.5.
  */
-import { isSecret, PARAMETERS } from '#contract/parameters'
+import { PARAMETERS } from '#contract/parameters'
+import { isSecret } from '#contract/secret-names'
 import { type LoginRules, loginRulesOf } from '../auth/identity.ts'
 import {
   decidedBelow,

@@ -3,6 +3,7 @@
  * answers and the exporter; keeps a worker a core (N2), and hands all of it over to its successor.
  */
 import { availableParallelism } from 'node:os'
+import { PROXYRO_SLOTS } from '#contract/parameters'
 import { BUILD_NUMBER, PROXY_VERSION } from '#contract/version'
 import type { AdminSession, Availability, SessionRow } from '../admin/answer.ts'
 import { runAdmin } from '../admin/dispatch.ts'
@@ -122,10 +123,7 @@ export class Supervisor {
       secured: () => this.handshakes.ended('server', true),
     }
     this.metadata = new MetadataConnections(transport, systemClock, {
-      passwords: cluster =>
-        ['observer_sys_password', 'observer_sys_password1'].flatMap(name =>
-          this.stage1(name, cluster),
-        ),
+      passwords: cluster => PROXYRO_SLOTS.flatMap(name => this.stage1(name, cluster)),
       get timeoutMs() {
         return config.timeMs('short_async_task_timeout')
       },

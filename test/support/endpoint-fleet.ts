@@ -45,6 +45,8 @@ const AHEAD_MS = 3_600_000
 /** Pings are said once. */
 const PING_LOST_MS = 86_400_000
 const LOOK_MS = 25
+/** Of one thousand nodes on a slow machine, with room. */
+const SETTLE_DEADLINE_MS = 1_200_000
 const AT_ONCE = 100
 
 export type Size = {
@@ -143,9 +145,11 @@ export class EndpointFleet {
     return { name, tags: {}, spec }
   }
 
-  /** The sweeper alone drives them to their end. */
+  /** The sweeper alone drives them to their end. @throws when that does not come */
   async settle(ids: readonly string[]): Promise<void> {
+    const until = performance.now() + SETTLE_DEADLINE_MS
     for (;;) {
+      if (performance.now() > until) throw new Error(`not ended: ${ids.join(' ')}`)
       // A minute of this clock is soon over: who is silent for three counts as lost.
       await this.fleet.reportDue()
       while ((await this.engine.sweep(AT_ONCE)) >= AT_ONCE);
@@ -155,7 +159,11 @@ export class EndpointFleet {
       )
       if (works.length === 0) return
       const since = performance.now()
-      while (await this.isAnyOut()) await sleep(LOOK_MS)
+      while (await this.isAnyOut()) {
+        if (performance.now() > until)
+          throw new Error(`commands are out: ${[...this.open].join(' ')}`)
+        await sleep(LOOK_MS)
+      }
       this.clock.pass(Math.round(performance.now() - since))
       const dueAt = Math.min(...works.map(({ nextAt }) => nextAt))
       this.clock.pass(Math.max(1, dueAt - this.clock.now()))

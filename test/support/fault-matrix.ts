@@ -5,8 +5,10 @@
  * doubled and of others. Seeded: a failure names the seed that repeats it, on a table as far as its answers come
  * in the same order.
  */
+import { expect } from 'vitest'
 import { Problem } from '../../functions/domain/problem.ts'
 import { Conflict, type Store } from '../../functions/domain/store.ts'
+import type { Log } from '../../functions/operations/ports.ts'
 import type { Ground } from './crash-matrix.ts'
 import { expectEnded, type Story } from './operation-stories.ts'
 import { ScriptedPlane } from './scripted-plane.ts'
@@ -85,6 +87,15 @@ function disturbSends({ fleet }: ScriptedPlane, roll: () => number, faults: Faul
   faults.count += 1
 }
 
+/** Names of what faults that are made here may come to; anything else is a mistake of the engine. */
+const EXPECTED = ['Problem', 'Conflict']
+
+function unexpected(outcome: PromiseSettledResult<unknown>): readonly string[] {
+  if (outcome.status === 'fulfilled') return []
+  const { reason } = outcome
+  return reason instanceof Problem || reason instanceof Conflict ? [] : [String(reason)]
+}
+
 /**
  * Plays the story among the faults of `seed`; it must come to its end, nothing done twice, nothing held.
  * How many faults there were.
@@ -101,16 +112,23 @@ export async function faultsSurvived(story: Story, seed: number, ground?: Ground
     const roll = dice(seed)
     const faults = new FaultyCalls(roll)
     const store = faultyStore(all.used, faults)
-    const engines = ['left', 'right'].map(owner => all.newEngine(owner, { store }))
+    const broken: string[] = []
+    const log: Log = line => {
+      if (line['event'] === 'sweep-failed' && !EXPECTED.includes(String(line['error'])))
+        broken.push(`${String(line['error'])}: ${String(line['reason'])}`)
+    }
+    const engines = ['left', 'right'].map(owner => all.newEngine(owner, { store, log }))
     for (let tick = 0; tick < MAX_TICKS; tick++) {
       if (!(await all.passUntilDue(id, tickSec * 1_000))) break
       disturbSends(all, roll, faults)
       const event = known[Math.floor(roll() * known.length)]
-      await Promise.allSettled([
+      const outcomes = await Promise.allSettled([
         ...engines.map(engine => engine.sweep(10)),
         // A status event: of this operation, of one that has ended long ago, twice.
         ...(event === undefined ? [] : engines.map(engine => engine.advance(event))),
       ])
+      broken.push(...outcomes.flatMap(unexpected))
+      expect(broken, `seed ${seed}`).toEqual([])
     }
     faults.isOn = false
     all.fleet.sendFaults.length = 0

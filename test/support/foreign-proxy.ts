@@ -13,6 +13,7 @@ export const FOREIGN_PROXY: ProbeFacts = {
   others: '',
   watchdogs: 1,
   autoStart: '',
+  startsByHand: '',
   rpms: 'obproxy-4.3.1.0-4.el7.x86_64',
   ownedBy: 'obproxy-4.3.1.0-4.el7.x86_64',
   isListening: true,

@@ -19,6 +19,7 @@ import { type Installation, installRpm } from './reference-obproxy/installation.
 
 const DEADLINE = { timeout: 30_000, interval: 20 }
 const RC_LOCAL = 'etc/rc.d/rc.local'
+const SCRIPT = 'etc/rc.d/init.d/obproxyd'
 const LINK = 'etc/rc.d/rc3.d/S85obproxyd'
 
 /** No OB cluster is needed then, and hot restarts begin soon. */
@@ -87,6 +88,9 @@ export class FoundProxy {
     writeFileSync(host.file(RC_LOCAL), `#!/bin/sh\ntouch /var/lock/local\n${line}\n`, {
       mode: 0o755,
     })
+    mkdirSync(host.file('etc/rc.d/init.d'), { recursive: true })
+    const script = `case "$1" in\nstart) ${line} ;;\nstop) ${this.installation.path}/bin/obproxyd.sh -c stop ;;\nesac\n`
+    writeFileSync(host.file(SCRIPT), `#!/bin/sh\n${script}`, { mode: 0o755 })
     symlinkSync('../init.d/obproxyd', host.file(LINK))
   }
 

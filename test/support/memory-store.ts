@@ -19,6 +19,7 @@ import {
   historyPeriod,
   type Key,
   keyOf,
+  movedOutPartition,
   operationPartition,
   rootServicesPartition,
   STEPS,
@@ -70,12 +71,20 @@ export class MemoryStore implements Store {
     return this.sorted('rootServices', rootServicesPartition(obCluster), '')
   }
 
+  async movedOut(name: string) {
+    return this.sorted('movedOut', movedOutPartition(name), '')
+  }
+
   async clusterNames(request: ListRequest) {
     return pageOf(this.all('clusterName'), request, ({ name }) => name)
   }
 
   async obClusters(request: ListRequest) {
     return pageOf(this.all('obCluster'), request, ({ name }) => name)
+  }
+
+  async looseSecrets(request: ListRequest) {
+    return pageOf(this.all('looseSecret'), request, ({ name }) => name)
   }
 
   async packages(request: ListRequest) {

@@ -86,6 +86,11 @@ async function unlink(all: ScriptedPlane): Promise<string> {
   return all.accepted(all.plane.clusters.unlink(ASKED, 'c', 'ob2'))
 }
 
+const moveOut = (all: ScriptedPlane, skipHostWork: readonly string[] = []) =>
+  all.accepted(
+    all.plane.clusters.moveOut(ASKED, 'c', { confirm: 'c', skipHostWork, graceMs: 60_000 }),
+  )
+
 export const STORIES: Readonly<Record<string, Story>> = {
   create: {
     begin: async all => {
@@ -237,6 +242,44 @@ export const STORIES: Readonly<Record<string, Story>> = {
       return all.accepted(all.plane.nodes.remove(ASKED, 'c-1', asked))
     },
     tickSec: 5,
+  },
+  'move out': {
+    begin: async all => {
+      await all.running('c', [1, 2])
+      return moveOut(all)
+    },
+  },
+  'move out behind a balancer, in work mode CONFIG_URL': {
+    begin: async all => {
+      await all.running('c', [1, 2], { loadBalancer: BALANCED, workMode: 'CONFIG_URL' })
+      return moveOut(all)
+    },
+  },
+  'move out of which one node does not let go': {
+    begin: async all => {
+      await balanced(all)
+      all.fleet.host(2).failing.add('release')
+      return moveOut(all)
+    },
+    ends: 'FAILED',
+  },
+  'move out that is tried again': {
+    begin: async all => {
+      await balanced(all)
+      all.fleet.host(2).failing.add('release')
+      const id = await moveOut(all)
+      await all.ended(id)
+      all.fleet.host(2).failing.clear()
+      await all.plane.operations.retry(ASKED, id)
+      return id
+    },
+  },
+  'move out without a node that is out of reach': {
+    begin: async all => {
+      await all.running('c', [1, 2])
+      await all.outOfReach(2)
+      return moveOut(all, ['c-2'])
+    },
   },
   'diagnose nodes': {
     begin: async all => {
@@ -486,6 +529,7 @@ export async function expectEnded(
   }: Pick<Story, 'ends' | 'tickSec'> & { readonly id: string; readonly place: string },
 ): Promise<void> {
   const { phase, error } = await all.finish(id, tickSec * 1_000)
+  await all.engine.forgetSecrets()
   await all.look()
   expect(phase, `${place}: ${error?.detail ?? ''}`).toBe(ends)
   expect(all.held(), place).toEqual([])
@@ -499,6 +543,8 @@ export async function expectEnded(
         spec.sysPasswordSecret,
         ...(configToken === undefined ? [] : [configToken.secret]),
       ]),
+    // Its proxies have it.
+    ...all.store.all('movedOut').map(({ sysPasswordSecret }) => sysPasswordSecret),
     ...all.store
       .all('obCluster')
       .flatMap(({ proxyroSecret, isProxyroOurs }) =>

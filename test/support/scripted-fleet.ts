@@ -90,6 +90,8 @@ type ScriptedHost = {
   probe: Facts
   /** What is not well with it; null: its document never arrives. */
   unwell: Partial<DiagnosisFacts> | null
+  /** Its answers to a look are others than they should be. */
+  isGarbled: boolean
   /** What it has reported last, and when. */
   reported: {
     readonly nodeId: string
@@ -207,6 +209,7 @@ export class ScriptedFleet {
         isReplaced: false,
         probe: { ...FOREIGN_PROXY },
         unwell: {},
+        isGarbled: false,
         reported: null,
         ledger: new Map(),
       })
@@ -414,6 +417,7 @@ export class ScriptedFleet {
     verb: 'probe' | 'diagnose' | 'collect-logs',
     entry: OrderEntry,
   ): Promise<Facts> {
+    if (host.isGarbled) return { garbled: true }
     if (verb === 'probe') return host.probe
     if (verb === 'diagnose') return this.diagnose(host, entry)
     return { bytes: 9, sha256: 'a'.repeat(64), files: 1, lines: 2, partial: false, why: '' }

@@ -1,5 +1,6 @@
 /** A whole plane over memory and a scripted fleet, driven by its sweeper alone. */
 import type { ClusterInput, Plane } from '../../functions/domain/plane.ts'
+import { REPORT_STALE_MS } from '../../functions/domain/status.ts'
 import type { Store } from '../../functions/domain/store.ts'
 import { Engine } from '../../functions/operations/engine.ts'
 import type { EngineDeps } from '../../functions/operations/ports.ts'
@@ -11,6 +12,7 @@ import { HandClock, hostId, noQueue, ScriptedFleet } from './scripted-fleet.ts'
 export const ASKED = { principal: { kind: 'user', name: 'test' }, requestId: 'r-1' } as const
 export const CONFIG_SERVICE = 'http://config.test:8789'
 export const VERSION = '4.3.2.0-1'
+const TICK_MS = 20_000
 
 /** Nodes report while it works; what that writes is no part of what an operation costs. */
 class ReportedEngine extends Engine {
@@ -195,6 +197,15 @@ export class ScriptedPlane {
     return this.plane.operations.get(id)
   }
 
+  /** A host is gone, and so long ago that its node counts as UNAVAILABLE; the others go on reporting. */
+  async outOfReach(host: number): Promise<void> {
+    this.fleet.host(host).isOnline = false
+    for (let passed = 0; passed <= REPORT_STALE_MS; passed += TICK_MS) {
+      this.clock.pass(TICK_MS)
+      await this.fleet.reportDue()
+    }
+  }
+
   /** A cluster that is up. */
   async running(
     name: string,
@@ -226,9 +237,15 @@ export class ScriptedPlane {
       .filter(({ clusterId }) => balanced.includes(clusterId))
       .filter(({ desiredState, offline }) => desiredState === 'RUNNING' && offline === undefined)
       .map(({ hostId: id }) => id)
+    // What was let go of stays where it was.
+    const served = this.store
+      .all('clusterExport')
+      .filter(({ cluster: { spec } }) => spec.loadBalancer?.kind === 'target-group')
+      .flatMap(({ nodes }) => nodes.map(({ hostId: id }) => id))
+    const members = [...new Set([...wanted, ...served])]
     return [
-      ...wanted.filter(id => !inside.has(id)).map(id => `${id} is out`),
-      ...[...inside].filter(id => !wanted.includes(id ?? '')).map(id => `${id} is in`),
+      ...members.filter(id => !inside.has(id)).map(id => `${id} is out`),
+      ...[...inside].filter(id => !members.includes(id ?? '')).map(id => `${id} is in`),
     ]
   }
 

@@ -227,6 +227,25 @@ export function storeContract(make: () => Promise<Store>): void {
     expect(await store.rootServices('none')).toEqual([])
   })
 
+  test('what was moved out is listed by its name, the last one last', async () => {
+    const store = await make()
+    const of = (name: string, id: string) =>
+      put('movedOut', {
+        id,
+        name,
+        operationId: 'op_1',
+        movedOutAt: 1,
+        answersUntil: 2,
+        sysPasswordSecret: '/s',
+        obClusters: [],
+        version: 0,
+      })
+    await store.commit([of('c', 'clu_b'), of('c', 'clu_a'), of('d', 'clu_c')])
+
+    expect((await store.movedOut('c')).map(({ id }) => id)).toEqual(['clu_a', 'clu_b'])
+    expect(await store.movedOut('e')).toEqual([])
+  })
+
   test('changes of parameters are listed the newest first, by cluster and time', async () => {
     const store = await make()
     const entry = (clusterId: string, id: string, at: number) =>

@@ -7,6 +7,7 @@ import { randomUUID } from 'node:crypto'
 import { createReadStream, mkdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { join } from 'node:path'
+import { pipeline } from 'node:stream/promises'
 import { verifyPresigned } from '../sigv4.ts'
 
 const MAX_OBJECT_BYTES = 64 * 1024 * 1024
@@ -17,6 +18,8 @@ export type ObjectStoreSettings = {
   readonly folder: string
   readonly bucket: string
   readonly plane: { readonly accessKeyId: string; readonly secretAccessKey: string }
+  /** Told of what went wrong here, and was no caller's doing. */
+  readonly log: (line: string) => void
 }
 
 class Refusal extends Error {
@@ -38,7 +41,7 @@ export class ObjectStore {
     this.settings = settings
     mkdirSync(settings.folder, { recursive: true, mode: 0o700 })
     this.server = createServer((request, response) => {
-      this.answer(request, response).catch(error => refuse(response, error))
+      this.answer(request, response).catch(error => this.refuse(response, error))
     })
   }
 
@@ -97,9 +100,18 @@ export class ObjectStore {
     }
     response.writeHead(200).end()
   }
+
+  private refuse(response: ServerResponse, error: unknown): void {
+    if (!(error instanceof Refusal) && !isGone(error))
+      this.settings.log(`an object was not served: ${String(error)}`)
+    const { status, code } = error instanceof Refusal ? error : new Refusal(500, 'InternalError')
+    if (response.headersSent) return void response.destroy()
+    const text = `<?xml version="1.0" encoding="UTF-8"?><Error><Code>${code}</Code></Error>`
+    response.writeHead(status, { 'content-type': 'application/xml', connection: 'close' }).end(text)
+  }
 }
 
-function get(file: string, method: string, response: ServerResponse): void {
+async function get(file: string, method: string, response: ServerResponse): Promise<void> {
   const seen = statSync(file, { throwIfNoEntry: false })
   if (seen?.isFile() !== true) throw new Refusal(404, 'NoSuchKey')
   response.writeHead(200, {
@@ -107,12 +119,10 @@ function get(file: string, method: string, response: ServerResponse): void {
     'content-length': seen.size,
   })
   if (method === 'HEAD') response.end()
-  else createReadStream(file).pipe(response)
+  else await pipeline(createReadStream(file), response)
 }
 
-function refuse(response: ServerResponse, error: unknown): void {
-  const { status, code } = error instanceof Refusal ? error : new Refusal(500, 'InternalError')
-  if (response.headersSent) return void response.destroy()
-  const text = `<?xml version="1.0" encoding="UTF-8"?><Error><Code>${code}</Code></Error>`
-  response.writeHead(status, { 'content-type': 'application/xml', connection: 'close' }).end(text)
+/** Callers may leave before they have it all. */
+function isGone(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ERR_STREAM_PREMATURE_CLOSE'
 }

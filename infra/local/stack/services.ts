@@ -14,10 +14,12 @@ const STOP_DEADLINE_MS = 15_000
 /** What a killed process gets to be gone. */
 const KILL_DEADLINE_MS = 5_000
 const RESTART_MS = 300
-/** Short lives within a minute after which a service is given up. */
+/** Deaths within a minute after which a service is given up. */
 const MAX_DEATHS = 5
-/** Who lived longer was killed from outside, and did not come to its end by itself. */
+const DEATHS_MS = 60_000
+/** Who was killed from outside, or asked to end, has lived longer. */
 const SHORT_LIFE_MS = 5_000
+const FROM_OUTSIDE: ReadonlySet<NodeJS.Signals> = new Set(['SIGKILL', 'SIGTERM', 'SIGINT'])
 
 export type ServicePlan = {
   readonly name: string
@@ -31,7 +33,8 @@ export type ServicePlan = {
 type Running = {
   readonly plan: ServicePlan
   child: ChildProcess
-  readonly deaths: number[]
+  /** When it came to its end by itself lately. */
+  deaths: readonly number[]
 }
 
 /** As the event has it: one of the two is there. */
@@ -140,8 +143,8 @@ export class Services {
     service.child.once('exit', (...end) => {
       if (this.isStopping) return
       const now = Date.now()
-      if (now - since < SHORT_LIFE_MS) service.deaths.push(now)
-      const recent = service.deaths.filter(at => now - at < 60_000).length
+      service.deaths = deathsWith(service.deaths, { since, now, end })
+      const recent = service.deaths.length
       if (recent >= MAX_DEATHS)
         return this.giveUp(
           `${name} ended ${recent} times within a minute (${endText(end)}); see log/${name}.log`,
@@ -214,6 +217,18 @@ async function endChild(child: ChildProcess): Promise<void> {
   child.kill('SIGTERM')
   await ended
   clearTimeout(timer)
+}
+
+/** Those of the last minute, and this one if it was its own; epoch milliseconds. */
+export function deathsWith(
+  deaths: readonly number[],
+  life: { readonly since: number; readonly now: number; readonly end: End },
+): readonly number[] {
+  const { since, now, end } = life
+  const [code, signal] = end
+  const isFailure = signal === null ? code !== 0 : !FROM_OUTSIDE.has(signal)
+  const recent = deaths.filter(at => now - at < DEATHS_MS)
+  return isFailure || now - since < SHORT_LIFE_MS ? [...recent, now] : recent
 }
 
 function endText([code, signal]: End): string {

@@ -9,7 +9,7 @@ import { ASKED, ScriptedPlane } from '../../support/scripted-plane.ts'
 const HOUR_MS = 3_600_000
 const ALL: LogsInput = { types: ['proxy', 'slow'], keywords: [], exclude: [] }
 
-const bundlesOf = (look: Operation['look']) => (look && 'bundles' in look ? look.bundles : [])
+const bundlesOf = (result: Operation['result']) => (result?.kind === 'logs' ? result.bundles : [])
 
 const problemOf = (asked: Promise<unknown>): Promise<Problem | 'done'> =>
   asked.then(
@@ -25,9 +25,9 @@ describe('bundles of logs', () => {
     const all = await ScriptedPlane.withOrders(2)
     const id = await all.accepted(collect(all))
     expect(all.held()).toEqual([])
-    const { phase, look, childIds } = await all.ended(id)
+    const { phase, result, childIds } = await all.ended(id)
     expect(phase).toBe('SUCCEEDED')
-    expect(bundlesOf(look)).toEqual(
+    expect(bundlesOf(result)).toEqual(
       childIds.map((operationId, at) => ({
         nodeId: expect.any(String),
         name: `orders-${at + 1}`,
@@ -59,11 +59,20 @@ describe('bundles of logs', () => {
   test('of a node that failed have its reason, the others are there', async () => {
     const all = await ScriptedPlane.withOrders(2)
     all.fleet.host(2).failing.add('collect-logs')
-    const { phase, look } = await all.ended(await all.accepted(collect(all)))
+    const { phase, result } = await all.ended(await all.accepted(collect(all)))
     expect(phase).toBe('FAILED')
-    expect(bundlesOf(look)).toMatchObject([
+    expect(bundlesOf(result)).toMatchObject([
       { error: null },
       { url: null, facts: null, error: { code: 'node-command-failed' } },
+    ])
+  })
+
+  test('of a node whose answer cannot be read say so beside their place', async () => {
+    const all = await ScriptedPlane.withOrders(1)
+    all.fleet.host(1).isGarbled = true
+    const { result } = await all.ended(await all.accepted(collect(all)))
+    expect(bundlesOf(result)).toMatchObject([
+      { facts: null, url: expect.any(String), error: { code: 'node-command-failed' } },
     ])
   })
 

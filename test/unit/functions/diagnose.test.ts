@@ -21,7 +21,8 @@ const FULL = {
 const ofCluster = (all: ScriptedPlane, nodes?: readonly string[]) =>
   all.accepted(all.plane.clusters.diagnose(ASKED, 'orders', nodes === undefined ? {} : { nodes }))
 
-const diagnosesOf = (look: Operation['look']) => (look && 'diagnoses' in look ? look.diagnoses : [])
+const diagnosesOf = (result: Operation['result']) =>
+  result?.kind === 'diagnosis' ? result.diagnoses : []
 
 const codeOf = (asked: Promise<unknown>) =>
   asked.then(
@@ -33,9 +34,9 @@ describe('a diagnosis of a cluster', () => {
   test('says what is not well with each node, and nothing of what is', async () => {
     const all = await ScriptedPlane.withOrders(2)
     all.fleet.host(2).unwell = FULL
-    const { phase, look } = await all.ended(await ofCluster(all))
+    const { phase, result } = await all.ended(await ofCluster(all))
     expect(phase).toBe('SUCCEEDED')
-    expect(diagnosesOf(look)).toMatchObject([
+    expect(diagnosesOf(result)).toMatchObject([
       { name: 'orders-1', worst: 'ok', findings: [], facts: null, error: null },
       {
         name: 'orders-2',
@@ -49,25 +50,25 @@ describe('a diagnosis of a cluster', () => {
   test('has all of it in the operation of each node', async () => {
     const all = await ScriptedPlane.withOrders(1)
     const { childIds } = await all.ended(await ofCluster(all))
-    const { look, target } = await all.plane.operations.get(childIds[0] ?? '')
+    const { result, target } = await all.plane.operations.get(childIds[0] ?? '')
     expect(target).toMatchObject({ kind: 'node', name: 'orders-1' })
-    expect(diagnosesOf(look)[0]?.findings.length).toBeGreaterThan(15)
-    expect(diagnosesOf(look)[0]?.facts?.process?.pid).toBe(12)
+    expect(diagnosesOf(result)[0]?.findings.length).toBeGreaterThan(15)
+    expect(diagnosesOf(result)[0]?.facts?.process?.pid).toBe(12)
   })
 
   test('is of nodes that are named, and goes out in one command', async () => {
     const all = await ScriptedPlane.withOrders(3)
-    const { look } = await all.ended(await ofCluster(all, ['orders-2', 'orders-3']))
-    expect(diagnosesOf(look).map(({ name }) => name)).toEqual(['orders-2', 'orders-3'])
+    const { result } = await all.ended(await ofCluster(all, ['orders-2', 'orders-3']))
+    expect(diagnosesOf(result).map(({ name }) => name)).toEqual(['orders-2', 'orders-3'])
     expect(all.fleet.sends).toEqual([{ hosts: 2, verb: 'diagnose' }])
   })
 
   test('of a node whose document does not arrive has the names that the answer has', async () => {
     const all = await ScriptedPlane.withOrders(1)
     all.fleet.host(1).unwell = null
-    const { phase, look } = await all.ended(await ofCluster(all))
+    const { phase, result } = await all.ended(await ofCluster(all))
     expect(phase).toBe('SUCCEEDED')
-    expect(diagnosesOf(look)).toMatchObject([
+    expect(diagnosesOf(result)).toMatchObject([
       {
         worst: 'warn',
         findings: [{ id: 'disk', level: 'warn' }],
@@ -76,12 +77,21 @@ describe('a diagnosis of a cluster', () => {
     ])
   })
 
+  test('of a node whose answer cannot be read either says so, and not that it is well', async () => {
+    const all = await ScriptedPlane.withOrders(1)
+    all.fleet.host(1).isGarbled = true
+    const { result } = await all.ended(await ofCluster(all))
+    expect(diagnosesOf(result)).toMatchObject([
+      { worst: null, findings: [], error: { detail: 'the answer of the node cannot be read' } },
+    ])
+  })
+
   test('of a node that does not answer says so, and the others are told of', async () => {
     const all = await ScriptedPlane.withOrders(2)
     all.fleet.host(1).failing.add('diagnose')
-    const { phase, look } = await all.ended(await ofCluster(all))
+    const { phase, result } = await all.ended(await ofCluster(all))
     expect(phase).toBe('FAILED')
-    expect(diagnosesOf(look)).toMatchObject([
+    expect(diagnosesOf(result)).toMatchObject([
       { worst: null, error: { code: 'node-command-failed' } },
       { worst: 'ok', error: null },
     ])

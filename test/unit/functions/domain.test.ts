@@ -125,6 +125,7 @@ describe('phase of a cluster', () => {
   test.each([
     ['create-cluster', 'CREATING'],
     ['delete-cluster', 'DELETING'],
+    ['move-out', 'MOVING_OUT'],
     ['restart', 'OPERATING'],
   ] as const)('held by %s it is %s', (type, phase) => {
     const hold = { operationId: 'op_x', type }

@@ -1,6 +1,6 @@
 /** A rollout leaves enough of its cluster healthy, and begins nothing hot where memory is short. */
 import { describe, expect, test } from 'vitest'
-import { type Health, spare } from '../../../functions/domain/health.ts'
+import { type Health, mayBegin, spare } from '../../../functions/domain/health.ts'
 import type { ReplaceInput } from '../../../functions/domain/plane.ts'
 import type { Problem } from '../../../functions/domain/problem.ts'
 import { ASKED, ScriptedPlane } from '../../support/scripted-plane.ts'
@@ -195,3 +195,17 @@ describe('memory for two processes', () => {
     expect(await all.ended(id)).toMatchObject({ phase: 'SUCCEEDED' })
   })
 })
+
+test.each<readonly [string, number, string, ReturnType<typeof mayBegin>]>([
+  ['abc', 60, 'ab', { ids: ['a', 'b'], room: 1 }],
+  ['abc', 100, 'ab', { ids: ['a', 'b'], room: 1 }],
+  ['ab', 70, 'ab', { ids: [], room: 0 }],
+  // What is broken already is begun first, whatever the others are like.
+  ['a', 100, 'abc', { ids: ['b', 'c'], room: 2 }],
+])(
+  'of three, of which %s are healthy and %i %% must be, %s wait',
+  (well, percent, waiting, may) => {
+    const all: Health = { total: 3, healthy: new Set(well) }
+    expect(mayBegin(all, percent, [...waiting])).toEqual(may)
+  },
+)

@@ -139,6 +139,13 @@ const ROWS: readonly Row[] = [
   ['T13', 'ports-differ', { sqlPort: 3306 }, '3306 and 2884'],
   ['T13', 'ports-differ', { exporterPort: 2894 }, '2883 and 2894'],
   ['T13', 'not-known', { sqlPort: null }, 'could not be asked'],
+  ['T14', 'ok', { autoStart: '/etc/rc.local:3 /o/bin/obproxyd.sh' }, 'nothing'],
+  [
+    'T14',
+    'start-by-hand',
+    { startsByHand: '/etc/rc.local:7\nodp.service' },
+    '/etc/rc.local:7, odp',
+  ],
 ]
 
 describe('a finding', () => {
@@ -153,10 +160,10 @@ describe('a finding', () => {
     expect(found?.remedy === null).toBe(code === 'ok')
   })
 
-  test('is one of thirteen, in their order, all good for a proxy that can be taken over', () => {
+  test('is one of fourteen, in their order, all good for a proxy that can be taken over', () => {
     const all = findingsOf(FACTS, AROUND)
 
-    expect(all.map(({ id }) => id)).toEqual(Array.from({ length: 13 }, (_none, n) => `T${n + 1}`))
+    expect(all.map(({ id }) => id)).toEqual(Array.from({ length: 14 }, (_none, n) => `T${n + 1}`))
     expect(all.filter(({ ok }) => !ok)).toEqual([])
   })
 
@@ -214,8 +221,10 @@ async function checked(all: ScriptedPlane, given: TakeOverInput): Promise<Operat
   return all.plane.operations.get(id)
 }
 
-const codes = ({ result }: Operation) =>
-  result?.hosts.map(({ findings }) =>
+const checkOf = ({ result }: Operation) => (result?.kind === 'take-over' ? result.check : undefined)
+
+const codes = (operation: Operation) =>
+  checkOf(operation)?.hosts.map(({ findings }) =>
     findings.filter(({ ok }) => !ok).map(({ id, code }) => `${id} ${code}`),
   )
 
@@ -230,7 +239,7 @@ describe('a look before a take-over', () => {
       type: 'precheck-take-over',
       phase: 'SUCCEEDED',
       target: { kind: 'cluster', name: 'orders' },
-      result: { mayTakeOver: false },
+      result: { check: { mayTakeOver: false } },
     })
     expect(codes(operation)).toEqual([
       [],
@@ -242,17 +251,19 @@ describe('a look before a take-over', () => {
     expect(second).toMatchObject({
       type: 'probe-host',
       target: { kind: 'host', id: hostId(3), name: 'host3' },
-      result: { mayTakeOver: false, hosts: [{ hostId: hostId(3), operationId: second?.id }] },
+      result: {
+        check: { mayTakeOver: false, hosts: [{ hostId: hostId(3), operationId: second?.id }] },
+      },
     })
-    expect(second?.result?.hosts).toEqual(operation.result?.hosts.slice(1))
+    expect(second && checkOf(second)?.hosts).toEqual(checkOf(operation)?.hosts.slice(1))
   })
 
   test('of hosts that are fit says that they may be taken over', async () => {
     const all = await withCluster()
-    const { result } = await checked(all, input([2, 3, 4]))
-    expect(result?.mayTakeOver).toBe(true)
-    expect(result?.hosts.map(({ hostId: id }) => id)).toEqual([2, 3, 4].map(hostId))
-    expect(result?.hosts[0]?.findings).toHaveLength(13)
+    const check = checkOf(await checked(all, input([2, 3, 4])))
+    expect(check?.mayTakeOver).toBe(true)
+    expect(check?.hosts.map(({ hostId: id }) => id)).toEqual([2, 3, 4].map(hostId))
+    expect(check?.hosts[0]?.findings).toHaveLength(14)
   })
 
   test('tells each host its port and secret, and what the cluster wants of it', async () => {
@@ -277,10 +288,10 @@ describe('a look before a take-over', () => {
     all.fleet.host(2).probe = { ...all.fleet.host(2).probe, ...TWO_DIFFER }
     expect(codes(await checked(all, input([2])))).toEqual([['T12 parameters-differ']])
 
-    const { result } = await checked(all, input([2], { acceptParameterChanges: true }))
+    const check = checkOf(await checked(all, input([2], { acceptParameterChanges: true })))
 
-    expect(result).toMatchObject({ mayTakeOver: true, hosts: [{ differing: 2 }] })
-    expect(result?.hosts[0]?.differences[0]).toEqual({
+    expect(check).toMatchObject({ mayTakeOver: true, hosts: [{ differing: 2 }] })
+    expect(check?.hosts[0]?.differences[0]).toEqual({
       name: 'enable_qos',
       value: 'True',
       wanted: null,
@@ -329,8 +340,10 @@ describe('a look before a take-over', () => {
     expect(operation).toMatchObject({
       phase: 'FAILED',
       result: {
-        mayTakeOver: false,
-        hosts: [{ mayTakeOver: true }, { findings: [], error: { code: 'node-command-failed' } }],
+        check: {
+          mayTakeOver: false,
+          hosts: [{ mayTakeOver: true }, { findings: [], error: { code: 'node-command-failed' } }],
+        },
       },
     })
     all.fleet.host(3).failing.clear()
@@ -340,7 +353,7 @@ describe('a look before a take-over', () => {
     await all.settle()
 
     const again = await all.plane.operations.get(operation.id)
-    expect(again).toMatchObject({ phase: 'SUCCEEDED', result: { mayTakeOver: true } })
+    expect(again).toMatchObject({ phase: 'SUCCEEDED', result: { check: { mayTakeOver: true } } })
     expect(all.fleet.probes.length).toBe(probes + 1)
     expect(all.held()).toEqual([])
   })
@@ -391,7 +404,7 @@ describe('a take-over', () => {
       type: 'take-over',
       phase: 'SUCCEEDED',
       progress: { nodesDone: 2, waves: 2 },
-      result: { mayTakeOver: true },
+      result: { check: { mayTakeOver: true } },
     })
     expect(operation.notices?.[0]).toContain('restarted once')
     const nodes = (await all.plane.clusters.nodes('orders', { limit: 10 })).items
@@ -463,7 +476,9 @@ describe('a take-over', () => {
     expect(operation).toMatchObject({
       phase: 'FAILED',
       error: { code: 'take-over-refused' },
-      result: { mayTakeOver: false, hosts: [{ mayTakeOver: false }, { mayTakeOver: true }] },
+      result: {
+        check: { mayTakeOver: false, hosts: [{ mayTakeOver: false }, { mayTakeOver: true }] },
+      },
     })
     expect(operation.error?.detail).toMatch(/1 of 2 nodes failed.*T2: .*T3: /)
     expect(verbsOn(all, 2)).toEqual([])

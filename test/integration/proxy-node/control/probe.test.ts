@@ -340,7 +340,7 @@ describe("OceanBase's proxy with a list of root services", () => {
 
   test('shows no secret in answer, log, ledger or error output', async () => {
     const { ran } = await ordered(host)
-    const kept = ['node.log', 'looks.json'].map(name =>
+    const kept = ['node.log', 'looks-probe.json'].map(name =>
       readFileSync(host.file(`var/lib/obfleet/${name}`), 'utf8'),
     )
     for (const text of [ran.out, ran.err, ...kept])

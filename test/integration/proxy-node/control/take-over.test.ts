@@ -2,7 +2,7 @@
  * The verbs take-over, give-back and release over real processes: OceanBase's obproxy as its stand-in
  * plays it, under the root of an instance, with its watchdog and its auto-start.
  */
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import type { Connection } from 'mysql2/promise'
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
@@ -102,6 +102,16 @@ async function expectAsFound(): Promise<void> {
   expect(pids()).toHaveLength(1)
 }
 
+test('a look tells which lines and links a take-over switches off, and changes none', async () => {
+  const { facts } = await done('probe')
+  expect(facts).toMatchObject({
+    watchdogs: 1,
+    autoStart: `/etc/rc.d/rc.local:3 ${proxy.home}/bin/obproxyd.sh -c start\n/etc/rc.d/rc3.d/S85obproxyd`,
+    startsByHand: '',
+  })
+  await expectAsFound()
+})
+
 describe('a take-over', () => {
   test('restarts the proxy once, as a node of the cluster', async () => {
     const guest = await client()
@@ -143,7 +153,7 @@ describe('a take-over', () => {
     const file = node.file('var/lib/obfleet/take-over.json')
     const text = readFileSync(file, 'utf8')
     expect(statSync(file).mode & 0o777).toBe(0o600)
-    expect(found()).toMatchObject({ phase: 'taken', kind: 'other', isPasswordSet: true })
+    expect(found()).toMatchObject({ phase: 'taken', kind: 'other' })
     for (const secret of [OLD_PASSWORD, SYS, 'obproxy_sys_password', 'AWS_SECRET'])
       expect(text.includes(secret), secret).toBe(false)
     expect(statSync(node.file('var/lib/obfleet/as-found')).mode & 0o777).toBe(0o700)
@@ -269,6 +279,22 @@ describe('a take-over that cannot be', () => {
   )
 })
 
+test('a take-over whose auto-start is a part of a statement changes nothing, and says where it is', async () => {
+  const file = node.file('etc/rc.d/rc.local')
+  const before = readFileSync(file, 'utf8')
+  const inside = before.replace(/^(.*obproxyd.*)$/m, 'if [ -d /opt ]; then\n$1\nfi')
+  writeFileSync(file, inside)
+  try {
+    const result = await act('take-over')
+    expect(result).toMatchObject({ ok: false, code: 'node.start-by-hand' })
+    expect(result.message).toContain('/etc/rc.d/rc.local:4')
+    expect(readFileSync(file, 'utf8')).toBe(inside)
+  } finally {
+    writeFileSync(file, before)
+  }
+  await expectAsFound()
+})
+
 describe('a take-over that fails', () => {
   test.each([
     ['by a parameter that it does not know', { no_such_parameter: '1' }],
@@ -307,6 +333,9 @@ describe('a take-over that is killed', () => {
       const result = resultOf(await node.run('run', order))
 
       expect(result, result.message).toMatchObject({ ok: true, facts: { status: 'RUNNING' } })
+      // What was changed before it was killed is told too.
+      expect(result.facts?.['changed']).toContain('enable_qos')
+      expect(result.facts?.['parametersChanged']).toBeGreaterThan(0)
       expect(found()).toMatchObject({ phase: 'taken' })
       expect((await proxy.look(SYS)).parameters).toMatchObject({ app_name: 'suite', proxy_id: '7' })
       await done('give-back')

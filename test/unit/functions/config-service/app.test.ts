@@ -444,3 +444,55 @@ test('many requests at once are one reading of the table', async () => {
 
   expect(store.reads).toBeLessThan(6)
 })
+
+describe('a cluster that was moved out', () => {
+  const UNTIL = 1_000_000
+  const moved = (id: string, token: string, answersUntil: number, names = ['west']) =>
+    put('movedOut', {
+      id,
+      name: 'pc',
+      operationId: 'op_1',
+      movedOutAt: 0,
+      answersUntil,
+      configToken: tokenOf(token),
+      sysPasswordSecret: '/s',
+      obClusters: names.map(name => ({ record: obCluster(name), registered: [] })),
+      version: 0,
+    })
+  const regions = async (token: string) => {
+    const { status, Data } = await ask(
+      `Action=GetObProxyConfig&ObproxyClusterName=pc&Token=${token}`,
+    )
+    return status === 200 ? Data.ObRootServiceInfoUrlList?.map(each => each.ObRegion) : status
+  }
+
+  test('is told apart by its token from those that have the name after it', async () => {
+    const until = clock.now() + UNTIL
+    await store.commit([moved('clu_a', 'old-1', until), moved('clu_b', 'old-2', until, ['gone'])])
+    expect(await regions('old-1')).toEqual(['west'])
+    expect(await regions('old-2')).toEqual(['gone'])
+    expect(await regions('token-1')).not.toEqual(['west'])
+    expect(await regions('old-3')).toBe(401)
+    clock.pass(UNTIL)
+    expect(await regions('old-1')).toBe(401)
+    expect(await regions('token-1')).toHaveLength(2)
+  })
+
+  test('is answered while the table is away, no longer than its time', async () => {
+    await store.commit([moved('clu_a', 'old-1', clock.now() + UNTIL)])
+    expect(await regions('old-1')).toEqual(['west'])
+    store.isAway = true
+    clock.pass(UNTIL - 1)
+    expect(await regions('old-1')).toEqual(['west'])
+    clock.pass(1)
+    expect(await regions('old-1')).toBe(401)
+  })
+
+  test('learns what RootService says of its OB cluster after it was moved out', async () => {
+    await store.commit([moved('clu_a', 'old-1', clock.now() + UNTIL, ['east'])])
+    const roots = 'Action=ObRootServiceInfo&ObproxyClusterName=pc&Token=old-1&ObRegion=east'
+    await ask(REGISTER, registration(1_790_000_000_000_000, '10.9.9.9'))
+    clock.pass(2_000)
+    expect((await ask(roots)).Data.RsList?.map(({ address }) => address)).toEqual(['10.9.9.9:2882'])
+  })
+})

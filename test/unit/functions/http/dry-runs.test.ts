@@ -38,6 +38,7 @@ async function routes(): Promise<readonly Route[]> {
 const BODIES: Readonly<Record<string, object>> = {
   createCluster: clusterInput({ name: 'other' }, { nodes: [{ host: hostId(3) }] }),
   addNodes: { nodes: [{ host: hostId(3) }] },
+  moveOutCluster: { confirm: 'orders' },
   changeParameters: { set: { work_thread_num: '4' } },
   upgradeCluster: { version: '4.3.2.0-1' },
   upgradeNode: { version: '4.3.2.0-1' },
@@ -86,7 +87,7 @@ describe('a dry run', () => {
         ...['deleteNode', 'startNode', 'stopNode', 'restartNode', 'upgradeNode', 'refreshNode'],
         ...['offlineNode', 'onlineNode'],
         ...['cancelOperation', 'retryOperation', 'pauseOperation', 'resumeOperation'],
-        ...['rollbackOperation', 'takeOver'],
+        ...['rollbackOperation', 'takeOver', 'moveOutCluster'],
       ].sort(),
     )
   })

@@ -24,7 +24,7 @@ describe('a take-over', () => {
 
     const { body: ended } = await api.ask('GET', `/operations/${begun.id}`)
     expect(ended).toMatchObject({ phase: 'SUCCEEDED', result: { mayTakeOver: true } })
-    expect(ended.result.hosts[0].findings).toHaveLength(13)
+    expect(ended.result.hosts[0].findings).toHaveLength(14)
     expect(ended.result.hosts[0].findings[0]).toEqual({
       id: 'T1',
       ok: true,

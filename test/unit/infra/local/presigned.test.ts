@@ -1,15 +1,21 @@
 /** URLs that the plane signs are taken by the local object storage, and nothing else is. */
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { s3Bundles } from '../../../../functions/remote/log-bundles.ts'
 import { ObjectStore } from '../../../../infra/local/s3/endpoint.ts'
 
 const KEYS = { accessKeyId: 'AKIAEXAMPLE123', secretAccessKey: 'very secret indeed' }
 const ADDRESS = { host: '127.15.22.1', port: 8003 }
 const folder = mkdtempSync(join(tmpdir(), 'obfleet-objects-'))
-const store = new ObjectStore({ folder, bucket: 'logs', plane: KEYS })
+const logged: string[] = []
+const store = new ObjectStore({
+  folder,
+  bucket: 'logs',
+  plane: KEYS,
+  log: line => logged.push(line),
+})
 const of = (credentials = KEYS, bucket = 'logs') =>
   s3Bundles({
     region: 'local',
@@ -55,6 +61,16 @@ test.each([
   ['by nobody', async () => put(`http://${ADDRESS.host}:${ADDRESS.port}/logs/${KEY}`, 'hello')],
 ])('a URL that was signed %s is refused', async (_how, act) => {
   expect(await act()).toBe(403)
+})
+
+test('an object that cannot be read is logged, and the next one is served', async () => {
+  // A file that is there and fails when it is read.
+  symlinkSync('/proc/self/mem', join(folder, 'logs%2Fop_3.tar.gz'))
+  const answer = await fetch(await bundles.getUrl('logs/op_3.tar.gz')).catch(() => undefined)
+  await answer?.text().catch(() => '')
+  await vi.waitFor(() => expect(logged.join()).toContain('EIO'))
+  expect(await put(await bundles.putUrl(KEY, 5), 'hello')).toBe(200)
+  expect((await fetch(await bundles.getUrl(KEY))).status).toBe(200)
 })
 
 test('another bucket is not there', async () => {

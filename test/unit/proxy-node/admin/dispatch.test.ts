@@ -343,6 +343,20 @@ describe('SHOW PROXYCONFIG', () => {
     expect(await run(`select ${' '.repeat(100_000)}1`)).toMatchObject({ errno: 5010 })
   })
 
+  test('rows are deleted by place and name only: any other condition is refused, and deletes nothing', async () => {
+    const row = "('c', 'enable_server_ssl', 'True', 'LEVEL_CLUSTER')"
+    await run(
+      `replace into proxy_config(cluster_name, name, value, config_level) values ${row}`,
+      'root',
+    )
+    for (const condition of ["value = 'True'", "info = ''", "value = ''"])
+      expect(
+        await run(`delete from proxy_config where cluster_name = 'c' and ${condition}`, 'root'),
+      ).toHaveProperty('errno')
+    const select = "select name from proxy_config where cluster_name = 'c'"
+    expect(await run(select, 'root')).toMatchObject({ rows: [['enable_server_ssl']] })
+  })
+
   test('rows are for root alone', async () => {
     for (const sql of ['delete from proxy_config', 'select * from proxy_config'])
       expect(await run(sql, 'inspector')).toMatchObject({ errno: 5010 })

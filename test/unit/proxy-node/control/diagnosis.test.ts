@@ -1,8 +1,12 @@
 /** What facts of a node mean, and what gives way when a document is too long. */
-import { describe, expect, test } from 'vitest'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { DIAGNOSIS_MAX_BYTES, type DiagnosisFacts, levelsText } from '#contract/diagnosis'
 import { fitted } from '../../../../proxy-node/control/diagnose.ts'
 import { diagnosisFindings } from '../../../../proxy-node/control/diagnosis-findings.ts'
+import { latestErrors } from '../../../../proxy-node/control/diagnosis-host.ts'
 import { diagnosisOf, LOOKED_AT, WELL } from '../../../support/diagnosis-document.ts'
 
 const DAY_MS = 86_400_000
@@ -36,7 +40,8 @@ describe('findings', () => {
     ['exporter=fail', { exporter: 'no answer' }],
     ['serving=warn', { serving: 'INACTIVE' }],
     ['hot-upgrade=warn', { upgrade: ['state:HU_STATE_WAIT_CR_FINISH'] }],
-    ['clients=warn', { clients: [{ cluster: 'c', tenant: 't', count: 90 }], maxClients: 100 }],
+    // More tenants than are listed.
+    ['clients=warn', { clientTotal: { clients: 90, tenants: 70 }, maxClients: 100 }],
     ['congestion=warn', { avoided: ['ob 10.0.0.1:2881'] }],
     ['ob-clusters=warn', { obClusters: [] }],
     ['ob-clusters=fail', { obClusters: [{ name: 'ob', ms: null, error: 1045 }] }],
@@ -46,7 +51,7 @@ describe('findings', () => {
     ['parameters=warn', { differing: ['work_thread_num=1'] }],
     ['pending-restart=warn', { pendingRestart: ['work_thread_num'] }],
     ['crash=warn', { crash: { file: '/home/core.1', at: LOOKED_AT - DAY_MS } }],
-    ['errors=warn', { errors: ['[…] ERROR no server'] }],
+    ['errors=warn', { errors: ['[…] ERROR no server'], errorCount: 1 }],
     ['plane=fail', { plane: 'the plane answered 403', clockMs: null }],
     ['clock=warn', { clockMs: -6_000 }],
     ['clock=fail', { clockMs: 200_000 }],
@@ -67,7 +72,13 @@ describe('findings', () => {
   })
 
   test('of what needs a login are left out without one: that it failed is said once', () => {
-    const facts = { login: 'Access denied', clients: [], obClusters: [], serving: null }
+    const facts = {
+      login: 'Access denied',
+      clients: [],
+      clientTotal: null,
+      obClusters: [],
+      serving: null,
+    }
     expect(found(facts)).toBe('login=fail')
   })
 
@@ -87,5 +98,41 @@ describe('a document', () => {
     expect(Buffer.byteLength(JSON.stringify(kept))).toBeLessThanOrEqual(DIAGNOSIS_MAX_BYTES)
     expect(kept.findings).toEqual(whole.findings)
     expect(kept.facts.process).toEqual(whole.facts.process)
+  })
+})
+
+describe('errors of the last hour', () => {
+  let logs: string
+  beforeEach(() => {
+    logs = mkdtempSync(join(tmpdir(), 'obfleet-errors-'))
+  })
+  afterEach(() => rmSync(logs, { recursive: true }))
+
+  const at = (minutesAgo: number) => new Date(LOOKED_AT - minutesAgo * 60_000).toISOString()
+
+  test('are lines of each word for an error, and of both logs by their times', () => {
+    writeFileSync(
+      join(logs, 'obproxy.log'),
+      [
+        `[${at(70)}] ERROR [PROXY] too old`,
+        `[${at(9)}] EDIAG [PROXY] one`,
+        `[${at(8)}] WARN [PROXY] ERROR is but a word of it`,
+        `[${at(3)}] USER_ERR [PROXY] three`,
+      ].join('\n'),
+    )
+    writeFileSync(join(logs, 'obproxy_error.log'), `${at(5)},two\n`)
+    const { errors, errorCount } = latestErrors(logs, LOOKED_AT)
+    expect(errors.map(line => line.match(/\w+$/)?.[0])).toEqual(['one', 'two', 'three'])
+    expect(errorCount).toBe(3)
+  })
+
+  test('are counted beyond those that are told, and the newest of them is named', () => {
+    const lines = Array.from({ length: 30 }, (_, count) => `[${at(40 - count)}] ERROR no ${count}`)
+    writeFileSync(join(logs, 'obproxy.log'), lines.join('\n'))
+    const facts = latestErrors(logs, LOOKED_AT)
+    expect(facts.errors).toHaveLength(10)
+    const all = diagnosisFindings({ ...WELL, ...facts }, { desired, now: LOOKED_AT })
+    const { detail } = all.find(({ id }) => id === 'errors') ?? {}
+    expect(detail).toMatch(/^30 errors .*no 29$/)
   })
 })

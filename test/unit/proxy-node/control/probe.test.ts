@@ -3,9 +3,9 @@ import { describe, expect, test } from 'vitest'
 import { Fault } from '#contract/fault'
 import type { ProbeFacts } from '#contract/probe'
 import { QueryError } from '../../../../proxy-node/backend/query-client.ts'
-import { withoutSecrets } from '../../../../proxy-node/control/foreign-processes.ts'
 import { failedLogin } from '../../../../proxy-node/control/probe.ts'
 import { differencesOf, fitted } from '../../../../proxy-node/control/probe-facts.ts'
+import { withoutSecrets } from '../../../../proxy-node/control/redaction.ts'
 import { FOREIGN_PROXY } from '../../../support/foreign-proxy.ts'
 
 const FACTS: ProbeFacts = {

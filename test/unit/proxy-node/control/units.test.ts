@@ -78,11 +78,28 @@ describe('the unit of a proxy', () => {
     expect(text).not.toMatch(/PIDFile|User=/)
   })
 
-  test('that lets go of it kills nobody and starts nothing', () => {
-    const text = lettingGo(unitOf())
-    expect(text).toMatch(/^KillMode=none$/m)
-    expect(text).toMatch(/^Restart=no$/m)
-    expect(text).not.toContain('mixed')
+  test.each(['', 'KillMode=control-group\n', ' KillMode = mixed\nRestart=on-failure\n'])(
+    'that lets go of it kills nobody and starts nothing, also as another version wrote it: %j',
+    lines => {
+      const text = lettingGo(unitOf().replace(/KillMode=mixed\nTimeout/, `${lines}Timeout`))
+      expect(text.match(/^ *(?:KillMode|Restart|SendSIGKILL) *=.*$/gm)?.toSorted()).toEqual([
+        'KillMode=none',
+        'Restart=no',
+        'SendSIGKILL=no',
+      ])
+      expect(text).toMatch(/^ExecStart=/m)
+    },
+  )
+
+  test('that is watched lets go of it by itself: the watch ends, and nobody is started again', () => {
+    const text = lettingGo(unitOf({ kind: 'other', user: 'admin' }))
+    expect(text.match(/^(?:KillMode|Restart)=.*$/gm)).toEqual(['Restart=no', 'KillMode=process'])
+  })
+
+  test('is not stopped to let go of it when it cannot be read', () => {
+    expect(() => lettingGo('Restart=always\n')).toThrow(
+      expect.objectContaining({ code: 'node.init-failed' }),
+    )
   })
 
   test('that starts what was found leaves its processes behind', () => {
