@@ -45,7 +45,7 @@ export async function proxyPictures(
 async function ofCluster(store: Readable, id: string): Promise<readonly ProxyPicture[]> {
   const cluster = await store.get('cluster', { id })
   if (cluster === null) return []
-  const names = [...cluster.spec.links]
+  const names = [...(cluster.linksServed ?? cluster.spec.links)]
     .sort((left, right) => Number(right.default) - Number(left.default))
     .map(({ obCluster }) => obCluster)
   const found = await Promise.all(names.map(each => obPicture(store, each)))

@@ -17,6 +17,17 @@ export type Link = {
   readonly probeAccount?: ProbeAccount | undefined
 }
 
+/** Of one OB cluster, for who puts it back, or tries it again. */
+export type LinkChange = {
+  readonly obCluster: string
+  readonly before: readonly Link[]
+  readonly after: readonly Link[]
+}
+
+export function isLinkedIn(links: readonly Link[], name: string): boolean {
+  return links.some(({ obCluster }) => obCluster === name)
+}
+
 /** What a check logs in with, the default link first. */
 export function probesOf(links: readonly Link[]): NonNullable<OrderEntry['probe']> {
   return [...links]

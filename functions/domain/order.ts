@@ -9,6 +9,7 @@ import {
 import { type DesiredNode, NODE_STATE_SCHEMA } from '#contract/node-state'
 import { PROXYRO_SLOTS } from '#contract/parameters'
 import { probesOf } from './link.ts'
+import { triedLogins } from './link-change.ts'
 import { configUrlOf } from './names.ts'
 import type { StepName } from './plan.ts'
 import { asToldNow, proxyroOrders } from './proxyro.ts'
@@ -125,7 +126,7 @@ export function orderEntry(
 ): OrderEntry {
   const source = asToldNow(given, operation)
   const proxyro = proxyroOrders(given, operation)
-  return {
+  const entry: OrderEntry = {
     operationId: operation.id,
     step,
     attempt,
@@ -143,6 +144,20 @@ export function orderEntry(
     ...(verb === 'collect-logs' ? logsOf(operation) : {}),
     ...(verb === 'check' ? { probe: probesOf(source.cluster.spec.links) } : {}),
   }
+  return withLogins(verb, entry, triedLogins(given, operation))
+}
+
+/** With as many of the logins as find room beside what has to be told, which was measured without them. */
+function withLogins(
+  verb: Verb,
+  entry: OrderEntry,
+  logins: ReturnType<typeof triedLogins>,
+): OrderEntry {
+  for (let count = logins.length; count > 0; count -= 1) {
+    const fuller = { ...entry, proxyro: logins.slice(0, count) }
+    if (fitsOneOrder(verb, fuller)) return fuller
+  }
+  return entry
 }
 
 /** For a proxy that is no node yet: where it is, and what this cluster would make of it. */

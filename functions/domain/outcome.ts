@@ -1,6 +1,7 @@
 /** What an invocation of Run Command means for the step it was sent for. Pure. */
 import { type VerbResult, verbResultSchema } from '#contract/command'
 import type { ProblemView } from './model.ts'
+import type { ProblemCode } from './problem.ts'
 import type { Invocation } from './remote.ts'
 
 /** `lost`: nobody knows whether it ran; asking again is safe, the node keeps a ledger (N7). */
@@ -10,6 +11,11 @@ export type StepOutcome =
   | { readonly kind: 'failed'; readonly error: ProblemView; readonly output: string }
   | { readonly kind: 'lost'; readonly detail: string }
 
+/** Of a login that a new link depends on: it is the link that fails, not the node. */
+const LOGIN_FAULTS: Readonly<Record<string, readonly string[]>> = {
+  try: ['proxyro.refused', 'proxyro.unreachable', 'secret.unreadable'],
+  start: ['proxyro.refused', 'proxyro.unreachable'],
+}
 const MAX_OUTPUT = 2000
 const MAX_DETAIL = 600
 /**
@@ -45,8 +51,12 @@ export function outcomeOf(
   const code = result.code ?? 'node.failed'
   const detail = `${code}: ${result.message ?? 'no reason given'}`
   if (code === 'node.going-down') return { kind: 'lost', detail }
-  const isLate = code === 'order.expired'
-  return failed(isLate ? 'node-timeout' : 'node-command-failed', detail, summaryOf(result))
+  return failed(problemOf(code, expected), detail, summaryOf(result))
+}
+
+function problemOf(code: string, { step }: ExpectedResult): ProblemCode {
+  if (code === 'order.expired') return 'node-timeout'
+  return LOGIN_FAULTS[step]?.includes(code) ? 'link-check-failed' : 'node-command-failed'
 }
 
 /** The last line that is a result; warnings of the agent may surround it. */
@@ -71,6 +81,6 @@ function summaryOf({ facts, message }: VerbResult): string {
   return text.slice(0, MAX_OUTPUT)
 }
 
-function failed(code: string, detail: string, output: string): StepOutcome {
+function failed(code: ProblemCode, detail: string, output: string): StepOutcome {
   return { kind: 'failed', error: { code, detail: detail.slice(0, MAX_DETAIL) }, output }
 }

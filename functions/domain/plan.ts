@@ -16,6 +16,8 @@ export type StepName =
   | 'baseline'
   | 'upgrade'
   | 'revert'
+  | 'try'
+  | 'publish'
   | 'refresh'
   | 'offer'
   | 'alter'
@@ -68,6 +70,9 @@ export const STEP_RULES: Readonly<Record<StepName, StepRule>> = {
   upgrade: { kind: 'remote', verb: 'upgrade', deadlineMs: 20 * MINUTE_MS },
   revert: { kind: 'remote', verb: 'revert', deadlineMs: 10 * MINUTE_MS },
   refresh: { kind: 'remote', verb: 'refresh', deadlineMs: 6 * MINUTE_MS },
+  // The node logs in by a new link before anybody is answered with it.
+  try: { kind: 'remote', verb: 'refresh', deadlineMs: 6 * MINUTE_MS },
+  publish: { kind: 'local', isLast: false },
   offer: { kind: 'remote', verb: 'refresh', deadlineMs: 6 * MINUTE_MS },
   alter: { kind: 'remote', verb: 'alter-proxyro', deadlineMs: 6 * MINUTE_MS },
   settle: { kind: 'remote', verb: 'refresh', deadlineMs: 6 * MINUTE_MS },
@@ -131,6 +136,7 @@ export const UNDO_TYPES: Readonly<Partial<Record<ClusterOperationType, NodeOpera
   start: 'stop-node',
   stop: 'start-node',
   upgrade: 'revert-node',
+  'change-links': 'refresh-node',
   'change-parameters': 'refresh-node',
   offline: 'online-node',
   online: 'offline-node',
@@ -247,6 +253,7 @@ function refreshPlan(task: NodeTask | undefined): readonly StepName[] {
   const isWatched = task?.bakeMs !== undefined
   return [
     ...(isWatched ? (['baseline'] as const) : []),
+    ...(task?.tries === undefined ? [] : (['try', 'publish'] as const)),
     'refresh',
     // A change that needs a restart: stored first, in force with the new process.
     ...(task?.way === undefined ? [] : (['restart', 'verify'] as const)),

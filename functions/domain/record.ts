@@ -7,6 +7,7 @@ import type { Diagnosis } from '#contract/diagnosis'
 import type { LogFilter } from '#contract/log-filter'
 import type { NodeReport } from '#contract/report'
 import type { AuditEvent } from './audit-event.ts'
+import type { Link, LinkChange } from './link.ts'
 import type {
   ClusterSpec,
   Condition,
@@ -60,6 +61,8 @@ export type ClusterRecord = Stored & {
   readonly isSysPasswordOurs: boolean
   /** Opens the config service for its nodes; absent in RS_LIST. */
   readonly configToken?: TokenRecord
+  /** What the config service answers while a new link is tried on a node; absent: `spec.links`. */
+  readonly linksServed?: readonly Link[]
 }
 
 export type NodeRecord = Stored & {
@@ -247,6 +250,8 @@ export type NodeTask = {
   readonly isReleased?: boolean
   /** Of its node, where the operation is of no one cluster. */
   readonly clusterId?: string
+  /** New OB clusters of its cluster, that proxyro logs in to from this node first. */
+  readonly tries?: readonly string[]
   /** OB clusters whose password of proxyro is changed from this node. */
   readonly alters?: readonly string[]
   /** For who puts back: the password may have been changed at the OB clusters already. */
@@ -301,6 +306,8 @@ export type OperationRecord = Stored & {
   readonly parameterChanges?: readonly ParameterChange[]
   /** Names of the password of root@proxysys that is given up, and of the one that takes its place. */
   readonly sysSecrets?: { readonly before: PasswordSecret; readonly after: PasswordSecret }
+  /** What a change of links changes. */
+  readonly linkChange?: LinkChange
   /** Of one of proxyro's password. */
   readonly proxyro?: ProxyroTask
   /** How long the config service answers after a move out, milliseconds. */

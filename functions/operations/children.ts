@@ -147,6 +147,8 @@ export function reopened(operation: OperationRecord, round: number): OperationRe
 
 /** Who was to be out of its balancer is taken out again: somebody may have taken it in meanwhile. */
 function resumedAt({ plan, stepsDone }: OperationRecord): number {
+  // A login that was possible may be so no more.
+  if (plan.includes('try')) return 0
   // What was in the way may be gone: it is looked for anew.
   const isJudged = plan.includes('judge') && stepsDone <= plan.indexOf('judge') + 1
   if (isJudged) return plan.indexOf('probe')

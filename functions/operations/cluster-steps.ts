@@ -1,4 +1,6 @@
 /** What is done to a cluster itself on the way of its operation. */
+import { isLinkedIn } from '../domain/link.ts'
+import { counted, withLinks } from '../domain/link-change.ts'
 import { configTokenSecretOf } from '../domain/names.ts'
 import type {
   ClusterRecord,
@@ -6,7 +8,7 @@ import type {
   OperationRecord,
   PasswordSecret,
 } from '../domain/record.ts'
-import { put, type Store } from '../domain/store.ts'
+import { type Change, put, type Store } from '../domain/store.ts'
 import type { Ending } from './ending.ts'
 import type { EngineDeps } from './ports.ts'
 
@@ -57,6 +59,26 @@ export async function dropSysPassword(
   const { before, after } = sysSecrets
   if (phase === 'SUCCEEDED' && before.isOurs) await secrets.remove(before.name)
   if (phase === 'ROLLED_BACK' && after.isOurs) await secrets.remove(after.name)
+}
+
+/**
+ * A link that no node has logged in by is none when its operation ends; the OB cluster of a link that is
+ * gone for good may go. What may still come back was counted until now.
+ */
+export async function settleLinks(
+  store: Store,
+  cluster: ClusterRecord | null,
+  { linkChange: change }: OperationRecord,
+): Promise<{ readonly cluster: ClusterRecord | null; readonly changes: readonly Change[] }> {
+  if (cluster === null || change === undefined) return { cluster, changes: [] }
+  const isTried = cluster.linksServed === undefined
+  const left = isTried ? cluster : withLinks(cluster, change, 'before')
+  if (isLinkedIn(left.spec.links, change.obCluster)) return { cluster: left, changes: [] }
+  const record = await store.get('obCluster', { name: change.obCluster })
+  return {
+    cluster: left,
+    changes: record === null ? [] : [put('obCluster', counted(record, -1))],
+  }
 }
 
 /** Of a token that counts, and of the one before. */

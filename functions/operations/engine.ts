@@ -11,6 +11,7 @@ import {
   dropSysPassword,
   giveSysPassword,
   giveToken,
+  settleLinks,
   tokenSecretsOf,
   withoutBalancer,
   withVersion,
@@ -290,12 +291,15 @@ export class Engine {
       store.get('work', { operationId: operation.id }),
     ])
     const ofProxyro = await endProxyro(this.deps, operation, ending)
-    const left = withoutBalancer(await withVersion(store, cluster, operation), operation, ending)
+    const linked = await settleLinks(store, cluster, operation)
+    const versioned = await withVersion(store, linked.cluster, operation)
+    const left = withoutBalancer(versioned, operation, ending)
     await store.commit([
       ...(await this.lastStep(operation, ending)),
       put('operation', endOf(await remembering(store, operation, ending), ending)),
       ...releaseCluster(left, operation, ending),
       ...ofProxyro,
+      ...linked.changes,
       ...workDone(work),
     ])
     this.deps.log({ event: 'ended', operationId: operation.id, phase: ending.phase })

@@ -37,15 +37,23 @@ async function workOf(store: Store, { id, isSelfDriven }: OperationRecord) {
 /** The member's step is done and is not its last. */
 export async function passStep(
   store: Store,
-  { operation, step }: Member,
+  member: Member,
   now: number,
   output: string | null,
 ): Promise<void> {
+  await store.commit(passed(member, now, output))
+}
+
+function passed(
+  { operation, step }: Member,
+  now: number,
+  output: string | null,
+): readonly Change[] {
   const begun = step?.phase === 'RUNNING' ? step : beginStep(operation, step, now, null)
-  await store.commit([
+  return [
     put('step', endStep(begun, 'SUCCEEDED', now, { output })),
     put('operation', { ...operation, stepsDone: operation.stepsDone + 1 }),
-  ])
+  ]
 }
 
 /** Runs the local step a member is at. Returns why it cannot. */
@@ -57,7 +65,20 @@ export async function runLocalStep(
   const name = member.operation.plan[member.operation.stepsDone]
   if (name === 'reserve') return reserve(store, member, now)
   if (name === 'judge') return judge(store, member, now)
+  if (name === 'publish') return publish(store, member, now)
   await (name === 'forget' ? forget(store, member, now) : finish(store, member, now))
+  return null
+}
+
+/** A node has logged in by the new link: from here on the config service answers with it. */
+async function publish(store: Store, member: Member, now: number): Promise<null> {
+  const cluster = await store.get('cluster', { id: member.operation.clusterId })
+  const changes: Change[] = []
+  if (cluster !== null) {
+    const { linksServed: _before, ...served } = cluster
+    changes.push(put('cluster', served))
+  }
+  await store.commit([...passed(member, now, null), ...changes])
   return null
 }
 

@@ -23,7 +23,7 @@ import { beginStep, type Ending } from './ending.ts'
 import { hasEnded, hostIdOf, isInFlight, type Member, membersOf } from './member.ts'
 import { endMember, passStep, runLocalStep } from './node-steps.ts'
 import { mayBegin, mustStop, type Pacing } from './pacing.ts'
-import { isLate, pollAfterMs, RESEND_MS, resendAfterMs, timedOut } from './polling.ts'
+import { isLate, notBefore, pollAfterMs, RESEND_MS, resendAfterMs, timedOut } from './polling.ts'
 import type { EngineDeps } from './ports.ts'
 import type { Sources } from './sources.ts'
 import { MOST_MS, soonest, type Turn } from './turn.ts'
@@ -239,7 +239,7 @@ export class NodeWork {
       return true
     }
     if (member.step?.phase !== 'RUNNING') {
-      await this.begin(member, now)
+      await this.begin(member, now, notBefore(drive.driver, member, now))
       return true
     }
     return this.moveRemote(member, member.step, now)

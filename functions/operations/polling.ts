@@ -1,6 +1,7 @@
 /** When somebody looks, or asks, again. */
 import type { ProblemView } from '../domain/model.ts'
-import type { StepRecord, WaveRecord } from '../domain/record.ts'
+import type { OperationRecord, StepRecord, WaveRecord } from '../domain/record.ts'
+import type { Member } from './member.ts'
 import { MOST_MS } from './turn.ts'
 
 /** How often a command is asked for by its age, when no event says that it changed. */
@@ -11,6 +12,9 @@ const POLLS: readonly (readonly [ageMs: number, delayMs: number])[] = [
 /** After a command that may not have been taken. */
 export const RESEND_MS = 1_000
 const MAX_RESEND_MS = 30_000
+
+/** What the config service has read it answers with for a second; a node looks there after that. */
+const SERVED_MS = 1_500
 
 export function pollAfterMs({ sentAt }: WaveRecord, now: number): number {
   const age = now - (sentAt ?? now)
@@ -29,4 +33,13 @@ export function resendAfterMs({ sends }: StepRecord): number {
 
 export function timedOut({ name }: StepRecord, detail: string): ProblemView {
   return { code: 'node-timeout', detail: `${name} did not end in time: ${detail}`.slice(0, 600) }
+}
+
+/** When the step that a member is at may be sent first; null: at once. */
+export function notBefore(
+  driver: OperationRecord,
+  { operation: { plan, stepsDone } }: Member,
+  now: number,
+): number | null {
+  return driver.type === 'change-links' && plan[stepsDone] === 'refresh' ? now + SERVED_MS : null
 }

@@ -3,6 +3,7 @@
  * waits for a human, and the operations that put back what a wave has changed. The state is the
  * operation's own record and its children's; nothing else is remembered. Source: management-beyond.md §6.
  */
+import { withLinks } from '../domain/link-change.ts'
 import type { ProblemView } from '../domain/model.ts'
 import { historyEntry, withParameters } from '../domain/parameters.ts'
 import { isClusterOperation, type NodeOperationType, planOf, UNDO_TYPES } from '../domain/plan.ts'
@@ -84,8 +85,9 @@ export function toUndo(
 }
 
 /** What it changes is the cluster's, and returns whole: its nodes are told of nothing else then. */
-function isOfCluster({ parameterChanges, sysSecrets, proxyro }: OperationRecord): boolean {
-  return parameterChanges !== undefined || sysSecrets !== undefined || proxyro !== undefined
+function isOfCluster(operation: OperationRecord): boolean {
+  const { parameterChanges, sysSecrets, linkChange, proxyro } = operation
+  return [parameterChanges, sysSecrets, linkChange, proxyro].some(each => each !== undefined)
 }
 
 /**
@@ -139,8 +141,9 @@ export function beginUndo(
 /** The cluster as it was before the operation, as far as that is its own matter. */
 function asBefore(
   cluster: ClusterRecord,
-  { parameterChanges: changes, sysSecrets }: OperationRecord,
+  { parameterChanges: changes, sysSecrets, linkChange }: OperationRecord,
 ): ClusterRecord {
+  if (linkChange !== undefined) return withLinks(cluster, linkChange, 'before')
   const own = sysSecrets === undefined ? cluster : withSysSecret(cluster, sysSecrets.before)
   return changes === undefined ? own : withParameters(own, changes, 'before')
 }
@@ -231,7 +234,7 @@ export async function undoing(
 function taskBack(
   type: NodeOperationType,
   { plan, stepsDone }: OperationRecord,
-  { bakeMs: _watched, ...task }: NodeTask,
+  { bakeMs: _watched, tries: _tried, ...task }: NodeTask,
 ): NodeTask {
   const { way: _way, ...without } = task
   return type === 'refresh-node' && stepsDone < plan.indexOf('restart') ? without : task

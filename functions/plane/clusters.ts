@@ -101,7 +101,10 @@ async function decideCreate(
   const taken = await store.get('clusterName', { name: input.name })
   if (taken !== null) throw new Problem('name-taken', `a cluster ${input.name} exists: ${taken.id}`)
   const { spec, obClusters, package: wanted } = await specOf(deps, input)
-  const tasks = await newNodes(deps, input.spec.nodes, { firstNumber: 1, pointer: '/spec/nodes' })
+  const nodes = await newNodes(deps, input.spec.nodes, { firstNumber: 1, pointer: '/spec/nodes' })
+  // A proxy of work mode RS_LIST is not ready before its OB cluster has let it in.
+  const tries = spec.workMode === 'CONFIG_URL' ? spec.links.map(link => link.obCluster) : []
+  const tasks = nodes.map(task => (tries.length === 0 ? task : { ...task, tries }))
   const bare: ClusterRecord = {
     id: newId('cluster', now),
     name: input.name,

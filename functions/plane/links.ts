@@ -1,21 +1,30 @@
 /**
  * Links: which OB clusters a proxy cluster may reach. In work mode CONFIG_URL they are what the config
- * service answers, from the moment of the write; nodes that run are then told to look at once, so
- * that nothing is restarted. Source: management.md §3.12.
+ * service answers; nodes that run are told to look at once, so that nothing is restarted. Where one runs a
+ * new link is answered once proxyro has logged in from it, else from the moment of the write.
+ * Source: management.md §3.12.
  */
 
-import type { Link } from '../domain/link.ts'
+import { isLinkedIn, type Link, type LinkChange } from '../domain/link.ts'
+import { areLinksAt, counted, isAddition, untried } from '../domain/link-change.ts'
 import type { ClusterSpec } from '../domain/model.ts'
 import type { Asked, LinkInput, Outcome, Plane } from '../domain/plane.ts'
 import { Problem } from '../domain/problem.ts'
-import type { ClusterRecord, ObClusterRecord } from '../domain/record.ts'
+import type {
+  ClusterRecord,
+  NodeRecord,
+  ObClusterRecord,
+  OperationRecord,
+} from '../domain/record.ts'
+import { LIVE_CHANGE, wavesOf } from '../domain/rollout.ts'
+import { nodeStatus } from '../domain/status.ts'
 import { type Change, type ClusterPicture, put } from '../domain/store.ts'
 import { obClustersOf } from '../operations/sources.ts'
 import { pictureOf, viewOf } from './cluster-view.ts'
 import { type Decision, mutate, type PlaneDeps } from './context.ts'
 import { placeIn, requireFitting } from './fitting.ts'
 import { packagesOf, refOf } from './packages.ts'
-import { held, newOperation, requireFreeCluster, requireFreeNode, taskOf } from './plans.ts'
+import { byName, held, newOperation, requireFreeCluster, requireFreeNode, taskOf } from './plans.ts'
 import { requireUnchanging } from './proxyro-reach.ts'
 
 type Links = ClusterSpec['links']
@@ -57,11 +66,10 @@ async function decideLink(
   )
   requireUnchanging(record)
   await requireFittingLinks(deps, picture, links)
-  const isNew = known === undefined
   return changed(deps, asked, picture, {
-    links,
-    action: isNew ? 'add-link' : 'replace-link',
-    changes: isNew ? [counted(record, 1)] : [],
+    change: { obCluster: name, before, after: links },
+    action: known === undefined ? 'add-link' : 'replace-link',
+    record,
   })
 }
 
@@ -85,9 +93,9 @@ async function decideUnlink(
   const record = await deps.store.get('obCluster', { name })
   if (record !== null) requireUnchanging(record)
   return changed(deps, asked, picture, {
-    links,
+    change: { obCluster: name, before, after: links },
     action: 'delete-link',
-    changes: record === null ? [] : [counted(record, -1)],
+    record,
   })
 }
 
@@ -163,48 +171,104 @@ async function requireFittingLinks(
   requireFitting(source, places, packages.map(refOf)[0] ?? null)
 }
 
-function counted(record: ObClusterRecord, by: number): Change {
-  return put('obCluster', { ...record, linkCount: Math.max(0, record.linkCount + by) })
-}
-
 function unchanged(cluster: ClusterRecord, action: string): Decision {
   return { kind: 'done', action, ref: cluster.id, isCreated: false, changes: [] }
 }
 
 type Changed = {
-  readonly links: Links
+  readonly change: LinkChange
   readonly action: string
-  readonly changes: readonly Change[]
+  /** Null: it is gone already. */
+  readonly record: ObClusterRecord | null
 }
 
-/** The new links, and an operation on the nodes that should run; without any it is done at once. */
+/** The new links, and an operation on the nodes that run; without any it is done at once. */
 function changed(
   { clock }: PlaneDeps,
   asked: Asked,
   picture: ClusterPicture,
-  { links, action, changes }: Changed,
+  { change, action, record }: Changed,
 ): Decision {
-  requireFreeCluster(picture.cluster)
+  const { cluster: before, reports } = picture
+  requireFreeCluster(before)
+  for (const node of picture.nodes) requireFreeNode(node)
   const now = clock.now()
-  const cluster: ClusterRecord = {
-    ...picture.cluster,
-    spec: { ...picture.cluster.spec, links },
-    generation: picture.cluster.generation + 1,
-  }
-  const nodes = picture.nodes.filter(({ desiredState }) => desiredState === 'RUNNING')
-  for (const node of nodes) requireFreeNode(node)
+  const { spec, generation } = before
+  const cluster = { ...before, spec: { ...spec, links: change.after }, generation: generation + 1 }
+  // One that stands or is out of reach learns of it when it is started, or when it asks the config service.
+  const nodes = picture.nodes
+    .filter(node => nodeStatus(node, reports.get(node.id) ?? null, now) === 'RUNNING')
+    .sort(byName)
+  const isAdded = isAddition(change)
+  const added = isAdded && record !== null ? [put('obCluster', counted(record, 1))] : []
   if (nodes.length === 0) {
+    const isGone = !isLinkedIn(change.after, change.obCluster) && record !== null
+    const gone = isGone ? [put('obCluster', counted(record, -1))] : []
     const after = { ...cluster, revision: cluster.revision + 1, updatedAt: now }
-    const all = [...changes, put('cluster', after)]
-    return { kind: 'done', action, ref: cluster.id, isCreated: false, changes: all }
+    const changes = [...added, ...gone, put('cluster', after)]
+    return { kind: 'done', action, ref: cluster.id, isCreated: false, changes }
   }
-  const target = { kind: 'cluster' as const, id: cluster.id, name: cluster.name }
-  const tasks = nodes.map(node => taskOf(node))
-  const operation = newOperation(asked, now, { type: 'change-links', cluster, target, tasks })
+  const operation = operationOn(asked, now, { cluster, change, nodes })
   return {
     kind: 'accept',
     action,
     operation,
-    changes: [...changes, put('cluster', held(cluster, operation, now))],
+    // What is deleted counts at its OB cluster until it cannot come back by itself any more.
+    changes: [...added, put('cluster', held(untried(cluster, change), operation, now))],
   }
+}
+
+function operationOn(
+  asked: Asked,
+  now: number,
+  of: {
+    readonly cluster: ClusterRecord
+    readonly change: LinkChange
+    readonly nodes: readonly NodeRecord[]
+  },
+): OperationRecord {
+  const { cluster, change, nodes } = of
+  const places = nodes.map(({ idc }) => ({ idc, clients: null }))
+  const waves = wavesOf(places, LIVE_CHANGE)
+  const first = isAddition(change) ? waves[0]?.[0] : undefined
+  const tasks = nodes.map((node, at) => ({
+    ...taskOf(node),
+    ...(at === first ? { tries: [change.obCluster] } : {}),
+  }))
+  const target = { kind: 'cluster' as const, id: cluster.id, name: cluster.name }
+  return {
+    ...newOperation(asked, now, { type: 'change-links', cluster, target, tasks }),
+    rollout: { rollout: LIVE_CHANGE, waves, undo: null },
+    linkChange: change,
+  }
+}
+
+/**
+ * What else is written when links go to one side of a change that has ended: who is linked again counts
+ * again. @throws Problem operation-not-allowed, not-found, password-change-in-progress, proxyro-mismatch
+ */
+export async function linkedAgain(
+  deps: PlaneDeps,
+  picture: ClusterPicture,
+  { id, linkChange: change }: OperationRecord,
+  side: 'before' | 'after',
+): Promise<readonly Change[]> {
+  if (change === undefined) return []
+  const { cluster } = picture
+  const { links } = cluster.spec
+  if (!areLinksAt(links, change, side === 'before' ? 'after' : 'before'))
+    throw new Problem(
+      'operation-not-allowed',
+      `links of ${cluster.name} have changed since ${id}`,
+      {
+        remedy: `change them by PUT and DELETE of /v1/clusters/${cluster.name}/links/…`,
+      },
+    )
+  const name = change.obCluster
+  if (isLinkedIn(links, name) || !isLinkedIn(change[side], name)) return []
+  const record = await deps.store.get('obCluster', { name })
+  if (record === null) throw new Problem('not-found', `there is no OB cluster ${name} any more`)
+  requireUnchanging(record)
+  await requireFittingLinks(deps, picture, change[side])
+  return [put('obCluster', counted(record, 1))]
 }

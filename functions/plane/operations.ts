@@ -1,15 +1,17 @@
 /** Use cases on operations: reading, waiting, cancelling, retrying. */
+import { areLinksAt, untried, withLinks } from '../domain/link-change.ts'
 import type { Operation } from '../domain/model.ts'
 import { historyEntry, isAt, withParameters } from '../domain/parameters.ts'
 import { isLook } from '../domain/plan.ts'
 import type { Asked, Plane } from '../domain/plane.ts'
 import { Problem } from '../domain/problem.ts'
 import type { ClusterRecord, OperationRecord } from '../domain/record.ts'
-import { type Change, put, type Store } from '../domain/store.ts'
+import { type Change, type ClusterPicture, put, type Store } from '../domain/store.ts'
 import { childrenOf, lockNode, reopened } from '../operations/children.ts'
 import { hasEnded } from '../operations/member.ts'
 import { actorOf, type Decision, mutate, type PlaneDeps } from './context.ts'
 import type { Cursors } from './cursor.ts'
+import { linkedAgain } from './links.ts'
 import { withResult } from './look-results.ts'
 import { operationView, stepViews } from './operation-view.ts'
 import { held, requireFreeCluster, requireFreeNode } from './plans.ts'
@@ -176,6 +178,21 @@ function changedAgain(
   ]
 }
 
+async function ofClusterAgain(
+  deps: PlaneDeps,
+  picture: ClusterPicture,
+  again: OperationRecord,
+): Promise<readonly Change[]> {
+  const { cluster: taken } = picture
+  const { parameterChanges, linkChange } = again
+  if (parameterChanges !== undefined) return changedAgain(taken, again, deps.clock.now())
+  if (linkChange === undefined || areLinksAt(taken.spec.links, linkChange, 'after'))
+    return [put('cluster', taken)]
+  const counts = await linkedAgain(deps, picture, again, 'after')
+  const linked = withLinks(taken, linkChange, 'after')
+  return [...counts, put('cluster', untried(linked, linkChange))]
+}
+
 async function locksOf(deps: PlaneDeps, again: OperationRecord): Promise<Change[]> {
   const { store, clock } = deps
   if (again.target.kind === 'ob-cluster')
@@ -189,9 +206,7 @@ async function locksOf(deps: PlaneDeps, again: OperationRecord): Promise<Change[
     const taken = held(cluster, again, clock.now())
     return [
       put('operation', again),
-      ...(again.parameterChanges === undefined
-        ? [put('cluster', taken)]
-        : changedAgain(taken, again, clock.now())),
+      ...(await ofClusterAgain(deps, { ...picture, cluster: taken }, again)),
     ]
   }
   const node = nodes.find(({ id }) => id === again.target.id)

@@ -18,6 +18,7 @@ import {
   UNDO_WINDOW_MS,
 } from '../operations/rollouts.ts'
 import { actorOf, type Decision, type PlaneDeps } from './context.ts'
+import { linkedAgain } from './links.ts'
 import { held, requireFreeCluster, requireFreeNode } from './plans.ts'
 import { lockedAgain } from './proxyro.ts'
 
@@ -102,17 +103,19 @@ function requireSecretKept({ phase, sysSecrets, proxyro }: OperationRecord): voi
 }
 
 async function ofCluster(
-  { store, clock }: PlaneDeps,
+  deps: PlaneDeps,
   begun: OperationRecord,
   back: Return,
 ): Promise<readonly Change[]> {
+  const { store, clock } = deps
   const picture = await store.cluster(begun.clusterId)
   if (picture === null) throw new Problem('not-found', 'the cluster is gone')
   requireFreeCluster(picture.cluster)
   for (const node of picture.nodes) requireFreeNode(node)
   requireUnchanged(picture.cluster, begun, 'after')
+  const counts = await linkedAgain(deps, picture, begun, 'before')
   const taken = held(picture.cluster, begun, clock.now())
-  const changes = beginUndo(begun, taken, back)
+  const changes = [...counts, ...beginUndo(begun, taken, back)]
   const isClusterIn = changes.some(({ kind }) => kind === 'cluster')
   return isClusterIn ? changes : [...changes, put('cluster', taken)]
 }

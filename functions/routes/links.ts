@@ -33,14 +33,14 @@ const putSchema = z
   .openapi('LinkInput')
 
 const EFFECT =
-  'The config service answers so from the moment of the write; nodes that run are told to look at once, and none is restarted.'
+  'Nodes that run are told to look at once, and none is restarted; links are as before when one of them does not take it.'
 
 const put = createRoute({
   ...named('putLink', 'Link a proxy cluster to an OB cluster'),
   parameters: [KEY_OPTIONAL],
   method: 'put',
   path: '/{ref}/links/{obCluster}',
-  description: `Adds the link, or makes it the default. In work mode CONFIG_URL only; the account of a link that is there can be replaced in any, and is at once. ${EFFECT}`,
+  description: `Adds the link, or makes it the default. In work mode CONFIG_URL only; the account of a link that is there can be replaced in any, and is at once. Where a node runs a new link is answered by the config service once proxyro has logged in by it from there, else its operation fails as link-check-failed; where none runs it is not tried. ${EFFECT}`,
   request: { params: linkParams, query: changeQuerySchema, ...body(putSchema, false) },
   responses: changed(clusterSchema),
 })
@@ -50,7 +50,7 @@ const remove = createRoute({
   parameters: [KEY_OPTIONAL],
   method: 'delete',
   path: '/{ref}/links/{obCluster}',
-  description: `New logins to that OB cluster fail then; the default goes last. ${EFFECT}`,
+  description: `The config service answers so from the moment of the write: new logins to that OB cluster fail then. The default goes last. ${EFFECT}`,
   request: { params: linkParams, query: changeQuerySchema },
   responses: {
     200: plannedResponse,

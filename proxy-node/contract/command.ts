@@ -107,7 +107,7 @@ export const orderEntrySchema = z.object({
   sqlPort: portSchema.optional(),
   /** For probe and take-over: of the password that root@proxysys has now; absent: none. */
   sysPasswordSecret: secretReferenceSchema.optional(),
-  /** For alter-proxyro: what is changed. For refresh: logins that must work before anything is set. */
+  /** For alter-proxyro: what is changed. For refresh and start: logins that must work before anything is done. */
   proxyro: z.array(proxyroSchema).max(MAX_PROXYRO_CHANGES).optional(),
 })
 

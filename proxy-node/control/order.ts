@@ -216,7 +216,10 @@ const CHANGES: Readonly<
       return install(memory, desired, entry.package, host)
     },
   },
-  start: { leaves: 'RUNNING', act: ({ memory, desired, host }) => start(memory, desired, host) },
+  start: {
+    leaves: 'RUNNING',
+    act: ({ memory, desired, entry, host }) => start(memory, desired, entry, host),
+  },
   stop: { leaves: 'STOPPED', act: ({ memory, desired, host }) => stop(memory, desired, host) },
   restart: {
     leaves: 'RUNNING',

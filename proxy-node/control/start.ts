@@ -1,4 +1,5 @@
 /** Verb start: the proxy runs, serves, and has its parameters and its password. */
+import type { OrderEntry } from '#contract/command'
 import type { DesiredNode } from '#contract/node-state'
 import { stage1Of } from '../auth/scramble.ts'
 import { knownPasswords, settlePassword } from './access.ts'
@@ -7,9 +8,17 @@ import type { Host } from './host.ts'
 import { givePasswords, type LinkSecrets, refreshLinks } from './links.ts'
 import { listenerPid } from './listener.ts'
 import { type NodeMemory, writeMemory } from './node-file.ts'
+import { requireLogins } from './proxyro.ts'
 import type { Facts } from './result.ts'
 
-export async function start(memory: NodeMemory, desired: DesiredNode, host: Host): Promise<Facts> {
+/** @throws proxyro.unreachable, proxyro.refused, and what a start throws */
+export async function start(
+  memory: NodeMemory,
+  desired: DesiredNode,
+  { proxyro = [] }: Pick<OrderEntry, 'proxyro'>,
+  host: Host,
+): Promise<Facts> {
+  await requireLogins(proxyro, host)
   return serve(await readyToStart(memory, desired, host), host)
 }
 

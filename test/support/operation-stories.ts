@@ -64,6 +64,28 @@ const takeOver = (all: ScriptedPlane, hosts: readonly number[]) =>
     }),
   )
 
+const TO_LINK = { isDefault: false }
+
+/** In work mode CONFIG_URL, with one of two OB clusters. */
+async function configured(all: ScriptedPlane): Promise<void> {
+  await all.running('c', [1, 2], { workMode: 'CONFIG_URL' })
+  await all.plane.obClusters.put(ASKED, 'ob2', {
+    rootservice: ['127.0.2.9:2881'],
+    obClusterId: 2,
+    idcRegions: [],
+    proxyroSecret: '/ro2',
+    tags: {},
+  })
+}
+
+const link = (all: ScriptedPlane) =>
+  all.accepted(all.plane.clusters.link(ASKED, 'c', 'ob2', TO_LINK))
+
+async function unlink(all: ScriptedPlane): Promise<string> {
+  await all.ended(await link(all))
+  return all.accepted(all.plane.clusters.unlink(ASKED, 'c', 'ob2'))
+}
+
 const moveOut = (all: ScriptedPlane, skipHostWork: readonly string[] = []) =>
   all.accepted(
     all.plane.clusters.moveOut(ASKED, 'c', { confirm: 'c', skipHostWork, graceMs: 60_000 }),
@@ -376,6 +398,69 @@ export const STORIES: Readonly<Record<string, Story>> = {
       return all.accepted(all.plane.clusters.remove(ASKED, 'c', asked))
     },
   },
+  'create in work mode CONFIG_URL': {
+    begin: async all => {
+      await all.prepare()
+      const input = all.input('c', [1, 2], { workMode: 'CONFIG_URL' })
+      return all.accepted(all.plane.clusters.create(ASKED, input))
+    },
+  },
+  'delete in work mode CONFIG_URL': {
+    begin: async all => {
+      await configured(all)
+      const { revision } = await all.plane.clusters.get('c')
+      const asked = { confirm: 'c', revision, skipHostWork: false }
+      return all.accepted(all.plane.clusters.remove(ASKED, 'c', asked))
+    },
+  },
+  'add a link': {
+    begin: async all => {
+      await configured(all)
+      return link(all)
+    },
+  },
+  'add a link that proxyro is not let in by': {
+    begin: async all => {
+      await configured(all)
+      all.fleet.proxyro.set('ob2', '/another')
+      return link(all)
+    },
+    ends: 'ROLLED_BACK',
+  },
+  'add a link that the second node does not take': {
+    begin: async all => {
+      await configured(all)
+      all.fleet.host(2).refuses.add('link=ob2')
+      return link(all)
+    },
+    ends: 'ROLLED_BACK',
+  },
+  'the way back of a link that was added': {
+    begin: async all => {
+      await configured(all)
+      const id = await link(all)
+      await all.ended(id)
+      await all.plane.operations.rollback(ASKED, id)
+      return id
+    },
+    ends: 'ROLLED_BACK',
+  },
+  'delete a link': {
+    begin: async all => {
+      await configured(all)
+      return unlink(all)
+    },
+  },
+  'the way back of a link that was deleted': {
+    begin: async all => {
+      await configured(all)
+      const id = await unlink(all)
+      await all.ended(id)
+      await all.plane.operations.rollback(ASKED, id)
+      return id
+    },
+    ends: 'ROLLED_BACK',
+  },
   'create behind a balancer': {
     begin: async all => {
       await all.prepare()
@@ -452,7 +537,12 @@ export async function expectEnded(
   expect(all.outOfStep(), place).toEqual([])
   // A password that nothing names is left behind, or one that nodes were told is gone.
   const named = [
-    ...all.store.all('cluster').map(({ spec }) => spec.sysPasswordSecret),
+    ...all.store
+      .all('cluster')
+      .flatMap(({ spec, configToken }) => [
+        spec.sysPasswordSecret,
+        ...(configToken === undefined ? [] : [configToken.secret]),
+      ]),
     // Its proxies have it.
     ...all.store.all('movedOut').map(({ sysPasswordSecret }) => sysPasswordSecret),
     ...all.store
@@ -466,6 +556,16 @@ export async function expectEnded(
   expect(all.fleet.shutOut, place).toEqual([])
   expect(
     all.store.all('obCluster').filter(each => each.proxyroChange),
+    place,
+  ).toEqual([])
+  // OB clusters count who is linked to them, and what is linked is what the config service answers.
+  const clusters = all.store.all('cluster')
+  for (const { name, linkCount } of all.store.all('obCluster'))
+    expect(linkCount, `${place}: links to ${name}`).toBe(
+      clusters.filter(({ spec }) => spec.links.some(({ obCluster }) => obCluster === name)).length,
+    )
+  expect(
+    clusters.filter(({ linksServed }) => linksServed !== undefined),
     place,
   ).toEqual([])
   // A change is noted once, and once more where it returned.

@@ -75,7 +75,7 @@ type ScriptedHost = {
   /** What it has stored, and what its process has started with. */
   parameters: Readonly<Record<string, string>>
   inForce: Readonly<Record<string, string>>
-  /** `name=value` that its proxy does not take. */
+  /** `name=value` that its proxy does not take, or `link=name`. */
   readonly refuses: Set<string>
   /** Name of the password that it was told last. */
   sysPasswordSecret: string | null
@@ -535,8 +535,10 @@ function failureAt(host: ScriptedHost, verb: Verb, entry: OrderEntry): string | 
 
 function refusesAny({ refuses }: ScriptedHost, verb: Verb, { desired }: OrderEntry): boolean {
   if (!WITH_PARAMETERS.includes(verb)) return false
-  return Object.entries(desired?.parameters ?? {}).some(([name, value]) =>
-    refuses.has(`${name}=${value}`),
+  const { parameters = {}, proxyroRows = [] } = desired ?? {}
+  return (
+    Object.entries(parameters).some(([name, value]) => refuses.has(`${name}=${value}`)) ||
+    proxyroRows.some(({ obCluster }) => refuses.has(`link=${obCluster}`))
   )
 }
 

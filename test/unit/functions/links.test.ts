@@ -79,6 +79,19 @@ describe('a cluster of work mode CONFIG_URL', () => {
     })
   })
 
+  test('is not made where proxyro is not let in by an OB cluster; nothing is started', async () => {
+    all.fleet.proxyro.set('north', '/another')
+    const id = await all.accepted(all.plane.clusters.create(ASKED, input([1, 2], ['ob', 'north'])))
+
+    const { phase, error } = await all.ended(id)
+    expect([phase, error?.code]).toEqual(['FAILED', 'link-check-failed'])
+    expect([1, 2].map(index => all.fleet.host(index).status)).toEqual(['STOPPED', 'STOPPED'])
+
+    all.fleet.proxyro.set('north', '/ro-north')
+    await all.plane.operations.retry(ASKED, id)
+    expect(await all.ended(id)).toMatchObject({ phase: 'SUCCEEDED' })
+  })
+
   test('may begin without links and nodes, and is answered for', async () => {
     await made([], [])
 
@@ -115,23 +128,141 @@ describe('a cluster of work mode CONFIG_URL', () => {
 })
 
 describe('a link', () => {
-  test('is added while nodes run: answered at once, and each node told, none restarted', async () => {
+  test('is added while nodes run: tried on one, then answered, then each node told, none restarted', async () => {
     await made([1, 2], ['ob'])
     all.fleet.ran.length = 0
+    const answered: unknown[] = []
+    all.fleet.obeyed = (_verb, { step, proxyro = [] }) => {
+      const cluster = all.store.all('cluster').find(({ name }) => name === 'pc')
+      const links = cluster?.linksServed ?? cluster?.spec.links ?? []
+      answered.push([step, proxyro.map(({ obCluster, to }) => [obCluster, to]), links.length])
+    }
 
     const id = await all.accepted(
       all.plane.clusters.link(ASKED, 'pc', 'west', { isDefault: false }),
     )
-    expect(await served()).toEqual(['ob', 'west'])
+    expect(await served()).toEqual(['ob'])
     expect(await all.ended(id)).toMatchObject({ type: 'change-links', phase: 'SUCCEEDED' })
 
+    expect(await served()).toEqual(['ob', 'west'])
     expect(await linksOf()).toEqual([
       { obCluster: 'ob', default: true },
       { obCluster: 'west', default: false },
     ])
-    expect(all.fleet.ran.map(line => line.split(' ')[1])).toEqual(['refresh', 'refresh'])
+    expect(answered).toEqual([
+      ['try', [['west', '/ro']], 1],
+      ['refresh', [], 2],
+      ['refresh', [], 2],
+    ])
+    expect(all.fleet.ran.map(line => line.split(' ')[1])).toEqual(Array(3).fill('refresh'))
+    // A config service answers with what it has read within the last second.
+    const steps = all.store.all('step').filter(({ name }) => ['publish', 'refresh'].includes(name))
+    const published = steps.find(({ name }) => name === 'publish')?.endedAt ?? 0
+    for (const step of steps.filter(({ name }) => name === 'refresh'))
+      expect((step.endedAt ?? 0) - published).toBeGreaterThan(1_000)
     expect(counts()).toMatchObject({ ob: 1, west: 1 })
     expect(all.held()).toEqual([])
+  })
+
+  test('that proxyro is not let in by is never answered, and gone again; once it is let in, a retry adds it', async () => {
+    await made([1, 2], ['ob'])
+    all.fleet.proxyro.set('north', '/another')
+    const before = [await linksOf(), counts(), all.fleet.host(1).slots?.of]
+
+    const id = await all.accepted(
+      all.plane.clusters.link(ASKED, 'pc', 'north', { isDefault: true }),
+    )
+    const { phase, error } = await all.ended(id)
+
+    expect([phase, error?.code]).toEqual(['ROLLED_BACK', 'link-check-failed'])
+    expect(error?.detail).toContain('proxyro.refused')
+    expect(await served()).toEqual(['ob'])
+    expect([await linksOf(), counts(), all.fleet.host(1).slots?.of]).toEqual(before)
+    expect(all.held()).toEqual([])
+
+    all.fleet.proxyro.set('north', '/ro-north')
+    await all.plane.operations.retry(ASKED, id)
+    expect(await served()).toEqual(['ob'])
+    expect(await all.ended(id)).toMatchObject({ phase: 'SUCCEEDED' })
+    expect(await served()).toEqual(['north', 'ob'])
+    expect(counts()).toMatchObject({ ob: 1, north: 1 })
+  })
+
+  test('that is not tried yet is none when its operation is cancelled', async () => {
+    await made([1, 2], ['ob'])
+    const id = await all.accepted(
+      all.plane.clusters.link(ASKED, 'pc', 'west', { isDefault: false }),
+    )
+    await all.plane.operations.cancel(ASKED, id)
+
+    expect(await all.ended(id)).toMatchObject({ phase: 'CANCELLED' })
+    expect(await served()).toEqual(['ob'])
+    expect(await linksOf()).toEqual([{ obCluster: 'ob', default: true }])
+    expect(counts()).toMatchObject({ west: 0 })
+  })
+
+  test('that was added is put back: not answered, its row gone from nodes, its OB cluster free to go', async () => {
+    await made([1, 2], ['ob'])
+    const id = await all.accepted(
+      all.plane.clusters.link(ASKED, 'pc', 'north', { isDefault: true }),
+    )
+    await all.ended(id)
+    expect(all.fleet.host(2).slots?.of.has('north')).toBe(true)
+
+    await all.plane.operations.rollback(ASKED, id)
+
+    expect(await all.ended(id)).toMatchObject({ phase: 'ROLLED_BACK' })
+    expect(await served()).toEqual(['ob'])
+    expect(all.fleet.host(2).slots?.of.has('north')).toBe(false)
+    expect(counts()).toMatchObject({ north: 0 })
+  })
+
+  test('that was deleted is put back with its account; not once its OB cluster is gone', async () => {
+    await made([1], ['ob', 'west', 'north'])
+    const account = { user: 'gate', tenant: 'app', passwordSecret: '/apps/gate' }
+    const { link, unlink } = all.plane.clusters
+    await link(ASKED, 'pc', 'west', { isDefault: false, probeAccount: account })
+    const before = await linksOf()
+    const id = await all.accepted(unlink(ASKED, 'pc', 'west'))
+    await all.ended(id)
+
+    await all.plane.operations.rollback(ASKED, id)
+    expect(await all.ended(id)).toMatchObject({ phase: 'ROLLED_BACK' })
+    expect(await linksOf()).toEqual(before)
+    expect(await served()).toEqual(['ob', 'west', 'north'])
+    expect(counts()).toMatchObject({ west: 1 })
+
+    await all.plane.operations.retry(ASKED, id)
+    await all.ended(id)
+    expect(counts()).toMatchObject({ west: 0 })
+    const { revision } = await all.plane.obClusters.get('west')
+    await all.plane.obClusters.remove(ASKED, 'west', revision)
+    expect(await code(all.plane.operations.rollback(ASKED, id))).toBe('not-found')
+  })
+
+  test('is not put back over what was changed since', async () => {
+    await made([1], ['ob'])
+    const { link } = all.plane.clusters
+    const id = await all.accepted(link(ASKED, 'pc', 'west', { isDefault: false }))
+    await all.ended(id)
+    await all.ended(await all.accepted(link(ASKED, 'pc', 'north', { isDefault: false })))
+
+    expect(await code(all.plane.operations.rollback(ASKED, id))).toBe('operation-not-allowed')
+  })
+
+  test('whose deletion a node does not take is there again, and its OB cluster stays meanwhile', async () => {
+    await made([1, 2], ['ob', 'west'])
+    all.fleet.host(2).failing.add('refresh/refresh')
+    all.fleet.obeyed = (_verb, { step, operationId }) => {
+      if (step === 'refresh' && all.fleet.ran.at(-1)?.includes(operationId) !== true)
+        expect(counts()).toMatchObject({ west: 1 })
+    }
+    const id = await all.accepted(all.plane.clusters.unlink(ASKED, 'pc', 'west'))
+    await all.settle()
+
+    expect(await all.plane.operations.get(id)).toMatchObject({ phase: 'FAILED' })
+    expect(await served()).toEqual(['ob', 'west'])
+    expect(counts()).toMatchObject({ west: 1 })
   })
 
   test('is added to stopped nodes without starting them', async () => {

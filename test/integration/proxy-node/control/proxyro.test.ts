@@ -104,6 +104,18 @@ describe('on a node', () => {
     expect((await slots()).own).toEqual([true, true])
   })
 
+  test('nothing is started where the password does not open the OB cluster', async () => {
+    expect(await suite.act(node, 'stop')).toMatchObject({ ok: true })
+    expect(await suite.act(node, 'start', { proxyro: [order()] })).toMatchObject({
+      ok: false,
+      code: 'proxyro.refused',
+    })
+    expect(await suite.act(node, 'status')).toMatchObject({ facts: { status: 'STOPPED' } })
+
+    ob.password = NEW
+    expect(await suite.act(node, 'start', { proxyro: [order()] })).toMatchObject({ ok: true })
+  })
+
   test('one whose kept password is outdated is started with the one that counts', async () => {
     suite.plane.secrets.set(`${SECRET}/wrong`, 'something else')
     const outdated = suite.desired({
