@@ -1,8 +1,9 @@
-/** Crash matrix and fault matrix on the local DynamoDB API, for suites that take parts of them and all of them. */
+/** Crash matrix and fault matrix, on memory and on the local DynamoDB API, for suites that take parts of them and all of them. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { callsOf, type Ground, isEndedThoughInterrupted, matrixOf } from './crash-matrix.ts'
 import { LocalDynamo } from './dynamodb.ts'
 import { faultsSurvived } from './fault-matrix.ts'
+import { INTERRUPTIONS } from './interruption.ts'
 import { STORIES } from './operation-stories.ts'
 
 /** Attempts of the client at one request, as the plane's own. */
@@ -21,6 +22,25 @@ function onTables(host: string, told: () => string): Ground {
   })
 
   return () => dynamo.ownTable()
+}
+
+/** Every point of interruption of every second operation, on memory. */
+export function crashSuiteOnMemory(half: 0 | 1): void {
+  const stories = Object.entries(STORIES).filter((_story, at) => at % 2 === half)
+
+  describe('an operation that is interrupted', () => {
+    test.each(stories)(
+      'at every write and call comes to its end, nothing done twice: %s',
+      async (name, story) => {
+        let points = 0
+        for (const how of INTERRUPTIONS)
+          for (let at = 1; await isEndedThoughInterrupted(story, { at, how }); at++) points += 1
+        expect(points).toBeGreaterThan(20)
+        console.log(`${name}: ${points} points of interruption`)
+      },
+      120_000,
+    )
+  })
 }
 
 /** @param stride every how many places are taken, besides the first of each kind of call. */

@@ -5,4 +5,4 @@
  */
 import { crashSuite } from '../../support/matrix-suites.ts'
 
-await crashSuite('127.15.8.11', Number(process.env['CRASH_STRIDE'] ?? 100))
+await crashSuite('127.15.8.11', Number(process.env['CRASH_STRIDE'] ?? 250))
