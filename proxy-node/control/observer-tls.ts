@@ -3,20 +3,26 @@
  * never goes there in clear text where the proxy's own do not.
  */
 import { readFileSync } from 'node:fs'
-import { Fault } from '#contract/fault'
+import type { DesiredNode } from '#contract/node-state'
 import { isServerSslMode, parseSslAttributes } from '#contract/ssl-settings'
 import { type ServerTlsPort, serverTls } from '../backend/server-tls.ts'
 import { askProxy } from './access.ts'
 import type { Host } from './host.ts'
-import { readMemory } from './node-file.ts'
+import { listenerPid } from './listener.ts'
 
 /** OBProxy has no `server_ssl_mode`: it takes TLS where a server offers it. */
 const DEFAULT_MODE = 'preferred'
 
-/** Undefined: the proxy does without. @throws node.not-installed, node.admin-refused, QueryError when it does not run */
-export async function observerTls(host: Host): Promise<ServerTlsPort | undefined> {
-  const { desired } = readMemory(host.settings.paths)
-  if (desired === null) throw new Fault('node.not-installed')
+/**
+ * Undefined: the proxy does without. One that does not run is asked for nothing: it will be set as is
+ * wanted. @throws node.admin-refused
+ */
+export async function observerTls(
+  desired: DesiredNode,
+  host: Host,
+): Promise<ServerTlsPort | undefined> {
+  if ((await listenerPid(desired, host)) === null)
+    return tlsOf(new Map(Object.entries(desired.parameters)))
   return tlsOf(await askProxy(desired, host, admin => admin.parameters()))
 }
 

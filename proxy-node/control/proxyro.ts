@@ -6,20 +6,26 @@
  */
 import type { ProxyroOrder } from '#contract/command'
 import { Fault } from '#contract/fault'
+import type { DesiredNode } from '#contract/node-state'
 import { stage1Of } from '../auth/scramble.ts'
 import { QueryClient, QueryError } from '../backend/query-client.ts'
 import type { ServerTlsPort } from '../backend/server-tls.ts'
 import { reasonOf } from './durable-file.ts'
 import type { Host } from './host.ts'
+import { readMemory } from './node-file.ts'
 import { observerTls } from './observer-tls.ts'
 import { isDenied } from './proxy-admin.ts'
 
 const TIMEOUT_MS = 5_000
 
 /** @throws proxyro.unreachable, proxyro.refused, secret.unreadable */
-export async function requireLogins(orders: readonly ProxyroOrder[], host: Host): Promise<void> {
+export async function requireLogins(
+  orders: readonly ProxyroOrder[],
+  desired: DesiredNode,
+  host: Host,
+): Promise<void> {
   if (orders.length === 0) return
-  const tls = await observerTls(host)
+  const tls = await observerTls(desired, host)
   for (const order of orders) {
     const client = await logIn(order, await host.secrets.read(order.to), { host, tls })
     if (client === null) throw refused(order)
@@ -27,10 +33,12 @@ export async function requireLogins(orders: readonly ProxyroOrder[], host: Host)
   }
 }
 
-/** Whether the password was changed here; false: it was the new one before. @throws proxyro.*, secret.unreadable */
+/** Whether the password was changed here; false: it was the new one before. @throws node.not-installed, proxyro.*, secret.unreadable */
 export async function alterPassword(order: ProxyroOrder, host: Host): Promise<boolean> {
   const wanted = await host.secrets.read(order.to)
-  const from = { host, tls: await observerTls(host) }
+  const { desired } = readMemory(host.settings.paths)
+  if (desired === null) throw new Fault('node.not-installed')
+  const from = { host, tls: await observerTls(desired, host) }
   const there = await logIn(order, wanted, from)
   there?.close()
   if (there !== null) return false

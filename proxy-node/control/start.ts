@@ -18,7 +18,7 @@ export async function start(
   { proxyro = [] }: Pick<OrderEntry, 'proxyro'>,
   host: Host,
 ): Promise<Facts> {
-  await requireLogins(proxyro, host)
+  await requireLogins(proxyro, desired, host)
   return serve(await readyToStart(memory, desired, host), host)
 }
 
