@@ -116,7 +116,7 @@ function leavesOf(spec: ClusterSpec | undefined): Map<string, string> {
         : [
             [
               pointerOf(['spec', ...path]),
-              typeof value === 'string' ? value : JSON.stringify(value),
+              typeof value === 'string' ? value : JSON.stringify(value, inOrder),
             ] as const,
           ],
     ),
@@ -176,4 +176,10 @@ function whyNoReturn(operation: OperationRecord | null): string | null {
   if (!isClusterOperation(operation.type)) return 'an operation of one node is not rolled back'
   if (operation.phase === 'ROLLING_BACK') return 'it is the way back'
   return isUndoable(operation) ? null : `what ${operation.type} does cannot be put back`
+}
+
+/** What a table gives back has its keys in an order of its own: that is no change. */
+function inOrder(_key: string, value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value
+  return Object.fromEntries(Object.entries(value).sort(([one], [other]) => (one < other ? -1 : 1)))
 }

@@ -32,7 +32,8 @@ export function parseSslAttributes(text: string): SslAttributes | undefined {
     ...others
   } = parsed
   const isForced = FORCE[String(force)]
-  const minVersion = VERSIONS[String(version)]
+  // As SHOW PROXYINFO SSL shows it, too.
+  const minVersion = VERSIONS[String(version).toUpperCase()]
   if (isForced === undefined || minVersion === undefined) return undefined
   return Object.keys(others).length === 0 ? { isForced, minVersion } : undefined
 }

@@ -98,6 +98,7 @@ describe('ssl_attributes', () => {
       { isForced: false, minVersion: 'TLSv1.3' },
     ],
     ['{"min_tls_version":"NONE"}', { isForced: false, minVersion: 'TLSv1.2' }],
+    ['{"min_tls_version":"TLSv1.3"}', { isForced: false, minVersion: 'TLSv1.3' }],
     ['{"using_ssl":"yes"}', undefined],
     ['{"min_tls_version":"SSLV3"}', undefined],
     ['{"other":1}', undefined],
