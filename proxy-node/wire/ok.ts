@@ -3,7 +3,8 @@
  * holds every changed system variable, then a separator, then user variables as SQL literals.
  * Sources: proxy-protocol.md §2.5, §2.6, §8; proxy-protocol-tried.md A7, A20.
  */
-import { FAULTS, type Fault } from '#contract/fault'
+import type { Fault } from '#contract/fault'
+import { FAULTS } from '#contract/faults'
 import { DEFAULT_STATUS, STATUS } from './protocol.ts'
 import { malformed, Reader } from './reader.ts'
 import { concat, Writer } from './writer.ts'
