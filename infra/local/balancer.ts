@@ -43,7 +43,7 @@ async function run(file: string): Promise<void> {
   await endpoint.start(api)
   await forwarder.start()
   const end = () => {
-    endpoint.stop()
+    void endpoint.stop()
     forwarder.stop()
     process.exit(0)
   }

@@ -22,7 +22,7 @@ async function run(file: string): Promise<void> {
   })
   await store.start(service)
   const end = () => {
-    store.stop()
+    void store.stop()
     process.exit(0)
   }
   process.on('SIGTERM', end)

@@ -18,13 +18,11 @@ import {
   splitList,
 } from './answer.ts'
 
+/** What a row is for. */
+const KEY = ['vid', 'vip', 'vport', 'tenant_name', 'cluster_name', 'name'] as const
+
 const COLUMNS = [
-  'vid',
-  'vip',
-  'vport',
-  'tenant_name',
-  'cluster_name',
-  'name',
+  ...KEY,
   'value',
   'info',
   'range',
@@ -36,27 +34,10 @@ const COLUMNS = [
 type Column = (typeof COLUMNS)[number]
 
 /** Of SHOW PROXYCONFIG ALL (§2.4). */
-const SHOWN: readonly Column[] = [
-  'vid',
-  'vip',
-  'vport',
-  'tenant_name',
-  'cluster_name',
-  'name',
-  'value',
-  'config_level',
-]
+const SHOWN: readonly Column[] = [...KEY, 'value', 'config_level']
 
 /** By which rows may be deleted: place and name. */
-const PLACE_COLUMNS: readonly Column[] = [
-  'vid',
-  'vip',
-  'vport',
-  'tenant_name',
-  'cluster_name',
-  'name',
-  'config_level',
-]
+const PLACE_COLUMNS: readonly Column[] = [...KEY, 'config_level']
 
 const NUMBERS: ReadonlySet<Column> = new Set(['vid', 'vport'])
 

@@ -1,11 +1,11 @@
 /** The host and the proxy's processes as the kernel shows them: memory, open files, disks, dumps. */
-import { readdirSync, readFileSync, realpathSync, statfsSync, statSync } from 'node:fs'
+import { readdirSync, realpathSync, statfsSync, statSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import type { DiagnosisFacts } from '#contract/diagnosis'
 import { readIfThere } from './durable-file.ts'
 import { foreignProxies } from './foreign-processes.ts'
 import { type Paths, rooted } from './paths.ts'
-import { proxyProcesses, startedAt } from './processes.ts'
+import { proxyProcesses, startedAt, textOf } from './processes.ts'
 
 const KIB = 1024
 const DUMP = /^core(?:[.-]|$)|\.(?:dmp|core)$/
@@ -119,13 +119,5 @@ export function realFolder(folder: string): string | undefined {
     return realpathSync(folder)
   } catch {
     return undefined
-  }
-}
-
-function textOf(file: string): string {
-  try {
-    return readFileSync(file, 'utf8')
-  } catch {
-    return ''
   }
 }

@@ -87,7 +87,8 @@ export function executableOf(pid: number | string): string | undefined {
   }
 }
 
-function textOf(file: string): string {
+/** Empty when it is not there, or ended while it was read. */
+export function textOf(file: string): string {
   try {
     return readFileSync(file, 'utf8')
   } catch {

@@ -11,6 +11,7 @@ import { Front } from '../../infra/local/front/front.ts'
 import { Picture } from '../../infra/local/front/picture.ts'
 import { scriptedEngine } from '../../infra/local/front/scripted/engine.ts'
 import { sha256Of } from '../../proxy-node/control/home.ts'
+import { desiredNode } from './desired-node.ts'
 import { until } from './instances.ts'
 import { EXECUTABLE, type NodeInstance, type Ran, TestPlane } from './node-instance.ts'
 
@@ -58,26 +59,17 @@ export class VerbSuite {
   }
 
   desired(more: Partial<DesiredNode> = {}): DesiredNode {
-    return {
-      schema: 1,
-      clusterId: 'pc-1',
+    return desiredNode({
       clusterName: 'suite',
-      nodeId: 'node-1',
-      state: 'RUNNING',
       version: VERSION,
-      ports: { sql: 2883, exporter: 2884 },
-      home: '/home/admin/obproxy',
-      proxyId: 7,
       link: {
         obCluster: CLUSTER,
         rootserviceList: `${this.server.host}:${this.server.port}`,
         proxyroSecret: '/obfleet/ob-clusters/obcluster/proxyro',
       },
       sysPasswordSecret: '/obfleet/clusters/suite/proxysys',
-      parameters: {},
-      parameterVersion: 1,
       ...more,
-    }
+    })
   }
 
   /** An entry of an operation of its own. */

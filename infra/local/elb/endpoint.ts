@@ -1,5 +1,6 @@
 /** The HTTP side of the local Elastic Load Balancing: signed forms of the plane, and of nobody else. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { endAtOnce, type ListenAddress, listenAt } from '../listening.ts'
 import { verifySigV4 } from '../sigv4.ts'
 import { answered } from './calls.ts'
 import { ElbError, errorXml } from './query.ts'
@@ -22,16 +23,13 @@ export class ElbEndpoint {
     })
   }
 
-  start({ host, port }: { readonly host: string; readonly port: number }): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.server.once('error', reject)
-      this.server.listen(port, host, resolve)
-    })
+  /** Resolves with the port. */
+  start(address: ListenAddress): Promise<number> {
+    return listenAt(this.server, address)
   }
 
-  stop(): void {
-    this.server.close()
-    this.server.closeAllConnections()
+  stop(): Promise<void> {
+    return endAtOnce(this.server)
   }
 
   private async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {

@@ -4,6 +4,7 @@
  * `deregistration_delay.connection_termination.enabled`. With no healthy member all of them are tried.
  */
 import { connect, createServer, type Server, type Socket } from 'node:net'
+import { listenAt } from '../listening.ts'
 import type { Member, Registry } from './registry.ts'
 
 export type ForwarderSettings = {
@@ -32,15 +33,8 @@ export class Forwarder {
 
   /** Resolves with the port. */
   start(): Promise<number> {
-    const { host, port, checkEveryMs } = this.settings
-    this.timer = setInterval(() => void this.look(), checkEveryMs)
-    return new Promise((resolve, reject) => {
-      this.server.once('error', reject)
-      this.server.listen(port, host, () => {
-        const address = this.server.address()
-        resolve(typeof address === 'object' && address !== null ? address.port : 0)
-      })
-    })
+    this.timer = setInterval(() => void this.look(), this.settings.checkEveryMs)
+    return listenAt(this.server, this.settings)
   }
 
   stop(): void {

@@ -16,7 +16,8 @@
  *      every front → `{"ok":true}` when it has been carried out; 400 `{"ok":false,"error":"…"}`.
  */
 import { randomBytes } from 'node:crypto'
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { endAtOnce, listenAt } from '../listening.ts'
 import { parseFault } from './faults.ts'
 import type { Front } from './front.ts'
 import type { LedgerEntry } from './ledger.ts'
@@ -43,23 +44,11 @@ export async function startControl(
     )
   })
   server.requestTimeout = BODY_DEADLINE_MS
-  await listening(server, address)
-  const bound = server.address()
-  const port = typeof bound === 'object' && bound !== null ? bound.port : address.port
+  const port = await listenAt(server, address)
   return {
     url: `http://${address.host}:${port}/${secret}`,
-    stop: () => {
-      server.closeAllConnections()
-      return new Promise(resolve => server.close(() => resolve()))
-    },
+    stop: () => endAtOnce(server),
   }
-}
-
-function listening(server: Server, { host, port }: { host: string; port: number }): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(port, host, () => resolve())
-  })
 }
 
 function reply(response: ServerResponse, status: number, body: unknown): void {

@@ -8,6 +8,7 @@ import { createReadStream, mkdirSync, renameSync, rmSync, statSync, writeFileSyn
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
+import { endAtOnce, type ListenAddress, listenAt } from '../listening.ts'
 import { verifyPresigned } from '../sigv4.ts'
 
 const MAX_OBJECT_BYTES = 64 * 1024 * 1024
@@ -45,16 +46,13 @@ export class ObjectStore {
     })
   }
 
-  start({ host, port }: { readonly host: string; readonly port: number }): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.server.once('error', reject)
-      this.server.listen(port, host, resolve)
-    })
+  /** Resolves with the port. */
+  start(address: ListenAddress): Promise<number> {
+    return listenAt(this.server, address)
   }
 
-  stop(): void {
-    this.server.close()
-    this.server.closeAllConnections()
+  stop(): Promise<void> {
+    return endAtOnce(this.server)
   }
 
   private async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {

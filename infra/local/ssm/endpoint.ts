@@ -5,6 +5,7 @@
 import { randomUUID } from 'node:crypto'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { z } from 'zod'
+import { endAtOnce, listenAt } from '../listening.ts'
 import { verifySigV4 } from '../sigv4.ts'
 import { AGENT_CALLS, type AgentParts, HOLD_MS } from './agent-calls.ts'
 import { CALLS, INSTANCE_CALLS, type Parts } from './calls.ts'
@@ -83,20 +84,12 @@ export class Endpoint {
   /** Resolves with the port. */
   start(): Promise<number> {
     this.timer = setInterval(() => this.parts.commands.expire(), EXPIRE_EVERY_MS)
-    return new Promise((resolve, reject) => {
-      this.server.once('error', reject)
-      this.server.listen(this.settings.port, this.settings.host, () => {
-        const address = this.server.address()
-        resolve(typeof address === 'object' && address !== null ? address.port : 0)
-      })
-    })
+    return listenAt(this.server, this.settings)
   }
 
-  async stop(): Promise<void> {
+  stop(): Promise<void> {
     clearInterval(this.timer)
-    const closed = new Promise(resolve => this.server.close(resolve))
-    this.server.closeAllConnections()
-    await closed
+    return endAtOnce(this.server)
   }
 
   private wake(instanceId: string): void {

@@ -5,7 +5,6 @@ import { join } from 'node:path'
 import type { Connection } from 'mysql2/promise'
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import type { OrderEntry } from '#contract/command'
-import type { DesiredNode } from '#contract/node-state'
 import { systemClock } from '../../../proxy-node/base/clock.ts'
 import { knownPasswords, logIn } from '../../../proxy-node/control/access.ts'
 import { check } from '../../../proxy-node/control/check.ts'
@@ -19,26 +18,13 @@ import { observe } from '../../../proxy-node/control/observation.ts'
 import { pathsUnder } from '../../../proxy-node/control/paths.ts'
 import { withAdmin } from '../../../proxy-node/control/proxy-admin.ts'
 import { nodeTransport } from '../../../proxy-node/net/node.ts'
+import { desiredNode } from '../../support/desired-node.ts'
 import { hostSettings } from '../../support/host-settings.ts'
 import { executableOf, NEXT } from '../../support/reference-obproxy/executable.ts'
 import { adminOf, connect, DEADLINE, parameterOf, pidOf, running, type Scene } from './scene.ts'
 
 const HOST = '127.19.8.3'
-const desired: DesiredNode = {
-  schema: 1,
-  clusterId: 'pc-1',
-  clusterName: 'shop',
-  nodeId: 'node-1',
-  state: 'RUNNING',
-  version: '4.3.1.0-4',
-  ports: { sql: 2883, exporter: 2884 },
-  home: '/home/admin/obproxy',
-  proxyId: 1,
-  link: { obCluster: 'ob', rootserviceList: '127.0.0.1:2881', proxyroSecret: '/proxyro' },
-  sysPasswordSecret: '/proxysys',
-  parameters: {},
-  parameterVersion: 1,
-}
+const desired = desiredNode({ version: '4.3.1.0-4', proxyId: 1 })
 const memory = { ...EMPTY_MEMORY, desired }
 const entry: OrderEntry = { operationId: 'op', step: 's', attempt: 1, fence: 1 }
 const TIMES = [

@@ -22,6 +22,7 @@ import type { DesiredNode } from '#contract/node-state'
 import { type ProbeFacts, probeFactsSchema } from '#contract/probe'
 import { findingsOf, type Surroundings } from '../../../../functions/domain/take-over.ts'
 import { envelope, listBody, member, versionBody } from '../../../support/config-documents.ts'
+import { desiredNode } from '../../../support/desired-node.ts'
 import { EXECUTABLE, NodeInstance, TestPlane } from '../../../support/node-instance.ts'
 import { CURRENT, executableOf, NEXT } from '../../../support/reference-obproxy/executable.ts'
 import {
@@ -90,21 +91,14 @@ async function serving(host: string, port: number, password: string): Promise<vo
 }
 
 function desired(parameters: Record<string, string> = {}): DesiredNode {
-  return {
-    schema: 1,
-    clusterId: 'clu_1',
+  return desiredNode({
     clusterName: 'orders',
-    nodeId: 'nod_1',
-    state: 'RUNNING',
-    version: '4.3.2.0-1',
-    ports: { sql: 2883, exporter: 2884 },
     home: OURS,
     proxyId: 0,
     link: { obCluster: 'obcluster', rootserviceList: '127.0.0.1:2881', proxyroSecret: '/ro' },
     sysPasswordSecret: '/obfleet/clusters/orders/proxysys',
     parameters,
-    parameterVersion: 1,
-  }
+  })
 }
 
 async function ordered(

@@ -324,6 +324,17 @@ describe('a take-over that fails', () => {
 const taking = (more: Partial<OrderEntry> = {}) => node.order('take-over', entry(more))
 const givenBack = () => done('give-back')
 
+/** Nobody tells the node what to do after its boot. */
+async function losesPower(): Promise<void> {
+  suite.plane.isAway = true
+  try {
+    await node.crash()
+    await until('it is given back', () => found() === undefined)
+  } finally {
+    suite.plane.isAway = false
+  }
+}
+
 describe('a take-over that is killed', () => {
   test.each(['saved', 'quieting', 'changing', 'starting'])(
     'when it is %s is carried on by the same order',
@@ -348,13 +359,7 @@ describe('a take-over that is killed', () => {
     'when it is %s, with the power, is undone by the boot',
     async phase => {
       await killedAt(node, phase, taking, givenBack)
-      suite.plane.isAway = true
-      try {
-        await node.crash()
-        await until('it is given back', () => found() === undefined)
-      } finally {
-        suite.plane.isAway = false
-      }
+      await losesPower()
       await expectAsFound()
     },
     60_000,
@@ -378,13 +383,7 @@ describe('a take-over that is killed', () => {
     const unit = node.file('etc/systemd/system/obfleet-proxy.service')
     const moment = { phase: 'undoing', isThen: () => !existsSync(unit) }
     await killedAt(node, moment, () => taking(failing), expectAsFound)
-    suite.plane.isAway = true
-    try {
-      await node.crash()
-      await until('it is given back', () => found() === undefined)
-    } finally {
-      suite.plane.isAway = false
-    }
+    await losesPower()
     await expectAsFound()
   }, 60_000)
 

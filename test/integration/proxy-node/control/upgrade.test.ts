@@ -313,7 +313,7 @@ async function moving(): Promise<Marker> {
   const to = { version: next.version, packageSha256: packages.next.sha256, executableSha256 }
   const { pid } = await node.proxy()
   const cut = { to, undo: '.obfleet-backup', pid, mode: 'hot', drainSec: 2 } as const
-  return { schema: 1, nodeId: 'node-1', installed: installed(), moving: cut }
+  return { schema: 1, nodeId: 'nod_1', installed: installed(), moving: cut }
 }
 
 async function cutOffAfter(last: string): Promise<void> {

@@ -21,6 +21,7 @@ import { Picture } from '../../../../infra/local/front/picture.ts'
 import { scriptedEngine } from '../../../../infra/local/front/scripted/engine.ts'
 import { isAlive } from '../../../../infra/local/instance/processes.ts'
 import { sha256Of } from '../../../../proxy-node/control/home.ts'
+import { desiredNode } from '../../../support/desired-node.ts'
 import { until } from '../../../support/instances.ts'
 import { NodeInstance, type Ran, TestPlane } from '../../../support/node-instance.ts'
 import { type TarEntry, tarOf } from '../../../support/tar-bytes.ts'
@@ -70,26 +71,16 @@ afterAll(async () => {
 })
 
 function desired(more: Partial<DesiredNode> = {}): DesiredNode {
-  return {
-    schema: 1,
-    clusterId: 'pc-1',
+  return desiredNode({
     clusterName: 'suite',
-    nodeId: 'node-1',
-    state: 'RUNNING',
-    version: '4.3.2.0-1',
-    ports: { sql: 2883, exporter: 2884 },
-    home: '/home/admin/obproxy',
-    proxyId: 7,
     link: {
       obCluster: 'obcluster',
       rootserviceList: `${OB_SERVER.host}:${OB_SERVER.port}`,
       proxyroSecret: '/obfleet/ob-clusters/obcluster/proxyro',
     },
     sysPasswordSecret: '/obfleet/clusters/suite/proxysys',
-    parameters: {},
-    parameterVersion: 1,
     ...more,
-  }
+  })
 }
 
 /** An entry of an operation of its own. */
@@ -163,7 +154,7 @@ describe('a node that runs', () => {
     const status = resultOf(await node.run('run', node.order('status', bare)))
     expect(status).toMatchObject({
       ok: true,
-      facts: { status: 'RUNNING', pid, version: '4.3.2.0-1', nodeId: 'node-1' },
+      facts: { status: 'RUNNING', pid, version: '4.3.2.0-1', nodeId: 'nod_1' },
     })
   })
 

@@ -27,8 +27,8 @@ const bundles = of()
 const KEY = 'logs/op_1.tar.gz'
 
 beforeAll(() => store.start(ADDRESS))
-afterAll(() => {
-  store.stop()
+afterAll(async () => {
+  await store.stop()
   rmSync(folder, { recursive: true })
 })
 

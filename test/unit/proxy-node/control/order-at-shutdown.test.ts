@@ -9,6 +9,7 @@ import type { Host } from '../../../../proxy-node/control/host.ts'
 import { runOrder } from '../../../../proxy-node/control/order.ts'
 import { pathsUnder } from '../../../../proxy-node/control/paths.ts'
 import { nodeTransport } from '../../../../proxy-node/net/node.ts'
+import { desiredNode } from '../../../support/desired-node.ts'
 import { hostSettings } from '../../../support/host-settings.ts'
 
 const INSTANCE = 'i-1'
@@ -17,21 +18,7 @@ const ENTRY: OrderEntry = {
   step: 'restart',
   attempt: 1,
   fence: 1,
-  desired: {
-    schema: 1,
-    clusterId: 'pc-1',
-    clusterName: 'suite',
-    nodeId: 'node-1',
-    state: 'RUNNING',
-    version: '4.3.2.0-1',
-    ports: { sql: 2883, exporter: 2884 },
-    home: '/home/admin/obproxy',
-    proxyId: 7,
-    link: { obCluster: 'ob', rootserviceList: '127.0.0.1:2881', proxyroSecret: '/proxyro' },
-    sysPasswordSecret: '/proxysys',
-    parameters: {},
-    parameterVersion: 1,
-  },
+  desired: desiredNode(),
 }
 
 let root: string

@@ -12,23 +12,10 @@ import type { Host } from '../../../../proxy-node/control/host.ts'
 import { pathsUnder } from '../../../../proxy-node/control/paths.ts'
 import { saveAsFound } from '../../../../proxy-node/control/saving.ts'
 import { nodeTransport } from '../../../../proxy-node/net/node.ts'
+import { desiredNode } from '../../../support/desired-node.ts'
 import { hostSettings } from '../../../support/host-settings.ts'
 
-const DESIRED: DesiredNode = {
-  schema: 1,
-  clusterId: 'clu_1',
-  clusterName: 'pc',
-  nodeId: 'nod_1',
-  state: 'RUNNING',
-  version: '4.3.2.0-1',
-  ports: { sql: 2883, exporter: 2884 },
-  home: '/o',
-  proxyId: 7,
-  link: { obCluster: 'ob', rootserviceList: '10.0.0.1:2881', proxyroSecret: '/ro' },
-  sysPasswordSecret: '/sys',
-  parameters: {},
-  parameterVersion: 1,
-}
+const DESIRED = desiredNode({ home: '/o' })
 
 let root: string
 let host: Host

@@ -7,24 +7,11 @@ import {
   startFoundUnit,
   unitTexts,
 } from '../../../../proxy-node/control/units.ts'
+import { desiredNode } from '../../../support/desired-node.ts'
 
 const CONFIG_URL = 'http://config:8789/services?Action=GetObProxyConfig&ObproxyClusterName=pc'
 
-const desired = (link: DesiredNode['link']): DesiredNode => ({
-  schema: 1,
-  clusterId: 'clu_1',
-  clusterName: 'pc',
-  nodeId: 'nod_1',
-  state: 'RUNNING',
-  version: '4.3.2.0-1',
-  ports: { sql: 2883, exporter: 2884 },
-  home: '/home/admin/obproxy',
-  proxyId: 7,
-  link,
-  sysPasswordSecret: '/sys',
-  parameters: {},
-  parameterVersion: 1,
-})
+const desired = (link: DesiredNode['link']) => desiredNode({ link })
 const byList = { obCluster: 'ob', rootserviceList: '10.0.0.1:2881', proxyroSecret: '/ro' }
 const byConfig = { configUrl: CONFIG_URL, tokenSecret: '/token', proxyroSecrets: ['/ro'] }
 
