@@ -160,7 +160,7 @@ export class ScriptedFleet {
   /** Nodes that had none that is in force at an OB cluster they are linked to, once each time it was so. */
   readonly shutOut: string[] = []
   /** Whether a cluster is linked to an OB cluster. */
-  isLinked: (clusterId: string, obCluster: string) => boolean = () => true
+  isLinked: (clusterId: string, obCluster: string) => Promise<boolean> = async () => true
   /** OB clusters that do not let the password be changed. */
   readonly unalterable = new Set<string>()
   /** Checks of gates, as they were ordered. */
@@ -366,7 +366,7 @@ export class ScriptedFleet {
       return failure
     }
     const facts = this.act(host, verb, entry)
-    this.noteShutOut(verb, host)
+    await this.noteShutOut(verb, host)
     const result = line({ ok: true, facts: facts ?? { status: host.status } })
     host.ledger.set(key, result)
     if (desired !== undefined && !PARTINGS.includes(verb))
@@ -401,13 +401,13 @@ export class ScriptedFleet {
   }
 
   /** Only a change at the OB cluster concerns other nodes than the one that has done something. */
-  private noteShutOut(verb: Verb, host: ScriptedHost): void {
+  private async noteShutOut(verb: Verb, host: ScriptedHost): Promise<void> {
     const hosts = verb === 'alter-proxyro' ? [...this.hosts.values()] : [host]
     for (const [obCluster, password] of this.proxyro)
       for (const { slots, status, facts } of hosts) {
         if (slots === null || status !== 'RUNNING') continue
         const own = slots.of.get(obCluster) ?? slots.of.get('') ?? []
-        if (!own.includes(password) && this.isLinked(slots.clusterId, obCluster))
+        if (!own.includes(password) && (await this.isLinked(slots.clusterId, obCluster)))
           this.shutOut.push(`${facts.id} of ${obCluster}`)
       }
   }

@@ -54,13 +54,13 @@ export class ScriptedPlane {
     this.fleet = new ScriptedFleet(this.clock, hosts)
     this.plane = this.newPlane()
     this.fleet.plane = this.plane
-    this.fleet.isLinked = (clusterId, obCluster) =>
-      this.store
-        .all('cluster')
-        .some(
-          ({ id, spec }) =>
-            id === clusterId && spec.links.some(link => link.obCluster === obCluster),
-        )
+    this.fleet.isLinked = async (clusterId, obCluster) => {
+      const cluster =
+        this.table === undefined
+          ? this.store.all('cluster').find(({ id }) => id === clusterId)
+          : await this.table.store.get('cluster', { id: clusterId })
+      return cluster?.spec.links.some(link => link.obCluster === obCluster) ?? false
+    }
     this.engine = this.newEngine('first')
   }
 
