@@ -165,7 +165,7 @@ describe('lifecycle over the API', () => {
     expect(await stack.ended(id)).toMatchObject({ phase: 'SUCCEEDED' })
   })
 
-  test('what does not exist yet is refused as such', async () => {
+  test('what was not asked for by name, and a host that is taken, are refused', async () => {
     const spec = {
       workMode: 'RS_LIST',
       version: '4.3.2.0-1',
@@ -175,7 +175,7 @@ describe('lifecycle over the API', () => {
     const hosts = { hosts: [{ host: 'i-00000000000000004' }] }
     expect(await refused(stack.api.post('/clusters/demo/take-over', hosts))).toMatchObject({
       status: 422,
-      code: 'operation-not-allowed',
+      code: 'confirmation-required',
     })
     expect(await refused(stack.api.post('/clusters', { name: 'other', spec }))).toMatchObject({
       status: 409,
