@@ -17,8 +17,6 @@ const RESTART_MS = 300
 /** Deaths within a minute after which a service is given up. */
 const MAX_DEATHS = 5
 const DEATHS_MS = 60_000
-/** Who was killed from outside, or asked to end, has lived longer. */
-const SHORT_LIFE_MS = 5_000
 const FROM_OUTSIDE: ReadonlySet<NodeJS.Signals> = new Set(['SIGKILL', 'SIGTERM', 'SIGINT'])
 
 export type ServicePlan = {
@@ -33,6 +31,8 @@ export type ServicePlan = {
 type Running = {
   readonly plan: ServicePlan
   child: ChildProcess
+  /** The child at hand has been ready. */
+  wasReady: boolean
   /** When it came to its end by itself lately. */
   deaths: readonly number[]
 }
@@ -64,8 +64,10 @@ export class Services {
   async start(plan: ServicePlan): Promise<string> {
     if (this.isStopping) throw new Error(`${plan.name} is not started: the stack stops`)
     const child = this.spawn(plan)
-    this.running.set(plan.name, { plan, child, deaths: [] })
+    const service: Running = { plan, child, wasReady: false, deaths: [] }
+    this.running.set(plan.name, service)
     const line = await this.whenReady(plan, child)
+    service.wasReady = true
     this.watch(plan.name)
     return line
   }
@@ -139,11 +141,10 @@ export class Services {
   private watch(name: string): void {
     const service = this.running.get(name)
     if (service === undefined) return
-    const since = Date.now()
     service.child.once('exit', (...end) => {
       if (this.isStopping) return
-      const now = Date.now()
-      service.deaths = deathsWith(service.deaths, { since, now, end })
+      const { wasReady } = service
+      service.deaths = deathsWith(service.deaths, { wasReady, now: Date.now(), end })
       const recent = service.deaths.length
       if (recent >= MAX_DEATHS)
         return this.giveUp(
@@ -156,11 +157,16 @@ export class Services {
 
   private async restart(service: Running): Promise<void> {
     if (this.isStopping) return
-    service.child = this.spawn(service.plan)
+    const child = this.spawn(service.plan)
+    service.child = child
+    service.wasReady = false
     this.watch(service.plan.name)
-    await this.whenReady(service.plan, service.child).catch((error: Error) => {
-      if (!this.isStopping) this.note(error.message)
-    })
+    try {
+      await this.whenReady(service.plan, child)
+      if (service.child === child) service.wasReady = true
+    } catch (error) {
+      if (!this.isStopping) this.note((error as Error).message)
+    }
   }
 
   private pidFile(name: string): string {
@@ -219,16 +225,19 @@ async function endChild(child: ChildProcess): Promise<void> {
   clearTimeout(timer)
 }
 
-/** Those of the last minute, and this one if it was its own; epoch milliseconds. */
+/**
+ * Those of the last minute, and this one if it was its own; epoch milliseconds. Who was ready and is
+ * killed from outside, however soon, has not failed: it is started again as often as that happens.
+ */
 export function deathsWith(
   deaths: readonly number[],
-  life: { readonly since: number; readonly now: number; readonly end: End },
+  life: { readonly wasReady: boolean; readonly now: number; readonly end: End },
 ): readonly number[] {
-  const { since, now, end } = life
+  const { wasReady, now, end } = life
   const [code, signal] = end
   const isFailure = signal === null ? code !== 0 : !FROM_OUTSIDE.has(signal)
   const recent = deaths.filter(at => now - at < DEATHS_MS)
-  return isFailure || now - since < SHORT_LIFE_MS ? [...recent, now] : recent
+  return isFailure || !wasReady ? [...recent, now] : recent
 }
 
 function endText([code, signal]: End): string {
