@@ -25,8 +25,8 @@ const LEAVE_MS = 5_000
 
 /** What comes of a command that a server session was sent. */
 export type ServerAnswers = {
-  /** Bytes of a response for the client. */
-  readonly forward: (session: ServerSession, bytes: Uint8Array) => void
+  /** Bytes of a response for the client, from `from` up to `to`. */
+  readonly forward: (session: ServerSession, bytes: Uint8Array, from: number, to: number) => void
   /** The response is complete; see RelaySink. */
   readonly finished: (
     session: ServerSession,
@@ -218,8 +218,8 @@ export class ServerSession implements ConnectionEvents, EntryOwner, Ob20Sink, Re
 
   // --- RelaySink
 
-  forward(bytes: Uint8Array): void {
-    this.owner.forward(this, bytes)
+  forward(bytes: Uint8Array, from: number, to: number): void {
+    this.owner.forward(this, bytes, from, to)
   }
 
   infile(): void {
@@ -295,8 +295,6 @@ export class ServerSession implements ConnectionEvents, EntryOwner, Ob20Sink, Re
 
   private feed(bytes: Uint8Array): void {
     this.framing.feed(bytes, this)
-    // A view would be overwritten by the next chunk.
-    this.finishOk = this.finishOk?.slice()
   }
 
   // --- EntryOwner

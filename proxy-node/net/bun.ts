@@ -4,6 +4,7 @@
  */
 import type { Socket, TCPSocketListenOptions } from 'bun'
 import { systemClock } from '../base/clock.ts'
+import { part } from './part.ts'
 import { type SocketTuning, STANDARD_TUNING, type Tuning, tuneSocket } from './socket-tuning.ts'
 import { type RawEnd, TlsLayer, type TlsSetup } from './tls.ts'
 import type { Address, Connection, ConnectionEvents, Listener, Transport } from './transport.ts'
@@ -57,19 +58,20 @@ class BunConnection implements Connection {
     if (this.paused) this.tls.pause()
   }
 
-  write(bytes: Uint8Array): boolean {
-    return this.tls === undefined ? this.writeRaw(bytes) : this.tls.write(bytes)
+  write(bytes: Uint8Array, from = 0, to = bytes.length): boolean {
+    if (this.tls === undefined) return this.writeRaw(bytes, from, to)
+    return this.tls.write(part(bytes, from, to))
   }
 
-  private writeRaw(bytes: Uint8Array): boolean {
+  private writeRaw(bytes: Uint8Array, from: number, to: number): boolean {
     if (this.socket === undefined || this.closed || this.ending) return true
     if (this.pending.length > 0) {
-      this.keep(bytes)
+      this.keep(bytes.subarray(from, to))
       return false
     }
-    const taken = Math.max(0, this.socket.write(bytes))
-    if (taken >= bytes.length) return true
-    this.keep(bytes.subarray(taken))
+    const taken = Math.max(0, this.socket.write(bytes, from, to - from))
+    if (taken >= to - from) return true
+    this.keep(bytes.subarray(from + taken, to))
     return false
   }
 
@@ -146,7 +148,7 @@ class BunConnection implements Connection {
 
   private rawEnd(): RawEnd {
     return {
-      write: bytes => this.writeRaw(bytes),
+      write: bytes => this.writeRaw(bytes, 0, bytes.length),
       pendingBytes: () => this.pending.length - this.pendingAt,
       pause: () => void this.socket?.pause(),
       resume: () => void this.socket?.resume(),

@@ -1,5 +1,6 @@
 /** The transport over node:net, for tests in process and for tools that do not run on Bun. */
 import { createServer, connect as netConnect, type Socket } from 'node:net'
+import { part } from './part.ts'
 import { plainBytes, type RawEnd, TlsLayer, type TlsSetup } from './tls.ts'
 import type { Address, Connection, ConnectionEvents, Listener, Transport } from './transport.ts'
 
@@ -68,8 +69,9 @@ class NodeConnection implements Connection {
     if (isPaused) this.tls.pause()
   }
 
-  write(bytes: Uint8Array): boolean {
-    return this.tls === undefined ? this.writeRaw(bytes) : this.tls.write(bytes)
+  write(bytes: Uint8Array, from = 0, to = bytes.length): boolean {
+    const all = part(bytes, from, to)
+    return this.tls === undefined ? this.writeRaw(all) : this.tls.write(all)
   }
 
   private writeRaw(bytes: Uint8Array): boolean {

@@ -8,7 +8,10 @@ import type { TlsSetup } from './tls.ts'
 export type ConnectionEvents = {
   /** The connection is established; before it only `closed` can be called. */
   readonly opened: (connection: Connection) => void
-  /** A chunk arrived. The bytes are valid during the call only, and no Buffer: `slice` makes a copy. */
+  /**
+   * A chunk arrived. Its memory is its own: who keeps the bytes finds them as they were, and keeps all of
+   * them. They are no Buffer: `slice` makes a copy.
+   */
   readonly received: (connection: Connection, bytes: Uint8Array) => void
   /** Everything written is with the kernel, after a `write` that answered false. */
   readonly drained: (connection: Connection) => void
@@ -24,8 +27,9 @@ export type Connection = {
   /**
    * Queues bytes; false when the kernel did not take all of them. The rest is copied and kept, so a
    * caller that gets false stops its source until `drained`: what is kept is then at most one chunk.
+   * Of a part of the bytes, from `from` up to `to`: a view would cost more than the writing.
    */
-  readonly write: (bytes: Uint8Array) => boolean
+  readonly write: (bytes: Uint8Array, from?: number, to?: number) => boolean
   /** Bytes accepted by `write` that the kernel has not taken. */
   readonly pendingBytes: () => number
   /** No `received` until `resume`; the peer is slowed down by TCP. */

@@ -39,6 +39,8 @@ export type CourseHost = {
   /** When its answer was whole; the same for all who ask. */
   readonly endedMs: number
   readonly isIncomplete: boolean
+  /** The bytes that began it may be kept as they came. */
+  readonly isHeadWhole: boolean
   readonly answering: ServerSession | undefined
   /** See `Pipeline.ownSequence`. */
   readonly ownSequence: () => number | undefined
@@ -53,7 +55,7 @@ export type CourseHost = {
   readonly changesUser: () => number
   readonly giveUp: (fault: Fault) => void
   readonly infile: (server: ServerSession) => void
-  readonly forward: (server: ServerSession, bytes: Uint8Array) => void
+  readonly forward: (server: ServerSession, bytes: Uint8Array, from: number, to: number) => void
   /** The OK that ends the answer, as the client gets it. */
   readonly showOk: (payload: Uint8Array, sequence: number) => void
   readonly settle: (server: ServerSession, hasMissed: boolean) => void

@@ -144,9 +144,11 @@ export class Errand implements RestoreOwner, WayOwner, Watched {
 
   // --- to a server
 
-  /** Copies what must outlive the bytes that came. */
+  /** Keeps what must outlive the bytes that came; what else is written into is copied, so that it stays. */
   keep(head: Uint8Array): void {
-    if (this.request !== head) this.request = head.slice()
+    if (this.request === head) return
+    const { command, isHeadWhole } = this.host
+    this.request = isHeadWhole && command === COMMAND.query ? head : head.slice()
   }
 
   reached(server: ServerSession): void {

@@ -52,8 +52,8 @@ export class MysqlCourse implements Course {
     this.host.giveUp(new Fault('server.lost-reading'))
   }
 
-  forward(server: ServerSession, bytes: Uint8Array): void {
-    this.host.forward(server, bytes)
+  forward(server: ServerSession, bytes: Uint8Array, from: number, to: number): void {
+    this.host.forward(server, bytes, from, to)
   }
 
   finished(server: ServerSession, ok: Uint8Array | undefined, sequence: number): void {

@@ -5,6 +5,7 @@
  */
 import { Fault } from '#contract/fault'
 import type { ServerSession } from '../backend/server-session.ts'
+import { part } from '../net/part.ts'
 import type { Statement } from '../sql/classify.ts'
 import { explainedRouteAt } from '../sql/own-statements.ts'
 import { quotedName } from '../sql/texts.ts'
@@ -267,12 +268,12 @@ export class OceanbaseCourse implements Course {
     this.errand.unreachable(error)
   }
 
-  forward(server: ServerSession, bytes: Uint8Array): void {
+  forward(server: ServerSession, bytes: Uint8Array, from: number, to: number): void {
     this.errand.watch.heard()
-    if (this.errand.isRestoring) this.errand.forward(bytes)
+    if (this.errand.isRestoring) this.errand.forward(part(bytes, from, to))
     else {
-      if (this.course === COURSE.prepare) this.statements.prepared(server, bytes)
-      this.host.forward(server, bytes)
+      if (this.course === COURSE.prepare) this.statements.prepared(server, part(bytes, from, to))
+      this.host.forward(server, bytes, from, to)
     }
   }
 

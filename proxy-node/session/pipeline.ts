@@ -92,6 +92,11 @@ export class Pipeline implements CourseHost, RequestTimes {
     return this.requests.isIncomplete
   }
 
+  /** The bytes that began the command are nobody else's, and are not all of a larger chunk. */
+  get isHeadWhole(): boolean {
+    return this.requests.isHeadWhole
+  }
+
   // --- from the client
 
   /** @throws protocol.malformed */
@@ -355,10 +360,10 @@ export class Pipeline implements CourseHost, RequestTimes {
     this.steer()
   }
 
-  forward(server: ServerSession, bytes: Uint8Array): void {
-    this.traffic.moved(BYTES.serverResponse, bytes.length)
-    this.traffic.moved(BYTES.clientResponse, bytes.length)
-    if (!this.client.write(bytes)) this.block(server)
+  forward(server: ServerSession, bytes: Uint8Array, from: number, to: number): void {
+    this.traffic.moved(BYTES.serverResponse, to - from)
+    this.traffic.moved(BYTES.clientResponse, to - from)
+    if (!this.client.write(bytes, from, to)) this.block(server)
   }
 
   showOk(payload: Uint8Array, sequence: number): void {

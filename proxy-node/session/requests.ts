@@ -27,6 +27,8 @@ export class Requests {
   private continues = false
   private sequence = 0
   private isFile = false
+  /** The head handed out last is a chunk of its own: who keeps it keeps nothing else. */
+  isHeadWhole = false
   /** The next packet is no command but an answer to something the client was asked. */
   private isAnswer = false
 
@@ -70,7 +72,7 @@ export class Requests {
     this.inbox = this.owned.subarray(from, from + inbox.length + chunk.length)
   }
 
-  /** Copies what is left of the chunk: the socket reuses its buffer. */
+  /** Copies what is left of the chunk, which may be much larger. */
   retain(): void {
     const { inbox } = this
     if (inbox.length === 0) this.owned = NOTHING
@@ -111,7 +113,8 @@ export class Requests {
     this.continues = length === MAX_PAYLOAD
     this.sequence = bytes[3] as number
     this.isAnswer = false
-    if (take === bytes.length) {
+    this.isHeadWhole = take === bytes.length
+    if (this.isHeadWhole) {
       this.inbox = NOTHING
       return bytes
     }

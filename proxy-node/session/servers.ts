@@ -200,8 +200,8 @@ export class Servers implements ServerSessionOwner {
     this.owner.asked(sequence, payload)
   }
 
-  forward(server: ServerSession, bytes: Uint8Array): void {
-    this.owner.forward(server, bytes)
+  forward(server: ServerSession, bytes: Uint8Array, from: number, to: number): void {
+    this.owner.forward(server, bytes, from, to)
   }
 
   finished(

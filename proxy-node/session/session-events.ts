@@ -101,8 +101,8 @@ export class ServerEvents implements ServersOwner {
     this.guarded(() => this.session.unreachable(error))
   }
 
-  forward(server: ServerSession, bytes: Uint8Array): void {
-    this.session.course?.forward(server, bytes)
+  forward(server: ServerSession, bytes: Uint8Array, from: number, to: number): void {
+    this.session.course?.forward(server, bytes, from, to)
   }
 
   finished(

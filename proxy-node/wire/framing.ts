@@ -2,9 +2,10 @@
  * Packet boundaries in a byte stream. `PacketCollector` assembles whole small payloads (logins,
  * commands, metadata) under a cap; `ResponseRelay` walks a server's response chunk by chunk and
  * says which bytes go to the client, without decoding and without buffering a result.
- * Hot path: see the rules. Per chunk at most one view and, where a header is cut, one join.
+ * Hot path: see the rules. Where a header is cut, one join; else nothing is made of a chunk.
  */
 import type { Fault } from '#contract/fault'
+import { KnownOks } from './known-oks.ts'
 import { shownOk } from './ok.ts'
 import { CAPABILITY, HEADER_BYTES, MAX_PAYLOAD } from './protocol.ts'
 import { malformed } from './reader.ts'
@@ -102,15 +103,18 @@ export class PacketCollector {
 
 /** Where a response's bytes go. */
 export type RelaySink = {
-  /** Bytes for the client, a view of the chunk given to `feed`. */
-  readonly forward: (bytes: Uint8Array) => void
-  /** The OK that ended the response: payload and sequence; `swallowed` when the client must not see it. */
+  /** For the client: of a chunk given to `feed`, or bytes of our own, those from `from` up to `to`. */
+  readonly forward: (bytes: Uint8Array, from: number, to: number) => void
+  /** The OK that ended the response: payload, not a view and not to be changed, and sequence; `swallowed` when the client must not see it. */
   readonly finished: (ok: Uint8Array | undefined, sequence: number, swallowed: boolean) => void
   /** The server asks for a file; its packet was forwarded. */
   readonly infile: () => void
   /** Whether an ERR of which nothing has been shown is kept from the client: the command is tried again. */
   readonly discards: (errorCode: number, held: Uint8Array) => boolean
 }
+
+/** Of all servers of a worker: what one answers is mostly what another did. */
+const OKS = new KnownOks()
 
 export class ResponseRelay {
   private readonly tracker: ResponseTracker
@@ -173,7 +177,7 @@ export class ResponseRelay {
     this.scanned = 0
     this.holding = false
     this.open = false
-    if (held.length > 0) this.sink.forward(held)
+    if (held.length > 0) this.sink.forward(held, 0, held.length)
     this.sink.finished(undefined, this.sequence, false)
     return true
   }
@@ -238,10 +242,9 @@ export class ResponseRelay {
 
   /** Hands on what has been judged and not sent, up to `to`. */
   private flush(bytes: Uint8Array, to = this.at): void {
-    const isWhole = this.sent === 0 && to === bytes.length
     if (to > this.sent) {
       this.hasSent = true
-      this.sink.forward(isWhole ? bytes : bytes.subarray(this.sent, to))
+      this.sink.forward(bytes, this.sent, to)
     }
     this.sent = to
   }
@@ -266,7 +269,8 @@ export class ResponseRelay {
     this.flush(bytes)
     this.shownSequence = this.sequence
     this.hasSent = true
-    this.sink.forward(packet(this.sequence, shownOk(ok, undefined, this.tracksSession)))
+    const shown = packet(this.sequence, shownOk(ok, undefined, this.tracksSession))
+    this.sink.forward(shown, 0, shown.length)
     this.at = end
     this.sent = end
     return true
@@ -276,7 +280,7 @@ export class ResponseRelay {
   private settle(bytes: Uint8Array, length: number, action: number): boolean {
     const end = this.at + HEADER_BYTES + length
     if (bytes.length < end) return false
-    const ok = bytes.subarray(this.at + HEADER_BYTES, end)
+    const ok = OKS.of(bytes, this.at + HEADER_BYTES, end)
     const { errorCode } = this.tracker
     const isKept =
       this.holding &&

@@ -150,7 +150,7 @@ const RELAY: Target = {
   run: bytes =>
     sameWhereverCut(bytes, (stream, cut, control, outcome) => {
       const relay = new ResponseRelay(trackerOf(control), {
-        forward: view => taken(outcome, view),
+        forward: (view, from, to) => taken(outcome, view.subarray(from, to)),
         finished: ok => {
           outcome.ends += 1
           if (ok !== undefined) taken(outcome, ok)

@@ -8,7 +8,10 @@ import {
   type NodeClustersPort,
   type NodeClustersSettings,
 } from '../../proxy-node/process/node-clusters.ts'
-import { WorkerClusters } from '../../proxy-node/process/worker-clusters.ts'
+import {
+  type WorkerClusterSettings,
+  WorkerClusters,
+} from '../../proxy-node/process/worker-clusters.ts'
 import { staticDirectory } from '../../proxy-node/topology/cluster-directory.ts'
 import type { ServerAddress } from '../../proxy-node/topology/model.ts'
 
@@ -88,13 +91,7 @@ export async function startClusters(plan: ClustersPlan): Promise<ClustersUnderTe
       random: plan.random ?? Math.random,
     }),
     directory: new WorkerClusters(ofWorker, clock, {
-      settings: () => ({
-        maxEntries: plan.maxEntries ?? 10_000,
-        ...settings().blacklist,
-        tenantAgeMs: settings().locations.tenantAgeMs,
-        staleAgeMs: 21_600_000,
-        cleanIntervalMs: settings().cleanIntervalMs,
-      }),
+      settings: workerSettings(settings, plan.maxEntries ?? 10_000),
       died: server => under.died(server),
       broke: () => {},
     }),
@@ -119,4 +116,26 @@ export async function startClusters(plan: ClustersPlan): Promise<ClustersUnderTe
   under.directory.start()
   await under.node.start()
   return under
+}
+
+/** As a worker has them: the same object until they change, for each statement asks. */
+function workerSettings(
+  settings: () => NodeClustersSettings,
+  maxEntries: number,
+): () => WorkerClusterSettings {
+  let from: NodeClustersSettings | undefined
+  let made: WorkerClusterSettings | undefined
+  return () => {
+    const now = settings()
+    if (made !== undefined && now === from) return made
+    from = now
+    made = {
+      maxEntries,
+      ...now.blacklist,
+      tenantAgeMs: now.locations.tenantAgeMs,
+      staleAgeMs: 21_600_000,
+      cleanIntervalMs: now.cleanIntervalMs,
+    }
+    return made
+  }
 }

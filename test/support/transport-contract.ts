@@ -287,6 +287,43 @@ export const PAIR_CASES: readonly {
     },
   },
   {
+    name: 'writes the part of the bytes that is asked for, also where the kernel does not take all of it',
+    run: async pair => {
+      const { client, server, stop } = await pair()
+      const bytes = pattern(MEGABYTE, 5)
+      const parts = [
+        [0, 10],
+        [10, 11],
+        [11, 11],
+        [11, bytes.length - 7],
+        [3, bytes.length],
+      ] as const
+      let expected = 0
+      for (const [from, to] of parts) {
+        expected = checksum(bytes.subarray(from, to), expected)
+        client.open.write(bytes, from, to)
+      }
+      await server.until(() => server.checksum === expected, 'all parts')
+      stop()
+    },
+  },
+  {
+    name: 'what is kept of a chunk stays as it came',
+    run: async pair => {
+      const { client, server, stop } = await pair()
+      const kept: { readonly bytes: Uint8Array; readonly sum: number }[] = []
+      server.onBytes = bytes => kept.push({ bytes, sum: checksum(bytes) })
+      for (let turn = 1; turn <= 300; turn++) {
+        const before = server.received
+        const bytes = pattern(((turn * 7919) % 70_000) + 1, turn)
+        client.open.write(bytes)
+        await server.until(() => server.received === before + bytes.length, `turn ${turn}`)
+      }
+      for (const { bytes, sum } of kept) assert.equal(checksum(bytes), sum)
+      stop()
+    },
+  },
+  {
     name: 'carries 64 MB through a slow reader with one chunk of memory',
     run: async pair => {
       const { client, server, stop } = await pair()

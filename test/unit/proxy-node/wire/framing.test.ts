@@ -119,8 +119,8 @@ describe('the relay of a result', () => {
     let forwarded = 0
     let calls = 0
     const relay = new ResponseRelay(new ResponseTracker(extraOk), {
-      forward: bytes => {
-        forwarded += bytes.length
+      forward: (_bytes, from, to) => {
+        forwarded += to - from
         calls += 1
       },
       finished: () => {},
@@ -136,7 +136,7 @@ describe('the relay of a result', () => {
     return { forwarded: forwarded - head.length, calls: calls - 1, heapBytes }
   }
 
-  test.each([true, false])('hands on at most one view a chunk (extra OK: %s)', extraOk => {
+  test.each([true, false])('hands on at most once a chunk (extra OK: %s)', extraOk => {
     const chunkBytes = 1000
     const { forwarded, calls } = relayRows(extraOk, chunkBytes)
 

@@ -204,7 +204,7 @@ function relay(command: number, chunks: readonly Uint8Array[], extraOk = true) {
   const finished: { swallowed: boolean; hasOk: boolean; sequence: number }[] = []
   const tracker = new ResponseTracker(extraOk)
   const relay = new ResponseRelay(tracker, {
-    forward: bytes => seen.push(bytes.slice()),
+    forward: (bytes, from, to) => seen.push(bytes.slice(from, to)),
     finished: (okPacket, sequence, swallowed) =>
       finished.push({ swallowed, hasOk: okPacket !== undefined, sequence }),
     infile: () => {},
@@ -238,7 +238,7 @@ function closeAt(bytes: Uint8Array, cut: number) {
   const seen: Uint8Array[] = []
   let finished = 0
   const relay = new ResponseRelay(new ResponseTracker(true), {
-    forward: part => seen.push(part.slice()),
+    forward: (bytes, from, to) => seen.push(bytes.slice(from, to)),
     finished: () => {
       finished += 1
     },
