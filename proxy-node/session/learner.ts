@@ -25,6 +25,8 @@ export class Learner {
   private blobs: [number, Uint8Array][] = NO_BLOBS
   /** Where user variables last changed. */
   private valuesOn: ServerSession | undefined
+  /** Of the answer that is learned from; one for all of them. */
+  private readonly context = { afterError: false, isPlain: false, blobs: NO_BLOBS }
 
   constructor(memory: SessionMemory) {
     this.memory = memory
@@ -49,12 +51,11 @@ export class Learner {
 
   /** Takes in the OK that ended an answer; undefined when it says nothing but its status. @throws session.memory */
   learn(server: ServerSession, ok: Uint8Array, answered: Answered): OkPacket | undefined {
-    const { blobs } = this
-    const learned = this.memory.learn(ok, server.delivered, {
-      afterError: server.tracker.errorCode !== 0,
-      isPlain: this.isPlainSet(answered),
-      blobs,
-    })
+    const { context } = this
+    context.afterError = server.tracker.errorCode !== 0
+    context.isPlain = this.isPlainSet(answered)
+    context.blobs = this.blobs
+    const learned = this.memory.learn(ok, server.delivered, context)
     if (learned !== undefined && learned.userVariables.size > 0) this.valuesOn = server
     this.blobs = NO_BLOBS
     return learned

@@ -4,31 +4,27 @@
  */
 import type { Address } from '../net/transport.ts'
 import { Decision, type Refusal } from '../routing/decision.ts'
+import type { Command } from '../routing/view.ts'
+import type { Statement } from '../sql/classify.ts'
 import type { Place } from '../topology/location-view.ts'
 import type { TenantServers } from '../topology/model.ts'
+import { NO_SERVERS } from '../topology/tenants.ts'
 import type { Asker, SessionRouteView, Viewed } from './route-view.ts'
 import { isSameAddress, type Walk } from './servers.ts'
-
-/** What is decided about. */
-export type Routed = Viewed & {
-  readonly servers: TenantServers
-  /** Undefined: it is not known where the statement belongs. */
-  readonly place: Place | undefined
-}
-
-const NOTHING: Routed = {
-  command: 'other',
-  meaning: undefined,
-  isCut: false,
-  servers: { replicas: [], groupSize: 1 },
-  place: undefined,
-}
 
 export class Route implements Walk {
   readonly decision = new Decision()
   private readonly view: SessionRouteView
   private readonly asker: Asker
-  private routed: Routed = NOTHING
+  /** What is decided about. */
+  private readonly viewed: { -readonly [K in keyof Viewed]: Viewed[K] } = {
+    command: 'other',
+    meaning: undefined,
+    isCut: false,
+  }
+  private servers: TenantServers = NO_SERVERS
+  /** Undefined: it is not known where the statement belongs. */
+  place: Place | undefined
   /** Decided on and not gone to yet. */
   private ahead: Address | undefined
   /** Gone to last, and not reached yet. */
@@ -41,17 +37,22 @@ export class Route implements Walk {
     this.asker = asker
   }
 
-  get place(): Place | undefined {
-    return this.routed.place
-  }
-
   get refusal(): Refusal {
     return this.decision.refusal
   }
 
+  /** From now on the decision is about this command; `isCut`: not all of its text has come. */
+  about(command: Command, meaning: Statement | undefined, isCut: boolean): void {
+    const { viewed } = this
+    viewed.command = command
+    viewed.meaning = meaning
+    viewed.isCut = isCut
+  }
+
   /** Where to go first; undefined, with a `refusal`, when there is no such server. */
-  decide(routed: Routed): Address | undefined {
-    this.routed = routed
+  decide(servers: TenantServers, place: Place | undefined): Address | undefined {
+    this.servers = servers
+    this.place = place
     this.fill()
     this.decision.decide(this.view)
     this.ahead = this.decision.server
@@ -101,7 +102,9 @@ export class Route implements Walk {
   /** The statement is over: nothing is held of it. */
   release(): void {
     this.decision.release()
-    this.routed = NOTHING
+    this.about('other', undefined, false)
+    this.servers = NO_SERVERS
+    this.place = undefined
     this.arrived()
   }
 
@@ -118,10 +121,10 @@ export class Route implements Walk {
   }
 
   private fill(): void {
-    const { view, routed } = this
-    view.fill(this.asker, routed)
-    view.servers = routed.servers
-    view.place = routed.place
+    const { view } = this
+    view.fill(this.asker, this.viewed)
+    view.servers = this.servers
+    view.place = this.place
   }
 }
 

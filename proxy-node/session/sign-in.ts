@@ -238,7 +238,8 @@ export class SignIn {
       scramble: host.scramble,
     })
     const route = new Route(host.deps.routeView, host)
-    route.decide({ command: 'login', meaning: undefined, isCut: false, servers, place: undefined })
+    route.about('login', undefined, false)
+    route.decide(servers, undefined)
     host.servers.logIn(route, login, credentials.login.database || undefined)
   }
 

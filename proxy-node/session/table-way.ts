@@ -3,7 +3,7 @@
  * or by the first statement of the routine that it calls. What is not known is asked for, and the
  * statement goes on then, if it still waits. Source: proxy-routing.md §4–§6. Hot path: see the rules.
  */
-import type { Statement } from '../sql/classify.ts'
+import { NO_STATEMENT, type Statement } from '../sql/classify.ts'
 import type { SimpleRoute } from '../sql/directives.ts'
 import type { KnownText } from '../sql/known-texts.ts'
 import { LEXER_MODE } from '../sql/lexer.ts'
@@ -15,9 +15,6 @@ import type { TextUse, Written } from './placement.ts'
 import type { ClusterView } from './ports.ts'
 import type { Prepared } from './statements.ts'
 import type { Source, WayHost, WayOwner, WayParts } from './way-ports.ts'
-
-/** What says where a statement belongs: the statement itself, or what it is routed by instead. */
-type Reading = { readonly meaning: Statement; readonly detour: Uint8Array | undefined }
 
 /** What becomes of a statement, and of the wait for what has to be asked for. */
 export type TableWayEnd = {
@@ -40,6 +37,9 @@ export class TableWay {
   source: Source
   /** Chance, or the first of several, picked the partition. */
   isGuess = false
+  /** What says where the statement belongs: itself, or what it is routed by instead, which then has bytes of its own. */
+  private guide: Statement = NO_STATEMENT
+  private detour: Uint8Array | undefined
   /** Of the statement; undefined when it has none that is known. */
   table: KnownTable | undefined
   /** Nothing had to be asked for. */
@@ -56,6 +56,8 @@ export class TableWay {
     this.source = undefined
     this.isGuess = false
     this.table = undefined
+    this.guide = NO_STATEMENT
+    this.detour = undefined
     this.isCached = true
   }
 
@@ -65,7 +67,8 @@ export class TableWay {
 
   /** By the table that the statement itself names. */
   byTable(head: Uint8Array, meaning: Statement, database: string): void {
-    this.byReading(head, meaning, database, { meaning, detour: undefined })
+    this.guideBy(meaning, undefined)
+    this.lookUp(head, meaning, database)
   }
 
   /** By the table and key that a comment names (§5.4). */
@@ -76,8 +79,8 @@ export class TableWay {
     this.found(this.outlook.locations.table(tenant, database, table), head, (known, request) => {
       const detour =
         known?.partitions === undefined ? undefined : ofComment(simple, known.partitions)
-      const reading = { meaning: detour?.meaning ?? meaning, detour: detour?.bytes }
-      this.onTable(known, request, meaning, reading)
+      this.guideBy(detour?.meaning ?? meaning, detour?.bytes)
+      this.onTable(known, request, meaning)
     })
   }
 
@@ -99,11 +102,10 @@ export class TableWay {
         const again = this.callText(request)
         const detour = again && parts.deps.detours.ofCall(again, entry?.sql ?? '')
         if (detour?.meaning.table === undefined) this.end.stay(request, meaning)
-        else
-          this.byReading(request, meaning, detour.meaning.database ?? database, {
-            meaning: detour.meaning,
-            detour: detour.bytes,
-          })
+        else {
+          this.guideBy(detour.meaning, detour.bytes)
+          this.lookUp(request, meaning, detour.meaning.database ?? database)
+        }
       },
     )
   }
@@ -128,43 +130,50 @@ export class TableWay {
     else act(answer, head)
   }
 
-  /** By the table that `reading` names; `meaning` is of the statement itself. */
-  private byReading(
-    head: Uint8Array,
-    meaning: Statement,
-    database: string,
-    reading: Reading,
-  ): void {
-    const { tenant } = this.parts.identity
-    const known = this.outlook.locations.table(tenant, database, reading.meaning.table ?? '')
-    if (known instanceof Promise) {
-      this.isCached = false
-      this.end.later(known, head, (found, request) =>
-        this.onTable(found, request, meaning, reading),
-      )
-    } else this.onTable(known, head, meaning, reading)
+  private guideBy(guide: Statement, detour: Uint8Array | undefined): void {
+    this.guide = guide
+    this.detour = detour
   }
 
-  private onTable(
-    known: KnownTable | undefined,
+  /** By the table that the guide names; `meaning` is of the statement itself. */
+  private lookUp(head: Uint8Array, meaning: Statement, database: string): void {
+    const { tenant } = this.parts.identity
+    const known = this.outlook.locations.table(tenant, database, this.guide.table ?? '')
+    if (known instanceof Promise) this.onTableLater(known, head, meaning)
+    else this.onTable(known, head, meaning)
+  }
+
+  /** Apart: a function with closures in it makes room for what they hold each time it is called. */
+  private onTableLater(
+    answer: Promise<KnownTable | undefined>,
     head: Uint8Array,
     meaning: Statement,
-    reading: Reading,
   ): void {
+    this.isCached = false
+    this.end.later(answer, head, (found, request) => this.onTable(found, request, meaning))
+  }
+
+  private onTable(known: KnownTable | undefined, head: Uint8Array, meaning: Statement): void {
     this.table = known
-    this.owner.trace?.lookedUp(reading.meaning, known, this.isCached)
-    const place = known === undefined ? undefined : this.placeOf(known, head, reading)
-    if (place instanceof Promise) {
-      this.isCached = false
-      this.end.later(place, head, (found, request) => this.placed(request, meaning, found))
-    } else this.placed(head, meaning, place)
+    this.owner.trace?.lookedUp(this.guide, known, this.isCached)
+    const place = known === undefined ? undefined : this.placeOf(known, head)
+    if (place instanceof Promise) this.placedLater(place, head, meaning)
+    else this.placed(head, meaning, place)
+  }
+
+  private placedLater(
+    answer: Promise<Place | undefined>,
+    head: Uint8Array,
+    meaning: Statement,
+  ): void {
+    this.isCached = false
+    this.end.later(answer, head, (found, request) => this.placed(request, meaning, found))
   }
 
   /** Where in the table the statement belongs. */
   private placeOf(
     known: KnownTable,
     head: Uint8Array,
-    { meaning, detour }: Reading,
   ): Place | undefined | Promise<Place | undefined> {
     if (known.entry.partNum <= 1) return known.place
     const { deps } = this.parts
@@ -172,7 +181,7 @@ export class TableWay {
     const isOracle = (this.parts.memory.lexerMode & LEXER_MODE.capitalNames) !== 0
     if (!deps.settings().prunes || this.source === undefined || isOracle) return undefined
     const { placement } = deps
-    this.prune(known, head, { meaning, detour })
+    this.prune(known, head)
     if (placement.leaf < 0) return undefined
     this.isGuess = placement.outcome !== PRUNED.one
     // Partitions may have been added since the table was described.
@@ -181,8 +190,8 @@ export class TableWay {
   }
 
   /** What `placement` says next is of this statement. */
-  private prune(known: KnownTable, head: Uint8Array, { meaning, detour }: Reading): void {
-    const { owner, source, parts } = this
+  private prune(known: KnownTable, head: Uint8Array): void {
+    const { owner, source, parts, detour } = this
     const { memory } = parts
     const { placement } = parts.deps
     const text = source === 'head' && detour === undefined ? owner.known : undefined
@@ -192,7 +201,7 @@ export class TableWay {
       detour === undefined
         ? this.written(head, source ?? 'head', text)
         : { ...wholly(detour), hears }
-    placement.place(known, meaning, written, memory)
+    placement.place(known, this.guide, written, memory)
   }
 
   private written(

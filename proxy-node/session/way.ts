@@ -269,11 +269,20 @@ export class Way implements TableWayEnd {
   /** By all that is known: to the server in use, if it is the one. */
   decide(head: Uint8Array, meaning: Statement | undefined, place: Place | undefined): void {
     const servers = this.outlook.tenantServers(this.parts.identity.tenant)
-    if (servers instanceof Promise)
-      this.later(servers, head, (found, request) =>
-        this.carryOut(request, meaning, place, found ?? NO_SERVERS),
-      )
+    if (servers instanceof Promise) this.decideLater(servers, head, meaning, place)
     else this.carryOut(head, meaning, place, servers)
+  }
+
+  /** Apart: a function with closures in it makes room for what they hold each time it is called. */
+  private decideLater(
+    answer: Promise<TenantServers>,
+    head: Uint8Array,
+    meaning: Statement | undefined,
+    place: Place | undefined,
+  ): void {
+    this.later(answer, head, (found, request) =>
+      this.carryOut(request, meaning, place, found ?? NO_SERVERS),
+    )
   }
 
   private carryOut(
@@ -284,7 +293,8 @@ export class Way implements TableWayEnd {
   ): void {
     const { walk, parts } = this
     const command = COMMANDS[this.host.command] ?? 'other'
-    const address = walk.decide({ command, meaning, isCut: this.isTextCut, place, servers })
+    walk.about(command, meaning, this.isTextCut)
+    const address = walk.decide(servers, place)
     this.isDecided = true
     if (this.owner.trace === undefined) this.heed(walk.decision, meaning)
     const { current } = parts.servers

@@ -123,19 +123,19 @@ function workerSettings(
   settings: () => NodeClustersSettings,
   maxEntries: number,
 ): () => WorkerClusterSettings {
-  let from: NodeClustersSettings | undefined
+  let from: Partial<NodeClustersSettings> = {}
   let made: WorkerClusterSettings | undefined
   return () => {
-    const now = settings()
-    if (made !== undefined && now === from) return made
-    from = now
-    made = {
-      maxEntries,
-      ...now.blacklist,
-      tenantAgeMs: now.locations.tenantAgeMs,
-      staleAgeMs: 21_600_000,
-      cleanIntervalMs: now.cleanIntervalMs,
-    }
+    // Suites change parts of it.
+    const { blacklist, locations, cleanIntervalMs } = settings()
+    const isSame =
+      from.blacklist === blacklist &&
+      from.locations === locations &&
+      from.cleanIntervalMs === cleanIntervalMs
+    if (made !== undefined && isSame) return made
+    from = { blacklist, locations, cleanIntervalMs }
+    const { tenantAgeMs } = locations
+    made = { maxEntries, ...blacklist, tenantAgeMs, staleAgeMs: 21_600_000, cleanIntervalMs }
     return made
   }
 }
