@@ -11,6 +11,9 @@ const suite = (name: string, timeoutMs: number, fileParallelism: boolean) => ({
   },
 })
 
+/** Each file has a stack with a network, a home and a kernel of its own. */
+const E2E = suite('e2e', 300_000, true)
+
 /** One project a suite; `unit` also holds the architecture test. */
 export default defineConfig({
   test: {
@@ -27,7 +30,7 @@ export default defineConfig({
       suite('kernel', 180_000, false),
       suite('differential', 300_000, false),
       suite('drivers', 180_000, false),
-      suite('e2e', 300_000, false),
+      { ...E2E, test: { ...E2E.test, globalSetup: ['test/support/kernel-setup.ts'] } },
       suite('long', 3_600_000, false),
     ],
   },

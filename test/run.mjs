@@ -21,10 +21,14 @@ const AGAIN = process.env.CI ? ['--retry=1'] : []
 
 /**
  * Suites whose files have addresses and folders of their own and mostly wait: one worker a core. Left to
- * itself vitest keeps a core free, which on two of them is half.
+ * itself vitest keeps a core free, which on two of them is half. Of whole stacks there are two at once,
+ * each with a kernel, however many cores there are.
  */
-const PARALLEL = new Set(['unit', 'integration'])
-const WORKERS = `--maxWorkers=${availableParallelism()}`
+const WORKERS = {
+  unit: availableParallelism(),
+  integration: availableParallelism(),
+  e2e: Math.min(2, availableParallelism()),
+}
 
 const totals = { passed: 0, failed: 0, skipped: 0 }
 const reasons = []
@@ -74,7 +78,7 @@ async function suite(name) {
     'run',
     '--project',
     name,
-    ...(PARALLEL.has(name) ? [WORKERS] : []),
+    ...(WORKERS[name] === undefined ? [] : [`--maxWorkers=${WORKERS[name]}`]),
     ...(name === 'unit' ? [] : AGAIN),
     '--reporter=default',
     '--reporter=json',

@@ -28,7 +28,7 @@ const HAPROXY = { host: '127.19.3.1', port: 3306 }
 const OURS = { host: '127.19.1.1', port: 2883 }
 const FORWARDER = { host: '127.19.4.1', port: 3306 }
 
-const PARTS = ['text', 'prepared', 'large', 'oceanbase', 'routing', 'idle', 'locations']
+const PARTS = ['text', 'prepared', 'large', 'oceanbase', 'routing', 'code', 'idle', 'locations']
 
 const options = readOptions(process.argv.slice(2))
 const folder = mkdtempSync(join(tmpdir(), 'obfleet-bench-'))
@@ -78,6 +78,7 @@ if (parts.includes('oceanbase') || parts.includes('idle')) {
   report.idle = idle
 }
 if (parts.includes('routing')) report.routing = await measureRouting({ folder, children, seconds })
+if (parts.includes('code')) report.code = measureCode()
 if (parts.includes('locations')) report.locations = measureLocations()
 print(report)
 if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(report, null, 2)}\n`)
@@ -249,6 +250,12 @@ function measureLarge() {
     })
 }
 
+/** What routing costs without sockets, µs of CPU a statement. */
+function measureCode() {
+  const bun = join(ROOT, 'node_modules/.bin/bun')
+  return JSON.parse(execFileSync(bun, [join(import.meta.dirname, 'code.ts')]).toString())
+}
+
 /** A million location entries: resident memory of a supervisor and of one worker, MB, idle ones taken off. */
 function measureLocations() {
   const bun = join(ROOT, 'node_modules/.bin/bun')
@@ -273,7 +280,16 @@ function printRouting(line, routing) {
     ])
 }
 
-function print({ workloads: measured, large, idle, routing, locations }) {
+function printCode(line, code) {
+  const [relayed] = code
+  process.stdout.write('\nthe same without sockets: what the code itself costs\n\n')
+  line(['path', 'CPU µs a statement, median (least)', 'µs more than relayed'])
+  line(['---', '---', '---'])
+  for (const { path, median, least } of code)
+    line([path, `${median.toFixed(2)} (${least.toFixed(2)})`, (median - relayed.median).toFixed(2)])
+}
+
+function print({ workloads: measured, large, idle, routing, code, locations }) {
   const line = cells => process.stdout.write(`| ${cells.join(' | ')} |\n`)
   for (const workload of measured) printWorkload(line, workload)
   if (idle !== undefined)
@@ -281,6 +297,7 @@ function print({ workloads: measured, large, idle, routing, locations }) {
       `\n${idle.connections} idle connections in OceanBase mode: ${(idle.bytesEach / 1024).toFixed(1)} KiB each\n`,
     )
   if (routing !== undefined) printRouting(line, routing)
+  if (code !== undefined) printCode(line, code)
   for (const { part, entries, before, after } of locations ?? [])
     process.stdout.write(
       `\n${part} with ${entries} of 1,000,000 locations: ${after.toFixed(0)} MB resident, ${before.toFixed(0)} before\n`,
