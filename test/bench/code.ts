@@ -11,7 +11,12 @@ import { MetadataConnections } from '../../proxy-node/backend/metadata.ts'
 import { greets } from '../../proxy-node/backend/probe.ts'
 import { systemClock } from '../../proxy-node/base/clock.ts'
 import { bunTransport } from '../../proxy-node/net/bun.ts'
-import type { Connection, ConnectionEvents, Transport } from '../../proxy-node/net/transport.ts'
+import type {
+  Address,
+  Connection,
+  ConnectionEvents,
+  Transport,
+} from '../../proxy-node/net/transport.ts'
 import { DEFAULT_SETTINGS, peersOf } from '../../proxy-node/session/peers.ts'
 import type { Mode } from '../../proxy-node/session/ports.ts'
 import { Sessions } from '../../proxy-node/session/sessions.ts'
@@ -144,8 +149,7 @@ async function plane(mode: Mode): Promise<number> {
 
 const cluster = await startRoutingCluster({ subnet: '127.19.12' })
 const { user, password, database, proxyro } = cluster.accounts
-const [first] = cluster.picture.servers
-if (first === undefined) throw new Error('a cluster without servers')
+const first = cluster.picture.servers[0] as Address
 const metadata = new MetadataConnections(bunTransport, systemClock, {
   passwords: () => [stage1Of(proxyro)],
   timeoutMs: 5_000,
