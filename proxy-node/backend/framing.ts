@@ -23,7 +23,7 @@ export const PLAIN_FRAMING: Framing = {
   isOb20: false,
   begin: () => {},
   wrap: mysql => mysql,
-  feed: (chunk, sink) => sink.mysql(chunk),
+  feed: (chunk, sink) => sink.mysql(chunk, 0, chunk.length),
 }
 
 export class Ob20Framing implements Framing {

@@ -204,8 +204,8 @@ export class ServerSession implements ConnectionEvents, EntryOwner, Ob20Sink, Re
 
   // --- Ob20Sink
 
-  mysql(bytes: Uint8Array): void {
-    this.relay.feed(bytes)
+  mysql(bytes: Uint8Array, from: number, to: number): void {
+    this.relay.feed(bytes, from, to)
   }
 
   extra(type: number, bytes: Uint8Array): void {

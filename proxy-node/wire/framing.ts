@@ -124,9 +124,10 @@ export class ResponseRelay {
   /** Bytes kept from earlier chunks: unsent, the first `scanned` of them already judged. */
   private kept: Uint8Array = NOTHING
   private scanned = 0
-  /** Within the bytes at hand: the next packet, and the first byte not handed on. */
+  /** Within the bytes at hand: the next packet, the first byte not handed on, and where they end. */
   private at = 0
   private sent = 0
+  private limit = 0
   private holding = false
   /** Where what is held begins: handed on with what is before it, in one write, when its OK is here already. */
   private heldAt = 0
@@ -182,11 +183,14 @@ export class ResponseRelay {
     return true
   }
 
-  /** @throws protocol.malformed when bytes come that belong to no response. */
-  feed(chunk: Uint8Array): void {
-    const bytes = this.kept.length === 0 ? chunk : concat([this.kept, chunk])
-    this.at = this.scanned
-    this.sent = 0
+  /** Takes the bytes from `from` up to `to`. @throws protocol.malformed when they belong to no response. */
+  feed(chunk: Uint8Array, from = 0, to = chunk.length): void {
+    const isAlone = this.kept.length === 0
+    const bytes = isAlone ? chunk : concat([this.kept, chunk.subarray(from, to)])
+    this.sent = isAlone ? from : 0
+    this.heldAt = this.sent
+    this.at = this.sent + this.scanned
+    this.limit = isAlone ? to : bytes.length
     this.kept = NOTHING
     this.scanned = 0
     while (this.step(bytes)) {
@@ -196,7 +200,7 @@ export class ResponseRelay {
   }
 
   private step(bytes: Uint8Array): boolean {
-    this.passPayload(bytes)
+    this.passPayload()
     if (this.payloadLeft > 0) return false
     if (this.ending !== ACTION.forward) this.end(bytes)
     if (!this.headerVisible(bytes, this.at)) return false
@@ -214,14 +218,14 @@ export class ResponseRelay {
     return true
   }
 
-  private passPayload(bytes: Uint8Array): void {
-    const step = Math.min(this.payloadLeft, bytes.length - this.at)
+  private passPayload(): void {
+    const step = Math.min(this.payloadLeft, this.limit - this.at)
     this.payloadLeft -= step
     this.at += step
   }
 
   private headerVisible(bytes: Uint8Array, at: number): boolean {
-    const visible = bytes.length - at
+    const visible = this.limit - at
     if (visible === 0) return false
     if (!this.open) throw malformed('the server sent bytes after the end of its response')
     if (visible < HEADER_BYTES) return false
@@ -264,7 +268,7 @@ export class ResponseRelay {
   /** Shows the OK of a result that others follow, once it is there whole. */
   private rewrite(bytes: Uint8Array, length: number): boolean {
     const end = this.at + HEADER_BYTES + length
-    if (bytes.length < end) return false
+    if (this.limit < end) return false
     const ok = bytes.subarray(this.at + HEADER_BYTES, end)
     this.flush(bytes)
     this.shownSequence = this.sequence
@@ -279,7 +283,7 @@ export class ResponseRelay {
   /** Takes the OK that ends the response, once it is there whole. */
   private settle(bytes: Uint8Array, length: number, action: number): boolean {
     const end = this.at + HEADER_BYTES + length
-    if (bytes.length < end) return false
+    if (this.limit < end) return false
     const ok = OKS.of(bytes, this.at + HEADER_BYTES, end)
     const { errorCode } = this.tracker
     const isKept =
@@ -299,12 +303,11 @@ export class ResponseRelay {
 
   private keep(bytes: Uint8Array): void {
     this.flush(bytes, this.holding ? this.heldAt : this.at)
-    this.heldAt = 0
-    const from = this.sent
-    if (from === bytes.length) return
-    if (bytes.length - from > HELD_LIMIT_BYTES) throw malformed('terminal packet of the server')
-    // A view would be overwritten: the socket reuses the buffer of a chunk.
-    this.kept = bytes.slice(from)
+    const { sent: from, limit } = this
+    if (from === limit) return
+    if (limit - from > HELD_LIMIT_BYTES) throw malformed('terminal packet of the server')
+    // A view would keep all of the chunk, of which the client has the rest.
+    this.kept = bytes.slice(from, limit)
     this.scanned = this.at - from
   }
 }

@@ -147,8 +147,8 @@ export class Ob20Writer implements RequestMark {
 
 /** Where the parts of a response go. What they are given is valid during the call only. */
 export type Ob20Sink = {
-  /** The next MySQL bytes of the response, a view of the chunk. */
-  readonly mysql: (bytes: Uint8Array) => void
+  /** The next MySQL bytes of the response: of the chunk, those from `from` up to `to`. */
+  readonly mysql: (bytes: Uint8Array, from: number, to: number) => void
   /** An entry of extra info; comes before the MySQL bytes of its frame. */
   readonly extra: (type: number, bytes: Uint8Array) => void
   /**
@@ -367,7 +367,7 @@ export class Ob20Reader {
     const { readyFrom, readyTo } = this
     if (readyFrom === readyTo) return
     this.readyFrom = readyTo
-    sink.mysql(bytes.subarray(readyFrom, readyTo))
+    sink.mysql(bytes, readyFrom, readyTo)
   }
 }
 

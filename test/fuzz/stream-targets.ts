@@ -226,7 +226,8 @@ const OB20: Target = {
     sameWhereverCut(bytes, (stream, cut, _control, outcome) => {
       const reader = new Ob20Reader(CONNECTION_ID, REQUEST)
       const sink = {
-        mysql: (view: Uint8Array) => taken(outcome, view),
+        mysql: (view: Uint8Array, from: number, to: number) =>
+          taken(outcome, view.subarray(from, to)),
         extra: (type: number, view: Uint8Array) => {
           outcome.parts += 1 + view.length + (type & 1)
         },

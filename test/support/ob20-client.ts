@@ -104,8 +104,8 @@ export class Ob20Client {
   }
 
   private readonly sink = {
-    mysql: (bytes: Uint8Array) => {
-      for (const { sequence, payload } of this.stream.push(Buffer.from(bytes)))
+    mysql: (bytes: Uint8Array, from: number, to: number) => {
+      for (const { sequence, payload } of this.stream.push(Buffer.from(bytes.slice(from, to))))
         this.building.packets.push({ sequence, payload: Buffer.from(payload) })
     },
     extra: (type: number, bytes: Uint8Array) => {

@@ -17,7 +17,8 @@ function sinkOf() {
   return {
     seen,
     sink: {
-      mysql: (bytes: Uint8Array) => seen.push(Buffer.from(bytes).toString()),
+      mysql: (bytes: Uint8Array, from: number, to: number) =>
+        seen.push(Buffer.from(bytes.slice(from, to)).toString()),
       extra: () => {},
       frameEnded: (isLast: boolean) => {
         if (isLast) seen.push('last')

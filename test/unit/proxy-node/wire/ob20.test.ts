@@ -223,8 +223,8 @@ function feed(reader: Ob20Reader, chunks: readonly Uint8Array[]): Seen {
   for (const chunk of chunks) {
     const reused = Uint8Array.from(chunk)
     reader.feed(reused, {
-      mysql: bytes => {
-        seen.mysql = Buffer.concat([seen.mysql, bytes])
+      mysql: (bytes, from, to) => {
+        seen.mysql = Buffer.concat([seen.mysql, bytes.subarray(from, to)])
         seen.views += 1
       },
       extra: (type, bytes) => seen.extra.push([type, Buffer.from(bytes).toString('hex')]),

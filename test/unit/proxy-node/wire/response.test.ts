@@ -199,6 +199,9 @@ const LONE: readonly [string, number, Uint8Array][] = [
   ['an authentication switch', COMMAND.changeUser, authSwitch],
 ]
 
+const BEFORE = Uint8Array.of(1, 0, 0)
+const BEHIND = Uint8Array.of(0xff, 0xff)
+
 function relay(command: number, chunks: readonly Uint8Array[], extraOk = true) {
   const seen: Uint8Array[] = []
   const finished: { swallowed: boolean; hasOk: boolean; sequence: number }[] = []
@@ -212,8 +215,9 @@ function relay(command: number, chunks: readonly Uint8Array[], extraOk = true) {
   })
   relay.begin(command)
   for (const chunk of chunks) {
-    const reused = chunk.slice()
-    relay.feed(reused)
+    // In the middle of others, as behind the head of a frame.
+    const reused = concat([BEFORE, chunk, BEHIND])
+    relay.feed(reused, BEFORE.length, BEFORE.length + chunk.length)
     reused.fill(0xee)
   }
   return { seen: concat(seen), finished, errorCode: tracker.errorCode }
