@@ -311,6 +311,8 @@ export const OPERATION_PHASES = [
   'CANCELLED',
   /** It failed or was called off, and all that it had changed is as it was. */
   'ROLLED_BACK',
+  /** It failed, and the operation that it is of goes on without it. */
+  'SKIPPED',
 ] as const
 
 export type OperationPhase = (typeof OPERATION_PHASES)[number]
