@@ -353,6 +353,8 @@ export type Operation = {
     readonly stepsDone: number
     readonly stepsTotal: number
     readonly nodesDone: number
+    /** Left out after they had failed. */
+    readonly nodesSkipped: number
     readonly nodesTotal: number
     /** Waves of a rollout, 1 for what is done at once, and the one that is worked on. */
     readonly waves: number

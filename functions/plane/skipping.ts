@@ -29,10 +29,11 @@ export async function decideSkip(
     throw new Problem('operation-not-allowed', `nothing would be left of ${record.id}`, {
       remedy: 'cancel it if it still waits; it holds nothing when it has failed',
     })
+  const without = { ...record, nodesSkipped: (record.nodesSkipped ?? 0) + ids.length }
   const onward =
     record.phase === 'PAUSED'
-      ? await decideResume(deps, record, ids)
-      : await decideRetry(deps, asked, record)
+      ? await decideResume(deps, without, ids)
+      : await decideRetry(deps, asked, without)
   const skipped = await Promise.all(named.map(child => leftOut(deps, asked, child)))
   return { ...onward, action: 'skip', changes: [...onward.changes, ...skipped.flat()] }
 }

@@ -49,6 +49,7 @@ export const operationSchema = z
       stepsDone: z.int(),
       stepsTotal: z.int(),
       nodesDone: z.int(),
+      nodesSkipped: z.int(),
       nodesTotal: z.int(),
       waves: z.int(),
       wave: z.int(),

@@ -48,7 +48,7 @@ describe('a rollout that waits at a node that failed', () => {
     const ended = await all.ended(id)
 
     expect(ended).toMatchObject({ phase: 'SUCCEEDED', error: null })
-    expect(ended.progress).toMatchObject({ nodesDone: 2, nodesTotal: 3 })
+    expect(ended.progress).toMatchObject({ nodesDone: 2, nodesSkipped: 1, nodesTotal: 3 })
     expect(ranOn(all, 'restart')).toEqual([1, 2, 3].map(hostId))
     expect(all.held()).toEqual([])
   })
@@ -145,7 +145,10 @@ describe('an operation that has failed', () => {
     const id = await restart(all)
     await all.ended(id)
     await all.plane.operations.skip(ASKED, id, [await childOf(all, id, 0)])
-    expect(await all.ended(id)).toMatchObject({ phase: 'FAILED' })
+    expect(await all.ended(id)).toMatchObject({
+      phase: 'FAILED',
+      progress: { nodesDone: 0, nodesSkipped: 1 },
+    })
     all.fleet.host(2).failing.clear()
 
     await all.plane.operations.retry(ASKED, id)
@@ -173,6 +176,13 @@ describe('an operation that has failed', () => {
     await until(all, id, 'PAUSED')
     await all.plane.operations.skip(ASKED, id, [await childOf(all, id, 1)])
 
+    // The next node is in the third wave.
+    expect((await all.plane.operations.get(id)).progress).toMatchObject({
+      nodesDone: 1,
+      nodesSkipped: 1,
+      wave: 3,
+      waves: 3,
+    })
     expect(await all.ended(id)).toMatchObject({ phase: 'SUCCEEDED' })
     const versions = () => [...all.fleet.hosts.values()].map(({ version }) => version)
     expect(versions()).toEqual([NEXT, VERSION, NEXT])
