@@ -311,6 +311,8 @@ export const OPERATION_PHASES = [
   'CANCELLED',
   /** It failed or was called off, and all that it had changed is as it was. */
   'ROLLED_BACK',
+  /** It failed, and the operation that it is of goes on without it. */
+  'SKIPPED',
 ] as const
 
 export type OperationPhase = (typeof OPERATION_PHASES)[number]
@@ -351,6 +353,8 @@ export type Operation = {
     readonly stepsDone: number
     readonly stepsTotal: number
     readonly nodesDone: number
+    /** Left out after they had failed. */
+    readonly nodesSkipped: number
     readonly nodesTotal: number
     /** Waves of a rollout, 1 for what is done at once, and the one that is worked on. */
     readonly waves: number

@@ -302,6 +302,8 @@ export type Plane = {
     /** Done once it is written down; the operation ends when what runs on its nodes has. */
     cancel(asked: Asked, id: string): Promise<Outcome<Operation>>
     retry(asked: Asked, id: string): Promise<Outcome<Operation>>
+    /** Goes on without these children, that failed: their nodes are left as they are. */
+    skip(asked: Asked, id: string, children: readonly string[]): Promise<Outcome<Operation>>
     /** No other node is begun; what runs on one is let run to its end. */
     pause(asked: Asked, id: string): Promise<Outcome<Operation>>
     /** Goes on; nodes that failed are tried again. */

@@ -297,6 +297,8 @@ export type OperationRecord = Stored & {
   /** Place in the plan: steps before it are done. */
   readonly stepsDone: number
   readonly nodesDone: number
+  /** Nodes that it goes on without; absent: none. */
+  readonly nodesSkipped?: number
   /** Absent: all nodes at once, nothing is put back. */
   readonly rollout?: RolloutState
   /**

@@ -127,6 +127,9 @@ export function clusterPhase(
 }
 
 export const FAILED_CONDITION = 'LastOperationFailed'
+export const SKIPPED_CONDITION = 'LastOperationSkipped'
+/** Each operation takes the place of the one before. */
+const OF_LAST: readonly string[] = [FAILED_CONDITION, SKIPPED_CONDITION]
 
 /** Conditions after an operation: a failed one leaves its name (PL2), a good one clears it, a cancelled one says nothing. */
 export function conditionsAfter(
@@ -140,7 +143,7 @@ export function conditionsAfter(
   },
 ): readonly Condition[] {
   if (ended.phase === 'CANCELLED') return conditions
-  const others = conditions.filter(one => one.type !== FAILED_CONDITION)
+  const others = conditions.filter(({ type }) => !OF_LAST.includes(type))
   if (ended.phase === 'SUCCEEDED') return others
   return [
     ...others,
@@ -150,6 +153,30 @@ export function conditionsAfter(
       reason: 'OperationFailed',
       message: `${ended.type} ${ended.operationId}: ${ended.detail}`.slice(0, 600),
       since: ended.at,
+    },
+  ]
+}
+
+/** Conditions of a node that an operation goes on without, after it failed there. */
+export function conditionsSkipped(
+  conditions: readonly Condition[],
+  skipped: {
+    readonly operationId: string
+    readonly type: OperationType
+    readonly actor: string
+    readonly detail: string
+    readonly at: number
+  },
+): readonly Condition[] {
+  const { operationId, type, actor, detail, at } = skipped
+  return [
+    ...conditions.filter(one => !OF_LAST.includes(one.type)),
+    {
+      type: SKIPPED_CONDITION,
+      status: true,
+      reason: 'OperationSkipped',
+      message: `${type} ${operationId}, skipped by ${actor}: ${detail}`.slice(0, 600),
+      since: at,
     },
   ]
 }

@@ -222,7 +222,7 @@ export function hasActed({
   phase,
 }: Pick<OperationRecord, 'plan' | 'stepsDone' | 'phase'>): boolean {
   const act = actOf(plan)
-  const hasFailed = phase === 'FAILED'
+  const hasFailed = phase === 'FAILED' || phase === 'SKIPPED'
   // Until then it has only looked.
   if (plan.includes('judge')) return stepsDone > plan.indexOf('judge')
   if (act < 0) return stepsDone > 0 || hasFailed

@@ -126,8 +126,9 @@ export function desiredAfter(
   return type === 'stop-node' ? 'STOPPED' : before
 }
 
+/** One that is left out is never taken up again. */
 function isDone({ phase, isUndone }: OperationRecord): boolean {
-  return phase === 'SUCCEEDED' && isUndone !== true
+  return phase === 'SKIPPED' || (phase === 'SUCCEEDED' && isUndone !== true)
 }
 
 /** As it was when it failed, to go on from there; from the beginning if it was put back. */

@@ -3,6 +3,7 @@
  * that no lock outlives its operation (PL2).
  */
 import type { OperationPhase, ProblemView } from '../domain/model.ts'
+import { isClusterOperation } from '../domain/plan.ts'
 import type {
   ClusterRecord,
   NodeRecord,
@@ -30,7 +31,8 @@ export function endOf(operation: OperationRecord, { phase, error, now }: Ending)
     error,
     endedAt: now,
     stepsDone: isDone ? operation.plan.length : stepsDone,
-    nodesDone: isDone ? operation.tasks.length : nodesDone,
+    // Of a cluster they were counted: some may have been left out.
+    nodesDone: isDone && !isClusterOperation(operation.type) ? operation.tasks.length : nodesDone,
   }
 }
 

@@ -20,7 +20,7 @@ import { beginStep, type Ending, endOf, endStep, releaseCluster, workDone } from
 import { paceNow } from './health-pace.ts'
 import { giveLeaseBack, LEASE_MS, SWEEP_MS, takeLease } from './lease.ts'
 import { forgetLooseSecrets } from './loose-secrets.ts'
-import { hasEnded, membersOf } from './member.ts'
+import { hasEnded, isSettled, membersOf } from './member.ts'
 import { exportCluster, movedOutChange } from './moving-out.ts'
 import { endMember } from './node-steps.ts'
 import { NodeWork } from './node-work.ts'
@@ -198,7 +198,7 @@ export class Engine {
 
   private async noteProgress(operation: OperationRecord): Promise<void> {
     const children = await childrenOf(this.deps.store, operation)
-    const nodesDone = children.filter(({ phase }) => phase === 'SUCCEEDED').length
+    const nodesDone = doneIn(children)
     if (nodesDone === operation.nodesDone) return
     await this.deps.store.commit([put('operation', { ...operation, nodesDone })])
   }
@@ -224,13 +224,12 @@ export class Engine {
       return this.endCluster(operation, { phase: 'FAILED', error, now: this.now() })
     }
     const areAllDone =
-      children.length === operation.tasks.length &&
-      children.every(({ phase }) => phase === 'SUCCEEDED')
+      children.length === operation.tasks.length && children.every(({ phase }) => isSettled(phase))
     const name = operation.plan[operation.stepsDone]
     if (!areAllDone || name !== 'run')
       return this.endCluster(operation, { phase: 'CANCELLED', error: null, now: this.now() })
     // Cancelled too late: everything is done, what is left is ours.
-    await this.pass({ ...operation, phase: 'RUNNING', nodesDone: children.length }, null)
+    await this.pass({ ...operation, phase: 'RUNNING', nodesDone: doneIn(children) }, null)
     return AGAIN
   }
 
@@ -359,6 +358,10 @@ function withNodes({ name }: ClusterRecord, nodes: readonly NodeRecord[], now: n
   const names = nodes.map(node => node.name).join(', ')
   const detail = `${name} has nodes that came later: ${names}`.slice(0, 600)
   return { phase: 'FAILED', error: { code: 'in-use', detail }, now }
+}
+
+function doneIn(children: readonly OperationRecord[]): number {
+  return children.filter(({ phase }) => phase === 'SUCCEEDED').length
 }
 
 function succeeded(now: number): Ending {

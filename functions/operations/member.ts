@@ -9,7 +9,7 @@ export type Member = {
   readonly node: NodeRecord | null
 }
 
-const ENDED = ['SUCCEEDED', 'FAILED', 'CANCELLED', 'ROLLED_BACK']
+const ENDED = ['SUCCEEDED', 'FAILED', 'CANCELLED', 'ROLLED_BACK', 'SKIPPED']
 
 /** Where it works: its node's host, or one that has no node of ours, or not yet; null when the node is gone. */
 export function hostIdOf({ operation, node }: Member): string | null {
@@ -20,6 +20,11 @@ export function hostIdOf({ operation, node }: Member): string | null {
 
 export function hasEnded({ phase }: OperationRecord): boolean {
   return ENDED.includes(phase)
+}
+
+/** Nothing of a child is left to be done: its node is done, or is left out. */
+export function isSettled(phase: OperationRecord['phase'] | undefined): boolean {
+  return phase === 'SUCCEEDED' || phase === 'SKIPPED'
 }
 
 /** Members of operations that are known already. */

@@ -14,7 +14,7 @@ import { hasActed } from './balancer-steps.ts'
 import { lockNode, operationsOf, undoId } from './children.ts'
 import { withSysSecret } from './cluster-steps.ts'
 import type { Ending } from './ending.ts'
-import { hasBegun, hasEnded, type Member } from './member.ts'
+import { hasBegun, hasEnded, isSettled, type Member } from './member.ts'
 import type { Drive } from './node-work.ts'
 import { mayBeAltered } from './proxyro-steps.ts'
 
@@ -45,7 +45,7 @@ export function paceOf(operation: OperationRecord, members: readonly Member[]): 
 function judging(members: readonly Member[]) {
   const phaseOf = (task: number) => members[task]?.operation.phase
   return {
-    isDone: (task: number) => phaseOf(task) === 'SUCCEEDED',
+    isDone: (task: number) => isSettled(phaseOf(task)),
     hasFailed: (task: number) => phaseOf(task) === 'FAILED',
   }
 }

@@ -57,7 +57,9 @@ export async function changePlan(deps: PlaneDeps, decision: Decision): Promise<C
   const picture = await pictureBefore(store, decision, operation)
   const start = startOf(decision, picture)
   const name = start?.name ?? ''
-  const operations = operation === null ? [] : await childrenToBe(store, operation, { name, now })
+  const known = operation === null ? [] : await childrenNow(store, operation, decision)
+  const operations =
+    operation === null ? [] : await childrenToBe(store, operation, known, { name, now })
   const waves = inOrder(operation, operations, picture, now)
     .map(wave =>
       wave.flatMap(child => {
@@ -135,13 +137,28 @@ function startOf({ changes }: Decision, picture: ClusterPicture | null): Cluster
 /** In the order of the tasks. */
 type Indexed = { readonly task: number; readonly operation: OperationRecord }
 
+/** Children as the decision itself leaves them: some may be left out by it. */
+async function childrenNow(
+  store: Store,
+  parent: OperationRecord,
+  { changes }: Decision,
+): Promise<readonly OperationRecord[]> {
+  if (parent.version === 0 || !isClusterOperation(parent.type)) return []
+  const changed = new Map(
+    changes.flatMap(({ kind, record }) =>
+      kind === 'operation' && 'tasks' in record ? [[record.id, record] as const] : [],
+    ),
+  )
+  return (await childrenOf(store, parent)).map(child => changed.get(child.id) ?? child)
+}
+
 async function childrenToBe(
   store: Store,
   parent: OperationRecord,
+  known: readonly OperationRecord[],
   { name: clusterName, now }: { readonly name: string; readonly now: number },
 ): Promise<readonly Indexed[]> {
   if (!isClusterOperation(parent.type)) return [{ task: 0, operation: parent }]
-  const known = parent.version === 0 ? [] : await childrenOf(store, parent)
   const byId = new Map(known.map(child => [child.id, child]))
   const existing = (task: number) => byId.get(childId(parent, task)) ?? null
   if (parent.phase === 'ROLLING_BACK') {

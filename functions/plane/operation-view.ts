@@ -26,6 +26,7 @@ export function operationView(record: OperationRecord): Operation {
       stepsDone: record.stepsDone,
       stepsTotal: record.plan.length,
       nodesDone: record.nodesDone,
+      nodesSkipped: record.nodesSkipped ?? 0,
       nodesTotal: record.tasks.length,
       ...wavesOf(record),
     },
@@ -35,12 +36,17 @@ export function operationView(record: OperationRecord): Operation {
 }
 
 /** The wave that is worked on is the one that its next node is in. */
-function wavesOf({ rollout, nodesDone }: OperationRecord): Pick<Progress, 'waves' | 'wave'> {
+function wavesOf({
+  rollout,
+  nodesDone,
+  nodesSkipped = 0,
+}: OperationRecord): Pick<Progress, 'waves' | 'wave'> {
   const waves = rollout?.waves ?? []
+  const behind = nodesDone + nodesSkipped
   let before = 0
   const at = waves.findIndex(wave => {
     before += wave.length
-    return before > nodesDone
+    return before > behind
   })
   const total = Math.max(1, waves.length)
   return { waves: total, wave: at < 0 ? total : at + 1 }

@@ -33,14 +33,23 @@ export async function decidePause(record: OperationRecord): Promise<Decision> {
   return steered(paused, 'pause', [put('operation', paused)])
 }
 
-/** Nodes that failed are tried again, with new locks. */
+/**
+ * Nodes that failed are tried again, with new locks.
+ *
+ * @param skipped children that it goes on without
+ */
 export async function decideResume(
   { store, clock }: PlaneDeps,
   record: OperationRecord,
+  skipped: readonly string[] = [],
 ): Promise<Decision> {
   if (record.phase !== 'PAUSED')
     throw conflict(`${record.id} is ${record.phase}; only what is paused can be resumed`)
-  const members = await membersOf(store, await childrenOf(store, record))
+  const children = await childrenOf(store, record)
+  const members = await membersOf(
+    store,
+    children.filter(({ id }) => !skipped.includes(id)),
+  )
   const isAgain = hasFailed(members)
   if (isAgain && isAnyAtWork(members))
     throw conflict(`nodes of ${record.id} are still at work; wait until they have ended`)

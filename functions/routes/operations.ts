@@ -1,4 +1,4 @@
-/** Operations: list, long poll, steps, cancel, retry. */
+/** Operations: list, long poll, steps, cancel, retry, skip. */
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi'
 import { idForm } from '../domain/ids.ts'
 import { OPERATION_PHASES, OPERATION_TYPES, type Operation, type Step } from '../domain/model.ts'
@@ -24,6 +24,8 @@ import {
 import { problemViewSchema } from './take-over-result.ts'
 
 const MAX_WAIT_SEC = 25
+/** Each is three items of one transaction. */
+const MAX_SKIPPED = 20
 const MS_PER_SEC = 1000
 
 export const operationSchema = z
@@ -47,6 +49,7 @@ export const operationSchema = z
       stepsDone: z.int(),
       stepsTotal: z.int(),
       nodesDone: z.int(),
+      nodesSkipped: z.int(),
       nodesTotal: z.int(),
       waves: z.int(),
       wave: z.int(),
@@ -77,7 +80,17 @@ const stepSchema = z
   })
   .openapi('Step')
 
-const idParams = z.object({ id: z.string().regex(idForm('operation')) })
+const idSchema = z.string().regex(idForm('operation'))
+const idParams = z.object({ id: idSchema })
+
+const skipSchema = z.strictObject({
+  children: z
+    .array(idSchema)
+    .min(1)
+    .max(MAX_SKIPPED)
+    .refine(ids => new Set(ids).size === ids.length, 'each once')
+    .openapi({ description: 'Ids of children that have failed, out of childIds' }),
+})
 
 const waitSchema = z
   .string()
@@ -169,6 +182,8 @@ const steps = createRoute({
   },
 })
 
+const STEERED = { 200: plannedResponse, 202: acceptedResponse, default: problemResponse }
+
 function steer<V extends 'cancel' | 'retry' | 'pause' | 'resume' | 'rollback'>(
   verb: V,
   summary: string,
@@ -181,7 +196,7 @@ function steer<V extends 'cancel' | 'retry' | 'pause' | 'resume' | 'rollback'>(
     path: `/{id}/${verb}`,
     description,
     request: { params: idParams, query: changeQuerySchema, ...body(nothingSchema, false) },
-    responses: { 200: plannedResponse, 202: acceptedResponse, default: problemResponse },
+    responses: STEERED,
   })
 }
 
@@ -205,6 +220,16 @@ const resume = steer(
   'Resume a paused operation',
   'Goes on with the next node; those that failed are tried again.',
 )
+const skip = createRoute({
+  ...named('skipOperation', 'Go on without nodes that failed'),
+  parameters: [KEY_REQUIRED],
+  method: 'post',
+  path: '/{id}/skip',
+  description:
+    'What failed counts as SKIPPED, its nodes stay as they are and say so in a condition; others that failed are tried again. Only where nothing else is left behind: start, stop, restart, upgrade, refresh, change-parameters, attach-balancer, online.',
+  request: { params: idParams, query: changeQuerySchema, ...body(skipSchema) },
+  responses: STEERED,
+})
 const rollback = steer(
   'rollback',
   'Roll an operation back',
@@ -258,6 +283,11 @@ function steering({ operations }: Pick<Plane, 'operations'>) {
     .openapi(resume, async c => {
       const { id } = c.req.valid('param')
       return steered(c, await operations.resume(changeAsked(c, c.req.valid('json')), id))
+    })
+    .openapi(skip, async c => {
+      const { id } = c.req.valid('param')
+      const asked = c.req.valid('json')
+      return steered(c, await operations.skip(changeAsked(c, asked), id, asked.children))
     })
     .openapi(rollback, async c => {
       const { id } = c.req.valid('param')

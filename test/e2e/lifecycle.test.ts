@@ -15,12 +15,21 @@ import {
   until,
 } from '../support/dev-stack.ts'
 import { PooledLoad } from '../support/pooled-load.ts'
+import { spareHostsSuite } from '../support/spare-hosts-suite.ts'
+import {
+  cancelledAt,
+  pausedAndResumed,
+  refreshSuite,
+  skippingSuite,
+} from '../support/steering-suite.ts'
 import { type Built, dropPackage, nextVersion, scripted } from '../support/verb-suite.ts'
 
 const VERSION = '4.3.2.0-1'
 /** Nothing is watched: what goes wrong is in other tests. */
 const QUICK = { canaryBake: '0s', bake: '0s', drain: '60s' }
 const CLIENTS_A_NODE = 4
+/** What operations are asked for on their way. */
+const STEERED = ['pause', 'resume', 'cancel', 'retry', 'skip', 'rollback']
 
 const stack = new DevStack(31)
 const packages: Built[] = []
@@ -166,11 +175,12 @@ let next = ''
 describe('an upgrade', () => {
   let upgrade = ''
 
-  test('of all nodes is hot and rolling, and the clients inside transactions do not notice', async () => {
+  test('of all nodes is hot and rolling, waits when it is told to, and the clients inside transactions do not notice', async () => {
     next = await offered(nextVersion())
     const clients = await clientsInside()
     const door = knocking()
     upgrade = await stack.accepted('/clusters/demo/upgrade', { version: next, rollout: QUICK })
+    await pausedAndResumed(stack, upgrade)
     const operation = await stack.ended(upgrade)
     const { refused: turnedAway } = await door.stop()
 
@@ -225,11 +235,32 @@ describe('an upgrade', () => {
     }
   })
 
-  test('to what is older, or not there, is refused before any node is touched', async () => {
-    for (const version of ['4.0.0.0-1', '9.9.9.9-9']) {
-      const { status } = await refused(stack.api.post('/clusters/demo/upgrade', { version }))
-      expect(status).toBeGreaterThanOrEqual(400)
+  test('to what is older, not there, or not there for the architecture of a host, is refused before any node is touched', async () => {
+    const before = [await newest(), ...pidsOf(await nodes())]
+    const other = '4.3.2.8-1'
+    await stack.api.post('/packages', {
+      fileName: `obproxy-${other}.linux.aarch64.tar.gz`,
+      sha256: '0'.repeat(64),
+      sizeBytes: 1,
+      url: 'spool:none',
+    })
+    for (const [version, code] of [
+      ['4.0.0.0-1', 'operation-not-allowed'],
+      ['9.9.9.9-9', 'validation-failed'],
+      [other, 'validation-failed'],
+    ]) {
+      const why = await refused(stack.api.post('/clusters/demo/upgrade', { version }))
+      expect([version, why.status, why.code]).toEqual([version, 422, code])
+      if (version === other) expect(why.message).toContain(`no package of ${other} for x86_64`)
     }
+    expect([await newest(), ...pidsOf(await nodes())]).toEqual(before)
+    const { items } = (await stack.api.get('/packages')).body as {
+      items: { id: string; version: string }[]
+    }
+    const remove = (version: string) =>
+      stack.api.delete(`/packages/${items.find(each => each.version === version)?.id}`)
+    expect((await remove(other)).status).toBe(204)
+    expect(await refused(remove(VERSION))).toMatchObject({ status: 409, code: 'in-use' })
   })
 })
 
@@ -245,7 +276,7 @@ describe('parameters', () => {
     return rows[0]?.['value']
   }
 
-  test('are in force on every node at once; what needs a restart is shown until there was one', async () => {
+  test('are in force on every node at once; what needs a restart is shown until there was one, also where that is cancelled and retried', async () => {
     const set = { slow_query_time_threshold: '777ms', work_thread_num: '3' }
     const { body } = await change({ set })
     expect(await stack.ended((body as OperationJson).id)).toMatchObject({ phase: 'SUCCEEDED' })
@@ -258,15 +289,20 @@ describe('parameters', () => {
     }
     // Nodes report behind the answer of a verb.
     await until('every node waits', async () => (await waiting())?.length === 3)
-    expect(await ended('/clusters/demo/restart', { mode: 'hot', rollout: QUICK })).toMatchObject({
-      phase: 'SUCCEEDED',
-    })
+    const restart = await stack.accepted('/clusters/demo/restart', { mode: 'hot', rollout: QUICK })
+    await cancelledAt(stack, restart, 'restart')
+    await until('one waits no more', async () => (await waiting())?.length === 2)
+    await stack.accepted(`/operations/${restart}/retry`)
+    expect(await stack.ended(restart)).toMatchObject({ phase: 'SUCCEEDED', error: null })
     await until('none waits', async () => (await waiting())?.length === 0)
   })
 
   test('that are wrong change nothing and name the place; changes are remembered', async () => {
     const wrong = await refused(change({ set: { slow_query_time_threshold: 'much' } }))
     expect([wrong.status, wrong.code]).toEqual([422, 'validation-failed'])
+    const given = await refused(change({ set: { rootservice_list: '127.0.0.1:2881' } }))
+    expect([given.status, given.code]).toEqual([422, 'validation-failed'])
+    expect(given.message).toContain('rootservice_list')
     const { items } = (await stack.api.get('/clusters/demo/parameters/history')).body as {
       items: { changes: { name: string; before: string | null; after: string | null }[] }[]
     }
@@ -322,6 +358,9 @@ describe('a look before a take-over', () => {
   })
 })
 
+skippingSuite(stack)
+refreshSuite(stack)
+
 describe('an upgrade behind a load balancer', () => {
   test('under 200 pooled clients loses and repeats nothing, and refuses no login', async () => {
     const { address: place, targetGroupArn, targetBy } = stack.dev.loadBalancer
@@ -359,7 +398,7 @@ describe('an upgrade behind a load balancer', () => {
     await reported(next)
   })
 
-  test('a node that is taken out gets no new clients, until it is taken in again', async () => {
+  test('a node that is taken out gets no new clients, until it is taken in again; detached, all are out', async () => {
     const members = async () =>
       (
         (await stack.api.get('/clusters/demo/load-balancer')).body as {
@@ -374,8 +413,18 @@ describe('an upgrade behind a load balancer', () => {
     expect(await ended('/nodes/demo-2/online', {})).toMatchObject({ phase: 'SUCCEEDED' })
     await until('all are members', async () => (await members()).length === 3)
     expect(pidsOf(await nodes())).toEqual(before)
+    const { etag } = await stack.api.get('/clusters/demo')
+    const detached = await stack.api.delete('/clusters/demo/load-balancer', {
+      'if-match': etag ?? '',
+    })
+    expect(await stack.ended((detached.body as OperationJson).id)).toMatchObject({
+      phase: 'SUCCEEDED',
+    })
+    expect((await refused(stack.api.get('/clusters/demo/load-balancer'))).status).toBe(404)
   })
 })
+
+spareHostsSuite(stack, { made: VERSION, next: () => next })
 
 describe('who did it', () => {
   test('is in the audit, the newest first', async () => {
@@ -383,7 +432,7 @@ describe('who did it', () => {
       items: { action: string; actor: string }[]
     }
     const actions = items.map(({ action }) => action)
-    for (const action of ['upgrade', 'rollback', 'restart', 'rotate-sys-password'])
+    for (const action of ['upgrade', 'restart', 'rotate-sys-password', ...STEERED])
       expect(actions).toContain(action)
     expect(new Set(items.map(({ actor }) => actor)).size).toBe(1)
   })

@@ -1,6 +1,7 @@
 /**
  * proxyro's password replaced over HTTP, on the real kernel: two proxy clusters on one OB cluster, clients
  * that run statements and log in meanwhile, a node that stands meanwhile, and a change that the kernel refuses.
+ * Before that the one of both that asks the config service has no link for a while.
  */
 import { type Connection, createConnection } from 'mysql2/promise'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -111,6 +112,31 @@ const steps = async (id: string) =>
       items: { name: string; output: string | null }[]
     }
   ).items
+
+test('a link that is deleted leaves those who are there, and lets in nobody; added again it does, without a restart', async () => {
+  const [node] = await stack.nodes('second')
+  const login = () => stack.login(node?.status.address ?? '')
+  const client = await login()
+  // Of RS_LIST, and of one OB cluster for good.
+  const fixed = await refused(stack.api.delete('/clusters/demo/links/obcluster'))
+  expect([fixed.status, fixed.code]).toEqual([422, 'operation-not-allowed'])
+
+  const deleted = await stack.api.delete('/clusters/second/links/obcluster')
+  expect(await stack.ended((deleted.body as OperationJson).id)).toMatchObject({
+    phase: 'SUCCEEDED',
+  })
+  await expect(login()).rejects.toThrow()
+  await client.query('select 1')
+  client.destroy()
+  const added = await stack.api.put('/clusters/second/links/obcluster', {})
+  expect(await stack.ended((added.body as OperationJson).id)).toMatchObject({ phase: 'SUCCEEDED' })
+
+  const again = await login()
+  await again.query('select 1')
+  again.destroy()
+  const after = await stack.node('second-1')
+  expect(after.status.report?.pid).toBe(node?.status.report?.pid)
+})
 
 test('a change reaches every node while clients work, and one that stands when it starts', async () => {
   const { proxyroSecret: before } = await obCluster()

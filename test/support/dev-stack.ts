@@ -135,12 +135,12 @@ export class DevStack {
     return new Promise(done => child.once('close', code => done({ code, text })))
   }
 
-  /** kill -9 of a service of the stack by the name of its log. */
-  kill(service: string): void {
+  /** kill -9 of a service of the stack by the name of its log; or another signal. */
+  kill(service: string, signal: 'SIGKILL' | 'SIGSTOP' | 'SIGCONT' = 'SIGKILL'): void {
     const { pid } = JSON.parse(readFileSync(join(this.home, 'run', `${service}.json`), 'utf8')) as {
       pid: number
     }
-    process.kill(pid, 'SIGKILL')
+    process.kill(pid, signal)
   }
 
   /** Faults of Run Command, until other orders come; `{}` ends them. */

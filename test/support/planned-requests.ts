@@ -85,6 +85,28 @@ function last(all: ScriptedPlane): string {
   return own.sort((left, right) => (left.id < right.id ? 1 : -1))[0]?.id ?? ''
 }
 
+/** Children of that operation that have failed. */
+const failedOf = (all: ScriptedPlane): readonly string[] =>
+  all.store
+    .all('operation')
+    .filter(({ parentId, phase }) => parentId === last(all) && phase === 'FAILED')
+    .map(({ id }) => id)
+
+/** A hot restart that waits for somebody, after it failed on this host. */
+async function pausedAt(all: ScriptedPlane, host: number): Promise<void> {
+  await running(all)
+  all.fleet.host(host).failing.add('restart')
+  const rollout = { ...PACE, onFailure: 'pause' } as const
+  const begun = all.plane.clusters.restart(ASKED, 'c', { mode: 'hot', rollout })
+  const id = await all.accepted(begun)
+  while ((await all.plane.operations.get(id)).phase !== 'PAUSED') {
+    all.clock.pass(5_000)
+    await all.engine.sweep(10)
+  }
+  all.fleet.host(host).failing.clear()
+  await reportAll(all)
+}
+
 async function behind(all: ScriptedPlane): Promise<void> {
   await running(all)
   for (const index of [2, 3]) all.fleet.host(index).parameterVersion = 0
@@ -365,20 +387,26 @@ export const REQUESTS: Readonly<Record<string, PlannedRequest>> = {
     tickSec: 5,
   },
   'resume a restart that has paused': {
+    given: all => pausedAt(all, 3),
+    ask: (all, asked) => all.plane.operations.resume(asked, last(all)),
+    tickSec: 5,
+  },
+  'skip a node that a restart has paused at': {
+    given: all => pausedAt(all, 1),
+    ask: (all, asked) => all.plane.operations.skip(asked, last(all), failedOf(all)),
+    tickSec: 5,
+  },
+  'skip a node that a forced restart has failed on': {
     given: async all => {
       await running(all)
-      all.fleet.host(3).failing.add('restart')
-      const rollout = { ...PACE, onFailure: 'pause' } as const
-      const begun = all.plane.clusters.restart(ASKED, 'c', { mode: 'hot', rollout })
-      const id = await all.accepted(begun)
-      while ((await all.plane.operations.get(id)).phase !== 'PAUSED') {
-        all.clock.pass(5_000)
-        await all.engine.sweep(10)
-      }
-      all.fleet.host(3).failing.clear()
+      all.fleet.host(1).failing.add('restart')
+      await all.ended(
+        await all.accepted(all.plane.clusters.restart(ASKED, 'c', { mode: 'force' })),
+        5_000,
+      )
       await reportAll(all)
     },
-    ask: (all, asked) => all.plane.operations.resume(asked, last(all)),
+    ask: (all, asked) => all.plane.operations.skip(asked, last(all), failedOf(all)),
     tickSec: 5,
   },
 }

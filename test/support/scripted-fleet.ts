@@ -68,6 +68,8 @@ type ScriptedHost = {
   version: string | null
   backup: string | null
   parameterVersion: number | null
+  /** Of its processor, as it says; null: it says nothing of it. */
+  arch: string | null
   /** Bytes of its proxy and of its host. */
   memory: { readonly used: number; readonly available: number } | null
   /** Clients that it reports. */
@@ -199,6 +201,7 @@ export class ScriptedFleet {
         parameterVersion: null,
         clients: null,
         memory: null,
+        arch: null,
         parameters: {},
         inForce: {},
         refuses: new Set(),
@@ -501,6 +504,7 @@ export class ScriptedFleet {
       clientConnections: host.clients,
       pendingRestart: pendingOn(host),
       ...(host.memory === null ? {} : { memory: host.memory }),
+      ...(host.arch === null ? {} : { arch: host.arch }),
     })
   }
 }

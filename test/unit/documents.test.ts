@@ -59,6 +59,34 @@ describe.each(Object.entries(MAPPED))('the README of %s', (folder, opened) => {
   })
 })
 
+/** Each file of a row's last cell, with the words behind it that have to be in it. */
+function proofs(): readonly {
+  readonly row: string
+  readonly file: string
+  readonly words: string
+}[] {
+  const [, section = ''] = textOf('test').split('## What a user can do')
+  const rows = (section.split('\n## ')[0] ?? '').split('\n').filter(line => /^\| P\d/.test(line))
+  return rows.flatMap(line => {
+    const [, row = '', , cell = ''] = line.split(' | ').flatMap(each => each.split(/^\| /))
+    return [...cell.matchAll(/`([^`]+)`((?:,? "[^"]+")+)/g)].flatMap(([, file = '', quoted = '']) =>
+      [...quoted.matchAll(/"([^"]+)"/g)].map(([, words = '']) => ({ row, file, words })),
+    )
+  })
+}
+
+describe('what a user can do', () => {
+  test('has each row of the acceptance list that is built', () => {
+    const rows = [...new Set(proofs().map(({ row }) => row))]
+
+    expect(rows).toEqual([...Array.from({ length: 13 }, (_none, at) => `P${at + 1}`), 'P18', 'P19'])
+  })
+
+  test.each(proofs())('$row is proved by $file: $words', ({ file, words }) => {
+    expect(readFileSync(join(ROOT, 'test', file), 'utf8')).toContain(words)
+  })
+})
+
 test('every top-level folder with sources is mapped', () => {
   const folders = new Set(
     FILES.filter(path => /\.(ts|mjs)$/.test(path)).map(path => path.split('/')[0] ?? ''),

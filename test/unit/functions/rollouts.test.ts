@@ -238,6 +238,38 @@ describe('an upgrade of a fleet', () => {
     expect(versions(all)).toEqual([NEXT, NEXT])
   })
 
+  test('gives each host the package of its architecture; while one is missing nobody is touched', async () => {
+    const all = await withCluster(3)
+    const host = all.fleet.host(3)
+    host.arch = 'aarch64'
+    const { items } = await all.plane.clusters.nodes('orders', { limit: 9 })
+    const node = items.find(({ hostId: id }) => id === host.facts.id)
+    await all.fleet.report(host, node?.id ?? '', null)
+    await expect(upgrade(all)).rejects.toMatchObject({
+      code: 'validation-failed',
+      details: { errors: [{ pointer: '/version', code: 'no-package', detail: 'aarch64' }] },
+    })
+    expect(all.fleet.sends).toEqual([])
+    expect(all.held()).toEqual([])
+
+    await all.plane.packages.create(ASKED, {
+      fileName: `obproxy-${NEXT}.linux.aarch64.tar.gz`,
+      sha256: 'c'.repeat(64),
+      sizeBytes: 10,
+      url: 'spool:z',
+    })
+    const given = new Map<string, string | undefined>()
+    all.fleet.obeyed = (verb, { desired, package: wanted }) => {
+      if (verb === 'upgrade') given.set(desired?.nodeId ?? '', wanted?.fileName)
+    }
+    expect(await all.ended(await upgrade(all))).toMatchObject({ phase: 'SUCCEEDED' })
+    expect([...given.values()].map(name => name?.split('.').at(-3))).toEqual([
+      'x86_64',
+      'x86_64',
+      'aarch64',
+    ])
+  })
+
   test('needs nodes that run', async () => {
     const all = await withCluster(2)
     await all.ended(await all.accepted(all.plane.nodes.stop(ASKED, 'orders-2')))

@@ -1,5 +1,6 @@
 /** Changes over HTTP with dryRun=true. */
 import { beforeEach, describe, expect, test } from 'vitest'
+import { newId } from '../../../../functions/domain/ids.ts'
 import { planSchema } from '../../../../functions/routes/dry-run.ts'
 import { clusterInput, HttpApi } from '../../../support/http-api.ts'
 import { traces } from '../../../support/planned-requests.ts'
@@ -45,6 +46,7 @@ const BODIES: Readonly<Record<string, object>> = {
   putLoadBalancer: { kind: 'target-group', targetGroupArn: GROUP_ARN, targetBy: 'instance' },
   offlineCluster: { nodes: ['orders-1'] },
   offlineNode: { reason: 'a look at its disk' },
+  skipOperation: { children: [newId('operation', 0)] },
   putLink: { probeAccount: { user: 'probe', tenant: 'app', passwordSecret: '/probe' } },
 }
 
@@ -55,6 +57,7 @@ const REFUSED: Readonly<Record<string, string>> = {
   retryOperation: 'operation-state-conflict',
   pauseOperation: 'operation-state-conflict',
   resumeOperation: 'operation-state-conflict',
+  skipOperation: 'operation-not-allowed',
 }
 
 function refOf(path: string): string {
@@ -87,7 +90,7 @@ describe('a dry run', () => {
         ...['deleteNode', 'startNode', 'stopNode', 'restartNode', 'upgradeNode', 'refreshNode'],
         ...['offlineNode', 'onlineNode'],
         ...['cancelOperation', 'retryOperation', 'pauseOperation', 'resumeOperation'],
-        ...['rollbackOperation', 'takeOver', 'moveOutCluster'],
+        ...['rollbackOperation', 'skipOperation', 'takeOver', 'moveOutCluster'],
       ].sort(),
     )
   })
