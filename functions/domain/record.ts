@@ -294,6 +294,8 @@ export type OperationRecord = Stored & {
   readonly round: number
   /** Fence of the host while this operation holds its node. */
   readonly fence: number | null
+  /** What its node should be before it took it; absent: it is of no node, or of one that was not there. */
+  readonly desiredBefore?: NodeRecord['desiredState']
   /** Place in the plan: steps before it are done. */
   readonly stepsDone: number
   readonly nodesDone: number

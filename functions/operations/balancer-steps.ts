@@ -183,14 +183,19 @@ export function withIntent({ operation, node }: Member, now: number): NodeRecord
  * A node that was taken out for something that then was not begun is taken in again; why that failed, or
  * null. Tried once: whoever ends an operation does not wait for a balancer.
  */
-export async function putBackIn(deps: Deps, member: Member): Promise<string | null> {
+export async function putBackIn(
+  deps: Deps,
+  member: Member,
+  phase: OperationRecord['phase'],
+): Promise<string | null> {
   const { operation, node } = member
-  if (node === null || node.offline !== undefined || !isOutForNothing(member)) return null
+  if (node === null || node.offline !== undefined || !isOutForNothing(member, phase)) return null
   const n = operation.plan.indexOf('deregister')
   const left = await deps.store.get('step', { operationId: operation.id, n })
   if (left === null || left.sends === 0) return null
+  // Outside of what is tried once: a table that does not answer is no balancer that refuses.
+  const group = await groupOf(deps, operation)
   try {
-    const group = await groupOf(deps, operation)
     if (group !== null) await deps.loadBalancer.register(group, targetOf(group, node))
     return null
   } catch (error) {
@@ -199,11 +204,17 @@ export async function putBackIn(deps: Deps, member: Member): Promise<string | nu
   }
 }
 
-/** Taken out, and the step that it was taken out for has certainly not reached the node. */
-function isOutForNothing({ operation: { plan, stepsDone }, step }: Member): boolean {
+/**
+ * Taken out, and the step that it was taken out for has certainly not reached the node; or was called off on its
+ * way there: should the node have begun it all the same, the balancer sees that for itself.
+ */
+function isOutForNothing({ operation, step }: Member, phase: OperationRecord['phase']): boolean {
+  const { plan, stepsDone, desiredBefore } = operation
   const [out, act] = [plan.indexOf('deregister'), actOf(plan)]
   if (act < 0 || stepsDone < out || stepsDone > act) return false
-  return stepsDone < act || step === null || (step.sends === 0 && step.attempt <= 1)
+  if (stepsDone < act || step === null) return true
+  if (phase === 'CANCELLED' && desiredBefore === 'RUNNING') return true
+  return step.sends === 0 && step.attempt <= 1
 }
 
 /** Where the step is that a plan drains for; -1: none. */

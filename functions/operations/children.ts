@@ -101,7 +101,7 @@ export function lockNode(
 ): readonly Change[] {
   const fence = (host?.fence ?? 0) + 1
   return [
-    put('operation', { ...operation, fence }),
+    put('operation', { ...operation, fence, desiredBefore: node.desiredState }),
     put('node', {
       ...node,
       hold: { operationId: operation.id, type: operation.type },

@@ -1,6 +1,7 @@
 /** Local steps of a node's operation, and its end: each one transaction. */
 import { createHash } from 'node:crypto'
 import type { ProblemView } from '../domain/model.ts'
+import type { StepName } from '../domain/plan.ts'
 import type { HostRecord, NodeRecord, OperationRecord } from '../domain/record.ts'
 import { type Change, Conflict, put, remove, type Store } from '../domain/store.ts'
 import { beginStep, type Ending, endOf, endStep, releaseNode, workDone } from './ending.ts'
@@ -19,15 +20,39 @@ export async function endMember(
   ending: Ending,
   output: string | null = null,
 ): Promise<void> {
-  const { operation, step, node } = member
+  const { operation, step } = member
   const { phase, error, now } = ending
   const isOpen = step !== null && step.phase === 'RUNNING'
   await store.commit([
     put('operation', endOf(operation, ending)),
     ...(isOpen ? [put('step', endStep(step, phase, now, { output, error }))] : []),
-    ...releaseNode(node, operation, ending),
+    ...releaseNode(asWanted(member, ending), operation, ending),
     ...workDone(await workOf(store, operation)),
   ])
+}
+
+/** Steps from which on a node is what its operation wants it to be. */
+const TURNS: Readonly<Partial<Record<OperationRecord['type'], StepName>>> = {
+  'start-node': 'start',
+  'stop-node': 'stop',
+  'restart-node': 'restart',
+}
+
+/**
+ * The node as it should be when its operation ends early: where that has not reached it, as before. Else
+ * whatever it is told next would carry a state that it does not have, and that its next boot would give it.
+ */
+function asWanted(
+  { operation, step, node }: Member,
+  { phase }: Pick<Ending, 'phase'>,
+): NodeRecord | null {
+  const { type, plan, stepsDone, desiredBefore } = operation
+  const turn = TURNS[type]
+  if (node === null || turn === undefined || desiredBefore === undefined) return node
+  const isSent = plan[stepsDone] === turn && step?.phase === 'RUNNING' && step.sends > 0
+  // What was called off is wanted no more; what has failed may have been done all the same.
+  const mayBeDone = stepsDone > plan.indexOf(turn) || (phase === 'FAILED' && isSent)
+  return mayBeDone ? node : { ...node, desiredState: desiredBefore }
 }
 
 async function workOf(store: Store, { id, isSelfDriven }: OperationRecord) {

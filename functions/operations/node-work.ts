@@ -196,7 +196,7 @@ export class NodeWork {
 
   /** A node that was taken out of its balancer for nothing is not left out. */
   private async end(member: Member, ending: Ending, output: string | null = null): Promise<void> {
-    const left = await putBackIn(this.deps, member)
+    const left = await putBackIn(this.deps, member, ending.phase)
     const { code = 'remote-unavailable', detail } = ending.error ?? {}
     const error =
       left === null
@@ -382,7 +382,7 @@ function ruleOf({ operation }: Member): StepRule | undefined {
   return name === undefined ? undefined : STEP_RULES[name]
 }
 
-/** Dropped waves leave no number behind: the clock makes a comment unlike any before it. */
+/** Of those that are there none has it; one that was dropped may have had it. */
 function nextNumber(waves: readonly WaveRecord[], now: number): number {
   return Math.max(now, ...waves.map(({ n }) => n + 1))
 }

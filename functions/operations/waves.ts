@@ -3,6 +3,7 @@
  * a lost answer is settled by looking for the comment (PL3). Sending twice is harmless: the order
  * names step and attempt, and the node answers a repeated one from its ledger (N7).
  */
+import { randomBytes } from 'node:crypto'
 import type { Verb } from '#contract/command'
 import type { ProblemView } from '../domain/model.ts'
 import { ledgerStep, type OrderSource, orderEntry, packOrder } from '../domain/order.ts'
@@ -84,7 +85,8 @@ function packedWave(driver: OperationRecord, { number, ready }: Intent, now: num
       hostId,
     })),
     order,
-    comment: `${driver.id}/${number}`,
+    // A wave of before may have had the number, where it was dropped or another clock counted.
+    comment: `${driver.id}/${number}/${randomBytes(6).toString('hex')}`,
     commandId: null,
     intentAt: now,
     sentAt: null,

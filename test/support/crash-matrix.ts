@@ -8,8 +8,9 @@ import {
   isHiccup,
   type Point,
 } from './interruption.ts'
-import { expectEnded, STORIES, type Story } from './operation-stories.ts'
+import { Asking, expectEnded, STORIES } from './operation-stories.ts'
 import { ScriptedPlane, type Table } from './scripted-plane.ts'
+import type { Story } from './stories/story.ts'
 
 const MAX_TURNS = 200
 
@@ -76,10 +77,11 @@ export async function isEndedThoughInterrupted(
 
 /** What comes before the point is played on memory: both stores make the same calls, and one is fast. */
 async function play(story: Story, point: Point, ground?: Ground) {
-  const { begin, ends = 'SUCCEEDED', tickSec = 1 } = story
+  const { begin, tickSec = 1 } = story
   const all = new ScriptedPlane(3)
   const id = await begin(all)
   all.fleet.ran.length = 0
+  const asking = new Asking(all, story)
   const table = await ground?.()
   const move = async () => table && all.moveTo(table)
   try {
@@ -91,9 +93,10 @@ async function play(story: Story, point: Point, ground?: Ground) {
     for (let turn = 0; turn < MAX_TURNS && !interruption.isDead; turn++) {
       if (!(await all.passUntilDue(id, tickSec * 1_000))) break
       await engine.sweep(10)
+      await asking.look(id)
     }
     const place = `${point.how} call ${point.at}, ${interruption.calls[point.at - 1]}`
-    if (interruption.hasCome || point.at === 0) await expectEnded(all, { id, ends, tickSec, place })
+    if (interruption.hasCome || point.at === 0) await expectEnded(all, story, { id, asking, place })
     if (interruption.hasCome && isHiccup(point.how))
       expect(interruption.calls, place).toEqual(await callsOf(story))
     return interruption

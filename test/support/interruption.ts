@@ -97,7 +97,10 @@ export function interrupted(
   const { fleet, balancer } = all
   const engine = all.newEngine('interrupted', {
     store: interruption.wrap<Store>(() => all.used, ['commit']),
-    runCommand: interruption.wrap(() => fleet.runCommand, ['send', 'find', 'results', 'online']),
+    runCommand: interruption.wrap(
+      () => fleet.runCommand,
+      ['send', 'find', 'results', 'online', 'cancel'],
+    ),
     loadBalancer: interruption.wrap(() => balancer, ['members', 'register', 'deregister']),
     secrets: interruption.wrap(
       () => fleet.secrets,

@@ -140,7 +140,7 @@ export class MemoryStore implements Store {
         this.entries.set(place, {
           kind,
           key,
-          record: structuredClone({ ...record, version: record.version + 1 }),
+          record: frozen(structuredClone({ ...record, version: record.version + 1 })),
         })
     }
   }
@@ -165,13 +165,13 @@ export class MemoryStore implements Store {
   all<K extends Kind>(kind: K): Records[K][] {
     return [...this.entries.values()]
       .filter(each => each.kind === kind)
-      .map(each => structuredClone(each.record) as Records[K])
+      .map(each => each.record as Records[K])
   }
 
   private at<K extends Kind>(kind: K, key: KeyOf<K>): Records[K] | null {
     const { pk, sk } = keyOf(kind, key)
     const entry = this.entries.get(`${pk}|${sk}`)
-    return entry === undefined ? null : (structuredClone(entry.record) as Records[K])
+    return entry === undefined ? null : (entry.record as Records[K])
   }
 
   private sorted<K extends Kind>(kind: K, pk: string, prefix: string): Records[K][] {
@@ -179,7 +179,7 @@ export class MemoryStore implements Store {
       .filter(({ key }) => key.pk === pk && key.sk.startsWith(prefix))
       .sort((left, right) => (left.key.sk < right.key.sk ? -1 : 1))
       .filter(each => each.kind === kind)
-      .map(each => structuredClone(each.record) as Records[K])
+      .map(each => each.record as Records[K])
   }
 }
 
@@ -199,4 +199,11 @@ function pageOf<T>(
   const items = sorted.slice(0, limit)
   const last = items.at(-1)
   return { items, next: sorted.length > limit && last !== undefined ? orderOf(last) : null }
+}
+
+/** What is read is shared by all who read it, and a copy for each costs more than all else. */
+function frozen<T>(value: T): T {
+  if (typeof value !== 'object' || value === null) return value
+  for (const each of Object.values(value)) frozen(each)
+  return Object.freeze(value)
 }

@@ -1,29 +1,26 @@
 /**
- * Hosts, Run Command and nodes as a script: they keep the nodes' rules (ledger, fence, expiry), and
+ * Hosts and nodes as a script: they keep the nodes' rules (ledger, fence, expiry, one verb at a time), and
  * fail as they are told. For suites of operations, with a clock that is moved by hand.
  */
-import { createHash, randomUUID } from 'node:crypto'
-import {
-  decodeOrder,
-  expiryOf,
-  type OrderEntry,
-  type Verb,
-  type VerbResult,
-} from '#contract/command'
-import type { DiagnosisFacts } from '#contract/diagnosis'
+import { createHash } from 'node:crypto'
+import { decodeOrder, type OrderEntry, type Verb, type VerbResult } from '#contract/command'
 import type { DesiredNode } from '#contract/node-state'
-import { PARAMETERS } from '#contract/parameters'
 import type { Clock, Queue } from '../../functions/domain/clock.ts'
 import type { Plane } from '../../functions/domain/plane.ts'
-import type {
-  HostFacts,
-  Hosts,
-  Invocation,
-  RunCommand,
-  Secrets,
-} from '../../functions/domain/remote.ts'
+import type { HostFacts, Hosts, Secrets } from '../../functions/domain/remote.ts'
+import { LOOKS, type Shelf } from '../../proxy-node/control/ledger.ts'
+import { admit } from '../../proxy-node/control/order.ts'
+import { failureOf, lineOf } from '../../proxy-node/control/result.ts'
 import { diagnosisOf } from './diagnosis-document.ts'
-import { FOREIGN_PROXY } from './foreign-proxy.ts'
+import {
+  change,
+  type Facts,
+  failureAt,
+  newHost,
+  pendingOn,
+  type ScriptedHost,
+} from './scripted-host.ts'
+import { type Handed, ScriptedRunCommand } from './scripted-run-command.ts'
 
 export const START = Date.parse('2026-11-24T10:00:00Z')
 
@@ -41,116 +38,20 @@ export class HandClock implements Clock {
 
 export const noQueue: Queue = { nudge: async () => {} }
 
-/** What a host does with the next commands. */
-export type Behaviour =
-  | 'works'
-  | 'fails'
-  /** Runs, its answer is lost for good. */
-  | 'silent'
-  /** Its carrier dies before it runs. */
-  | 'undelivered'
-  /** Reboots under it before it has done anything. */
-  | 'reboots'
-  | 'slow'
-
-type Facts = NonNullable<VerbResult['facts']>
-
-type ScriptedHost = {
-  readonly facts: HostFacts
-  isOnline: boolean
-  /** It reports no more, whatever else it does. */
-  isMute: boolean
-  behaviour: Behaviour
-  status: 'RUNNING' | 'STOPPED' | 'GONE'
-  fence: number
-  sequence: number
-  /** What it runs, and what an upgrade has replaced. */
-  version: string | null
-  backup: string | null
-  parameterVersion: number | null
-  /** Of its processor, as it says; null: it says nothing of it. */
-  arch: string | null
-  /** Bytes of its proxy and of its host. */
-  memory: { readonly used: number; readonly available: number } | null
-  /** Clients that it reports. */
-  clients: number | null
-  /** What it has stored, and what its process has started with. */
-  parameters: Readonly<Record<string, string>>
-  inForce: Readonly<Record<string, string>>
-  /** `name=value` that its proxy does not take, or `link=name`. */
-  readonly refuses: Set<string>
-  /** Name of the password that it was told last. */
-  sysPasswordSecret: string | null
-  /** What it has of proxyro's passwords, by reference, and of which cluster it is; null before the first. */
-  slots: Slots | null
-  /** Verbs that fail, whatever else works, or those of one step: `refresh/settle`. */
-  readonly failing: Set<string>
-  /** What it answers to a check; the first as long as nothing was replaced, the second then. */
-  checks: readonly [Facts, Facts]
-  isReplaced: boolean
-  /** What a look at its proxy shows. */
-  probe: Facts
-  /** What is not well with it; null: its document never arrives. */
-  unwell: Partial<DiagnosisFacts> | null
-  /** Its answers to a look are others than they should be. */
-  isGarbled: boolean
-  /** What it has reported last, and when. */
-  reported: {
-    readonly nodeId: string
-    readonly operationId: string | null
-    readonly at: number
-  } | null
-  readonly ledger: Map<string, string>
-}
-
-/** Of each OB cluster, `''` where it has none of its own. */
-type Slots = {
-  readonly clusterId: string
-  readonly of: ReadonlyMap<string, readonly string[]>
-}
-
-type Command = {
-  readonly id: string
-  readonly comment: string
-  readonly sentAt: number
-  readonly invocations: Map<string, Invocation & { readonly doneAt: number }>
-}
-
-export type SendFault = 'refuse' | 'refuse-for-good' | 'lose-answer' | 'never-arrives'
-
-const SLOW_MS = 20_000
 const MESSAGES: Readonly<Record<string, string>> = {
   'node.no-start': 'it did not come up',
   'node.parameter-refused': 'it takes it not',
 }
 const REPORT_MS = 60_000
-const WITH_PARAMETERS: readonly Verb[] = [
-  'start',
-  'restart',
-  'refresh',
-  'upgrade',
-  'revert',
-  'take-over',
-]
-const STATUS_AFTER: Readonly<Partial<Record<Verb, ScriptedHost['status']>>> = {
-  start: 'RUNNING',
-  restart: 'RUNNING',
-  'take-over': 'RUNNING',
-  stop: 'STOPPED',
-  install: 'STOPPED',
-  uninstall: 'GONE',
-  // The proxy serves on; it is no node any more.
-  'give-back': 'GONE',
-  release: 'GONE',
-}
 /** After them the host has no node that it could report of. */
 const PARTINGS: readonly Verb[] = ['uninstall', 'give-back', 'release']
+/** They leave the node as it is, its fence too. */
+const HARMLESS: readonly Verb[] = ['status', 'report', 'check']
 
 export class ScriptedFleet {
   readonly hosts = new Map<string, ScriptedHost>()
-  /** `host verb operation/step`, once each time a node really ran it. */
+  /** `host verb operation/step`, once each time a node ran it to its end. */
   readonly ran: string[] = []
-  readonly sends: { readonly hosts: number; readonly verb: Verb }[] = []
   /** How proxies were told to be replaced, in order. */
   readonly modes: string[] = []
   /** How nodes were told to find their OB clusters, in order. */
@@ -171,52 +72,29 @@ export class ScriptedFleet {
   readonly probes: OrderEntry[] = []
   /** Secrets that are there, with how often each was written. */
   readonly passwords = new Map<string, number>()
-  readonly sendFaults: SendFault[] = []
   /** Reports go in here, as nodes send them. */
   plane: Plane | undefined
+  readonly runCommand: ScriptedRunCommand
   private readonly clock: Clock
-  private readonly commands: Command[] = []
+  /** Who has the lock of a shelf, or waits for it, last. */
+  private readonly locks = new Map<string, Promise<unknown>>()
 
   constructor(clock: Clock, count: number) {
     this.clock = clock
-    for (let index = 1; index <= count; index++) {
-      const id = hostId(index)
-      this.hosts.set(id, {
-        facts: {
-          id,
-          name: `host${index}`,
-          address: `127.0.1.${index}`,
-          pingStatus: 'Online',
-          platform: 'Linux',
-          tags: {},
-        },
-        isOnline: true,
-        isMute: false,
-        behaviour: 'works',
-        status: 'GONE',
-        fence: 0,
-        sequence: 0,
-        version: null,
-        backup: null,
-        parameterVersion: null,
-        clients: null,
-        memory: null,
-        arch: null,
-        parameters: {},
-        inForce: {},
-        refuses: new Set(),
-        sysPasswordSecret: null,
-        slots: null,
-        failing: new Set(),
-        checks: [{ ready: true }, { ready: true }],
-        isReplaced: false,
-        probe: { ...FOREIGN_PROXY },
-        unwell: {},
-        isGarbled: false,
-        reported: null,
-        ledger: new Map(),
-      })
-    }
+    for (let index = 1; index <= count; index++)
+      this.hosts.set(hostId(index), newHost(hostId(index), index))
+    this.runCommand = new ScriptedRunCommand(clock, this.hosts, {
+      answer: (host, handed) => this.answer(host, handed),
+      cutOff: (host, handed, isDone) => this.cutOff(host, handed, isDone),
+    })
+  }
+
+  get sends(): ScriptedRunCommand['sends'] {
+    return this.runCommand.sends
+  }
+
+  get sendFaults(): ScriptedRunCommand['sendFaults'] {
+    return this.runCommand.sendFaults
   }
 
   host(index: number): ScriptedHost {
@@ -249,53 +127,11 @@ export class ScriptedFleet {
     },
   }
 
-  readonly runCommand: RunCommand = {
-    online: async ids => new Set(ids.filter(id => this.hosts.get(id)?.isOnline)),
-    send: async ({ hostIds, order, comment }) => {
-      const missing = hostIds.find(id => this.hosts.get(id)?.isOnline !== true)
-      if (missing !== undefined)
-        return { kind: 'refused', isRetryable: true, detail: `InvalidInstanceId: ${missing}` }
-      const fault = this.sendFaults.shift()
-      if (fault === 'refuse') return { kind: 'refused', isRetryable: true, detail: 'throttled' }
-      if (fault === 'refuse-for-good')
-        return { kind: 'refused', isRetryable: false, detail: 'no such document' }
-      if (fault === 'never-arrives') return { kind: 'unknown', detail: 'timeout' }
-      const id = await this.accept(hostIds, order, comment)
-      if (fault === 'lose-answer') return { kind: 'unknown', detail: '503' }
-      return { kind: 'sent', commandId: id }
-    },
-    find: async (comment, sinceMs) =>
-      this.commands.find(each => each.comment === comment && each.sentAt >= sinceMs)?.id ?? null,
-    results: async commandId => {
-      const command = this.commands.find(({ id }) => id === commandId)
-      const now = this.clock.now()
-      return [...(command?.invocations.values() ?? [])].map(each =>
-        each.doneAt > now ? { ...each, state: 'waiting', details: 'InProgress', output: '' } : each,
-      )
-    },
-    cancel: async () => {},
-  }
-
   private facts(): HostFacts[] {
     return [...this.hosts.values()].map(({ facts, isOnline }) => ({
       ...facts,
       pingStatus: isOnline ? 'Online' : 'ConnectionLost',
     }))
-  }
-
-  private async accept(hostIds: readonly string[], text: string, comment: string): Promise<string> {
-    const order = decodeOrder(text)
-    const id = randomUUID()
-    this.sends.push({ hosts: hostIds.length, verb: order.verb })
-    const invocations: Command['invocations'] = new Map()
-    for (const each of hostIds) {
-      const host = this.hosts.get(each)
-      const entry = order.nodes[each]
-      if (host === undefined || entry === undefined) throw new RangeError(`no entry for ${each}`)
-      invocations.set(each, await this.deliver(host, order.verb, entry, expiryOf(order, entry)))
-    }
-    this.commands.push({ id, comment, sentAt: this.clock.now(), invocations })
-    return id
   }
 
   /** What the host answers to an order that reached it, in one line of JSON. */
@@ -304,92 +140,103 @@ export class ScriptedFleet {
     const host = this.hosts.get(id)
     const entry = order.nodes[id]
     if (host === undefined || entry === undefined) throw new RangeError(`no entry for ${id}`)
-    return this.answer(host, order.verb, entry, expiryOf(order, entry))
-  }
-
-  private answer(
-    host: ScriptedHost,
-    verb: Verb,
-    entry: OrderEntry,
-    expiresAt: number,
-  ): Promise<string> {
-    return verb === 'probe' || verb === 'diagnose' || verb === 'collect-logs'
-      ? this.look(host, verb, entry)
-      : this.obey(host, verb, entry, expiresAt)
-  }
-
-  private async deliver(host: ScriptedHost, verb: Verb, entry: OrderEntry, expiresAt: number) {
-    const { behaviour, facts } = host
-    const now = this.clock.now()
-    const common = { hostId: facts.id, doneAt: now, output: '' }
-    if (behaviour === 'undelivered')
-      return { ...common, state: 'lost' as const, details: 'Undeliverable' }
-    if (behaviour === 'reboots') {
-      const state = 'failed' as const
-      return { ...common, state, details: 'Failed', output: 'document process failed unexpectedly' }
-    }
-    const output = await this.answer(host, verb, entry, expiresAt)
-    if (behaviour === 'silent')
-      return { ...common, doneAt: Number.POSITIVE_INFINITY, state: 'waiting' as const, details: '' }
-    const ok = (JSON.parse(output) as { ok: boolean }).ok
-    return {
-      ...common,
-      doneAt: behaviour === 'slow' ? now + SLOW_MS : now,
-      state: ok ? ('succeeded' as const) : ('failed' as const),
-      details: ok ? 'Success' : 'Failed',
-      output: `${output}\n`,
-    }
+    return this.answer(host, { order, entry })
   }
 
   /** The rules of a node (N7): what was done is not done again, nothing old or expired begins. */
-  private async obey(
-    host: ScriptedHost,
-    verb: Verb,
-    entry: OrderEntry,
-    expiresAt: number,
-  ): Promise<string> {
-    const { operationId, step, attempt, fence, desired } = entry
-    const key = `${operationId}/${step}/${attempt}`
-    const known = host.ledger.get(key)
-    if (known !== undefined) return known
-    const line = (more: object) => JSON.stringify({ verb, operationId, step, attempt, ...more })
-    if (expiresAt < this.clock.now())
-      return line({ ok: false, code: 'order.expired', message: 'late' })
-    if (fence < host.fence) return line({ ok: false, code: 'order.fenced', message: 'old' })
-    host.fence = fence
+  private answer(host: ScriptedHost, handed: Handed): Promise<string> {
+    const { verb } = handed.order
+    return this.whileLocked(host, verb, async () => {
+      const key = keyOf(handed)
+      const known = host.ledger.get(key)
+      if (known !== undefined) return lineOf({ ...known, replayed: true })
+      try {
+        this.admit(host, handed)
+      } catch (error) {
+        return lineOf(failureOf(verb, error))
+      }
+      const result = isLook(verb)
+        ? await this.look(host, verb, handed.entry)
+        : await this.obey(host, verb, handed.entry)
+      host.ledger.set(key, result)
+      if (!isLook(verb)) await this.reportAfter(host, result, handed.entry)
+      return lineOf(result)
+    })
+  }
+
+  /** It dies under it: of what it has begun nothing is in the ledger, and nobody is told. */
+  private cutOff(host: ScriptedHost, handed: Handed, isDone: boolean): Promise<void> {
+    const { order, entry } = handed
+    return this.whileLocked(host, order.verb, async () => {
+      if (isLook(order.verb) || host.ledger.has(keyOf(handed))) return
+      try {
+        this.admit(host, handed)
+      } catch {
+        return
+      }
+      if (!isDone || this.complaint(host, order.verb, entry) !== null) return
+      this.act(host, order.verb, entry)
+      await this.noteShutOut(order.verb, host)
+    })
+  }
+
+  /** Verbs that change the node wait for one another, and looks of a kind, as they do on a node. */
+  private whileLocked<T>(host: ScriptedHost, verb: Verb, act: () => Promise<T>): Promise<T> {
+    const lock = `${host.facts.id} ${shelfOf(verb)}`
+    const turn = (this.locks.get(lock) ?? Promise.resolve()).then(act)
+    this.locks.set(
+      lock,
+      turn.catch(() => {}),
+    )
+    return turn
+  }
+
+  /** @throws order.fenced, order.expired */
+  private admit(host: ScriptedHost, { order, entry }: Handed): void {
+    // Who only looks has no fence, and leaves none.
+    admit(order, entry, isLook(order.verb) ? 0 : host.fence, this.clock.now())
+    if (!isLook(order.verb) && !HARMLESS.includes(order.verb)) host.fence = entry.fence
+  }
+
+  private complaint(host: ScriptedHost, verb: Verb, entry: OrderEntry): string | null {
+    return failureAt(host, verb, entry) ?? this.proxyroRefusal(verb, entry)
+  }
+
+  private async obey(host: ScriptedHost, verb: Verb, entry: OrderEntry): Promise<VerbResult> {
+    const { operationId, step, attempt, desired } = entry
+    const key = { verb, operationId, step, attempt }
     this.obeyed(verb, entry)
     if (desired !== undefined) this.told.push(desired.link)
     if (verb === 'restart' || verb === 'upgrade') this.modes.push(entry.mode ?? 'force')
     if (verb !== 'status' && verb !== 'check')
       this.ran.push(`${host.facts.id} ${verb} ${operationId}/${step}`)
-    const complaint = failureAt(host, verb, entry) ?? this.proxyroRefusal(verb, entry)
-    if (complaint !== null) {
-      const failure = line({ ok: false, code: complaint, message: MESSAGES[complaint] ?? 'no' })
-      host.ledger.set(key, failure)
-      return failure
-    }
+    const code = this.complaint(host, verb, entry)
+    if (code !== null) return { ...key, ok: false, code, message: MESSAGES[code] ?? 'no' }
     const facts = this.act(host, verb, entry)
     await this.noteShutOut(verb, host)
-    const result = line({ ok: true, facts: facts ?? { status: host.status } })
-    host.ledger.set(key, result)
-    if (desired !== undefined && !PARTINGS.includes(verb))
-      await this.report(host, desired.nodeId, operationId)
-    return result
+    return { ...key, ok: true, facts: facts ?? { status: host.status } }
   }
 
-  /** Whatever was here before: who looks has no fence, and leaves nothing. */
+  private async reportAfter(
+    host: ScriptedHost,
+    { ok, verb }: VerbResult,
+    { operationId, desired }: OrderEntry,
+  ): Promise<void> {
+    if (ok && desired !== undefined && !PARTINGS.includes(verb))
+      await this.report(host, desired.nodeId, operationId)
+  }
+
   private async look(
     host: ScriptedHost,
-    verb: 'probe' | 'diagnose' | 'collect-logs',
+    verb: (typeof LOOKS)[number],
     entry: OrderEntry,
-  ): Promise<string> {
+  ): Promise<VerbResult> {
     const { operationId, step, attempt } = entry
     const key = { verb, operationId, step, attempt }
     this.probes.push(entry)
     const isFailing = host.behaviour === 'fails' || host.failing.has(verb)
-    if (isFailing) return JSON.stringify({ ...key, ok: false, message: 'it cannot look' })
-    const facts = await this.seen(host, verb, entry)
-    return JSON.stringify({ ...key, ok: true, facts })
+    if (isFailing) return { ...key, ok: false, message: 'it cannot look' }
+    return { ...key, ok: true, facts: await this.seen(host, verb, entry) }
   }
 
   /** An OB cluster lets nobody in with another password, nor change it. */
@@ -417,7 +264,7 @@ export class ScriptedFleet {
 
   private async seen(
     host: ScriptedHost,
-    verb: 'probe' | 'diagnose' | 'collect-logs',
+    verb: (typeof LOOKS)[number],
     entry: OrderEntry,
   ): Promise<Facts> {
     if (host.isGarbled) return { garbled: true }
@@ -443,36 +290,17 @@ export class ScriptedFleet {
     if (verb === 'check') this.checks.push(entry)
     if (verb === 'alter-proxyro')
       for (const { obCluster, to } of proxyro) this.proxyro.set(obCluster, to)
-    host.status = STATUS_AFTER[verb] ?? host.status
-    if (verb === 'restart') host.isReplaced = true
-    if (verb === 'upgrade') {
-      host.backup = host.version
-      host.isReplaced = true
-    }
-    if (verb === 'revert') {
-      host.backup = null
-      host.isReplaced = false
-    }
-    if (desired !== undefined) {
-      host.version = desired.version
-      host.sysPasswordSecret = desired.sysPasswordSecret
-    }
-    if (WITH_PARAMETERS.includes(verb)) this.take(host, verb, desired)
-    return verb === 'check' ? host.checks[host.isReplaced ? 1 : 0] : null
-  }
-
-  private take(host: ScriptedHost, verb: Verb, desired: DesiredNode | undefined): void {
-    takeParameters(host, verb, desired)
-    if (desired === undefined) return
-    host.slots = slotsOf(desired)
+    change(host, verb, desired)
     // Somebody has registered what is in force.
-    for (const [obCluster, [first]] of host.slots.of)
+    for (const [obCluster, [first]] of host.slots?.of ?? [])
       if (obCluster !== '' && first !== undefined && !this.proxyro.has(obCluster))
         this.proxyro.set(obCluster, first)
+    return verb === 'check' ? host.checks[host.isReplaced ? 1 : 0] : null
   }
 
   /** What nodes say once a minute, whatever else happens; those that are silent say nothing. */
   async reportDue(): Promise<void> {
+    await this.runCommand.wake()
     for (const host of this.hosts.values()) {
       const { reported, status, isOnline, isMute } = host
       if (reported === null || status === 'GONE' || !isOnline || isMute) continue
@@ -509,48 +337,17 @@ export class ScriptedFleet {
   }
 }
 
-function takeParameters(host: ScriptedHost, verb: Verb, desired: DesiredNode | undefined): void {
-  host.parameterVersion = desired?.parameterVersion ?? null
-  host.parameters = desired?.parameters ?? {}
-  if (verb !== 'refresh') host.inForce = host.parameters
+function isLook(verb: Verb): verb is (typeof LOOKS)[number] {
+  return LOOKS.some(look => look === verb)
 }
 
-function slotsOf({ clusterId, link, proxyroRows = [] }: DesiredNode): Slots {
-  const all =
-    'configUrl' in link
-      ? link.proxyroSecrets
-      : [link.proxyroSecret, link.proxyroSecret1].filter(each => each !== undefined)
-  return {
-    clusterId,
-    of: new Map([
-      ['', all],
-      ...proxyroRows.map(({ obCluster, secrets }) => [obCluster, secrets] as const),
-    ]),
-  }
+/** Of the node's ledger, where results of each kind of look are kept apart. */
+function shelfOf(verb: Verb): Shelf {
+  return LOOKS.find(look => look === verb) ?? 'ledger'
 }
 
-/** Code of what fails there, whatever is asked. */
-function failureAt(host: ScriptedHost, verb: Verb, entry: OrderEntry): string | null {
-  const { behaviour, failing } = host
-  const isFailing = failing.has(verb) || failing.has(`${verb}/${entry.step}`)
-  if (behaviour === 'fails' || isFailing) return 'node.no-start'
-  return refusesAny(host, verb, entry) ? 'node.parameter-refused' : null
-}
-
-function refusesAny({ refuses }: ScriptedHost, verb: Verb, { desired }: OrderEntry): boolean {
-  if (!WITH_PARAMETERS.includes(verb)) return false
-  const { parameters = {}, proxyroRows = [] } = desired ?? {}
-  return (
-    Object.entries(parameters).some(([name, value]) => refuses.has(`${name}=${value}`)) ||
-    proxyroRows.some(({ obCluster }) => refuses.has(`link=${obCluster}`))
-  )
-}
-
-function pendingOn({ parameters, inForce }: ScriptedHost): string[] {
-  return [...new Set([...Object.keys(parameters), ...Object.keys(inForce)])]
-    .filter(name => parameters[name] !== inForce[name])
-    .filter(name => PARAMETERS.get(name)?.needsRestart === true)
-    .sort()
+function keyOf({ order, entry: { operationId, step, attempt } }: Handed): string {
+  return JSON.stringify([shelfOf(order.verb), operationId, step, attempt])
 }
 
 export function hostId(index: number): string {

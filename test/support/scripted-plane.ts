@@ -1,7 +1,7 @@
 /** A whole plane over memory and a scripted fleet, driven by its sweeper alone. */
 import type { ClusterInput, Plane } from '../../functions/domain/plane.ts'
 import { REPORT_STALE_MS } from '../../functions/domain/status.ts'
-import type { Store } from '../../functions/domain/store.ts'
+import { remove, type Store } from '../../functions/domain/store.ts'
 import { Engine } from '../../functions/operations/engine.ts'
 import type { EngineDeps } from '../../functions/operations/ports.ts'
 import { makePlane } from '../../functions/plane/plane.ts'
@@ -13,6 +13,8 @@ export const ASKED = { principal: { kind: 'user', name: 'test' }, requestId: 'r-
 export const CONFIG_SERVICE = 'http://config.test:8789'
 export const VERSION = '4.3.2.0-1'
 const TICK_MS = 20_000
+/** Longer than any operation may take. */
+const LIMIT_MS = 3_600_000
 
 /** Nodes report while it works; what that writes is no part of what an operation costs. */
 class ReportedEngine extends Engine {
@@ -77,6 +79,16 @@ export class ScriptedPlane {
   /** `store` then shows what is in the table now. */
   async look(): Promise<void> {
     if (this.table !== undefined) this.store.load(await this.table.contents())
+  }
+
+  /** Records that have outlived their time are deleted, as the table does it some day. */
+  async expire(): Promise<void> {
+    await this.look()
+    const over = [...this.store.all('command'), ...this.store.all('request')]
+    for (const record of over.filter(({ expiresAt }) => expiresAt <= this.clock.now()))
+      await this.used.commit([
+        'commandId' in record ? remove('command', record) : remove('request', record),
+      ])
   }
 
   private newPlane(): Plane {
@@ -161,7 +173,7 @@ export class ScriptedPlane {
   }
 
   /** Sweeps every `tickMs` of the hand clock until nothing is open. @throws when something stays. */
-  async settle(tickMs = 1_000, limitMs = 3_600_000): Promise<void> {
+  async settle(tickMs = 1_000, limitMs = LIMIT_MS): Promise<void> {
     const until = this.clock.now() + limitMs
     while ((await this.used.due(Number.MAX_SAFE_INTEGER, 1)).length > 0) {
       if (this.clock.now() > until) throw new Error('some operation does not end')
@@ -183,11 +195,12 @@ export class ScriptedPlane {
   }
 
   /** The sweeper alone drives it to its end. @throws when it does not come */
-  async finish(id: string, tickMs: number, limitMs = 3_600_000) {
-    const until = this.clock.now() + limitMs
+  async finish(id: string, tickMs: number, between: () => Promise<void> = async () => {}) {
+    const until = this.clock.now() + LIMIT_MS
     while (await this.passUntilDue(id, tickMs)) {
       if (this.clock.now() > until) throw new Error(`${id} does not end`)
       await this.engine.sweep(100)
+      await between()
     }
     return this.plane.operations.get(id)
   }
@@ -218,6 +231,14 @@ export class ScriptedPlane {
     const { phase, target } = await this.ended(id)
     if (phase !== 'SUCCEEDED') throw new Error(`${id} is ${phase}`)
     return target.id
+  }
+
+  /** Nodes that are not what the plane has down that they should be. */
+  otherThanDesired(): readonly string[] {
+    return this.store.all('node').flatMap(({ name, hostId: id, desiredState }) => {
+      const status = this.fleet.hosts.get(id)?.status
+      return status === desiredState ? [] : [`${name} is ${status} and should be ${desiredState}`]
+    })
   }
 
   /** Nodes of balanced clusters that are not on the side of the balancer that their process asks for. */

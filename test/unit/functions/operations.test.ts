@@ -1,5 +1,6 @@
 /** Operations over a scripted fleet: what they do, how they fail, and that no death leaves anything behind. */
 import { describe, expect, test } from 'vitest'
+import type { RunCommand } from '../../../functions/domain/remote.ts'
 import { interrupted } from '../../support/interruption.ts'
 import { ASKED, ScriptedPlane } from '../../support/scripted-plane.ts'
 
@@ -41,6 +42,30 @@ describe('a cluster', () => {
     const { fleet } = await withCluster(Array.from({ length: 60 }, (_none, index) => index + 1))
     expect(count(fleet.ran, 'install')).toBe(60)
     expect(Math.max(...fleet.sends.map(({ hosts }) => hosts))).toBeLessThanOrEqual(50)
+  })
+
+  test('is told of by commands that are found apart, however soon one follows another', async () => {
+    const all = new ScriptedPlane(2)
+    await all.prepare()
+    const comments: string[] = []
+    const { runCommand } = all.fleet
+    const told = new Proxy(runCommand, {
+      get: (target, name) =>
+        name === 'send'
+          ? (input: Parameters<RunCommand['send']>[0]) => {
+              comments.push(input.comment)
+              return target.send(input)
+            }
+          : Reflect.get(target, name).bind(target),
+    })
+    all.engine = all.newEngine('listening', { runCommand: told })
+    const id = await all.accepted(all.plane.clusters.create(ASKED, all.input('c', [1, 2])))
+    for (let left = 5; left > 0; left--) await all.engine.advance(id)
+
+    expect(comments.length).toBeGreaterThan(1)
+    expect(new Set(comments).size).toBe(comments.length)
+    for (const comment of comments) expect(comment.startsWith(`${id}/`)).toBe(true)
+    expect(Math.max(...comments.map(({ length }) => length))).toBeLessThanOrEqual(100)
   })
 
   test('with the sweeper once a minute and nothing else comes up too', async () => {
