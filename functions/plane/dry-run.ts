@@ -57,7 +57,10 @@ export async function changePlan(deps: PlaneDeps, decision: Decision): Promise<C
   const picture = await pictureBefore(store, decision, operation)
   const start = startOf(decision, picture)
   const name = start?.name ?? ''
-  const operations = operation === null ? [] : await childrenToBe(store, operation, { name, now })
+  const operations =
+    operation === null
+      ? []
+      : await childrenToBe(store, operation, { name, now, written: operationsIn(decision) })
   const waves = inOrder(operation, operations, picture, now)
     .map(wave =>
       wave.flatMap(child => {
@@ -79,14 +82,18 @@ export async function changePlan(deps: PlaneDeps, decision: Decision): Promise<C
   })
 }
 
+function operationsIn({ changes }: Decision): readonly OperationRecord[] {
+  return changes.flatMap(({ kind, record }) =>
+    kind === 'operation' && 'tasks' in record ? [record] : [],
+  )
+}
+
 /** As it is stored with the decision; null when nothing is left to be worked on. */
 function operationOf(decision: Decision): OperationRecord | null {
-  const { operation, changes } = decision
+  const { operation } = decision
   if (operation === undefined) return null
-  const stored = changes.flatMap(({ kind, record }) =>
-    kind === 'operation' && 'tasks' in record && record.id === operation.id ? [record] : [],
-  )
-  const found = stored[0] ?? (decision.kind === 'accept' ? operation : null)
+  const stored = operationsIn(decision).find(({ id }) => id === operation.id)
+  const found = stored ?? (decision.kind === 'accept' ? operation : null)
   return found === null || !WORKING.includes(found.phase) ? null : found
 }
 
@@ -135,14 +142,21 @@ function startOf({ changes }: Decision, picture: ClusterPicture | null): Cluster
 /** In the order of the tasks. */
 type Indexed = { readonly task: number; readonly operation: OperationRecord }
 
+type ToBe = {
+  readonly name: string
+  readonly now: number
+  /** Operations as the decision itself leaves them. */
+  readonly written: readonly OperationRecord[]
+}
+
 async function childrenToBe(
   store: Store,
   parent: OperationRecord,
-  { name: clusterName, now }: { readonly name: string; readonly now: number },
+  { name: clusterName, now, written }: ToBe,
 ): Promise<readonly Indexed[]> {
   if (!isClusterOperation(parent.type)) return [{ task: 0, operation: parent }]
   const known = parent.version === 0 ? [] : await childrenOf(store, parent)
-  const byId = new Map(known.map(child => [child.id, child]))
+  const byId = new Map([...known, ...written].map(child => [child.id, child]))
   const existing = (task: number) => byId.get(childId(parent, task)) ?? null
   if (parent.phase === 'ROLLING_BACK') {
     const back = (parent.rollout?.undo ?? []).map(async task => {
