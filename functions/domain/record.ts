@@ -108,9 +108,14 @@ export type ReportRecord = Stored & {
 
 /** Those of before the config service have neither id nor IDCs. */
 export type ObClusterRecord = Stored &
-  Omit<ObCluster, 'registration' | 'obClusterId' | 'idcRegions' | 'proxyroChange' | 'heldBy'> &
+  Omit<
+    ObCluster,
+    'registration' | 'obClusterId' | 'idcRegions' | 'proxyroChange' | 'heldBy' | 'obVersion'
+  > &
   Partial<Pick<ObCluster, 'obClusterId' | 'idcRegions'>> & {
     readonly linkCount: number
+    /** Absent: nobody has been told. */
+    readonly obVersion?: string
     /** Absent, as in records of before: nobody. */
     readonly hold?: Hold | null
     /** The plane made the password under `proxyroSecret`, and takes it along; absent: it is the caller's. */

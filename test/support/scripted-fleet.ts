@@ -157,6 +157,8 @@ export class ScriptedFleet {
   obeyed: (verb: Verb, entry: OrderEntry) => void = () => {}
   /** Which password of proxyro is in force at an OB cluster, by reference. */
   readonly proxyro = new Map<string, string>()
+  /** Of OB clusters that tell it to who logs in. */
+  readonly obVersions = new Map<string, string>()
   /** Nodes that had none that is in force at an OB cluster they are linked to, once each time it was so. */
   readonly shutOut: string[] = []
   /** Whether a cluster is linked to an OB cluster. */
@@ -455,7 +457,12 @@ export class ScriptedFleet {
       host.sysPasswordSecret = desired.sysPasswordSecret
     }
     if (WITH_PARAMETERS.includes(verb)) this.take(host, verb, desired)
-    return verb === 'check' ? host.checks[host.isReplaced ? 1 : 0] : null
+    if (verb === 'check') return host.checks[host.isReplaced ? 1 : 0]
+    const versions = proxyro.flatMap(({ obCluster }) => {
+      const version = this.obVersions.get(obCluster)
+      return version === undefined ? [] : [`${obCluster}=${version}`]
+    })
+    return versions.length === 0 ? null : { status: host.status, obVersions: versions.join('\n') }
   }
 
   private take(host: ScriptedHost, verb: Verb, desired: DesiredNode | undefined): void {
