@@ -420,4 +420,7 @@ export type RequestRecord = Stored & {
   readonly expiresAt: number
 }
 
-export type AuditRecord = Stored & AuditEvent
+/** Without the name in entries of before. */
+export type AuditRecord = Stored &
+  Omit<AuditEvent, 'targetName'> &
+  Partial<Pick<AuditEvent, 'targetName'>>
