@@ -7,6 +7,8 @@ export type AuditEvent = {
   readonly action: string
   /** Id of what it was done to. */
   readonly target: string
+  /** Of what has one besides; null, also in entries of before. */
+  readonly targetName: string | null
   readonly requestId: string
   readonly operationId: string | null
 }

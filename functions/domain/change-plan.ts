@@ -81,12 +81,21 @@ export const WARNINGS = [
   'report-stale',
   'host-offline',
   'stays-out-of-balancer',
+  'clients-cut',
+  'too-few-healthy',
+  'no-link-left',
+  'serves-unmanaged',
+  'password-stays',
+  'config-answers-end',
+  'server-list-stays',
+  'stays-in-balancer',
+  'left-behind',
 ] as const
 
 export type PlanWarning = {
   readonly code: (typeof WARNINGS)[number]
   readonly detail: string
-  /** Names. */
+  /** Names; none where it is a matter of the cluster and it has no nodes. */
   readonly nodes: Cut<string>
 }
 

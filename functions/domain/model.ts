@@ -227,6 +227,8 @@ export type ObCluster = {
   readonly rootservice: readonly string[]
   /** As RootService knows it; a primary and its standbys share a name, never this. */
   readonly obClusterId: number
+  /** As a node was told at its last login by a new link; null: by none yet. */
+  readonly obVersion: string | null
   readonly idcRegions: readonly { readonly idc: string; readonly region: string }[]
   /** Where RootService may register its list itself; null until it is given a token. */
   readonly registration: ConfigAccess | null

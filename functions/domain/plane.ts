@@ -185,6 +185,8 @@ export type DeleteInput = {
   readonly skipHostWork: boolean
   /** Whether proxies are removed or serve on; absent: those that were taken over serve on. */
   readonly mode?: 'uninstall' | 'release'
+  /** Clients may be cut, and fewer nodes left healthy than a rollout would leave. */
+  readonly isForced?: boolean
 }
 
 /** Ids or names are accepted wherever a `ref` is. */

@@ -22,6 +22,7 @@ export const PROBLEMS = {
   'request-in-progress': [409, 'The same request is still running', true],
   'password-change-in-progress': [409, 'A password is being changed', true],
   'version-too-low': [422, 'The proxies are too old for it', false],
+  'version-incompatible': [422, 'The proxies are too old for the OB cluster', false],
   'link-check-failed': [422, 'proxyro cannot log in to the OB cluster', false],
   'proxyro-mismatch': [422, 'The passwords of proxyro differ', false],
   'operation-state-conflict': [409, 'The operation is in another phase', false],

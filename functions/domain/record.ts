@@ -59,6 +59,8 @@ export type ClusterRecord = Stored & {
   readonly nodeSequence: number
   /** The plane made the password under `spec.sysPasswordSecret`, and takes it along; else it is the caller's. */
   readonly isSysPasswordOurs: boolean
+  /** Some proxy that was released has a password of this cluster; absent: none has. */
+  readonly hasReleased?: boolean
   /** Opens the config service for its nodes; absent in RS_LIST. */
   readonly configToken?: TokenRecord
   /** What the config service answers while a new link is tried on a node; absent: `spec.links`. */
@@ -106,9 +108,14 @@ export type ReportRecord = Stored & {
 
 /** Those of before the config service have neither id nor IDCs. */
 export type ObClusterRecord = Stored &
-  Omit<ObCluster, 'registration' | 'obClusterId' | 'idcRegions' | 'proxyroChange' | 'heldBy'> &
+  Omit<
+    ObCluster,
+    'registration' | 'obClusterId' | 'idcRegions' | 'proxyroChange' | 'heldBy' | 'obVersion'
+  > &
   Partial<Pick<ObCluster, 'obClusterId' | 'idcRegions'>> & {
     readonly linkCount: number
+    /** Absent: nobody has been told. */
+    readonly obVersion?: string
     /** Absent, as in records of before: nobody. */
     readonly hold?: Hold | null
     /** The plane made the password under `proxyroSecret`, and takes it along; absent: it is the caller's. */
@@ -158,7 +165,7 @@ export type ObClusterSnapshot = {
   readonly registered: readonly RootServicesRecord[]
 }
 
-/** What stays of a cluster that was moved out; for good, as its password does. */
+/** What stays of a cluster whose proxies serve on without it; for good, as its password does. */
 export type MovedOutRecord = Stored & {
   readonly id: string
   readonly name: string
@@ -166,6 +173,8 @@ export type MovedOutRecord = Stored & {
   readonly movedOutAt: number
   /** The config service answers its proxies until then; compared, never left to the table's expiry (PL5). */
   readonly answersUntil: number
+  /** It was deleted, and no document says how to make it again. */
+  readonly isDeleted?: boolean
   readonly configToken?: TokenRecord
   /** No other cluster's may be made under that name: its proxies have it. */
   readonly sysPasswordSecret: string
@@ -316,6 +325,8 @@ export type OperationRecord = Stored & {
   readonly proxyro?: ProxyroTask
   /** How long the config service answers after a move out, milliseconds. */
   readonly movedOut?: { readonly graceMs: number }
+  /** Parameter Store name of a password that stays, because proxies that it releases have it. */
+  readonly keptSecret?: string
   /** What it did was put back, or is being. */
   readonly isUndone?: boolean
 }
@@ -413,4 +424,7 @@ export type RequestRecord = Stored & {
   readonly expiresAt: number
 }
 
-export type AuditRecord = Stored & AuditEvent
+/** Without the name in entries of before. */
+export type AuditRecord = Stored &
+  Omit<AuditEvent, 'targetName'> &
+  Partial<Pick<AuditEvent, 'targetName'>>

@@ -34,6 +34,18 @@ export function familyOf(version: string): 3 | 4 {
   return (numbersOf(version)[0] ?? 0) >= FAMILY_4 ? 4 : 3
 }
 
+/** From 4.0.0 on an OB cluster is reached by proxies of family 4 alone (management.md §1.1). */
+export function fitsObCluster(proxyVersion: string, obVersion: string): boolean {
+  return familyOf(proxyVersion) === 4 || familyOf(obVersion) === 3
+}
+
+export function whyNoFit(
+  cluster: { readonly name: string; readonly spec: { readonly version: string } },
+  obCluster: { readonly name: string; readonly obVersion?: string },
+): string {
+  return `${obCluster.name} is of version ${obCluster.obVersion}, which proxies below 4.0.0 do not reach: ${cluster.name} is of ${cluster.spec.version}`
+}
+
 function numbersOf(version: string): readonly number[] {
   const [dotted = '', build = ''] = version.split('-')
   const numbers = dotted.split('.').map(Number)

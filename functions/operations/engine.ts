@@ -324,6 +324,7 @@ export class Engine {
     if (nodes.length > 0)
       return void (await this.endCluster(operation, withNodes(cluster, nodes, this.now())))
     const isMovedOut = operation.type === 'move-out'
+    const isLeft = isMovedOut || cluster.hasReleased === true
     // While its name is still taken: no other cluster can have a secret of that name. What proxies have that
     // serve on is not forgotten.
     if (cluster.isSysPasswordOurs && !isMovedOut)
@@ -343,7 +344,7 @@ export class Engine {
       ...obClusters.map(each =>
         put('obCluster', { ...each, linkCount: Math.max(0, each.linkCount - 1) }),
       ),
-      ...(isMovedOut ? [await movedOutChange(store, operation, cluster, ending.now)] : []),
+      ...(isLeft ? [await movedOutChange(store, operation, cluster, ending.now)] : []),
       ...workDone(work),
     ])
   }

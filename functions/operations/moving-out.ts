@@ -58,7 +58,7 @@ function byName({ name: left }: ExportedNode, { name: right }: ExportedNode): nu
   return left.length - right.length || (left < right ? -1 : 1)
 }
 
-/** What stays of it, from the very moment in which it is no cluster any more. */
+/** What stays of it, from the very moment in which it is no cluster any more; no answer where it is deleted. */
 export async function movedOutChange(
   store: Store,
   { id: operationId, movedOut }: OperationRecord,
@@ -66,7 +66,8 @@ export async function movedOutChange(
   now: number,
 ) {
   const { id, name, spec, configToken } = cluster
-  const isAsked = configToken !== undefined
+  const isDeleted = movedOut === undefined
+  const isAsked = configToken !== undefined && !isDeleted
   return put('movedOut', {
     id,
     name,
@@ -76,6 +77,7 @@ export async function movedOutChange(
     sysPasswordSecret: spec.sysPasswordSecret,
     obClusters: isAsked ? await snapshotsOf(store, cluster) : [],
     ...(isAsked ? { configToken } : {}),
+    ...(isDeleted ? { isDeleted } : {}),
     version: 0,
   })
 }

@@ -26,6 +26,7 @@ import { mayBegin, mustStop, type Pacing } from './pacing.ts'
 import { isLate, notBefore, pollAfterMs, RESEND_MS, resendAfterMs, timedOut } from './polling.ts'
 import type { EngineDeps } from './ports.ts'
 import type { Sources } from './sources.ts'
+import { noteVersions } from './tried-links.ts'
 import { MOST_MS, soonest, type Turn } from './turn.ts'
 import { baselineOf, isReported, reportedFailure } from './watching.ts'
 import {
@@ -146,6 +147,10 @@ export class NodeWork {
     const { store } = this.deps
     if (step.name === 'gate') {
       const failure = gateFailure(await baselineOf(store, member), outcome.facts ?? {})
+      if (failure !== null) return this.fail(member, failure, outcome.output)
+    }
+    if (step.name === 'try' || step.name === 'start') {
+      const failure = await noteVersions(store, member.operation, outcome.facts)
       if (failure !== null) return this.fail(member, failure, outcome.output)
     }
     const isAnswer =

@@ -246,7 +246,11 @@ function heldByOther(
   now: number,
 ): OperationRecord {
   // A node that is gone needs nothing put back.
-  if (name === undefined) return { ...operation, phase: 'SUCCEEDED', endedAt: now }
+  if (name === undefined) {
+    // Nor does anybody wait for its steps.
+    const stepsDone = operation.plan.length
+    return { ...operation, phase: 'SUCCEEDED', endedAt: now, stepsDone }
+  }
   const error = { code: 'node-state-conflict', detail: `${name} is held by another operation` }
   return { ...operation, phase: 'FAILED', endedAt: now, error }
 }

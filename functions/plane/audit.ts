@@ -76,11 +76,11 @@ function matches(
   return entry =>
     entry.at >= from &&
     entry.at <= to &&
-    (target === undefined || entry.target === target) &&
+    (target === undefined || [entry.target, entry.targetName].includes(target)) &&
     (actor === undefined || entry.actor === actor) &&
     (action === undefined || entry.action === action)
 }
 
-function viewOf({ version: _version, ...entry }: AuditRecord): AuditEvent {
-  return entry
+function viewOf({ version: _version, targetName = null, ...entry }: AuditRecord): AuditEvent {
+  return { ...entry, targetName }
 }

@@ -18,17 +18,20 @@ import { newNodes, specOf } from './new-cluster.ts'
 import { rotateSysPassword } from './passwords.ts'
 import {
   affected,
+  byName,
   chosen,
   deletionOf,
   held,
   type NewOperation,
   newOperation,
+  parting,
   requireFreeCluster,
   requireFreeNode,
   requireLeaving,
   taskOf,
 } from './plans.ts'
 import { restartCluster, upgradeCluster } from './replacing.ts'
+import { requireNoClients } from './sparing.ts'
 import { precheckTakeOver, takeOver } from './take-over.ts'
 
 /** Clusters of one page that are read at a time. */
@@ -70,7 +73,10 @@ export function clusterUseCases(
         requireLeaving(picture.cluster, input)
         if (input.revision !== revision)
           throw new Problem('revision-stale', `${name} is at revision ${revision}`)
-        const tasks = picture.nodes.map(node => deletionOf(node, input))
+        requireFreeCluster(picture.cluster)
+        const tasks = [...picture.nodes].sort(byName).map(node => deletionOf(node, input))
+        // That none is left is what was asked for, by the name.
+        if (input.isForced !== true) requireNoClients(picture, tasks)
         return onCluster(deps, asked, picture, { type: 'delete-cluster', tasks })
       })
       return outcome.kind === 'done' ? { ...outcome, value: null } : outcome
@@ -211,7 +217,8 @@ function onCluster(
   for (const node of nodes) requireFreeNode(node)
   const now = clock.now()
   const target = { kind: 'cluster' as const, id: cluster.id, name: cluster.name }
-  const operation = newOperation(asked, now, { ...work, cluster, target })
+  const begun = newOperation(asked, now, { ...work, cluster, target })
+  const { cluster: left, operation } = parting(cluster, begun)
   // A node's operation that begins meanwhile writes the cluster too, and one of the two fails.
-  return { kind: 'accept', operation, changes: [put('cluster', held(cluster, operation, now))] }
+  return { kind: 'accept', operation, changes: [put('cluster', held(left, operation, now))] }
 }

@@ -189,30 +189,32 @@ function memoryOf(
 }
 
 function auditOf(deps: PlaneDeps, asked: Asked, decision: Decision): AuditRecord {
-  if (decision.kind === 'done') {
-    const { action, ref, operation: touched } = decision
-    return auditEntry(deps, asked, action, touched?.target.id ?? ref, touched?.id)
-  }
-  const { operation, action = operation.type } = decision
-  return auditEntry(deps, asked, action, operation.target.id, operation.id)
-}
-
-/** The audit entry of a change; it goes into the change's own transaction. */
-function auditEntry(
-  { clock }: PlaneDeps,
-  asked: Asked,
-  action: string,
-  ...[target, operationId]: readonly [target: string, operationId?: string | undefined]
-): AuditRecord {
+  const { clock } = deps
   const at = clock.now()
+  const { id: target, name: targetName } = targetOf(decision)
+  const action =
+    decision.kind === 'done' ? decision.action : (decision.action ?? decision.operation.type)
   return {
     id: newId('audit', at),
     at,
     actor: actorOf(asked.principal),
     action,
     target,
+    targetName,
     requestId: asked.requestId,
-    operationId: operationId ?? null,
+    operationId: decision.operation?.id ?? null,
     version: 0,
   }
+}
+
+/** What is done at once names what it is done to by what it writes there. */
+function targetOf(decision: Decision): { readonly id: string; readonly name: string | null } {
+  if (decision.kind === 'accept') return decision.operation.target
+  if (decision.operation !== undefined) return decision.operation.target
+  const { ref, changes, named = [] } = decision
+  const written = changes.map(({ record }) => record)
+  const found = [...written, ...named].find(
+    record => 'name' in record && (('id' in record && record.id === ref) || record.name === ref),
+  )
+  return { id: ref, name: found !== undefined && 'name' in found ? found.name : null }
 }

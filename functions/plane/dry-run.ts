@@ -57,9 +57,10 @@ export async function changePlan(deps: PlaneDeps, decision: Decision): Promise<C
   const picture = await pictureBefore(store, decision, operation)
   const start = startOf(decision, picture)
   const name = start?.name ?? ''
-  const known = operation === null ? [] : await childrenNow(store, operation, decision)
   const operations =
-    operation === null ? [] : await childrenToBe(store, operation, known, { name, now })
+    operation === null
+      ? []
+      : await childrenToBe(store, operation, { name, now, written: operationsIn(decision) })
   const waves = inOrder(operation, operations, picture, now)
     .map(wave =>
       wave.flatMap(child => {
@@ -81,14 +82,18 @@ export async function changePlan(deps: PlaneDeps, decision: Decision): Promise<C
   })
 }
 
+function operationsIn({ changes }: Decision): readonly OperationRecord[] {
+  return changes.flatMap(({ kind, record }) =>
+    kind === 'operation' && 'tasks' in record ? [record] : [],
+  )
+}
+
 /** As it is stored with the decision; null when nothing is left to be worked on. */
 function operationOf(decision: Decision): OperationRecord | null {
-  const { operation, changes } = decision
+  const { operation } = decision
   if (operation === undefined) return null
-  const stored = changes.flatMap(({ kind, record }) =>
-    kind === 'operation' && 'tasks' in record && record.id === operation.id ? [record] : [],
-  )
-  const found = stored[0] ?? (decision.kind === 'accept' ? operation : null)
+  const stored = operationsIn(decision).find(({ id }) => id === operation.id)
+  const found = stored ?? (decision.kind === 'accept' ? operation : null)
   return found === null || !WORKING.includes(found.phase) ? null : found
 }
 
@@ -137,29 +142,21 @@ function startOf({ changes }: Decision, picture: ClusterPicture | null): Cluster
 /** In the order of the tasks. */
 type Indexed = { readonly task: number; readonly operation: OperationRecord }
 
-/** Children as the decision itself leaves them: some may be left out by it. */
-async function childrenNow(
-  store: Store,
-  parent: OperationRecord,
-  { changes }: Decision,
-): Promise<readonly OperationRecord[]> {
-  if (parent.version === 0 || !isClusterOperation(parent.type)) return []
-  const changed = new Map(
-    changes.flatMap(({ kind, record }) =>
-      kind === 'operation' && 'tasks' in record ? [[record.id, record] as const] : [],
-    ),
-  )
-  return (await childrenOf(store, parent)).map(child => changed.get(child.id) ?? child)
+type ToBe = {
+  readonly name: string
+  readonly now: number
+  /** Operations as the decision itself leaves them. */
+  readonly written: readonly OperationRecord[]
 }
 
 async function childrenToBe(
   store: Store,
   parent: OperationRecord,
-  known: readonly OperationRecord[],
-  { name: clusterName, now }: { readonly name: string; readonly now: number },
+  { name: clusterName, now, written }: ToBe,
 ): Promise<readonly Indexed[]> {
   if (!isClusterOperation(parent.type)) return [{ task: 0, operation: parent }]
-  const byId = new Map(known.map(child => [child.id, child]))
+  const known = parent.version === 0 ? [] : await childrenOf(store, parent)
+  const byId = new Map([...known, ...written].map(child => [child.id, child]))
   const existing = (task: number) => byId.get(childId(parent, task)) ?? null
   if (parent.phase === 'ROLLING_BACK') {
     const back = (parent.rollout?.undo ?? []).map(async task => {

@@ -17,7 +17,7 @@ import { planOf, STEP_RULES } from '../domain/plan.ts'
 import { Problem } from '../domain/problem.ts'
 import { changing } from '../domain/proxyro.ts'
 import type { ClusterRecord, NodeTask, ObClusterRecord, OperationRecord } from '../domain/record.ts'
-import { familyOf } from '../domain/version.ts'
+import { familyOf, fitsObCluster, whyNoFit } from '../domain/version.ts'
 import type { Sources } from '../operations/sources.ts'
 import type { Reached } from './proxyro-reach.ts'
 
@@ -28,7 +28,7 @@ const MOST = { attempt: 99_999, fence: Number.MAX_SAFE_INTEGER, drainSec: 86_400
 
 /**
  * By what an upgrade and a check of any node are told, the longest that there is of a cluster that stays
- * as it is. @throws Problem quota-exceeded, proxyro-mismatch
+ * as it is. @throws Problem quota-exceeded, proxyro-mismatch, version-incompatible
  */
 export function requireFitting(
   source: OrderSource,
@@ -46,6 +46,13 @@ export function requireFitting(
       'proxies below 4.0.0 have one password of proxyro for all their OB clusters',
       { remedy: 'let them share a proxyroSecret' },
     )
+  const unfit = obClusters.find(
+    ({ obVersion }) => obVersion !== undefined && !fitsObCluster(version, obVersion),
+  )
+  if (unfit !== undefined)
+    throw new Problem('version-incompatible', whyNoFit(cluster, unfit), {
+      remedy: 'upgrade its proxies to 4.0.0 or later first',
+    })
   const bare = { operationId: newId('operation', 0), step: 'upgrade', ...MOST }
   const told = withToken(source)
   const fits = places.every(place =>

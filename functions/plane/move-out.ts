@@ -58,7 +58,9 @@ export function moveOut(
 
 async function gone(store: Store, ref: string, { confirm }: MoveOutInput): Promise<Decision> {
   const all = await store.movedOut(confirm ?? ref)
-  const found = all.findLast(({ id, name }) => id === ref || name === ref)
+  const found = all.findLast(
+    ({ id, name, isDeleted }) => isDeleted !== true && (id === ref || name === ref),
+  )
   if (found === undefined) throw new Problem('not-found', `there is no cluster ${ref}`)
   return { kind: 'done', action: 'move-out', ref: found.id, isCreated: false, changes: [] }
 }

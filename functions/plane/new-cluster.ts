@@ -68,7 +68,7 @@ export async function specOf(
   }
 }
 
-/** One that was moved out under the name has left its password there, and its proxies have it. */
+/** One of the name whose proxies serve on has left its password there, and they have it. */
 async function freeSysSecret(store: Store, name: string): Promise<string> {
   const left = await store.movedOut(name)
   return left.length === 0 ? sysSecretOf(name) : nextSysSecretOf(name, String(left.length))

@@ -13,6 +13,7 @@ import { looksAtNode } from './looks.ts'
 import { replacements } from './node-replacing.ts'
 import { type Found, nothingToDo, onNode } from './on-node.ts'
 import { affected, deletionOf, requireFreeCluster, requireFreeNode, taskOf } from './plans.ts'
+import { requireSparing } from './sparing.ts'
 
 export function nodeUseCases(deps: PlaneDeps, cursors: Cursors): Plane['nodes'] {
   const { store, clock } = deps
@@ -48,10 +49,9 @@ export function nodeUseCases(deps: PlaneDeps, cursors: Cursors): Plane['nodes'] 
           throw new Problem('confirmation-required', `repeat the name: confirm=${node.name}`)
         if (input.revision !== node.revision)
           throw new Problem('revision-stale', `${node.name} is at revision ${node.revision}`)
-        return onNode(deps, asked, found, {
-          request: 'delete',
-          task: deletionOf(node, input),
-        })
+        const task = deletionOf(node, input)
+        if (input.isForced !== true) requireSparing(picture, task, clock.now())
+        return onNode(deps, asked, found, { request: 'delete', task })
       })
       return outcome.kind === 'done' ? { ...outcome, value: null } : outcome
     },

@@ -6,7 +6,7 @@ import type { NodeRequest } from '../domain/status.ts'
 import { type ClusterPicture, put } from '../domain/store.ts'
 import { lockNode } from '../operations/children.ts'
 import type { Decision, PlaneDeps } from './context.ts'
-import { newOperation } from './plans.ts'
+import { newOperation, parting } from './plans.ts'
 
 /** An upgrade is of a fleet, if only of one. */
 const TYPES: Readonly<Record<NodeRequest, NodeOperationType>> = {
@@ -31,19 +31,19 @@ export async function onNode(
   { picture, node }: Found,
   { request, task }: { readonly request: NodeRequest; readonly task: NodeTask },
 ): Promise<Decision> {
-  const { cluster } = picture
-  const operation = newOperation(asked, clock.now(), {
+  const begun = newOperation(asked, clock.now(), {
     type: TYPES[request],
-    cluster,
+    cluster: picture.cluster,
     target: { kind: 'node', id: node.id, name: node.name },
     tasks: [task],
     package: task.package,
   })
+  const { cluster, operation } = parting(picture.cluster, begun)
   const host = await store.get('host', { id: node.hostId })
   return {
     kind: 'accept',
     operation,
-    // The cluster is written as it is, so that an operation on it and this one never both begin.
+    // The cluster is written in any case, so that an operation on it and this one never both begin.
     changes: [...lockNode(operation, node, host), put('cluster', cluster)],
   }
 }

@@ -31,8 +31,15 @@ export function operationView(record: OperationRecord): Operation {
       ...wavesOf(record),
     },
     error,
-    ...(type === 'take-over' ? { notices: [RESTART_NOTICE] } : {}),
+    ...noticesOf(record),
   }
+}
+
+function noticesOf({ type, keptSecret }: OperationRecord): Pick<Operation, 'notices'> {
+  if (type === 'take-over') return { notices: [RESTART_NOTICE] }
+  if (keptSecret === undefined) return {}
+  const kept = `the password of root@proxysys stays under ${keptSecret}: proxies that are released go on with it`
+  return { notices: [kept] }
 }
 
 /** The wave that is worked on is the one that its next node is in. */

@@ -116,6 +116,21 @@ export function deletionOf(
   return { ...taskOf(node, skipHostWork), ...(isReleased ? { isReleased } : {}) }
 }
 
+/**
+ * What a deletion leaves to proxies that serve on: their password is none that the plane may remove any more,
+ * nor make another under its name.
+ */
+export function parting(
+  cluster: ClusterRecord,
+  operation: OperationRecord,
+): { readonly cluster: ClusterRecord; readonly operation: OperationRecord } {
+  if (!operation.tasks.some(task => task.isReleased === true)) return { cluster, operation }
+  return {
+    cluster: { ...cluster, isSysPasswordOurs: false, hasReleased: true },
+    operation: { ...operation, keptSecret: cluster.spec.sysPasswordSecret },
+  }
+}
+
 /** Members of the balancer are its to change. */
 function mayMove(type: OperationType): boolean {
   return !isLook(type) && type !== 'move-out'

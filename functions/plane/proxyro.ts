@@ -24,11 +24,14 @@ import { sourcesOf } from '../operations/sources.ts'
 import { type Decision, mutate, type PlaneDeps } from './context.ts'
 import { requireRotatable } from './fitting.ts'
 import { byName, held, newOperation, requireFreeCluster, requireFreeNode, taskOf } from './plans.ts'
+import { type Taken, withAlterers } from './proxyro-alterers.ts'
 import { type Reached, reachedFrom, requireUnchanging } from './proxyro-reach.ts'
 import { obClusterViewOf } from './registry.ts'
 
 /** Nodes of one change; their tasks are one item. */
 const MAX_NODES = 1_000
+/** A transaction has a hundred writes; the operation, its work, its request and its audit entry are among them. */
+const MAX_CHANGES = 95
 
 /**
  * `secret` is the Parameter Store name of a password that the caller has put there; without it the plane
@@ -150,16 +153,17 @@ function runningOf({ cluster, nodes, reports }: ClusterPicture, now: number) {
 }
 
 /**
- * Locks of a change that goes on, or goes back. What it reaches may have become less, never more.
+ * A change that goes on, or goes back, with its locks. What it reaches may have become less, never more; what a
+ * node was to do that is gone another one does.
  * @throws Problem operation-not-allowed, cluster-state-conflict, password-change-in-progress
  */
 export async function lockedAgain(
   { store, clock }: PlaneDeps,
   operation: OperationRecord,
   isBack: boolean,
-): Promise<readonly Change[]> {
+): Promise<Taken> {
   const { proxyro, target } = operation
-  if (proxyro === undefined) return []
+  if (proxyro === undefined) return { operation, changes: [] }
   const reached = await reachedFrom(store, target.name)
   const known = new Set([...proxyro.clusterIds, ...proxyro.obClusters.map(({ name }) => name)])
   const found = [
@@ -175,10 +179,19 @@ export async function lockedAgain(
   for (const record of records) requireOwn(record, operation)
   const after = isBack ? records.map(record => changing(record, operation)) : records
   const named = isBack ? proxyro.obClusters.map(each => each.before.name) : []
-  return [
+  const now = clock.now()
+  const { pictures } = reached
+  const taken = await withAlterers(store, operation, { pictures, isBack, now })
+  const changes = [
+    ...taken.changes,
     ...(await loosened(store, named)),
-    ...locksOf({ ...reached, obClusters: after }, operation, clock.now()),
+    ...locksOf({ ...reached, obClusters: after }, operation, now),
   ]
+  if (changes.length > MAX_CHANGES)
+    throw new Problem('quota-exceeded', `${operation.id} reaches too much to be begun anew`, {
+      remedy: `end it: name the password that counts by PUT of another proxyroSecret`,
+    })
+  return { operation: taken.operation, changes }
 }
 
 /** @throws Problem password-change-in-progress, operation-not-allowed */

@@ -96,12 +96,19 @@ function obClusterAfter(
   input: ObClusterInput,
   now: number,
 ): ObClusterRecord {
-  const kept = earlier ?? { revision: 0, createdAt: now, linkCount: 0, version: 0 }
+  const fresh = { revision: 0, createdAt: now, linkCount: 0, version: 0 }
+  const kept = earlier === null ? fresh : sameServers(earlier, input)
   const after = { ...kept, ...input, name, revision: kept.revision + 1, updatedAt: now }
   // Who names the password that counts ends a change that was left half done.
   return earlier === null || earlier.proxyroSecret === input.proxyroSecret
     ? after
     : settled(after, { name: input.proxyroSecret, isOurs: false })
+}
+
+/** Of other servers nobody knows the version. */
+function sameServers(earlier: ObClusterRecord, { rootservice }: ObClusterInput): ObClusterRecord {
+  const { obVersion: _before, ...rest } = earlier
+  return earlier.rootservice.join() === rootservice.join() ? earlier : rest
 }
 
 /** Of the passwords that are named from now on, and of those that are not any more. @throws Problem operation-not-allowed */
@@ -148,6 +155,7 @@ function obClusterView(
     registrar,
     hold = null,
     proxyroChange = null,
+    obVersion = null,
     ...rest
   } = record
   const { obClusterId = DEFAULT_OB_CLUSTER_ID, idcRegions = [] } = rest
@@ -155,7 +163,7 @@ function obClusterView(
     registrar === undefined || configServiceUrl === null
       ? null
       : { url: registrationUrlOf(configServiceUrl, record.name), tokenSecret: registrar.secret }
-  return { ...rest, obClusterId, idcRegions, registration, proxyroChange, heldBy: hold }
+  return { ...rest, obClusterId, idcRegions, registration, proxyroChange, obVersion, heldBy: hold }
 }
 
 export function packageUseCases(deps: PlaneDeps, cursors: Cursors): Plane['packages'] {

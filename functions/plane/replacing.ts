@@ -5,7 +5,6 @@
  */
 import type { PackageRef } from '#contract/command'
 import { hasRoomForTwo, mebibytes } from '#contract/memory'
-import { healthOf, mayBegin, whyTooFew } from '../domain/health.ts'
 import type { Cluster } from '../domain/model.ts'
 import type { Asked, Outcome, ReplaceInput, UpgradeInput } from '../domain/plane.ts'
 import { Problem } from '../domain/problem.ts'
@@ -35,8 +34,10 @@ import {
   requireFreeNode,
   taskOf,
 } from './plans.ts'
+import { requireHealth } from './sparing.ts'
 
 const DEFAULT_ARCH = 'x86_64'
+const HEALTH_REMEDY = 'bring the other nodes up first, or ask with a lower rollout.minHealthy'
 
 /** What a node runs, as it has said; null before its first report. */
 function versionOf({ reports }: ClusterPicture, { id }: NodeRecord): string | null {
@@ -259,7 +260,9 @@ export function onFleet(
   const now = deps.clock.now()
   const rollout = rolloutOf(mode, input)
   requireConfirmed(cluster.name, rollout, nodes.length, input.confirm)
-  requireHealth(picture, nodes, rollout, now)
+  const percent = rollout.minHealthyPercent ?? 0
+  const nodeIds = nodes.map(({ id }) => id)
+  requireHealth(picture, nodeIds, { percent, remedy: HEALTH_REMEDY }, now)
   const state = rolloutState(picture, nodes, rollout)
   const tasks = nodes.map((node, at): NodeTask => {
     const wanted = packages?.get(node.id)
@@ -278,27 +281,6 @@ export function onFleet(
     rollout: state,
   }
   return { kind: 'accept', operation, changes: [put('cluster', held(cluster, operation, now))] }
-}
-
-/** Something may begin at once, as things stand. @throws Problem node-state-conflict */
-function requireHealth(
-  picture: ClusterPicture,
-  nodes: readonly NodeRecord[],
-  { minHealthyPercent: percent = 0 }: Rollout,
-  now: number,
-): void {
-  const health = healthOf(picture, new Set(), now)
-  if (
-    mayBegin(
-      health,
-      percent,
-      nodes.map(({ id }) => id),
-    ).ids.length > 0
-  )
-    return
-  throw new Problem('node-state-conflict', whyTooFew(health, percent), {
-    remedy: 'bring the other nodes up first, or ask with a lower rollout.minHealthy',
-  })
 }
 
 /** How a fleet of `nodes` is gone through: by what the nodes have said of their clients. */

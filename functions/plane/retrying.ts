@@ -39,12 +39,14 @@ export async function decideRetry(
     requestId: asked.requestId,
     stepsDone: Math.min(record.stepsDone, firstStepOf(record)),
   }
-  return {
-    kind: 'accept',
-    action: 'retry',
-    operation: again,
-    changes: isLook(again.type) ? [put('operation', again)] : await locksOf(deps, again),
+  const accept = { kind: 'accept', action: 'retry' } as const
+  if (again.target.kind === 'ob-cluster') {
+    const { operation, changes } = await lockedAgain(deps, again, false)
+    return { ...accept, operation, changes: [put('operation', operation), ...changes] }
   }
+  const isLooking = isLook(again.type)
+  const changes = isLooking ? [put('operation', again)] : await locksOf(deps, again)
+  return { ...accept, operation: again, changes }
 }
 
 /** Children are opened again by the step that opened them first; a password that was given up is made again, what is moved out is written down again. */
@@ -106,8 +108,6 @@ async function ofClusterAgain(
 
 async function locksOf(deps: PlaneDeps, again: OperationRecord): Promise<Change[]> {
   const { store, clock } = deps
-  if (again.target.kind === 'ob-cluster')
-    return [put('operation', again), ...(await lockedAgain(deps, again, false))]
   const picture = await store.cluster(again.clusterId)
   if (picture === null) throw new Problem('not-found', 'the cluster is gone')
   const { cluster, nodes } = picture

@@ -95,11 +95,11 @@ export async function decideRollback(
   }
   if (clock.now() - (record.endedAt ?? 0) > UNDO_WINDOW_MS)
     throw new Problem('operation-not-allowed', `${record.id} ended more than a day ago`)
-  const changes =
-    begun.proxyro === undefined
-      ? await ofCluster(deps, begun, back)
-      : [...beginUndo(begun, null, back), ...(await lockedAgain(deps, begun, true))]
-  return { kind: 'accept', action: 'rollback', operation: begun, changes }
+  const accept = { kind: 'accept', action: 'rollback' } as const
+  if (begun.proxyro === undefined)
+    return { ...accept, operation: begun, changes: await ofCluster(deps, begun, back) }
+  const { operation, changes } = await lockedAgain(deps, begun, true)
+  return { ...accept, operation, changes: [...beginUndo(operation, null, back), ...changes] }
 }
 
 /** @throws Problem operation-not-allowed: what the plane has made is forgotten once nobody has it. */

@@ -9,7 +9,10 @@ import { body, json, problemResponse, refParams } from './schemas.ts'
 export function changed<T extends z.ZodType>(shown: T) {
   return {
     200: {
-      ...json(z.union([shown, planSchema]), 'It is so already; or the plan, of a dry run'),
+      ...json(
+        z.union([shown, planSchema]),
+        'It is so already, or was done at once: the resource as it is now. With `dryRun=true` the plan',
+      ),
       ...REPLAYABLE,
     },
     202: acceptedResponse,

@@ -20,6 +20,9 @@ const eventSchema = z
     actor: z.string(),
     action: z.string(),
     target: z.string(),
+    targetName: z.string().nullable().openapi({
+      description: 'Of what has a name besides its id, as it was then.',
+    }),
     requestId: z.string(),
     operationId: z.string().nullable(),
   })
@@ -30,7 +33,7 @@ const list = createRoute({
   method: 'get',
   path: '/',
   description:
-    'The newest first, from `to` back to `from`: 31 days at most, the last seven without them.',
+    'The newest first, from `to` back to `from`: 31 days at most, the last seven without them. `target` is an id or a name.',
   request: {
     query: z.strictObject({
       ...pageQuerySchema.shape,

@@ -247,7 +247,7 @@ const remove = createRoute({
   method: 'delete',
   path: '/{ref}',
   description:
-    'Stops and uninstalls every node, or releases it (`mode`, as for a node); needs `confirm` with the name.',
+    'Stops and uninstalls every node, or releases it (`mode`, as for a node); needs `confirm` with the name. While a proxy that would be stopped has clients it is refused as `in-use`, unless `force=true`. Where one is released the password of root@proxysys stays, and the operation names it in `notices`.',
   request: { params: refParams, query: deleteQuerySchema },
   responses: {
     200: plannedResponse,

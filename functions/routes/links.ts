@@ -40,7 +40,7 @@ const put = createRoute({
   parameters: [KEY_OPTIONAL],
   method: 'put',
   path: '/{ref}/links/{obCluster}',
-  description: `Adds the link, or makes it the default. In work mode CONFIG_URL only; the account of a link that is there can be replaced in any, and is at once. Where a node runs a new link is answered by the config service once proxyro has logged in by it from there, else its operation fails as link-check-failed; where none runs it is not tried. ${EFFECT}`,
+  description: `Adds the link, or makes it the default. In work mode CONFIG_URL only; the account of a link that is there can be replaced in any, and is at once. Where a node runs a new link is answered by the config service once proxyro has logged in by it from there, else its operation fails as link-check-failed; where none runs it is not tried. An OB cluster of 4.0.0 or later is refused, or given up by its operation, as version-incompatible for proxies below 4.0.0, once one has told its version. ${EFFECT}`,
   request: { params: linkParams, query: changeQuerySchema, ...body(putSchema, false) },
   responses: changed(clusterSchema),
 })

@@ -48,8 +48,11 @@ const takeDiagnosis = createRoute({
   responses: { 204: { description: 'Taken' }, default: problemResponse },
 })
 
+const TYPES =
+  'What of a node: `proxy`, `error`, `slow`, `digest`, `stat`, `limit`, `diagnosis`, `trace`, `xflush` and `config` are the proxy’s files of that name, `obproxy_config.log` the last: a log of what OceanBase’s obproxy does with its configuration; what is configured is in the parameters of the cluster. `node` is what the verbs of the plane have logged, `unit` what the service manager keeps of their units. What a proxy does not write is left out.'
+
 const logsSchema = z.strictObject({
-  types: logFilterSchema.shape.types.default([...LOG_TYPES]),
+  types: logFilterSchema.shape.types.default([...LOG_TYPES]).openapi({ description: TYPES }),
   from: timeSchema.optional(),
   to: timeSchema.optional(),
   level: z.enum(LOG_LEVELS).optional(),

@@ -121,6 +121,10 @@ export const deleteQuerySchema = z.strictObject({
   confirm: z.string().max(128).optional(),
   mode: z.enum(['uninstall', 'release']).optional(),
   skipHostWork: z.enum(['true', 'false']).default('false'),
+  force: z.enum(['true', 'false']).default('false').openapi({
+    description:
+      '`true`: also while clients are connected, who are cut off then, and of one node also when too few healthy ones are left.',
+  }),
 })
 
 export function nodeJson(node: Node): z.infer<typeof nodeSchema> {
@@ -184,6 +188,7 @@ export async function deleteInput(
   return {
     revision: await matchedRevision(c, current),
     skipHostWork: query.skipHostWork === 'true',
+    isForced: query.force === 'true',
     ...(query.confirm === undefined ? {} : { confirm: query.confirm }),
     ...(query.mode === undefined ? {} : { mode: query.mode }),
   }
@@ -216,7 +221,7 @@ const remove = createRoute({
   method: 'delete',
   path: '/{ref}',
   description:
-    '`mode=uninstall` stops and removes the proxy; `release` leaves it serving, with its own watchdog and auto-start, and is what happens to one that was taken over unless asked otherwise. `skipHostWork` forgets a node that is out of reach.',
+    '`mode=uninstall` stops and removes the proxy; `release` leaves it serving, with its own watchdog and auto-start, and is what happens to one that was taken over unless asked otherwise. Its password of root@proxysys stays with it; the operation names it in `notices`. `skipHostWork` forgets a node that is out of reach. A proxy that would be stopped while it has clients by its newest report is refused as `in-use`, one without which less than 50% of the nodes that should run stay healthy as `node-state-conflict`; both are done with `force=true`. What is behind a target group is taken out of it and drained first, either way.',
   request: { params: refParams, query: deleteQuerySchema },
   responses: {
     200: plannedResponse,

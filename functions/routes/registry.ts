@@ -84,6 +84,10 @@ const obClusterSchema = z
     updatedAt: timeSchema,
     rootservice: z.array(z.string()),
     obClusterId: z.int(),
+    obVersion: z.string().nullable().openapi({
+      description:
+        'As a node was told when it last logged in by a new link; null until then. From 4.0.0 on it is linked to proxies of 4.0.0 and later alone.',
+    }),
     idcRegions: z.array(idcRegionSchema),
     registration: configAccessSchema.nullable().openapi({
       description:

@@ -33,7 +33,7 @@ export async function boot(host: Host): Promise<Facts> {
 async function bringBack(host: Host): Promise<Facts> {
   const { paths } = host.settings
   const deadline = host.clock.now() + SETTLE_MS
-  const whole = await settleFound(readMemory(paths), host)
+  const whole = await settleFound(readMemory(paths), host, 'boot')
   const memory = await settle(whole, { deadline, mayCut: true }, host)
   const { desired } = memory
   if (desired === null || desired.state !== 'RUNNING')

@@ -5,7 +5,7 @@
  */
 import { Fault } from '#contract/fault'
 import { sqlAddress } from './access.ts'
-import { activeUnits, switchOn } from './auto-start.ts'
+import { activeUnits, autoStartsOf, switchOn } from './auto-start.ts'
 import { reasonOf } from './durable-file.ts'
 import { type Found, isBetween, keepFound, readFound } from './found.ts'
 import { passwordAsFound, putFilesBack } from './found-files.ts'
@@ -43,25 +43,34 @@ export async function giveBack(host: Host): Promise<Facts> {
  * What a verb that was killed left between the two states: the memory as it is then. For orders that are
  * none of a take-over, and for the boot. @throws node.take-over-stuck
  */
-export async function settleFound(memory: NodeMemory, host: Host): Promise<NodeMemory> {
+export async function settleFound(
+  memory: NodeMemory,
+  host: Host,
+  when: When = 'now',
+): Promise<NodeMemory> {
   const found = readFound(host.settings.paths)
   if (found === undefined || !isBetween(found)) return memory
   host.log(`a take-over was cut off while it was ${found.phase}`)
   if (found.phase === 'releasing') await finishRelease(found, host)
-  else await goBack(found, host)
+  else await goBack(found, host, when)
   return readMemory(host.settings.paths)
 }
 
+/** Whether its own auto-start is beginning, or has long begun. */
+type When = 'boot' | 'now'
+
 /** @throws node.take-over-stuck: any later order goes on with it */
-export async function goBack(before: Found, host: Host): Promise<Facts> {
+export async function goBack(before: Found, host: Host, when: When = 'now'): Promise<Facts> {
   const { paths } = host.settings
   try {
     const found = keepFound(paths, before, { phase: 'undoing' })
-    await dropOurs(found, host)
-    if (found.isRunning) await serveAsFound(found, host)
+    const isItsOwn = when === 'boot' && (await startsByItself(before, host))
+    if (isItsOwn) await untilServes(found, host, 'its own auto-start has not brought it up')
+    else await bringBack(found, host)
     await switchOn(found.autoStart, host)
     await removeUnits(host)
-    if (found.isRunning && found.watchdogs.length > 0) await watchAsFound(found, host)
+    const isToWatch = found.isRunning && found.watchdogs.length > 0 && !isItsOwn
+    if (isToWatch) await watchAsFound(found, host)
     forgetNode(found, host)
     host.log('the proxy is as it was found')
     return { givenBack: true, pid: processesIn(paths, found.home)[0] ?? null }
@@ -69,6 +78,22 @@ export async function goBack(before: Found, host: Host): Promise<Facts> {
     host.log(`the way back failed: ${reasonOf(error)}`)
     throw new Fault('node.take-over-stuck', { why: reasonOf(error) }, { cause: error })
   }
+}
+
+/**
+ * What starts it at a boot is on, and so nothing of ours is in the way: nothing was changed yet, or all is put
+ * back. It is left to that, with its watchdog: were we to start it as well, it would be started twice, and
+ * whoever came second would have no port, or share it. Any order that comes later starts it.
+ */
+async function startsByItself({ home, phase, ...found }: Found, host: Host): Promise<boolean> {
+  if (!found.isRunning || (found.isChanged && phase !== 'undoing')) return false
+  const { all } = await autoStartsOf(home, host)
+  return all.some(each => each.kind !== 'unit' || each.isEnabled)
+}
+
+async function bringBack(found: Found, host: Host): Promise<void> {
+  await dropOurs(found, host)
+  if (found.isRunning) await serveAsFound(found, host)
 }
 
 /**
@@ -93,11 +118,11 @@ async function serveAsFound(found: Found, host: Host): Promise<void> {
     if (units.length === 0) await startAsFound('proxy', host)
     for (const unit of units) await init.act('restart', unit)
   }
-  await untilServes(found, host)
+  await untilServes(found, host, 'it does not serve')
 }
 
 /** By the password that it had: a proxy that lets us in with it has its own files. @throws Error */
-async function untilServes({ sqlPort }: Found, host: Host): Promise<void> {
+async function untilServes({ sqlPort }: Found, host: Host, what: string): Promise<void> {
   const { settings, clock } = host
   const password = passwordAsFound(settings.paths)
   let reason = ''
@@ -112,6 +137,5 @@ async function untilServes({ sqlPort }: Found, host: Host): Promise<void> {
     }
   }
   const wait = { deadline: clock.now() + SERVES_MS, everyMs: POLL_MS }
-  if ((await lookUntil(look, wait, clock)) === undefined)
-    throw new Error(`it does not serve: ${reason}`)
+  if ((await lookUntil(look, wait, clock)) === undefined) throw new Error(`${what}: ${reason}`)
 }

@@ -15,21 +15,40 @@ import type { Host } from './host.ts'
 import { readMemory } from './node-file.ts'
 import { observerTls } from './observer-tls.ts'
 import { isDenied } from './proxy-admin.ts'
+import type { Facts } from './result.ts'
 
 const TIMEOUT_MS = 5_000
+/** `OceanBase_CE 4.3.5.1 (r…)`. */
+const VERSION_COMMENT = /^OceanBase\S*\s+(\d+(?:\.\d+){1,3})/
+/** With all else in a line of an answer. */
+const MAX_FACT_CHARS = 600
 
-/** @throws proxyro.unreachable, proxyro.refused, secret.unreadable */
+/** What OB clusters say of themselves, `name=version` each, a line each. @throws proxyro.unreachable, proxyro.refused, secret.unreadable */
 export async function requireLogins(
   orders: readonly ProxyroOrder[],
   desired: DesiredNode,
   host: Host,
-): Promise<void> {
-  if (orders.length === 0) return
+): Promise<Facts> {
+  if (orders.length === 0) return {}
+  const versions: string[] = []
   const tls = await observerTls(desired, host)
   for (const order of orders) {
     const client = await logIn(order, await host.secrets.read(order.to), { host, tls })
     if (client === null) throw refused(order)
+    const version = await versionAt(client)
+    if (version !== undefined) versions.push(`${order.obCluster}=${version}`)
     client.close()
+  }
+  return versions.length === 0 ? {} : { obVersions: versions.join('\n').slice(0, MAX_FACT_CHARS) }
+}
+
+/** Undefined where it is not told: the login is what counts. */
+async function versionAt(client: QueryClient): Promise<string | undefined> {
+  try {
+    const { rows } = await client.query("SHOW VARIABLES LIKE 'version_comment'")
+    return VERSION_COMMENT.exec(rows[0]?.[1] ?? '')?.[1]
+  } catch {
+    return undefined
   }
 }
 

@@ -29,7 +29,7 @@ export async function refresh(
   const { paths } = host.settings
   const pid = await listenerPid(given, host)
   if (pid === null) throw new Fault('node.not-running', { verb: 'refresh' })
-  await requireLogins(proxyro, given, host)
+  const told = await requireLogins(proxyro, given, host)
   // Whether it should run is not for this verb to say.
   const desired: DesiredNode = { ...given, state: memory.desired?.state ?? given.state }
   const ready = await readyToStart(memory, desired, host)
@@ -50,6 +50,7 @@ export async function refresh(
       changed: namesFact(changes.map(({ name }) => name)),
       pendingRestart: namesFact(await pendingRestart(pid, admin, paths)),
       parameterVersion,
+      ...told,
     }
   })
 }

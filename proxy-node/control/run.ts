@@ -2,7 +2,7 @@
  * `obproxy node …`: composes the host and runs one command. Standard output is for the one line of an
  * answer; everything else goes to standard error and the node's log (N7).
  */
-import { writeSync } from 'node:fs'
+import { writeFileSync, writeSync } from 'node:fs'
 import type { VerbResult } from '#contract/command'
 import { Fault } from '#contract/fault'
 import { systemClock } from '../base/clock.ts'
@@ -25,6 +25,8 @@ import { status } from './status.ts'
 import { watch } from './watch.ts'
 
 const BOOT_LOCK_WAIT_MS = 120_000
+/** At most 15 characters. */
+const PROCESS_NAME = 'obfleet-verb'
 /**
  * With a result of 2,000 bytes and the agent's words between them below 2,500: Run Command shows so many of
  * both, and cuts the result when the rest is long (ssm-run-command.md §7). The log has all of it.
@@ -49,6 +51,7 @@ export async function runNode(argv: readonly string[], env: Environment): Promis
     print(HELP)
     return 0
   }
+  nameProcess()
   try {
     const host = openHost(command, env)
     if (command === 'run') return await carryOut(order, host)
@@ -62,6 +65,18 @@ export async function runNode(argv: readonly string[], env: Environment): Promis
     // Whoever sent an order gets its answer in the agreed form, also when there is no host to run it on.
     if (command === 'run') print(lineOf(failureOf('status', error)))
     return 1
+  }
+}
+
+/**
+ * Scripts of other installers go by the name of the process: one finds that a proxy runs, and another one kills
+ * all that are called so (proxy-admin.md §1.4).
+ */
+function nameProcess(): void {
+  try {
+    writeFileSync('/proc/self/comm', PROCESS_NAME)
+  } catch {
+    // Then it is called like the executable.
   }
 }
 

@@ -18,8 +18,8 @@ export async function start(
   { proxyro = [] }: Pick<OrderEntry, 'proxyro'>,
   host: Host,
 ): Promise<Facts> {
-  await requireLogins(proxyro, desired, host)
-  return serve(await readyToStart(memory, desired, host), host)
+  const told = await requireLogins(proxyro, desired, host)
+  return { ...(await serve(await readyToStart(memory, desired, host), host)), ...told }
 }
 
 export type Ready = {

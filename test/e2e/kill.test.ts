@@ -194,7 +194,7 @@ const ROWS: Readonly<Record<string, Row>> = {
   delete: {
     begin: async () => {
       const path = `/clusters/${CLUSTER}`
-      return idOf(await stack.api.delete(`${path}?confirm=${CLUSTER}`, await etag(path)))
+      return idOf(await stack.api.delete(`${path}?confirm=${CLUSTER}&force=true`, await etag(path)))
     },
     moment: begun('uninstall', 1),
     verbs: ['stop', 'uninstall'],

@@ -44,7 +44,7 @@ async function answers(address: string): Promise<boolean> {
 /** Deletes a cluster with all its nodes; the operation at its end. */
 async function forget(name: string): Promise<OperationJson> {
   const { etag } = await stack.api.get(`/clusters/${name}`)
-  const answer = await stack.api.delete(`/clusters/${name}?confirm=${name}`, {
+  const answer = await stack.api.delete(`/clusters/${name}?confirm=${name}&force=true`, {
     'if-match': etag ?? '',
   })
   return stack.ended((answer.body as OperationJson).id)
@@ -189,7 +189,7 @@ describe('lifecycle over the API', () => {
     expect(missing).toMatchObject({ status: 428, code: 'precondition-required' })
     const stale = await refused(stack.api.delete('/nodes/demo-3', { 'if-match': '"1"' }))
     expect(stale).toMatchObject({ status: 412, code: 'revision-stale' })
-    const answer = await stack.api.delete('/nodes/demo-3', { 'if-match': etag ?? '' })
+    const answer = await stack.api.delete('/nodes/demo-3?force=true', { 'if-match': etag ?? '' })
     expect(await stack.ended((answer.body as OperationJson).id)).toMatchObject({
       phase: 'SUCCEEDED',
     })
@@ -225,7 +225,7 @@ describe('failure', () => {
 
   test('of an installation: the cluster is FAILED, and can be deleted', async () => {
     const { etag } = await stack.api.get('/nodes/demo-4')
-    const gone = await stack.api.delete('/nodes/demo-4', { 'if-match': etag ?? '' })
+    const gone = await stack.api.delete('/nodes/demo-4?force=true', { 'if-match': etag ?? '' })
     await stack.ended((gone.body as OperationJson).id)
     const { items } = (await stack.api.get('/packages')).body as {
       items: { fileName: string; sizeBytes: number; arch: string }[]

@@ -285,7 +285,7 @@ describe('a cluster of two nodes', () => {
   beforeAll(async () => {
     const { name = '' } = (await stack.nodes()).find(({ spec }) => spec.host === HOSTS[0]) ?? {}
     const { etag } = await stack.api.get(`/nodes/${name}`)
-    const answer = await stack.api.delete(`/nodes/${name}`, { 'if-match': etag ?? '' })
+    const answer = await stack.api.delete(`/nodes/${name}?force=true`, { 'if-match': etag ?? '' })
     const freed = await stack.ended((answer.body as OperationJson).id)
     expect(freed, freed.error?.detail).toMatchObject({ phase: 'SUCCEEDED' })
     const spec = {

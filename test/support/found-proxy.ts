@@ -5,6 +5,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  rmSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
@@ -21,6 +22,13 @@ const DEADLINE = { timeout: 30_000, interval: 20 }
 const RC_LOCAL = 'etc/rc.d/rc.local'
 const SCRIPT = 'etc/rc.d/init.d/obproxyd'
 const LINK = 'etc/rc.d/rc3.d/S85obproxyd'
+/** At a boot its watchdog lets it come up before it looks: another start would be its own work. */
+const FIRST_WAIT_SEC = '5'
+/** What goes by names of processes looks when verbs of the boot have theirs: until then they are called like it. */
+const SLOWLY = 'sleep 1'
+/** Of somebody else; when it is there, all that starts at a boot has. */
+const OVER = '/var/log/local'
+const REST = `touch ${OVER}`
 
 /** No OB cluster is needed then, and hot restarts begin soon. */
 const ANSWERS_ITSELF = 'server_routing_mode=mock,proxy_hot_upgrade_check_interval=1s'
@@ -84,14 +92,23 @@ export class FoundProxy {
     this.installation = installRpm(host.root, CURRENT)
     writeFileSync(host.file('etc/passwd'), `admin:x:${process.getuid?.()}:1::/home/admin:\n`)
     mkdirSync(host.file('etc/rc.d/rc3.d'), { recursive: true })
-    const line = `${this.installation.path}/bin/obproxyd.sh -c start`
-    writeFileSync(host.file(RC_LOCAL), `#!/bin/sh\ntouch /var/lock/local\n${line}\n`, {
+    mkdirSync(host.file('etc/rc.d/init.d'), { recursive: true })
+    symlinkSync('../init.d/obproxyd', host.file(LINK))
+    this.writeAutoStart([], {})
+  }
+
+  /** As its watchdog is started by hand; both look first whether it runs. */
+  private writeAutoStart(args: readonly string[], env: Readonly<Record<string, string>>): void {
+    const { host, installation } = this
+    const script = `${installation.path}/bin/obproxyd.sh`
+    const line = [script, '-c', 'start', ...args].join(' ')
+    const settings = Object.entries({ OBPROXYD_FIRST_WAIT_SEC: FIRST_WAIT_SEC, ...env })
+    const exports = `export ${settings.map(([name, value]) => `${name}=${value}`).join(' ')}`
+    writeFileSync(host.file(RC_LOCAL), `#!/bin/sh\n${exports}\n${line}\n${REST}\n`, {
       mode: 0o755,
     })
-    mkdirSync(host.file('etc/rc.d/init.d'), { recursive: true })
-    const script = `case "$1" in\nstart) ${line} ;;\nstop) ${this.installation.path}/bin/obproxyd.sh -c stop ;;\nesac\n`
-    writeFileSync(host.file(SCRIPT), `#!/bin/sh\n${script}`, { mode: 0o755 })
-    symlinkSync('../init.d/obproxyd', host.file(LINK))
+    const cases = `case "$1" in\nstart) ${line} ;;\nstop) ${script} -c stop ;;\nesac\n`
+    writeFileSync(host.file(SCRIPT), `#!/bin/sh\n${SLOWLY}\n${exports}\n${cases}`, { mode: 0o755 })
   }
 
   get home(): string {
@@ -103,15 +120,10 @@ export class FoundProxy {
     const { address, root } = this.host
     const stored = createHash('sha1').update(OLD_PASSWORD).digest('hex')
     const options = `local_bound_ip=${address},obproxy_sys_password=${stored},prometheus_listen_port=2884`
-    await this.installation.obproxyd(
-      'start',
-      ['-n', 'shop', '-p', '2883', '-r', '-t', rootservice, '-s', cluster],
-      {
-        OBFLEET_ROOT: root,
-        OBPROXY_LOCAL_IP: address,
-        OBPROXY_EXTRA_OPT: `${options},${more}`,
-      },
-    )
+    const args = ['-n', 'shop', '-p', '2883', '-r', '-t', rootservice, '-s', cluster]
+    const env = { OBPROXY_LOCAL_IP: address, OBPROXY_EXTRA_OPT: `${options},${more}` }
+    this.writeAutoStart(args, env)
+    await this.installation.obproxyd('start', args, { OBFLEET_ROOT: root, ...env })
     await this.serving()
   }
 
@@ -119,6 +131,16 @@ export class FoundProxy {
     await vi.waitFor(async () => {
       const admin = await this.admin(password)
       await admin.end()
+    }, DEADLINE)
+  }
+
+  /** A boot, with all that it starts. */
+  async after(boot: () => Promise<void>): Promise<void> {
+    const over = this.host.file(OVER)
+    rmSync(over, { force: true })
+    await boot()
+    await vi.waitFor(() => {
+      if (!existsSync(over)) throw new Error('scripts of the boot are at work')
     }, DEADLINE)
   }
 
@@ -145,15 +167,17 @@ export class FoundProxy {
       "SELECT cluster_name, name, value FROM proxy_config WHERE config_level <> 'LEVEL_GLOBAL'",
     )
     admin.destroy()
-    await vi.waitFor(() => {
-      if (this.installation.watchdogs().length > 1) throw new Error('its watchdog is looking')
+    const watchdogs = await vi.waitFor(() => {
+      const all = this.installation.watchdogs()
+      if (all.length > 1) throw new Error('its watchdog is looking')
+      return all.map(argumentsOf)
     }, DEADLINE)
     const [pid] = this.installation.proxies()
     return {
       parameters: Object.fromEntries(shown.map(row => [row['name'], row['value']])),
       rows: rows.map(row => JSON.stringify(row)),
       command: argumentsOf(pid ?? 0),
-      watchdogs: this.installation.watchdogs().map(argumentsOf),
+      watchdogs,
       rcLocal: readFileSync(this.host.file(RC_LOCAL), 'utf8'),
       hasLink: hasEntry(this.host.file(LINK)),
       etc: readdirSync(join(this.installation.home, 'etc')).sort(),

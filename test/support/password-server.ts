@@ -8,6 +8,7 @@ import { type FakeServer, loginOk, startFakeServer } from './fake-server.ts'
 const SCRAMBLE = Buffer.from('abcdefghijklmnopqrst')
 const ALTER = /^ALTER USER proxyro IDENTIFIED BY '(.*)'$/s
 const ACCESS_DENIED = 1045
+const SYNTAX_ERROR = 1064
 
 export type PasswordServer = {
   readonly server: FakeServer
@@ -15,6 +16,8 @@ export type PasswordServer = {
   /** Error that a change is answered with; 0: it is carried out; undefined: carried out, and never answered. */
   refusal: number | undefined
   changes: number
+  /** What it says it is; undefined: it does not know the question. */
+  versionComment: string | undefined
   /** The last change came inside TLS. */
   isSecret: boolean
 }
@@ -33,7 +36,17 @@ export async function startPasswordServer(
       else connection.error(ACCESS_DENIED, 'Access denied')
     },
     onCommand: (connection, command) => {
-      const wanted = ALTER.exec(command.subarray(1).toString())?.[1]
+      const sql = command.subarray(1).toString()
+      if (sql === "SHOW VARIABLES LIKE 'version_comment'") {
+        if (state.versionComment === undefined) connection.error(SYNTAX_ERROR, 'not understood')
+        else
+          connection.rows({
+            columns: ['Variable_name', 'Value'],
+            rows: [['version_comment', state.versionComment]],
+          })
+        return true
+      }
+      const wanted = ALTER.exec(sql)?.[1]
       if (wanted === undefined) return false
       if (state.refusal !== undefined && state.refusal > 0) {
         connection.error(state.refusal, 'refused')
@@ -47,6 +60,13 @@ export async function startPasswordServer(
       return true
     },
   })
-  const state: PasswordServer = { server, password, refusal: 0, changes: 0, isSecret: false }
+  const state: PasswordServer = {
+    server,
+    password,
+    refusal: 0,
+    changes: 0,
+    versionComment: undefined,
+    isSecret: false,
+  }
   return state
 }

@@ -149,14 +149,15 @@ export const REQUESTS: Readonly<Record<string, PlannedRequest>> = {
     given: running,
     ask: async (all, asked) => {
       const { revision } = await all.plane.clusters.get('c')
-      return all.plane.clusters.remove(asked, 'c', { confirm: 'c', revision, skipHostWork: false })
+      const input = { confirm: 'c', revision, skipHostWork: false, isForced: true }
+      return all.plane.clusters.remove(asked, 'c', input)
     },
   },
   'delete a node behind a balancer': {
     given: balanced,
     ask: async (all, asked) => {
       const { revision } = await all.plane.nodes.get('c-1')
-      return all.plane.nodes.remove(asked, 'c-1', { revision, skipHostWork: false })
+      return all.plane.nodes.remove(asked, 'c-1', { revision, skipHostWork: false, isForced: true })
     },
   },
   'forget a node': {

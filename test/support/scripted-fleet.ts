@@ -60,6 +60,8 @@ export class ScriptedFleet {
   obeyed: (verb: Verb, entry: OrderEntry) => void = () => {}
   /** Which password of proxyro is in force at an OB cluster, by reference. */
   readonly proxyro = new Map<string, string>()
+  /** Of OB clusters that tell it to who logs in. */
+  readonly obVersions = new Map<string, string>()
   /** Nodes that had none that is in force at an OB cluster they are linked to, once each time it was so. */
   readonly shutOut: string[] = []
   /** Whether a cluster is linked to an OB cluster. */
@@ -295,7 +297,12 @@ export class ScriptedFleet {
     for (const [obCluster, [first]] of host.slots?.of ?? [])
       if (obCluster !== '' && first !== undefined && !this.proxyro.has(obCluster))
         this.proxyro.set(obCluster, first)
-    return verb === 'check' ? host.checks[host.isReplaced ? 1 : 0] : null
+    if (verb === 'check') return host.checks[host.isReplaced ? 1 : 0]
+    const versions = proxyro.flatMap(({ obCluster }) => {
+      const version = this.obVersions.get(obCluster)
+      return version === undefined ? [] : [`${obCluster}=${version}`]
+    })
+    return versions.length === 0 ? null : { status: host.status, obVersions: versions.join('\n') }
   }
 
   /** What nodes say once a minute, whatever else happens; those that are silent say nothing. */

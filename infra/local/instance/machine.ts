@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Agent } from './agent.ts'
+import { runBootScripts } from './boot-scripts.ts'
 import { gone, marked, signal } from './processes.ts'
 import { type UnitStatus, Units } from './units.ts'
 
@@ -110,8 +111,13 @@ export class Machine {
       reboot: () => void this.reboot(),
       note,
     })
-    this.life = { bootId, units, agent }
+    const life = { bootId, units, agent }
+    this.life = life
     await units.boot(note)
+    // Nobody waits for them, and what they start is beside what units have begun.
+    void runBootScripts({ root, env, isOver: () => this.life !== life }).catch((error: Error) =>
+      note(`boot scripts: ${error.message}`),
+    )
     agent.start()
   }
 

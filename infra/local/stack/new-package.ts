@@ -5,6 +5,7 @@ import { basename, join } from 'node:path'
 import { readJson } from '../files.ts'
 import { apiClient } from './api-client.ts'
 import type { DevFile } from './dev-file.ts'
+import { requireAsNamed } from './package-contents.ts'
 import type { StackSettings } from './settings.ts'
 import { instanceIds, instanceRoot } from './stack.ts'
 
@@ -13,6 +14,7 @@ export async function newPackage({ home }: StackSettings, file: string): Promise
   const dev = readJson(join(home, 'dev.json')) as DevFile | undefined
   if (dev === undefined) throw new Error('no stack was started here; run `npm run dev` first')
   const fileName = basename(file)
+  requireAsNamed(file)
   const bytes = readFileSync(file)
   for (const id of instanceIds()) {
     const spool = join(instanceRoot(home, id), 'var/spool/obfleet')

@@ -19,6 +19,34 @@ describe('the audit', () => {
     expect(items[0]).toMatchObject({ actor: 'user:test', requestId: 'r-1', target: clusterId })
   })
 
+  test('names what was changed beside its id, where it has a name, and is asked by either', async () => {
+    const all = new ScriptedPlane(1)
+    const clusterId = await all.running('orders', [1], { workMode: 'CONFIG_URL' })
+    const account = { user: 'probe', tenant: 'app', passwordSecret: '/probe' }
+    await all.plane.clusters.link(ASKED, 'orders', 'ob', {
+      isDefault: true,
+      probeAccount: account,
+    })
+    const id = await all.accepted(all.plane.nodes.stop(ASKED, 'orders-1'))
+    await all.ended(id)
+    const entries = async (target: string) =>
+      (await all.plane.audit.list({ limit: 10 }, { target })).items
+    const [of] = await entries('orders-1')
+    expect([of?.target, of?.targetName]).toEqual([expect.stringMatching(/^nod_/), 'orders-1'])
+    expect(await entries('orders')).toEqual(await entries(clusterId))
+    expect((await entries('orders')).map(({ action, targetName }) => [action, targetName])).toEqual(
+      [
+        ['replace-link', 'orders'],
+        ['create-cluster', 'orders'],
+      ],
+    )
+    const [put] = await entries('ob')
+    expect(put).toMatchObject({ target: 'ob', targetName: 'ob' })
+    const known = (await all.plane.packages.list({ limit: 1 })).items[0]
+    const [made] = await entries(known?.id ?? '')
+    expect(made).toMatchObject({ target: known?.id, targetName: known?.fileName })
+  })
+
   test('is read over days, page by page, by action, and no further than asked', async () => {
     const all = new ScriptedPlane(1)
     await all.running('orders', [1])

@@ -50,6 +50,7 @@ const nodeShape = fc.record({
   isShort: fc.nat(8).map(each => each === 0),
   arch: fc.constantFrom('x86_64', 'x86_64', 'x86_64', 'aarch64'),
   isBehind: fc.boolean(),
+  clients: fc.constantFrom(null, 0, 0, 3),
 })
 
 const shape = fc.record({
@@ -80,6 +81,7 @@ function reported(report: ReportRecord, each: NodeShape, now: number): ReportRec
       version: each.version,
       arch: each.arch,
       parameterVersion: each.isBehind ? 0 : 1,
+      clientConnections: each.clients,
       memory: { used: 100, available: each.isShort ? 10 : 1_000 },
     },
   }
@@ -192,6 +194,8 @@ const request = fc.record({
   version,
   minHealthyPercent: minHealthy,
   isAllAtOnce: fc.nat(3).map(each => each === 0),
+  isForced: fc.nat(3).map(each => each === 0),
+  removal: fc.constantFrom(undefined, 'release' as const, 'uninstall' as const),
   isStale: fc.nat(5).map(each => each === 0),
   value: fc.constantFrom('4', 'not a number'),
   host: fc.constantFrom(1, 5, 6, 9),
@@ -217,7 +221,12 @@ async function ask(given: Request, asked: Asked): Promise<Outcome<unknown>> {
   const hosts = [{ host: hostId(given.host) }]
   const named = given.isStale ? 'c' : 'd'
   const spec = { version: given.version, nodes: hosts }
-  const removal = { ...confirmed, skipHostWork: given.isAllAtOnce }
+  const removal = {
+    ...confirmed,
+    skipHostWork: given.isAllAtOnce,
+    isForced: given.isForced,
+    ...(given.removal === undefined ? {} : { mode: given.removal }),
+  }
   const edit = { set: { work_thread_num: given.value }, unset: [] }
   const policy = given.isAllAtOnce ? ('rolling' as const) : ('manual' as const)
   const table: Readonly<Record<string, () => Promise<Outcome<unknown>>>> = {

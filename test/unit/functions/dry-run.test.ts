@@ -4,6 +4,7 @@ import type { ChangePlan } from '../../../functions/domain/change-plan.ts'
 import type { ClusterSpec } from '../../../functions/domain/model.ts'
 import { put } from '../../../functions/domain/store.ts'
 import {
+  DRY,
   expectTruth,
   type PlannedRequest,
   planOf,
@@ -224,6 +225,62 @@ describe('a plan warns', () => {
     await all.ended(await all.accepted(stop(['c-1'])(all, ASKED)))
     const plan = await planOf(all, (_all, asked) => all.plane.clusters.start(asked, 'c', {}))
     expect(warned(plan)).toEqual({ 'stays-out-of-balancer': ['c-1'] })
+  })
+
+  const moveOut: PlannedRequest['ask'] = (all, asked) =>
+    all.plane.clusters.moveOut(asked, 'c', { confirm: 'c', skipHostWork: ['c-3'], graceMs: 0 })
+
+  test.each([
+    ['CONFIG_URL', 'config-answers-end'],
+    ['RS_LIST', 'server-list-stays'],
+  ] as const)(
+    'of what does not go on with proxies that are moved out of %s',
+    async (workMode, code) => {
+      const loadBalancer = { kind: 'target-group', targetGroupArn: GROUP_ARN, targetBy: 'instance' }
+      const all = await three({ workMode, loadBalancer })
+      await all.outOfReach(3)
+      const serving = ['c-1', 'c-2']
+      expect(warned(await planOf(all, moveOut))).toEqual({
+        'serves-unmanaged': serving,
+        'password-stays': serving,
+        [code]: serving,
+        'stays-in-balancer': serving,
+        'left-behind': ['c-3'],
+      })
+    },
+  )
+
+  const unlink = (obCluster: string): PlannedRequest['ask'] => {
+    return (all, asked) => all.plane.clusters.unlink(asked, 'c', obCluster)
+  }
+
+  test('of the last link of a cluster, whether its nodes run or stand or there are none', async () => {
+    const all = await three({ workMode: 'CONFIG_URL' })
+    const nodes = ['c-1', 'c-2', 'c-3']
+    expect(warned(await planOf(all, unlink('ob')))).toEqual({ 'no-link-left': nodes })
+    await all.ended(await all.accepted(stop()(all, ASKED)))
+    expect(warned(await planOf(all, unlink('ob')))).toEqual({ 'no-link-left': nodes })
+    const bare = new ScriptedPlane(1)
+    await bare.running('c', [], { workMode: 'CONFIG_URL' })
+    expect(warned(await planOf(bare, unlink('ob')))).toEqual({ 'no-link-left': [] })
+  })
+
+  test('of no link while another one is left; the one of RS_LIST is never deleted', async () => {
+    const links = [
+      { obCluster: 'ob', default: true },
+      { obCluster: 'west', default: false },
+    ]
+    const all = new ScriptedPlane(1)
+    await all.prepare()
+    const west = { obClusterId: 2, idcRegions: [], proxyroSecret: '/ro', tags: {} }
+    await all.plane.obClusters.put(ASKED, 'west', { ...west, rootservice: ['127.0.2.9:2881'] })
+    await all.running('c', [1], { workMode: 'CONFIG_URL', links })
+    expect(warned(await planOf(all, unlink('west')))).toEqual({})
+    const fixed = await three()
+    for (const asked of [ASKED, DRY])
+      await expect(unlink('ob')(fixed, asked)).rejects.toMatchObject({
+        code: 'operation-not-allowed',
+      })
   })
 
   test('of nothing, where nothing is to be said', async () => {

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import type { ClusterInput } from '../../../functions/domain/plane.ts'
 import { askable } from '../../support/config-service.ts'
+import { DRY } from '../../support/planned-requests.ts'
 import { ASKED, CONFIG_SERVICE, ScriptedPlane } from '../../support/scripted-plane.ts'
 
 let all: ScriptedPlane
@@ -186,6 +187,69 @@ describe('a link', () => {
     expect(await all.ended(id)).toMatchObject({ phase: 'SUCCEEDED' })
     expect(await served()).toEqual(['north', 'ob'])
     expect(counts()).toMatchObject({ ob: 1, north: 1 })
+  })
+
+  const OLD = '3.2.9.0-1'
+
+  /** A cluster of family 3, and an OB cluster that will tell that it is of 4. */
+  async function oldCluster(): Promise<void> {
+    await all.plane.packages.create(ASKED, {
+      fileName: `obproxy-${OLD}.linux.x86_64.tar.gz`,
+      sha256: 'c'.repeat(64),
+      sizeBytes: 10,
+      url: 'spool:old',
+    })
+    const { spec, ...rest } = input([1], ['ob'])
+    const old = { ...rest, spec: { ...spec, version: OLD } }
+    await all.ended(await all.accepted(all.plane.clusters.create(ASKED, old)))
+    all.fleet.obVersions.set('west', '4.3.5.1')
+  }
+
+  test('to an OB cluster that says it is too new for its proxies is none, and is refused at once then', async () => {
+    await oldCluster()
+    const link = () => all.plane.clusters.link(ASKED, 'pc', 'west', { isDefault: false })
+
+    const { phase, error } = await all.ended(await all.accepted(link()))
+
+    expect([phase, error?.code]).toEqual(['ROLLED_BACK', 'version-incompatible'])
+    expect(error?.detail).toContain('west is of version 4.3.5.1')
+    expect((await linksOf()).map(each => each.obCluster)).toEqual(['ob'])
+    expect((await all.plane.obClusters.get('west')).obVersion).toBe('4.3.5.1')
+    expect(counts()).toMatchObject({ west: 0 })
+    for (const asked of [ASKED, DRY])
+      await expect(
+        all.plane.clusters.link(asked, 'pc', 'west', { isDefault: false }),
+      ).rejects.toMatchObject({ code: 'version-incompatible' })
+    const { spec, ...rest } = input([2], ['west'])
+    const other = { ...rest, name: 'other', spec: { ...spec, version: OLD } }
+    await expect(all.plane.clusters.create(ASKED, other)).rejects.toMatchObject({
+      code: 'version-incompatible',
+    })
+  })
+
+  test('of a new cluster fails with its first node, when its OB cluster says that it is too new', async () => {
+    await oldCluster()
+    const { spec, ...rest } = input([2], ['west'])
+    const other = { ...rest, name: 'other', spec: { ...spec, version: OLD } }
+    const id = await all.accepted(all.plane.clusters.create(ASKED, other))
+    expect(await all.ended(id)).toMatchObject({
+      phase: 'FAILED',
+      error: { code: 'version-incompatible' },
+    })
+  })
+
+  test('keeps what the OB cluster says it is, until its servers are others', async () => {
+    await made([1], ['ob'])
+    const versionOf = async () => (await all.plane.obClusters.get('west')).obVersion
+    all.fleet.obVersions.set('west', '4.3.5.1')
+    expect(await versionOf()).toBeNull()
+    const added = all.plane.clusters.link(ASKED, 'pc', 'west', { isDefault: false })
+    expect(await all.ended(await all.accepted(added))).toMatchObject({ phase: 'SUCCEEDED' })
+    expect(await versionOf()).toBe('4.3.5.1')
+    const { revision } = await all.plane.obClusters.get('west')
+    const servers = { rootservice: ['127.0.3.9:2881'], obClusterId: 1, idcRegions: [], tags: {} }
+    await all.plane.obClusters.put(ASKED, 'west', { ...servers, proxyroSecret: '/ro' }, revision)
+    expect(await versionOf()).toBeNull()
   })
 
   test('that is not tried yet is none when its operation is cancelled', async () => {

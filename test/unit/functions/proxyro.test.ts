@@ -1,6 +1,7 @@
 /** proxyro's password is replaced over a graph of clusters: nobody is shut out meanwhile, and back where it fails. */
 import { describe, expect, test } from 'vitest'
 import type { ClusterInput } from '../../../functions/domain/plane.ts'
+import { DRY } from '../../support/planned-requests.ts'
 import { ASKED, ScriptedPlane } from '../../support/scripted-plane.ts'
 
 const OLD = '3.2.9.0-1'
@@ -261,6 +262,88 @@ describe('a change that fails', () => {
     expect((await all.plane.obClusters.get('ob')).proxyroChange).toBeNull()
     expect(new Set(slots(all).map(each => each?.length))).toEqual(new Set([1]))
     expect(all.fleet.shutOut).toEqual([])
+  })
+
+  async function removed(all: ScriptedPlane, name: string): Promise<void> {
+    const { revision } = await all.plane.nodes.get(name)
+    const asked = { revision, skipHostWork: false, isForced: true }
+    await all.ended(await all.accepted(all.plane.nodes.remove(ASKED, name, asked)))
+  }
+
+  /** Deletes the node that was the last to change the password; its host leaves no trace. */
+  async function withoutAlterer(all: ScriptedPlane): Promise<void> {
+    const [hostId = ''] = all.fleet.ran.findLast(line => line.includes('alter'))?.split(' ') ?? []
+    const node = all.store.all('node').find(each => each.hostId === hostId)
+    if (node === undefined) throw new Error('nobody has changed it')
+    await removed(all, node.name)
+    all.fleet.hosts.delete(hostId)
+    all.fleet.ran.length = 0
+  }
+
+  /** A change whose way back has failed, so that either password may count; who changed it is deleted. */
+  async function half(): Promise<{ readonly all: ScriptedPlane; readonly id: string }> {
+    const all = await twoClusters()
+    const id = await rotate(all)
+    await until(all, () => verbs(all).includes('alter-proxyro/alter'))
+    all.fleet.host(2).failing.add('refresh')
+    expect(await all.ended(id)).toMatchObject({ phase: 'FAILED' })
+    all.fleet.host(2).failing.clear()
+    await withoutAlterer(all)
+    return { all, id }
+  }
+
+  /** At the OB cluster and on every node there is one password alone. */
+  function expectAlone(all: ScriptedPlane, secret: string): void {
+    expect(all.fleet.proxyro.get('ob')).toBe(secret)
+    expect(new Set(slots(all).map(each => each?.join()))).toEqual(new Set([secret]))
+    expect(all.fleet.shutOut).toEqual([])
+    expect(all.held()).toEqual([])
+  }
+
+  test('and whose node that changes the password is deleted is tried again from another one', async () => {
+    const { all, id } = await half()
+    const dry = await all.plane.operations.retry(DRY, id)
+    const steps =
+      dry.kind === 'planned' ? dry.plan.procedures.items.flatMap(each => each.steps) : []
+    expect(steps.filter(({ name }) => name === 'alter')).toHaveLength(1)
+
+    await all.plane.operations.retry(ASKED, id)
+
+    const done = await all.ended(id)
+    expect(done, JSON.stringify([done.error, all.fleet.ran])).toMatchObject({ phase: 'SUCCEEDED' })
+    expect(verbs(all).filter(each => each.startsWith('alter'))).toEqual(['alter-proxyro/alter'])
+    const { proxyroSecret, proxyroChange } = await all.plane.obClusters.get('ob')
+    expect([proxyroSecret === '/ro', proxyroChange]).toEqual([false, null])
+    expectAlone(all, proxyroSecret)
+  })
+
+  test('goes back on request from another node, where the one that did it is deleted', async () => {
+    const all = await twoClusters()
+    const id = await rotate(all, 'ob', '/mine')
+    await all.ended(id)
+    await withoutAlterer(all)
+
+    await all.plane.operations.rollback(ASKED, id)
+
+    expect(await all.ended(id)).toMatchObject({ phase: 'ROLLED_BACK' })
+    expectAlone(all, '/ro')
+  })
+
+  test('and that no node is left for says who could be started, and how it is ended by hand', async () => {
+    const { all, id } = await half()
+    const left = all.store.all('node').map(({ name }) => name)
+    for (const name of left) await all.ended(await all.accepted(all.plane.nodes.stop(ASKED, name)))
+    const remedy = new RegExp(
+      `^start one of ${left.sort().join(', ')}, or .*PUT /v1/ob-clusters/ob`,
+    )
+    await expect(all.plane.operations.retry(ASKED, id)).rejects.toMatchObject({
+      code: 'operation-not-allowed',
+      details: { remedy: expect.stringMatching(remedy) },
+    })
+
+    for (const name of left) await all.ended(await all.accepted(all.plane.nodes.start(ASKED, name)))
+    await all.plane.operations.retry(ASKED, id)
+    expect(await all.ended(id)).toMatchObject({ phase: 'SUCCEEDED' })
   })
 
   test('goes back on request as long as the password before is kept', async () => {

@@ -1,5 +1,5 @@
 /** The init of an instance: units run, are replaced, stopped, and come back after a reboot. */
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { isAlive } from '../../../../infra/local/instance/processes.ts'
@@ -156,6 +156,30 @@ describe('refused', () => {
   test('a second init on the same root', async () => {
     await expect(region.startInstance(1)).rejects.toThrow('another init')
   })
+})
+
+test('a boot runs start links and then rc.local, with paths of the instance, and waits for none', async () => {
+  const script = (name: string, text: string, mode = 0o755) => {
+    mkdirSync(join(root, name, '..'), { recursive: true })
+    writeFileSync(join(root, name), `#!/bin/sh\n${text}\n`, { mode })
+  }
+  script('etc/rc.d/init.d/slow', 'sleep 0.3; echo "slow $1" >> /var/log/boot')
+  mkdirSync(join(root, 'etc/rc.d/rc3.d'))
+  for (const link of ['S20slow', 'K80slow'])
+    symlinkSync('../init.d/slow', join(root, 'etc/rc.d/rc3.d', link))
+  script('etc/rc.d/init.d/off', 'echo off >> /var/log/boot', 0o644)
+  symlinkSync('../init.d/off', join(root, 'etc/rc.d/rc3.d/S10off'))
+  script('etc/rc.d/rc.local', '/bin/sh /opt/own.sh; FILE=/var/log/boot; echo over >> $FILE')
+  script('opt/own.sh', 'echo own >> $OBFLEET_ROOT/var/log/boot')
+  symlinkSync('rc.d/rc.local', join(root, 'etc/rc.local'))
+
+  await region.ask(1, 'reboot')
+
+  expect(lines('var/log/boot')).toEqual([])
+  await until('all have run', () => lines('var/log/boot').at(-1) === 'over')
+  expect(lines('var/log/boot')).toEqual(['slow start', 'own', 'over'])
+  expect(existsSync('/var/log/boot')).toBe(false)
+  writeFileSync(join(root, 'etc/rc.d/rc.local'), '#!/bin/sh\n')
 })
 
 test.each(['reboot', 'crash'])('after a %s what is enabled runs, and nothing else', async op => {

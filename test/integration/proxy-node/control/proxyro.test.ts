@@ -104,6 +104,19 @@ describe('on a node', () => {
     expect((await slots()).own).toEqual([true, true])
   })
 
+  test.each([
+    ['OceanBase_CE 4.3.5.1 (r101000042025031818-bxxx) (Built Mar 18 2025)', `${CLUSTER}=4.3.5.1`],
+    ['OceanBase 3.2.4 (r1-b2)', `${CLUSTER}=3.2.4`],
+    ['Source distribution', undefined],
+    [undefined, undefined],
+  ])('a login tells the version of the OB cluster: of “%s” it is %s', async (comment, told) => {
+    ob.password = NEW
+    ob.versionComment = comment
+    const result = await suite.act(node, 'refresh', { proxyro: [order()] })
+    expect(result, result.message).toMatchObject({ ok: true })
+    expect(result.facts?.['obVersions']).toBe(told)
+  })
+
   test('nothing is started where the password does not open the OB cluster', async () => {
     expect(await suite.act(node, 'stop')).toMatchObject({ ok: true })
     expect(await suite.act(node, 'start', { proxyro: [order()] })).toMatchObject({

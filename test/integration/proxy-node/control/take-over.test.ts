@@ -90,6 +90,8 @@ async function client(): Promise<Connection> {
   return opened
 }
 
+/** The power is cut and comes back. */
+const crash = () => proxy.after(() => node.crash())
 const found = () => readFound(pathsUnder(node.root))
 const status = async () => (await act('status')).facts
 const pids = () => proxy.installation.proxies()
@@ -104,9 +106,11 @@ async function expectAsFound(): Promise<void> {
 
 test('a look tells which lines and links a take-over switches off, and changes none', async () => {
   const { facts } = await done('probe')
+  const [, , line = ''] = asFound.rcLocal.split('\n')
+  expect(line).toContain(`${proxy.home}/bin/obproxyd.sh -c start`)
   expect(facts).toMatchObject({
     watchdogs: 1,
-    autoStart: `/etc/rc.d/rc.local:3 ${proxy.home}/bin/obproxyd.sh -c start\n/etc/rc.d/rc3.d/S85obproxyd`,
+    autoStart: `/etc/rc.d/rc.local:3 ${line.slice(0, 80)}\n/etc/rc.d/rc3.d/S85obproxyd`,
     startsByHand: '',
   })
   await expectAsFound()
@@ -205,13 +209,13 @@ describe('a take-over', () => {
   test('leaves a node that stops, stays stopped over a reboot, and starts', async () => {
     expect((await done('stop')).facts).toMatchObject({ status: 'STOPPED' })
     expect(pids()).toEqual([])
-    await node.reboot()
+    await proxy.after(() => node.reboot())
     expect(pids()).toEqual([])
     expect((await done('start')).facts).toMatchObject({ status: 'RUNNING' })
   })
 
   test.each(['reboot', 'crash'] as const)('leaves a node that a %s brings back', async how => {
-    await node[how]()
+    await proxy.after(() => node[how]())
     await proxy.serving(SYS)
     const now = await proxy.look(SYS)
     expect(now.parameters).toMatchObject({ app_name: 'suite', proxy_id: '7' })
@@ -328,7 +332,7 @@ const givenBack = () => done('give-back')
 async function losesPower(): Promise<void> {
   suite.plane.isAway = true
   try {
-    await node.crash()
+    await crash()
     await until('it is given back', () => found() === undefined)
   } finally {
     suite.plane.isAway = false
@@ -365,6 +369,40 @@ describe('a take-over that is killed', () => {
     60_000,
   )
 
+  /** Nothing was changed, and our boot unit is enabled as well as what started the proxy before. */
+  const bothStart = () => ({
+    phase: 'saved',
+    isThen: () =>
+      existsSync(node.file('etc/systemd/system/multi-user.target.wants')) && isEnabled(),
+  })
+  const isEnabled = () =>
+    readdirSync(node.file('etc/systemd/system/multi-user.target.wants')).includes(
+      'obfleet-node.service',
+    )
+
+  test('when it is saved, with the power, is undone by the boot, and its own auto-start alone starts it', async () => {
+    await killedAt(node, bothStart(), taking, givenBack)
+    const starts = () => proxy.installation.log().split('serving on').length
+    const startsBefore = starts()
+    await losesPower()
+    await expectAsFound()
+    expect(starts()).toBe(startsBefore + 1)
+    // Its own is slower than our boot: were that to start the proxy as well, it would be there first.
+    const environment = readFileSync(`/proc/${pids()[0]}/environ`, 'utf8')
+    expect(environment.split('\0')).toContain('OBFLEET_UNIT=boot-scripts')
+  }, 60_000)
+
+  test('when it is saved, with the power, before a boot knows of it, is as it was found', async () => {
+    const order = await killedAt(node, 'saved', taking, givenBack)
+    await crash()
+    await proxy.serving()
+    expect(pids()).toHaveLength(1)
+    const result = resultOf(await node.run('run', order))
+    expect(result, result.message).toMatchObject({ ok: true })
+    await done('give-back')
+    await expectAsFound()
+  }, 60_000)
+
   test('when the proxy has its new password, and nobody has noted that, is carried on', async () => {
     const order = await killedAt(node, 'changing', taking, givenBack)
     const admin = await proxy.admin(OLD_PASSWORD)
@@ -391,7 +429,7 @@ describe('a take-over that is killed', () => {
     const failing = { desired: desired({ parameters: { no_such_parameter: '1' } }) }
     await killedAt(node, 'undoing', () => taking(failing), expectAsFound)
     if (how === 'again') expect(await act('refresh')).toMatchObject({ ok: false })
-    else await node.crash()
+    else await crash()
     await until('it is given back', () => found() === undefined)
     await expectAsFound()
   })
@@ -441,7 +479,7 @@ describe('a release', () => {
     const [pid] = pids()
 
     if (how === 'again') resultOf(await node.run('run', order))
-    else await node.crash()
+    else await crash()
 
     await until('it is released', () => found() === undefined)
     await proxy.serving(SYS)

@@ -218,6 +218,31 @@ describe('a cluster over HTTP', () => {
     expect((await api.ask('GET', '/clusters/orders')).status).toBe(404)
   })
 
+  test('DELETE cuts no client unless it is asked with force=true', async () => {
+    await api.ask('POST', '/clusters', { body: clusterInput() })
+    await api.scripted.settle()
+    const { fleet, store } = api.scripted
+    const [node] = store.all('node')
+    const host = fleet.hosts.get(node?.hostId ?? '')
+    if (node === undefined || host === undefined) throw new Error('no node')
+    host.clients = 3
+    await fleet.report(host, node.id, null)
+    const headers = { 'if-match': '*', 'idempotency-key': 'once' }
+    const ofCluster = '/clusters/orders?confirm=orders'
+    for (const path of [`/nodes/${node.name}`, ofCluster]) {
+      const { status, body } = await api.ask('DELETE', path, { headers })
+      expect([status, body.code, body.remedy]).toEqual([
+        409,
+        'in-use',
+        expect.stringContaining('force=true'),
+      ])
+    }
+    const forced = await api.ask('DELETE', `${ofCluster}&force=true`, { headers })
+    expect(forced.status).toBe(202)
+    const wrong = await api.ask('DELETE', `${ofCluster}&force=yes`, { headers })
+    expect(wrong.body.code).toBe('validation-failed')
+  })
+
   test('a protected cluster stays', async () => {
     await api.ask('POST', '/clusters', { body: clusterInput({}, { deletionProtection: true }) })
     await api.scripted.settle()

@@ -40,7 +40,13 @@ describe('the document', () => {
     readonly operationId?: string
     readonly summary?: string
     readonly parameters?: readonly { name: string; in: string; required?: boolean }[]
-    readonly responses: Readonly<Record<string, { headers?: object }>>
+    readonly responses: Readonly<Record<string, Answer>>
+  }
+
+  type Answer = {
+    readonly description?: string
+    readonly headers?: object
+    readonly content?: Readonly<Record<string, { readonly schema?: { readonly anyOf?: object } }>>
   }
 
   const documented = async (): Promise<readonly Documented[]> => {
@@ -138,6 +144,19 @@ describe('the document', () => {
         route.path,
         isGiven,
       ])
+    }
+  })
+
+  test('a change that answers with what it is of says so, and that a dry run has its plan there', async () => {
+    const changes = (await documented()).filter(({ responses }) => {
+      const { schema } = responses['200']?.content?.['application/json'] ?? {}
+      return schema?.anyOf !== undefined && responses['202'] !== undefined
+    })
+    expect(changes.length).toBeGreaterThan(20)
+    for (const { operationId, responses } of changes) {
+      const text = responses['200']?.description ?? ''
+      expect([operationId, text]).toEqual([operationId, expect.stringMatching(/as it is now/)])
+      expect([operationId, text]).toEqual([operationId, expect.stringMatching(/dryRun=true/)])
     }
   })
 
