@@ -125,6 +125,18 @@ export class Decision {
     this.choose(view)
   }
 
+  /** It went to the leader of its partition with nothing said against that, and no rule named another. */
+  get isStraight(): boolean {
+    return this.because === SAYS.leader && this.tries === 1
+  }
+
+  /** As `decide` would, for who knows that none of its rules wants anything else than this leader. */
+  goStraight(leader: ServerAddress, replicas: number, maxRetries: number): void {
+    this.reset(replicas, maxRetries)
+    this.hasOfferedLeader = true
+    this.take('leader', leader, SAYS.leader)
+  }
+
   /** After `server` failed before it saw the statement: another one. False, with a `refusal`: none. */
   next(view: RouteView): boolean {
     if (this.refusal !== '') return false
@@ -162,17 +174,22 @@ export class Decision {
 
   private clear(view: RouteView): void {
     const replicas = usableLocation(view)?.replicas.length ?? view.servers.groupSize
+    this.reset(replicas, view.settings.maxRetries)
+  }
+
+  private reset(replicas: number, maxRetries: number): void {
     this.release()
     this.kind = 'none'
     this.refusal = ''
     this.because = ''
+    this.state = 'NEED_LOOKUP'
     this.consistency = 'strong'
     this.consistencyBecause = ''
     this.policy = undefined
     this.policyBecause = ''
     this.location = 0
     this.tries = 0
-    this.maxTries = Math.max(view.settings.maxRetries, 2 * replicas + 1)
+    this.maxTries = Math.max(maxRetries, 2 * replicas + 1)
     this.hasOfferedLeader = false
   }
 

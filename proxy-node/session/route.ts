@@ -11,11 +11,13 @@ import type { TenantServers } from '../topology/model.ts'
 import { NO_SERVERS } from '../topology/tenants.ts'
 import type { Asker, SessionRouteView, Viewed } from './route-view.ts'
 import { isSameAddress, type Walk } from './servers.ts'
+import { isUsual, UsualLeader } from './usual-leader.ts'
 
 export class Route implements Walk {
   readonly decision = new Decision()
   private readonly view: SessionRouteView
   private readonly asker: Asker
+  private readonly usual = new UsualLeader()
   /** What is decided about. */
   private readonly viewed: { -readonly [K in keyof Viewed]: Viewed[K] } = {
     command: 'other',
@@ -53,11 +55,27 @@ export class Route implements Walk {
   decide(servers: TenantServers, place: Place | undefined): Address | undefined {
     this.servers = servers
     this.place = place
-    this.fill()
-    this.decision.decide(this.view)
-    this.ahead = this.decision.server
+    const { decision, viewed, asker, usual } = this
+    const leader = place === undefined ? undefined : usual.of(asker, viewed, place)
+    if (leader === undefined) this.ask()
+    else
+      decision.goStraight(
+        leader.server,
+        place?.location.replicas.length ?? 0,
+        asker.settings.routing.maxRetries,
+      )
+    this.ahead = decision.server
     this.first = this.ahead
     return this.ahead
+  }
+
+  /** The rules, one by one. */
+  private ask(): void {
+    const { decision, view, viewed, place } = this
+    this.fill()
+    decision.decide(view)
+    if (place !== undefined && decision.isStraight && isUsual(viewed))
+      this.usual.learn(this.asker, place, view.session.readConsistency)
   }
 
   /** There is a session with the one decided on, or gone to. */

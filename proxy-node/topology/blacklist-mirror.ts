@@ -36,6 +36,10 @@ export class BlacklistMirror implements Verdicts {
     }
   }
 
+  get isEmpty(): boolean {
+    return this.avoided.size === 0
+  }
+
   congestionOf(key: string): number {
     return this.avoided.get(key)?.flags ?? 0
   }

@@ -144,6 +144,10 @@ export class Blacklist implements Verdicts {
     return this.entries.size
   }
 
+  get isEmpty(): boolean {
+    return this.entries.size === 0
+  }
+
   congestionOf(key: string): number {
     return this.entries.get(key)?.flags ?? 0
   }

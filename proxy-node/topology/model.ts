@@ -37,6 +37,8 @@ export const CONGESTED = {
 
 /** What routing asks of the blacklist. */
 export type Verdicts = {
+  /** Nothing is known against any server. */
+  readonly isEmpty: boolean
   /** Bits of `CONGESTED`; 0 for a server that nothing is known against. */
   readonly congestionOf: (key: string) => number
   /**
@@ -98,6 +100,8 @@ export type PartitionLocation = {
   /** One of `replicas`. */
   readonly leader: Replica | undefined
   readonly hasDuplicates: boolean
+  /** The last picture by whose states nothing speaks against the leader; undefined: none has been looked at. */
+  leaderFitsIn: ClusterPicture | undefined
 }
 
 /** Servers of a tenant, none of them a leader (§4.2): where statements go that no location is known for. */

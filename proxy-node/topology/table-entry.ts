@@ -176,6 +176,7 @@ export function locationOf(replicas: readonly Replica[]): PartitionLocation {
     replicas,
     leader: replicas.find(({ isLeader }) => isLeader),
     hasDuplicates: replicas.some(({ isDuplicate }) => isDuplicate),
+    leaderFitsIn: undefined,
   }
 }
 

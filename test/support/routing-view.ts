@@ -101,6 +101,7 @@ export function location(...replicas: Replica[]): PartitionLocation {
     replicas,
     leader: replicas.find(({ isLeader }) => isLeader),
     hasDuplicates: replicas.some(({ isDuplicate }) => isDuplicate),
+    leaderFitsIn: undefined,
   }
 }
 
@@ -155,6 +156,7 @@ export function verdicts(against: Readonly<Record<string, keyof typeof CONGESTED
       const flag = against[key.replace(':2881', '')]
       return flag === undefined ? 0 : CONGESTED[flag]
     },
+    isEmpty: Object.keys(against).length === 0,
     letsOneThrough: key => {
       if (made.isDue) trials.push(key)
       return made.isDue
