@@ -88,7 +88,7 @@ describe('a service', () => {
 
   test.each([
     ['process.exit(1)', 'exit code 1'],
-    ['process.kill(process.pid,"SIGKILL")', 'signal SIGKILL'],
+    ['process.kill(process.pid,"SIGSEGV")', 'signal SIGSEGV'],
   ])('that dies again and again by %s is given up, with how it ended', async (end, how) => {
     await services.start(
       node('four', `${LIVES};setTimeout(()=>{console.error('{"at":1}');${end}},50)`),
