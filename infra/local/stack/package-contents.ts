@@ -31,7 +31,7 @@ export function requireAsNamed(file: string): void {
   try {
     const executable = unpacked(file, folder)
     const found = architectureOf(executable)
-    if (found !== arch)
+    if (found !== null && found !== arch)
       throw new Error(`${fileName} has an executable for ${found}, not for ${arch}`)
     const said = arch === OURS ? versionOf(executable) : version
     if (said !== version) throw new Error(`${fileName} has version ${said}, not ${version}`)
@@ -50,8 +50,10 @@ function unpacked(file: string, folder: string): string {
   return join(folder, EXECUTABLE)
 }
 
-function architectureOf(executable: string): string {
+/** Null: a script, which is for any. */
+function architectureOf(executable: string): string | null {
   const head = readFileSync(executable).subarray(0, 20)
+  if (head.subarray(0, 2).toString('latin1') === '#!') return null
   const isElf = head.length === 20 && head.subarray(0, 4).toString('latin1') === '\x7fELF'
   const machine = isElf ? head.readUInt16LE(18) : 0
   return MACHINES.get(machine) ?? 'no architecture that is known'

@@ -47,9 +47,16 @@ test('one that is named for another architecture is refused', () => {
   expect(() => requireAsNamed(packed(named(OURS), elf(OTHER)))).toThrow(
     `has an executable for ${OTHER}, not for ${OURS}`,
   )
-  expect(() => requireAsNamed(packed(named(OURS), Buffer.from('#!/bin/sh')))).toThrow(
+  expect(() => requireAsNamed(packed(named(OURS), Buffer.from('no program')))).toThrow(
     'no architecture that is known',
   )
+})
+
+test('a script is for any architecture, and says its version', () => {
+  const script = (version: string) =>
+    Buffer.from(`#!/bin/sh\necho 'obproxy (OceanBase ${version})' >&2\n`)
+  expect(() => requireAsNamed(packed(named(OURS), script('4.3.2.0 1')))).not.toThrow()
+  expect(() => requireAsNamed(packed(named(OURS), script('4.3.2.0 2')))).toThrow('has version 4.3')
 })
 
 test('ours is what it is named, and nothing else', () => {
