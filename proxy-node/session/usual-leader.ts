@@ -4,12 +4,11 @@
  * same. Those that are asked each time cost little, but what they look at is spread over more memory than a
  * processor keeps between two statements. Source: proxy-routing.md §7. Hot path: see the rules.
  */
-import type { Command, SessionView } from '../routing/view.ts'
+import type { Command, RoutingSettings, ServerGroups, SessionView } from '../routing/view.ts'
 import { NO_DIRECTIVES } from '../sql/directives.ts'
 import { NO_HINTS } from '../sql/hints.ts'
 import type { Place } from '../topology/location-view.ts'
 import type { ClusterPicture, PartitionLocation, Replica } from '../topology/model.ts'
-import type { SessionSettings } from './ports.ts'
 import type { Asker, Viewed } from './route-view.ts'
 
 /** Others are bound to what came before, or are none of a table. */
@@ -21,18 +20,20 @@ const USUAL: Readonly<Partial<Record<Command, true>>> = {
 
 export class UsualLeader {
   /** Of the statement that the rules sent straight to its leader; undefined: none was. */
-  private settings: SessionSettings | undefined
+  private routing: RoutingSettings | undefined
+  private targets: ServerGroups | undefined
   private picture: ClusterPicture | undefined
   private tenant = ''
   private readConsistency: string | undefined
 
   /** Where a statement goes; undefined: that has to be decided by the rules. */
   of(asker: Asker, viewed: Viewed, place: Place | undefined): Replica | undefined {
-    const { outlook } = asker
+    const { outlook, settings } = asker
     if (place === undefined || outlook === undefined || !isUsual(viewed)) return undefined
     const { picture } = outlook
     const isAsBefore =
-      this.settings === asker.settings &&
+      this.routing === settings.routing &&
+      this.targets === settings.targets &&
       this.picture === picture &&
       this.tenant === asker.tenant &&
       this.readConsistency === asker.memory.readConsistency
@@ -48,7 +49,8 @@ export class UsualLeader {
     if (outlook === undefined || !outlook.verdicts.isEmpty) return
     // With these a SELECT goes elsewhere than others do.
     if (settings.routing.enableReadWriteSplit || reads === 'weak') return
-    this.settings = settings
+    this.routing = settings.routing
+    this.targets = settings.targets
     this.picture = outlook.picture
     this.tenant = asker.tenant
     this.readConsistency = memory.readConsistency
