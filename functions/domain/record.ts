@@ -59,8 +59,8 @@ export type ClusterRecord = Stored & {
   readonly nodeSequence: number
   /** The plane made the password under `spec.sysPasswordSecret`, and takes it along; else it is the caller's. */
   readonly isSysPasswordOurs: boolean
-  /** Some proxy that was released has a password of this cluster; absent: none has. */
-  readonly hasReleased?: boolean
+  /** Names of passwords that proxies have which were released, or may have; absent: none has any. */
+  readonly keptSysSecrets?: readonly string[]
   /** Opens the config service for its nodes; absent in RS_LIST. */
   readonly configToken?: TokenRecord
   /** What the config service answers while a new link is tried on a node; absent: `spec.links`. */

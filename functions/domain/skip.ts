@@ -17,11 +17,11 @@ const LEAVING: Unskippable = {
 }
 const PASSWORD: Unskippable = {
   reason: 'the node would have a password that is given up',
-  remedy: 'retry it, or roll it back; a node that is stopped or gone is not waited for',
+  remedy: 'retry it, or roll it back; a node that is stopped is not waited for',
 }
 const LINK: Unskippable = {
   reason: 'the node would have other links than its cluster',
-  remedy: 'retry it, or roll it back; a node that is stopped or gone is not waited for',
+  remedy: 'retry it, or roll it back; a node that is stopped is not waited for',
 }
 const TRAFFIC: Unskippable = {
   reason: 'clients would be sent to a node that counts as out of its balancer',

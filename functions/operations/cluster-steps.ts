@@ -53,12 +53,18 @@ export function withSysSecret(
 export async function dropSysPassword(
   { secrets }: EngineDeps,
   { sysSecrets }: OperationRecord,
-  phase: 'SUCCEEDED' | 'FAILED' | 'CANCELLED' | 'ROLLED_BACK',
+  ended: {
+    readonly phase: 'SUCCEEDED' | 'FAILED' | 'CANCELLED' | 'ROLLED_BACK'
+    readonly cluster: ClusterRecord | null
+  },
 ): Promise<void> {
   if (sysSecrets === undefined) return
   const { before, after } = sysSecrets
-  if (phase === 'SUCCEEDED' && before.isOurs) await secrets.remove(before.name)
-  if (phase === 'ROLLED_BACK' && after.isOurs) await secrets.remove(after.name)
+  const { phase, cluster } = ended
+  const gone = { SUCCEEDED: before, ROLLED_BACK: after, FAILED: null, CANCELLED: null }[phase]
+  // Proxies that were released go on with theirs.
+  const isKept = gone !== null && (cluster?.keptSysSecrets ?? []).includes(gone.name)
+  if (gone?.isOurs === true && !isKept) await secrets.remove(gone.name)
 }
 
 /**

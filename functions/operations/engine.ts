@@ -284,11 +284,11 @@ export class Engine {
 
   private async endCluster(operation: OperationRecord, ending: Ending): Promise<Turn> {
     const { store } = this.deps
-    await dropSysPassword(this.deps, operation, ending.phase)
     const [cluster, work] = await Promise.all([
       store.get('cluster', { id: operation.clusterId }),
       store.get('work', { operationId: operation.id }),
     ])
+    await dropSysPassword(this.deps, operation, { phase: ending.phase, cluster })
     const ofProxyro = await endProxyro(this.deps, operation, ending)
     const linked = await settleLinks(store, cluster, operation)
     const versioned = await withVersion(store, linked.cluster, operation)
@@ -324,11 +324,12 @@ export class Engine {
     if (nodes.length > 0)
       return void (await this.endCluster(operation, withNodes(cluster, nodes, this.now())))
     const isMovedOut = operation.type === 'move-out'
-    const isLeft = isMovedOut || cluster.hasReleased === true
+    const { keptSysSecrets = [], spec } = cluster
+    const isLeft = isMovedOut || keptSysSecrets.length > 0
     // While its name is still taken: no other cluster can have a secret of that name. What proxies have that
     // serve on is not forgotten.
-    if (cluster.isSysPasswordOurs && !isMovedOut)
-      await secrets.remove(cluster.spec.sysPasswordSecret)
+    const isSpared = isMovedOut || keptSysSecrets.includes(spec.sysPasswordSecret)
+    if (cluster.isSysPasswordOurs && !isSpared) await secrets.remove(spec.sysPasswordSecret)
     for (const secret of tokenSecretsOf(cluster)) await secrets.remove(secret)
     const ending = succeeded(this.now())
     const [name, obClusters, work] = await Promise.all([

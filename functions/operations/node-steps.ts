@@ -1,8 +1,9 @@
 /** Local steps of a node's operation, and its end: each one transaction. */
 import { createHash } from 'node:crypto'
+import { keepingSysSecret } from '../domain/kept-secrets.ts'
 import type { ProblemView } from '../domain/model.ts'
 import type { StepName } from '../domain/plan.ts'
-import type { HostRecord, NodeRecord, OperationRecord } from '../domain/record.ts'
+import type { ClusterRecord, HostRecord, NodeRecord, OperationRecord } from '../domain/record.ts'
 import { type Change, Conflict, put, remove, type Store } from '../domain/store.ts'
 import { beginStep, type Ending, endOf, endStep, releaseNode, workDone } from './ending.ts'
 import { judge } from './judging.ts'
@@ -139,11 +140,12 @@ function lastStep({ operation, step }: Member, now: number): readonly Change[] {
 async function forget(store: Store, member: Member, now: number): Promise<void> {
   const { node, operation } = member
   if (node === null) return finish(store, member, now)
-  const [host, place, proxyId, report] = await Promise.all([
+  const [host, place, proxyId, report, cluster] = await Promise.all([
     store.get('host', { id: node.hostId }),
     store.get('place', { nodeId: node.id }),
     store.get('proxyId', { proxyId: node.proxyId }),
     store.get('report', { clusterId: node.clusterId, nodeId: node.id }),
+    store.get('cluster', { id: node.clusterId }),
   ])
   await store.commit([
     ...lastStep(member, now),
@@ -152,8 +154,19 @@ async function forget(store: Store, member: Member, now: number): Promise<void> 
     ...(place === null ? [] : [remove('place', place)]),
     ...(proxyId?.nodeId === node.id ? [remove('proxyId', proxyId)] : []),
     ...(report === null ? [] : [remove('report', report)]),
+    ...withReleased(cluster, operation),
     ...workDone(await workOf(store, operation)),
   ])
+}
+
+/** Its proxy serves on with the password that it has, whatever becomes of its cluster. */
+function withReleased(
+  cluster: ClusterRecord | null,
+  { tasks }: OperationRecord,
+): readonly Change[] {
+  if (cluster === null || tasks[0]?.isReleased !== true) return []
+  const kept = keepingSysSecret(cluster)
+  return kept === cluster ? [] : [put('cluster', kept)]
 }
 
 /** Takes the host and puts the node into the inventory. */

@@ -23,6 +23,7 @@ export function clusterView(
     version: _version,
     nodeSequence: _sequence,
     isSysPasswordOurs: _ours,
+    keptSysSecrets: _kept,
     configToken,
     ...rest
   } = cluster

@@ -65,7 +65,12 @@ async function decideLink(
     link.obCluster === name ? accounted(link, probeAccount) : link,
   )
   requireUnchanging(record)
-  await requireFittingLinks(deps, picture, links)
+  // Others are there already, and one of them may be what this is to take the place of.
+  await requireFittingLinks(
+    deps,
+    picture,
+    links.filter(({ obCluster }) => obCluster === name),
+  )
   return changed(deps, asked, picture, {
     change: { obCluster: name, before, after: links },
     action: known === undefined ? 'add-link' : 'replace-link',

@@ -2,6 +2,7 @@
 
 import type { PackageRef } from '#contract/command'
 import { newId } from '../domain/ids.ts'
+import { keepingSysSecret } from '../domain/kept-secrets.ts'
 import type { NodeOrigin, OperationType } from '../domain/model.ts'
 import { isLook, planOf } from '../domain/plan.ts'
 import type { Asked, DeleteInput } from '../domain/plane.ts'
@@ -126,7 +127,7 @@ export function parting(
 ): { readonly cluster: ClusterRecord; readonly operation: OperationRecord } {
   if (!operation.tasks.some(task => task.isReleased === true)) return { cluster, operation }
   return {
-    cluster: { ...cluster, isSysPasswordOurs: false, hasReleased: true },
+    cluster: { ...keepingSysSecret(cluster), isSysPasswordOurs: false },
     operation: { ...operation, keptSecret: cluster.spec.sysPasswordSecret },
   }
 }

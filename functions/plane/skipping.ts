@@ -5,9 +5,9 @@
 import { isClusterOperation } from '../domain/plan.ts'
 import type { Asked } from '../domain/plane.ts'
 import { Problem } from '../domain/problem.ts'
-import type { OperationRecord } from '../domain/record.ts'
+import type { NodeRecord, OperationRecord } from '../domain/record.ts'
 import { whyUnskippable } from '../domain/skip.ts'
-import { conditionsSkipped } from '../domain/status.ts'
+import { conditionsSkipped, FAILED_CONDITION } from '../domain/status.ts'
 import { type Change, put } from '../domain/store.ts'
 import { childrenOf } from '../operations/children.ts'
 import { actorOf, type Decision, type PlaneDeps } from './context.ts'
@@ -29,6 +29,7 @@ export async function decideSkip(
     throw new Problem('operation-not-allowed', `nothing would be left of ${record.id}`, {
       remedy: 'cancel it if it still waits; it holds nothing when it has failed',
     })
+  requireWaiting(record)
   const without = { ...record, nodesSkipped: (record.nodesSkipped ?? 0) + ids.length }
   const onward =
     record.phase === 'PAUSED'
@@ -36,6 +37,12 @@ export async function decideSkip(
       : await decideRetry(deps, asked, without)
   const skipped = await Promise.all(named.map(child => leftOut(deps, asked, child)))
   return { ...onward, action: 'skip', changes: [...onward.changes, ...skipped.flat()] }
+}
+
+/** What was put back or called off is not done after all for the sake of a node less. */
+function requireWaiting({ id, phase }: OperationRecord): void {
+  if (phase === 'PAUSED' || phase === 'FAILED') return
+  throw new Problem('operation-state-conflict', `${id} is ${phase}; skip needs PAUSED or FAILED`)
 }
 
 /** @throws Problem operation-not-allowed, operation-state-conflict */
@@ -86,7 +93,8 @@ async function leftOut(
   return [
     put('operation', { ...child, phase: 'SKIPPED' }),
     ...(step?.phase === 'FAILED' ? [put('step', { ...step, phase: 'SKIPPED' as const })] : []),
-    ...(node === null
+    // It may have been worked on since, with or without success: then that is what it says.
+    ...(node === null || !saysFailed(node, id)
       ? []
       : [
           put('node', {
@@ -97,4 +105,10 @@ async function leftOut(
           }),
         ]),
   ]
+}
+
+function saysFailed({ conditions }: NodeRecord, operationId: string): boolean {
+  return conditions.some(
+    ({ type, message }) => type === FAILED_CONDITION && message.includes(operationId),
+  )
 }

@@ -22,7 +22,7 @@ export function requireHealth(
   { percent, remedy }: Sparing,
   now: number,
 ): void {
-  const health = healthOf(picture, new Set(), now)
+  const health = healthOf(picture, busyOf(picture), now)
   if (isHealthLeft(health, nodeIds, percent)) return
   throw new Problem('node-state-conflict', whyTooFew(health, percent), { remedy })
 }
@@ -31,9 +31,14 @@ function isHealthLeft(health: Health, nodeIds: readonly string[], percent: numbe
   return nodeIds.length === 0 || mayBegin(health, percent, nodeIds).ids.length > 0
 }
 
+/** Something else works on them: they cannot be counted on. */
+function busyOf({ nodes }: ClusterPicture): ReadonlySet<string> {
+  return new Set(nodes.filter(({ hold }) => hold !== null).map(({ id }) => id))
+}
+
 /** One node goes for good; too few that are healthy would be left by it. */
 export function leavesTooFew(picture: ClusterPicture, task: NodeTask, now: number): boolean {
-  const health = healthOf(picture, new Set(), now)
+  const health = healthOf(picture, busyOf(picture), now)
   return isStopped(task) && !isHealthLeft(health, [task.nodeId], LEAST_HEALTHY_PERCENT)
 }
 

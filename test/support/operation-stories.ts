@@ -55,11 +55,13 @@ export async function expectEnded(
   if (isAsTold) expect(all.otherThanDesired(), place).toEqual([])
   // A password that nothing names is left behind, or one that nodes were told is gone.
   const named = [
-    ...all.store.all('cluster').flatMap(({ spec, isSysPasswordOurs, hasReleased, configToken }) => [
-      // Proxies that were released go on with it.
-      ...(isSysPasswordOurs || hasReleased === true ? [spec.sysPasswordSecret] : []),
-      ...(configToken === undefined ? [] : [configToken.secret]),
-    ]),
+    ...all.store
+      .all('cluster')
+      .flatMap(({ spec, isSysPasswordOurs, keptSysSecrets = [], configToken }) => [
+        // Proxies that were released go on with it.
+        ...new Set([...(isSysPasswordOurs ? [spec.sysPasswordSecret] : []), ...keptSysSecrets]),
+        ...(configToken === undefined ? [] : [configToken.secret]),
+      ]),
     // Its proxies have it.
     ...all.store.all('movedOut').map(({ sysPasswordSecret }) => sysPasswordSecret),
     ...all.store

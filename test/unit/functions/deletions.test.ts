@@ -147,6 +147,19 @@ test('the last node may be deleted, with a warning', async () => {
   expect(codesOf(await removeNode('c-1', { isDryRun: true }))).toEqual(['no-node-left'])
 })
 
+describe('deletions one after the other', () => {
+  test('count on no node that another one is at work on', async () => {
+    await all.running('c', [1, 2])
+    const both = await Promise.allSettled([removeNode('c-1'), removeNode('c-2')])
+    expect(both.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected'])
+    expect(both.find(({ status }) => status === 'rejected')).toMatchObject({
+      reason: { code: expect.stringMatching(/node-state-conflict|cluster-busy|resource-conflict/) },
+    })
+    await all.settle()
+    expect(all.store.all('node')).toHaveLength(1)
+  })
+})
+
 describe('a proxy that is released', () => {
   const noticesOf = async (id: string) => (await all.plane.operations.get(id)).notices
 
@@ -185,6 +198,46 @@ describe('a proxy that is released', () => {
     expect([...all.fleet.passwords]).toEqual([[SECRET, 1]])
     await all.running('c', [2])
     expect(all.fleet.passwords.get(SECRET)).toBe(1)
+  })
+
+  test('by a move out that comes half way keeps it, whatever is done with the others', async () => {
+    await all.running('c', [1, 2])
+    all.fleet.host(2).failing.add('release')
+    const input = { confirm: 'c', skipHostWork: [], graceMs: 0 }
+    const out = await all.accepted(all.plane.clusters.moveOut(ASKED, 'c', input))
+    expect((await all.ended(out)).phase).toBe('FAILED')
+    expect(all.store.all('node').map(({ name }) => name)).toEqual(['c-2'])
+    await all.accepted(removeCluster())
+    await all.settle()
+    expect([...all.fleet.passwords.keys()]).toEqual([SECRET])
+    expect(all.store.all('movedOut')).toHaveLength(1)
+  })
+
+  test('keeps one that is given up by the way back of a change', async () => {
+    await all.running('c', [1, 2], { sysPasswordSecret: '/mine' })
+    const rotated = await all.accepted(all.plane.clusters.rotateSysPassword(ASKED, 'c', undefined))
+    await all.ended(rotated)
+    const made = all.fleet.host(1).sysPasswordSecret ?? ''
+    await all.ended(await all.accepted(removeNode('c-1', { mode: 'release' })))
+    await all.plane.operations.rollback(ASKED, rotated)
+    expect((await all.ended(rotated)).phase).toBe('ROLLED_BACK')
+    expect([...all.fleet.passwords.keys()]).toContain(made)
+  })
+
+  test('at the second try keeps the one that it has by then', async () => {
+    await all.running('c', [1, 2])
+    all.fleet.host(1).failing.add('release')
+    const id = await all.accepted(removeNode('c-1', { mode: 'release' }))
+    await all.ended(id)
+    all.fleet.host(1).failing.clear()
+    const rotated = all.plane.clusters.rotateSysPassword(ASKED, 'c', undefined)
+    await all.ended(await all.accepted(rotated))
+    const made = all.fleet.host(1).sysPasswordSecret ?? ''
+    await all.plane.operations.retry(ASKED, id)
+    expect((await all.ended(id)).phase).toBe('SUCCEEDED')
+    await all.accepted(removeCluster())
+    await all.settle()
+    expect([...all.fleet.passwords.keys()]).toContain(made)
   })
 
   test('leaves no password behind where all are removed', async () => {

@@ -333,3 +333,38 @@ async function removed(
   expect(await all.ended(id)).toMatchObject({ phase: 'FAILED' })
   return id
 }
+
+describe('a node that was left out late', () => {
+  test('says what has happened to it since', async () => {
+    const all = await ScriptedPlane.withOrders(3)
+    all.fleet.host(2).failing.add('restart')
+    const id = await restart(all)
+    await all.ended(id)
+    all.fleet.host(2).failing.clear()
+    const alone = all.plane.nodes.restart(ASKED, 'orders-2', { mode: 'force' })
+    await all.ended(await all.accepted(alone))
+
+    await all.plane.operations.skip(ASKED, id, [await childOf(all, id, 1)])
+    await all.ended(id)
+
+    expect((await all.plane.nodes.get('orders-2')).conditions).toEqual([])
+  })
+
+  test('is not done after all what was put back', async () => {
+    const all = await ScriptedPlane.withOrders(3)
+    const { revision } = await all.plane.clusters.get('orders')
+    all.fleet.host(2).refuses.add('work_thread_num=4')
+    const input = { set: { work_thread_num: '4' }, unset: [], revision }
+    const asked = { ...input, restartPolicy: 'manual' } as const
+    const id = await all.accepted(all.plane.parameters.change(ASKED, 'orders', asked))
+    expect((await all.ended(id)).phase).toBe('ROLLED_BACK')
+    const failed = all.store
+      .all('operation')
+      .find(one => one.parentId === id && one.phase === 'FAILED')
+
+    await expect(all.plane.operations.skip(ASKED, id, [failed?.id ?? ''])).rejects.toMatchObject({
+      code: 'operation-state-conflict',
+      message: expect.stringContaining('skip needs PAUSED or FAILED'),
+    })
+  })
+})
