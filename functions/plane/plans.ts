@@ -70,8 +70,14 @@ export function affected(
           remedy: status === 'UNAVAILABLE' ? 'restart it' : 'wait until it is settled',
         },
       )
-    return may === 'act'
+    return may === 'act' || isOtherwiseWanted(node, request)
   })
+}
+
+/** It is as asked, and is to be otherwise: what was called off has reached it all the same. */
+function isOtherwiseWanted({ desiredState }: NodeRecord, request: NodeRequest): boolean {
+  if (request === 'stop') return desiredState !== 'STOPPED'
+  return request === 'start' && desiredState !== 'RUNNING'
 }
 
 /** The nodes that `refs` names, all without it. @throws Problem validation-failed */

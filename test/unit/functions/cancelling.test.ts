@@ -61,6 +61,20 @@ describe('a stop that is cancelled', () => {
     expect(told).toEqual(['RUNNING', 'RUNNING'])
   })
 
+  test('and carried out all the same can be asked for again, to stay', async () => {
+    const all = await withCluster()
+    await calledOff(all, 'stop')
+    const host = all.fleet.host(1)
+    Object.assign(host, { status: 'STOPPED', busyUntil: 0 })
+    host.queue.length = 0
+    await all.fleet.report(host, (await all.plane.nodes.get('orders-1')).id, null)
+
+    const id = await all.accepted(all.plane.nodes.stop(ASKED, 'orders-1'))
+    expect(await all.ended(id)).toMatchObject({ phase: 'SUCCEEDED' })
+    expect(desired(all).sort()).toEqual(['RUNNING', 'STOPPED'])
+    expect((await all.plane.nodes.stop(ASKED, 'orders-1')).kind).not.toBe('accepted')
+  })
+
   test('when it has reached one of them leaves that stopped, and is done by a retry', async () => {
     const all = await withCluster()
     all.fleet.host(2).busyUntil = Number.POSITIVE_INFINITY
