@@ -65,12 +65,7 @@ async function decideLink(
     link.obCluster === name ? accounted(link, probeAccount) : link,
   )
   requireUnchanging(record)
-  // Others are there already, and one of them may be what this is to take the place of.
-  await requireFittingLinks(
-    deps,
-    picture,
-    links.filter(({ obCluster }) => obCluster === name),
-  )
+  await requireFittingLinks(deps, picture, links)
   return changed(deps, asked, picture, {
     change: { obCluster: name, before, after: links },
     action: known === undefined ? 'add-link' : 'replace-link',

@@ -7,6 +7,7 @@ import type { Clock, TimerHandle } from '../base/clock.ts'
 import type { Address, Connection } from '../net/transport.ts'
 import { PacketCollector } from '../wire/framing.ts'
 import { type Greeting, parseGreeting } from '../wire/handshake.ts'
+import type { KnownOks } from '../wire/known-oks.ts'
 import type { FrameScratch } from '../wire/ob20.ts'
 import { OB20_CAPABILITIES, PROXY_CAPABILITIES, TRACE_CAPABILITIES } from '../wire/protocol.ts'
 import { packet } from '../wire/writer.ts'
@@ -22,6 +23,8 @@ export type ServerLoginParts = {
   readonly login: ProxyLogin | undefined
   readonly database: string | undefined
   readonly scratch: FrameScratch | undefined
+  /** Of the worker; absent: of this session alone. */
+  readonly oks?: KnownOks
   readonly tracesFullLink: boolean
 }
 

@@ -111,7 +111,8 @@ export class ServerSession implements ConnectionEvents, EntryOwner, Ob20Sink, Re
     this.parts = parts
     this.delivered.schema = parts.database
     this.tracker = new ResponseTracker(parts.login !== undefined)
-    this.relay = new ResponseRelay(this.tracker, this, parts.login?.clientCapabilities)
+    const capabilities = parts.login?.clientCapabilities
+    this.relay = new ResponseRelay(this.tracker, this, capabilities, parts.oks)
   }
 
   /** Connects and logs in, both within `timeoutMs`; in MySQL mode the client sets the pace of the login. */

@@ -62,6 +62,7 @@ class WorkerCluster implements ClusterView {
   private scatteredAt = 0
   private scatteredTenant = ''
   picture: ClusterPicture
+  stamp: object = {}
 
   constructor(facts: ClusterFacts, channel: Channel, clock: Clock, port: WorkerClustersPort) {
     const { settings } = port
@@ -80,8 +81,12 @@ class WorkerCluster implements ClusterView {
     this.take(facts)
   }
 
-  take({ picture, flavour, judged }: ClusterFacts): void {
-    this.picture = pictureOf(picture)
+  /** `isSeen`: the picture is the one that is there. */
+  take({ picture, flavour, judged }: ClusterFacts, isSeen = false): void {
+    if (!isSeen) {
+      this.picture = pictureOf(picture)
+      this.stamp = {}
+    }
     this.flavour = flavour
     this.blacklist.replace(judged)
     this.tenants.clear()
@@ -190,7 +195,8 @@ export class WorkerClusters implements Directory {
     const { cluster, version } = facts.picture
     const known = this.clusters.get(cluster)
     if (known === undefined) return this.begin(facts)
-    if (version >= known.picture.version) known.take(facts)
+    const isSeen = version === known.picture.version
+    if (version >= known.picture.version) known.take(facts, isSeen)
     return known
   }
 

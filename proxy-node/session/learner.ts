@@ -58,6 +58,7 @@ export class Learner {
     const learned = this.memory.learn(ok, server.delivered, context)
     if (learned !== undefined && learned.userVariables.size > 0) this.valuesOn = server
     this.blobs = NO_BLOBS
+    context.blobs = NO_BLOBS
     return learned
   }
 

@@ -13,6 +13,7 @@ import type { KnownTexts } from '../sql/known-texts.ts'
 import type { FailureKind } from '../topology/failures.ts'
 import type { LocationView } from '../topology/location-view.ts'
 import type { ClusterPicture, TenantServers, Verdicts } from '../topology/model.ts'
+import type { KnownOks } from '../wire/known-oks.ts'
 import type { FrameScratch } from '../wire/ob20.ts'
 import type { Endpoint } from '../wire/proxy-protocol.ts'
 import type { Cell, Column } from '../wire/resultset.ts'
@@ -32,6 +33,8 @@ export type ClusterView = {
   /** As servers know it. */
   readonly name: string
   readonly picture: ClusterPicture
+  /** Stands for the picture, another one for each: who compares it keeps nothing of the picture. */
+  readonly stamp: object
   readonly verdicts: Verdicts
   readonly stale: StaleReplicas
   readonly ldcs: LdcCache
@@ -185,6 +188,8 @@ export type SessionDeps = {
   readonly baselines: Baselines
   /** Frames of OB 2.0 are built here, one at a time. */
   readonly scratch: FrameScratch
+  /** One a worker. */
+  readonly oks: KnownOks
   readonly peers: Peers
   /** Numbers in [0, 1) for random routing. */
   readonly random: () => number

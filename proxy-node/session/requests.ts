@@ -23,6 +23,8 @@ export class Requests {
   private inbox: Uint8Array = NOTHING
   /** Where bytes are kept between chunks; it grows by doubling, so that each is copied a few times at most. */
   private owned: Uint8Array = NOTHING
+  /** What is in the inbox came as it is, and is no part of `owned`. */
+  private isChunk = false
   private bodyLeft = 0
   private continues = false
   private sequence = 0
@@ -60,7 +62,8 @@ export class Requests {
   /** Adds a chunk; it is copied unless it is handed out at once by `head` or `body`. */
   push(chunk: Uint8Array): void {
     const { inbox, owned } = this
-    if (inbox.length === 0) {
+    this.isChunk = inbox.length === 0
+    if (this.isChunk) {
       this.inbox = chunk
       return
     }
@@ -79,6 +82,7 @@ export class Requests {
     else if (inbox.buffer !== this.owned.buffer) {
       this.owned = inbox.slice()
       this.inbox = this.owned
+      this.isChunk = false
     }
   }
 
@@ -113,8 +117,9 @@ export class Requests {
     this.continues = length === MAX_PAYLOAD
     this.sequence = bytes[3] as number
     this.isAnswer = false
-    this.isHeadWhole = take === bytes.length
-    if (this.isHeadWhole) {
+    const isAll = take === bytes.length
+    this.isHeadWhole = isAll && this.isChunk
+    if (isAll) {
       this.inbox = NOTHING
       return bytes
     }

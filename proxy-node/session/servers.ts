@@ -261,6 +261,7 @@ export class Servers implements ServerSessionOwner {
       login: this.login,
       database: this.database,
       scratch: usesOb20 ? this.deps.scratch : undefined,
+      oks: this.deps.oks,
       tracesFullLink,
     })
     this.current = server

@@ -4,6 +4,7 @@ import { Baselines } from '../backend/baseline.ts'
 import type { TimerHandle } from '../base/clock.ts'
 import type { Address, ConnectionEvents } from '../net/transport.ts'
 import { KnownTexts } from '../sql/known-texts.ts'
+import { KnownOks } from '../wire/known-oks.ts'
 import { FrameScratch } from '../wire/ob20.ts'
 import { type Busy, busyWith } from './busy.ts'
 import { Canceller } from './cancel.ts'
@@ -56,6 +57,7 @@ export class Sessions {
       | 'lobby'
       | 'baselines'
       | 'scratch'
+      | 'oks'
       | 'isDraining'
       | 'routeView'
       | 'placement'
@@ -86,6 +88,7 @@ export class Sessions {
       lobby: new Lobby(deps.settings),
       baselines: new Baselines(),
       scratch: new FrameScratch(),
+      oks: new KnownOks(),
       routeView: new SessionRouteView(deps),
       texts,
       placement: new Placement(deps.clock.now, texts),

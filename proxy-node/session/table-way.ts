@@ -73,7 +73,8 @@ export class TableWay {
 
   /** By the table and key that a comment names (§5.4). */
   byComment(head: Uint8Array, meaning: Statement, simple: SimpleRoute, schema: string): void {
-    if (this.source === 'head') hideComment(simple, head)
+    // What is only explained reaches no server, and is a part of the text that the places are of.
+    if (this.source === 'head' && this.owner.trace === undefined) hideComment(simple, head)
     const [table = '', database = schema] = simple.table.split('.').reverse()
     const { tenant } = this.parts.identity
     this.found(this.outlook.locations.table(tenant, database, table), head, (known, request) => {

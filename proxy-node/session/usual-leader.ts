@@ -8,7 +8,8 @@ import type { Command, RoutingSettings, ServerGroups, SessionView } from '../rou
 import { NO_DIRECTIVES } from '../sql/directives.ts'
 import { NO_HINTS } from '../sql/hints.ts'
 import type { Place } from '../topology/location-view.ts'
-import type { ClusterPicture, PartitionLocation, Replica } from '../topology/model.ts'
+import type { PartitionLocation, Replica } from '../topology/model.ts'
+import type { ClusterView } from './ports.ts'
 import type { Asker, Viewed } from './route-view.ts'
 
 /** Others are bound to what came before, or are none of a table. */
@@ -22,7 +23,7 @@ export class UsualLeader {
   /** Of the statement that the rules sent straight to its leader; undefined: none was. */
   private routing: RoutingSettings | undefined
   private targets: ServerGroups | undefined
-  private picture: ClusterPicture | undefined
+  private stamp: object | undefined
   private tenant = ''
   private readConsistency: string | undefined
 
@@ -30,16 +31,16 @@ export class UsualLeader {
   of(asker: Asker, viewed: Viewed, place: Place | undefined): Replica | undefined {
     const { outlook, settings } = asker
     if (place === undefined || outlook === undefined || !isUsual(viewed)) return undefined
-    const { picture } = outlook
+    const { stamp } = outlook
     const isAsBefore =
       this.routing === settings.routing &&
       this.targets === settings.targets &&
-      this.picture === picture &&
+      this.stamp === stamp &&
       this.tenant === asker.tenant &&
       this.readConsistency === asker.memory.readConsistency
     if (!isAsBefore || asker.trace !== undefined || !outlook.verdicts.isEmpty) return undefined
     const { location } = place
-    return location.leaderFitsIn === picture ? location.leader : undefined
+    return location.leaderFitsIn === stamp ? location.leader : undefined
   }
 
   /** The rules have decided about a usual statement that it goes straight to its leader. */
@@ -51,10 +52,10 @@ export class UsualLeader {
     if (settings.routing.enableReadWriteSplit || reads === 'weak') return
     this.routing = settings.routing
     this.targets = settings.targets
-    this.picture = outlook.picture
+    this.stamp = outlook.stamp
     this.tenant = asker.tenant
     this.readConsistency = memory.readConsistency
-    note(location, outlook.picture)
+    note(location, outlook)
   }
 }
 
@@ -69,9 +70,9 @@ export function isUsual({ command, meaning, isCut }: Viewed): boolean {
   )
 }
 
-function note(location: PartitionLocation, picture: ClusterPicture): void {
+function note(location: PartitionLocation, { picture, stamp }: ClusterView): void {
   const { leader, hasDuplicates } = location
   // With the blacklist off one that no list names was as good as any.
   const isListed = leader !== undefined && picture.servers.has(leader.key)
-  if (isListed && !hasDuplicates) location.leaderFitsIn = picture
+  if (isListed && !hasDuplicates) location.leaderFitsIn = stamp
 }

@@ -145,7 +145,8 @@ export class Blacklist implements Verdicts {
   }
 
   get isEmpty(): boolean {
-    return this.entries.size === 0
+    for (const { flags } of this.entries.values()) if (flags !== 0) return false
+    return true
   }
 
   congestionOf(key: string): number {

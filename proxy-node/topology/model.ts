@@ -100,8 +100,8 @@ export type PartitionLocation = {
   /** One of `replicas`. */
   readonly leader: Replica | undefined
   readonly hasDuplicates: boolean
-  /** The last picture by whose states nothing speaks against the leader; undefined: none has been looked at. */
-  leaderFitsIn: ClusterPicture | undefined
+  /** Of the last picture by whose states nothing speaks against the leader; undefined: none has been looked at. */
+  leaderFitsIn: object | undefined
 }
 
 /** Servers of a tenant, none of them a leader (§4.2): where statements go that no location is known for. */

@@ -113,12 +113,10 @@ export type RelaySink = {
   readonly discards: (errorCode: number, held: Uint8Array) => boolean
 }
 
-/** Of all servers of a worker: what one answers is mostly what another did. */
-const OKS = new KnownOks()
-
 export class ResponseRelay {
   private readonly tracker: ResponseTracker
   private readonly sink: RelaySink
+  private readonly oks: KnownOks
   /** The client asked for session tracking: texts of OKs have their length in front. */
   private readonly tracksSession: boolean
   /** Bytes kept from earlier chunks: unsent, the first `scanned` of them already judged. */
@@ -143,7 +141,14 @@ export class ResponseRelay {
   /** The client has seen some of the response. No sequence number tells: each comes again after 256 packets. */
   private hasSent = false
 
-  constructor(tracker: ResponseTracker, sink: RelaySink, clientCapabilities = 0) {
+  /** `oks` are those of all servers of a worker: what one answers is mostly what another did. */
+  constructor(
+    tracker: ResponseTracker,
+    sink: RelaySink,
+    clientCapabilities = 0,
+    oks = new KnownOks(),
+  ) {
+    this.oks = oks
     this.tracker = tracker
     this.sink = sink
     this.tracksSession = (clientCapabilities & CAPABILITY.sessionTrack) !== 0
@@ -284,7 +289,7 @@ export class ResponseRelay {
   private settle(bytes: Uint8Array, length: number, action: number): boolean {
     const end = this.at + HEADER_BYTES + length
     if (this.limit < end) return false
-    const ok = OKS.of(bytes, this.at + HEADER_BYTES, end)
+    const ok = this.oks.of(bytes, this.at + HEADER_BYTES, end)
     const { errorCode } = this.tracker
     const isKept =
       this.holding &&

@@ -37,6 +37,7 @@ export function staticOutlook(cluster: StaticCluster, clock: Clock): ClusterView
       tenants: new Map(),
       idcRegions: new Map(),
     },
+    stamp: {},
     verdicts: { isEmpty: true, congestionOf: () => 0, letsOneThrough: () => false },
     stale: new StaleReplicas(),
     ldcs: new LdcCache(),

@@ -191,6 +191,27 @@ test('what is lost under way counts against its server', async () => {
   expectOnce(1)
 })
 
+test('a session that has asked for nothing does not go to a leader that is avoided, and goes back', async () => {
+  const client = await routed.connect()
+  const id = await idOfVictim()
+  const asked = `SELECT name FROM hashed WHERE id = ${id} /* the usual */`
+  const where = async () => {
+    const marks = routed.cluster.marks()
+    await client.query(asked)
+    const reached = routed.cluster.entries(marks).filter(({ text }) => text === asked)
+    return reached.map(({ front }) => front)
+  }
+  for (let turn = 0; turn < 3; turn++) expect(await where()).toEqual([victim()])
+  const now = Date.now()
+  for (let turn = 0; turn < 3; turn++) routed.known.blacklist.probed(victim(), false, now, now)
+  await routed.until(isAvoided, 'it is avoided')
+
+  await expect.poll(where, { timeout: 2_000 }).not.toEqual([victim()])
+
+  await routed.until(() => !isAvoided(), 'its probes say that it is well')
+  await expect.poll(where, { timeout: 2_000 }).toEqual([victim()])
+})
+
 describe('a server that hangs', () => {
   test('frozen: it is declared dead by its probes, and what waits for it ends with a clear error', async () => {
     await order({ kind: 'freeze' })

@@ -335,6 +335,22 @@ describe('changes nothing', () => {
     expect(await rowsOf(by, 'SELECT @obproxy_route_addr')).toEqual(at)
   })
 
+  test('a comment before it that names table and key says where it goes, however long that is', async () => {
+    const by = await under.connect()
+    const explained = async (comment: string) => {
+      const [rows] = await by.query<RowDataPacket[]>(
+        `/* ${comment} */ EXPLAIN ROUTE SELECT name FROM hashed`,
+      )
+      return summary(String(rows[0]?.['Route Plan']))
+    }
+
+    expect(await explained('table hashed part_key 3')).toContain(
+      await under.cluster.leader('hashed', 3),
+    )
+    expect(await explained(`table hashed part_key '${'k'.repeat(60)}'`)).toMatch(/^Summary: /)
+    expect(await rowsOf(by, 'SELECT name FROM hashed WHERE id = 15')).toEqual([['fifteen']])
+  })
+
   test('a BEGIN that waits for its first statement goes on waiting', async () => {
     const by = await under.connect()
     await by.query('BEGIN')

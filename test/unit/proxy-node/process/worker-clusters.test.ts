@@ -93,6 +93,20 @@ describe('a worker', () => {
     expect(view.picture.idcRegions.get('i1')).toBe('east')
   })
 
+  test('is asked about by each login without a name, and is the same picture until that changes', async () => {
+    const view = await entered()
+    const { picture, stamp } = view
+    await under.directory.cluster(undefined)
+    expect(view.picture).toBe(picture)
+    expect(view.stamp).toBe(stamp)
+
+    servers.zones = { ...servers.zones, z2: { region: 'r', idc: 'i2', merging: true } }
+    await pass(20)
+
+    expect(view.picture).not.toBe(picture)
+    expect(view.stamp).not.toBe(stamp)
+  })
+
   test('avoids whom the blacklist of the node names, as long as it does', async () => {
     const view = await entered()
     const { verdicts } = view

@@ -168,9 +168,11 @@ class World {
     this.settings[of.who] =
       settings[of.settings ?? -1] ?? (this.settings[of.who] as SessionSettings)
     const { outlook } = this
+    const shown = pictures[of.picture ?? -1] ?? outlook.picture
     this.outlook = {
       ...outlook,
-      picture: pictures[of.picture ?? -1] ?? outlook.picture,
+      picture: shown,
+      stamp: shown,
       verdicts: opinions[of.verdicts ?? -1] ?? outlook.verdicts,
     }
     if (of.consistency !== undefined)
