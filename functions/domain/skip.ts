@@ -15,13 +15,16 @@ const LEAVING: Unskippable = {
   reason: 'a node would be in the inventory that is to leave it',
   remedy: 'retry it; where the host is out of reach delete the node with skipHostWork',
 }
+/** Of what every node has to be told. */
+const NOT_WAITED_FOR = 'retry it, or roll it back; a node that is stopped or gone is not waited for'
+
 const PASSWORD: Unskippable = {
   reason: 'the node would have a password that is given up',
-  remedy: 'retry it, or roll it back; a node that is stopped is not waited for',
+  remedy: NOT_WAITED_FOR,
 }
 const LINK: Unskippable = {
   reason: 'the node would have other links than its cluster',
-  remedy: 'retry it, or roll it back; a node that is stopped is not waited for',
+  remedy: NOT_WAITED_FOR,
 }
 const TRAFFIC: Unskippable = {
   reason: 'clients would be sent to a node that counts as out of its balancer',

@@ -189,9 +189,10 @@ function newChild({ parent, index, task, clusterName, now }: Opening): Operation
   }
 }
 
-/** A node that is gone has no password to be told, unless one is changed from there. */
-export function isNothingLeft({ proxyro, tasks: [task] }: OperationRecord): boolean {
-  return proxyro !== undefined && task?.alters === undefined
+/** A node that is gone has nothing to be told, unless a password is changed, or a link tried, from there. */
+export function isNothingLeft({ type, plan, proxyro, tasks: [task] }: OperationRecord): boolean {
+  if (proxyro !== undefined) return task?.alters === undefined
+  return type === 'refresh-node' && !plan.includes('try')
 }
 
 function gone(operation: OperationRecord, now: number): OperationRecord {

@@ -11,7 +11,7 @@ import type { BalancerUseCases } from './balancing.ts'
 import { clusterView, nodesOf, pictureOf, viewOf } from './cluster-view.ts'
 import { type Decision, mutate, type PlaneDeps } from './context.ts'
 import type { Cursors } from './cursor.ts'
-import { placeIn, requireFitting } from './fitting.ts'
+import { placeIn, requireFitting, requireReach } from './fitting.ts'
 import { collectLogsOfCluster, diagnoseCluster } from './looks.ts'
 import { moveOut } from './move-out.ts'
 import { newNodes, specOf } from './new-cluster.ts'
@@ -128,6 +128,7 @@ async function decideCreate(
     version: 0,
   }
   const source = { cluster: bare, obClusters, configServiceUrl: deps.configServiceUrl }
+  requireReach(bare, obClusters)
   requireFitting(source, [placeIn(bare)], wanted)
   const target = { kind: 'cluster' as const, id: bare.id, name: bare.name }
   const operation = newOperation(asked, now, {

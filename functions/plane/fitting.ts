@@ -22,13 +22,15 @@ import type { Sources } from '../operations/sources.ts'
 import type { Reached } from './proxyro-reach.ts'
 
 const MAX_LINKS = 50
+type Proxies = { readonly name: string; readonly spec: { readonly version: string } }
+
 const ROTATIONS = ['rotate-proxyro-node', 'restore-proxyro-node'] as const
 /** Longer than any that there will be. */
 const MOST = { attempt: 99_999, fence: Number.MAX_SAFE_INTEGER, drainSec: 86_400 }
 
 /**
  * By what an upgrade and a check of any node are told, the longest that there is of a cluster that stays
- * as it is. @throws Problem quota-exceeded, proxyro-mismatch, version-incompatible
+ * as it is. @throws Problem quota-exceeded, proxyro-mismatch
  */
 export function requireFitting(
   source: OrderSource,
@@ -46,13 +48,6 @@ export function requireFitting(
       'proxies below 4.0.0 have one password of proxyro for all their OB clusters',
       { remedy: 'let them share a proxyroSecret' },
     )
-  const unfit = obClusters.find(
-    ({ obVersion }) => obVersion !== undefined && !fitsObCluster(version, obVersion),
-  )
-  if (unfit !== undefined)
-    throw new Problem('version-incompatible', whyNoFit(cluster, unfit), {
-      remedy: 'upgrade its proxies to 4.0.0 or later first',
-    })
   const bare = { operationId: newId('operation', 0), step: 'upgrade', ...MOST }
   const told = withToken(source)
   const fits = places.every(place =>
@@ -64,6 +59,18 @@ export function requireFitting(
     }),
   )
   if (!fits || !fitsOneOrder('check', { ...bare, probe: probesOf(links) })) throw tooLong(cluster)
+}
+
+/** Proxies of the cluster's version reach these OB clusters, as far as theirs are known. @throws Problem version-incompatible */
+export function requireReach(cluster: Proxies, obClusters: readonly ObClusterRecord[]): void {
+  const { version } = cluster.spec
+  const unfit = obClusters.find(
+    ({ obVersion }) => obVersion !== undefined && !fitsObCluster(version, obVersion),
+  )
+  if (unfit === undefined) return
+  throw new Problem('version-incompatible', whyNoFit(cluster, unfit), {
+    remedy: 'upgrade its proxies to 4.0.0 or later first, or delete the link',
+  })
 }
 
 /** Where a new cluster's nodes will be, before there are any. */

@@ -22,7 +22,7 @@ import { type Change, type ClusterPicture, put } from '../domain/store.ts'
 import { obClustersOf } from '../operations/sources.ts'
 import { pictureOf, viewOf } from './cluster-view.ts'
 import { type Decision, mutate, type PlaneDeps } from './context.ts'
-import { placeIn, requireFitting } from './fitting.ts'
+import { placeIn, requireFitting, requireReach } from './fitting.ts'
 import { packagesOf, refOf } from './packages.ts'
 import { byName, held, newOperation, requireFreeCluster, requireFreeNode, taskOf } from './plans.ts'
 import { requireUnchanging } from './proxyro-reach.ts'
@@ -65,6 +65,7 @@ async function decideLink(
     link.obCluster === name ? accounted(link, probeAccount) : link,
   )
   requireUnchanging(record)
+  requireReach(cluster, [record])
   await requireFittingLinks(deps, picture, links)
   return changed(deps, asked, picture, {
     change: { obCluster: name, before, after: links },
@@ -269,6 +270,7 @@ export async function linkedAgain(
   const record = await deps.store.get('obCluster', { name })
   if (record === null) throw new Problem('not-found', `there is no OB cluster ${name} any more`)
   requireUnchanging(record)
+  requireReach(cluster, [record])
   await requireFittingLinks(deps, picture, change[side])
   return [put('obCluster', counted(record, 1))]
 }

@@ -10,7 +10,7 @@ import { childrenOf, lockNode, reopened } from '../operations/children.ts'
 import { hasEnded } from '../operations/member.ts'
 import { actorOf, type Decision, type PlaneDeps } from './context.ts'
 import { linkedAgain } from './links.ts'
-import { held, requireFreeCluster, requireFreeNode } from './plans.ts'
+import { held, parting, requireFreeCluster, requireFreeNode } from './plans.ts'
 import { lockedAgain } from './proxyro.ts'
 import { requireUnchanged } from './steering.ts'
 
@@ -44,9 +44,8 @@ export async function decideRetry(
     const { operation, changes } = await lockedAgain(deps, again, false)
     return { ...accept, operation, changes: [put('operation', operation), ...changes] }
   }
-  const isLooking = isLook(again.type)
-  const changes = isLooking ? [put('operation', again)] : await locksOf(deps, again)
-  return { ...accept, operation: again, changes }
+  if (isLook(again.type)) return { ...accept, operation: again, changes: [put('operation', again)] }
+  return { ...accept, ...(await lockedOnce(deps, again)) }
 }
 
 /** Children are opened again by the step that opened them first; a password that was given up is made again, what is moved out is written down again. */
@@ -106,24 +105,31 @@ async function ofClusterAgain(
   return [...counts, put('cluster', untried(linked, linkChange))]
 }
 
-async function locksOf(deps: PlaneDeps, again: OperationRecord): Promise<Change[]> {
+/** With the locks of a cluster or a node, and with the password that is to stay by now. */
+async function lockedOnce(
+  deps: PlaneDeps,
+  before: OperationRecord,
+): Promise<Pick<Extract<Decision, { kind: 'accept' }>, 'operation' | 'changes'>> {
   const { store, clock } = deps
-  const picture = await store.cluster(again.clusterId)
+  const picture = await store.cluster(before.clusterId)
   if (picture === null) throw new Problem('not-found', 'the cluster is gone')
-  const { cluster, nodes } = picture
-  requireFreeCluster(cluster)
-  if (again.target.kind === 'cluster') {
+  requireFreeCluster(picture.cluster)
+  const { cluster, operation } =
+    before.keptSecret === undefined
+      ? { cluster: picture.cluster, operation: before }
+      : parting(picture.cluster, before)
+  const { nodes } = picture
+  if (operation.target.kind === 'cluster') {
     for (const node of nodes) requireFreeNode(node)
-    const taken = held(cluster, again, clock.now())
-    return [
-      put('operation', again),
-      ...(await ofClusterAgain(deps, { ...picture, cluster: taken }, again)),
-    ]
+    const taken = held(cluster, operation, clock.now())
+    const ofCluster = await ofClusterAgain(deps, { ...picture, cluster: taken }, operation)
+    return { operation, changes: [put('operation', operation), ...ofCluster] }
   }
-  const node = nodes.find(({ id }) => id === again.target.id)
+  const node = nodes.find(({ id }) => id === operation.target.id)
   // A node that was never made is locked when it is.
-  if (node === undefined) return [put('operation', again), put('cluster', cluster)]
+  if (node === undefined)
+    return { operation, changes: [put('operation', operation), put('cluster', cluster)] }
   requireFreeNode(node)
   const host = await store.get('host', { id: node.hostId })
-  return [...lockNode(again, node, host), put('cluster', cluster)]
+  return { operation, changes: [...lockNode(operation, node, host), put('cluster', cluster)] }
 }

@@ -24,12 +24,12 @@ export async function decideSkip(
   requireSkippable(record)
   const children = await childrenOf(deps.store, record)
   const named = ids.map((id, at) => childOf(record, children, id, at))
+  requireWaiting(record)
   const isLeft = ({ id, phase }: OperationRecord) => phase !== 'SKIPPED' && !ids.includes(id)
   if (children.length === record.tasks.length && !children.some(isLeft))
     throw new Problem('operation-not-allowed', `nothing would be left of ${record.id}`, {
       remedy: 'cancel it if it still waits; it holds nothing when it has failed',
     })
-  requireWaiting(record)
   const without = { ...record, nodesSkipped: (record.nodesSkipped ?? 0) + ids.length }
   const onward =
     record.phase === 'PAUSED'

@@ -5,7 +5,7 @@ import type { Asked } from '../domain/plane.ts'
 import { Problem } from '../domain/problem.ts'
 import type { ClusterRecord, OperationRecord } from '../domain/record.ts'
 import { ALL_AT_ONCE, type RolloutState } from '../domain/rollout.ts'
-import { type Change, put } from '../domain/store.ts'
+import { type Change, put, type Store } from '../domain/store.ts'
 import { childrenOf } from '../operations/children.ts'
 import { hasEnded, membersOf } from '../operations/member.ts'
 import {
@@ -17,7 +17,9 @@ import {
   type Return,
   UNDO_WINDOW_MS,
 } from '../operations/rollouts.ts'
+import { obClustersOf } from '../operations/sources.ts'
 import { actorOf, type Decision, type PlaneDeps } from './context.ts'
+import { requireReach } from './fitting.ts'
 import { linkedAgain } from './links.ts'
 import { held, requireFreeCluster, requireFreeNode } from './plans.ts'
 import { lockedAgain } from './proxyro.ts'
@@ -122,11 +124,25 @@ async function ofCluster(
   requireFreeCluster(picture.cluster)
   for (const node of picture.nodes) requireFreeNode(node)
   requireUnchanged(picture.cluster, begun, 'after')
+  await requireReachBefore(store, picture.cluster, begun)
   const counts = await linkedAgain(deps, picture, begun, 'before')
   const taken = held(picture.cluster, begun, clock.now())
   const changes = [...counts, ...beginUndo(begun, taken, back)]
   const isClusterIn = changes.some(({ kind }) => kind === 'cluster')
   return isClusterIn ? changes : [...changes, put('cluster', taken)]
+}
+
+/** An upgrade that goes back leaves no link behind that the proxies of before do not reach. @throws Problem version-incompatible */
+async function requireReachBefore(
+  store: Store,
+  cluster: ClusterRecord,
+  { type, tasks }: OperationRecord,
+): Promise<void> {
+  if (type !== 'upgrade') return
+  const obClusters = await obClustersOf(store, cluster)
+  const versions = new Set(tasks.flatMap(({ versionBefore: v }) => (v === undefined ? [] : [v])))
+  for (const version of versions)
+    requireReach({ ...cluster, spec: { ...cluster.spec, version } }, obClusters)
 }
 
 function rollingBack(record: OperationRecord, actor: string): OperationRecord {

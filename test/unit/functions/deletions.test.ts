@@ -235,6 +235,7 @@ describe('a proxy that is released', () => {
     const made = all.fleet.host(1).sysPasswordSecret ?? ''
     await all.plane.operations.retry(ASKED, id)
     expect((await all.ended(id)).phase).toBe('SUCCEEDED')
+    expect(await noticesOf(id)).toEqual([expect.stringContaining(`under ${made}:`)])
     await all.accepted(removeCluster())
     await all.settle()
     expect([...all.fleet.passwords.keys()]).toContain(made)

@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import type { ClusterInput } from '../../../functions/domain/plane.ts'
 import { askable } from '../../support/config-service.ts'
 import { DRY } from '../../support/planned-requests.ts'
-import { ASKED, CONFIG_SERVICE, ScriptedPlane } from '../../support/scripted-plane.ts'
+import { ASKED, CONFIG_SERVICE, ScriptedPlane, VERSION } from '../../support/scripted-plane.ts'
 
 let all: ScriptedPlane
 
@@ -225,6 +225,44 @@ describe('a link', () => {
     await expect(all.plane.clusters.create(ASKED, other)).rejects.toMatchObject({
       code: 'version-incompatible',
     })
+  })
+
+  /** The OB cluster is found to be too new after the old cluster was linked to it. */
+  async function grownUnder(name: string): Promise<void> {
+    await oldCluster()
+    all.fleet.obVersions.set(name, '4.2.1.0')
+    const { spec, ...rest } = input([2], [name])
+    await all.ended(
+      await all.accepted(all.plane.clusters.create(ASKED, { ...rest, name: 'new', spec })),
+    )
+    expect((await all.plane.obClusters.get(name)).obVersion).toBe('4.2.1.0')
+  }
+
+  test('that is there and does not fit any more can be left for another one', async () => {
+    await grownUnder('ob')
+    all.fleet.obVersions.delete('west')
+    const west = all.plane.clusters.link(ASKED, 'pc', 'west', { isDefault: true })
+
+    expect(await all.ended(await all.accepted(west))).toMatchObject({ phase: 'SUCCEEDED' })
+    const gone = all.plane.clusters.unlink(ASKED, 'pc', 'ob')
+    expect(await all.ended(await all.accepted(gone))).toMatchObject({ phase: 'SUCCEEDED' })
+    expect((await linksOf()).map(({ obCluster }) => obCluster)).toEqual(['west'])
+  })
+
+  test('made since an upgrade keeps proxies from going back to a version that does not reach it', async () => {
+    await oldCluster()
+    const asked = { mode: 'force', version: VERSION, confirm: 'pc' } as const
+    const upgraded = await all.accepted(all.plane.clusters.upgrade(ASKED, 'pc', asked))
+    expect(await all.ended(upgraded)).toMatchObject({ phase: 'SUCCEEDED' })
+    const west = all.plane.clusters.link(ASKED, 'pc', 'west', { isDefault: false })
+    expect(await all.ended(await all.accepted(west))).toMatchObject({ phase: 'SUCCEEDED' })
+    for (const by of [ASKED, DRY])
+      expect(await code(all.plane.operations.rollback(by, upgraded))).toBe('version-incompatible')
+
+    const gone = all.plane.clusters.unlink(ASKED, 'pc', 'west')
+    await all.ended(await all.accepted(gone))
+    await all.plane.operations.rollback(ASKED, upgraded)
+    expect(await all.ended(upgraded)).toMatchObject({ phase: 'ROLLED_BACK' })
   })
 
   test('of a new cluster fails with its first node, when its OB cluster says that it is too new', async () => {

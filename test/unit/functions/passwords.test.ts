@@ -26,6 +26,28 @@ describe('the password of root@proxysys', () => {
     expect(all.fleet.sends.map(({ hosts }) => hosts)).toEqual([1, 2])
   })
 
+  test('is told to those that are left, when one is deleted before it was told', async () => {
+    const all = await withCluster(3)
+    const id = await rotate(all)
+    for (let left = 30; left > 0 && all.fleet.ran.length === 0; left--) {
+      all.clock.pass(1_000)
+      await all.engine.sweep(10)
+    }
+    await all.plane.operations.cancel(ASKED, id)
+    expect(await all.ended(id)).toMatchObject({ phase: 'CANCELLED' })
+    const before = all.fleet.host(3).sysPasswordSecret
+    const { revision } = await all.plane.nodes.get('orders-3')
+    const deletion = { revision, skipHostWork: false, isForced: true }
+    await all.ended(await all.accepted(all.plane.nodes.remove(ASKED, 'orders-3', deletion)))
+
+    await all.plane.operations.retry(ASKED, id)
+    expect(await all.ended(id)).toMatchObject({ phase: 'SUCCEEDED' })
+    const after = await secretOf(all)
+    expect(after).not.toBe(before)
+    expect(secretsTold(all).slice(0, 2)).toEqual([after, after])
+    expect([...all.fleet.passwords.keys()]).toEqual([after])
+  })
+
   test('that a node refuses is given up by all: the old one stays, the new one is forgotten', async () => {
     const all = await withCluster(3)
     const before = await secretOf(all)
