@@ -23,6 +23,8 @@ import { removeUnits, unitExists } from './unit-files.ts'
 import { lookUntil } from './waiting.ts'
 
 const SERVES_MS = 60_000
+/** Its own auto-start has begun it by then, or does not at this boot. */
+const BEGINS_MS = 30_000
 const POLL_MS = 100
 
 /** Verb give-back: a node that was taken over is as it was found, and ours no more. @throws node.not-as-found, node.take-over-stuck */
@@ -64,9 +66,9 @@ export async function goBack(before: Found, host: Host, when: When = 'now'): Pro
   const { paths } = host.settings
   try {
     const found = keepFound(paths, before, { phase: 'undoing' })
-    const isItsOwn = when === 'boot' && (await startsByItself(before, host))
-    if (isItsOwn) await untilServes(found, host, 'its own auto-start has not brought it up')
-    else await bringBack(found, host)
+    const mayBeItsOwn = when === 'boot' && (await startsByItself(before, host))
+    const isItsOwn = mayBeItsOwn && (await comesUp(found, host))
+    if (!isItsOwn) await bringBack(found, host)
     await switchOn(found.autoStart, host)
     await removeUnits(host)
     const isToWatch = found.isRunning && found.watchdogs.length > 0 && !isItsOwn
@@ -89,6 +91,19 @@ async function startsByItself({ home, phase, ...found }: Found, host: Host): Pro
   if (!found.isRunning || (found.isChanged && phase !== 'undoing')) return false
   const { all } = await autoStartsOf(home, host)
   return all.some(each => each.kind !== 'unit' || each.isEnabled)
+}
+
+/** False: nothing has begun it, as a line that is for other moments, or that may not run. @throws Error when it does not serve */
+async function comesUp(found: Found, host: Host): Promise<boolean> {
+  const { settings, clock } = host
+  const look = async () => processesIn(settings.paths, found.home)[0]
+  const wait = { deadline: clock.now() + BEGINS_MS, everyMs: POLL_MS }
+  if ((await lookUntil(look, wait, clock)) === undefined) {
+    host.log('its own auto-start has not begun it at this boot')
+    return false
+  }
+  await untilServes(found, host, 'its own auto-start has not brought it up')
+  return true
 }
 
 async function bringBack(found: Found, host: Host): Promise<void> {

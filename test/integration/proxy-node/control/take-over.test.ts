@@ -2,7 +2,15 @@
  * The verbs take-over, give-back and release over real processes: OceanBase's obproxy as its stand-in
  * plays it, under the root of an instance, with its watchdog and its auto-start.
  */
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { createServer } from 'node:net'
 import type { Connection } from 'mysql2/promise'
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
@@ -328,12 +336,15 @@ describe('a take-over that fails', () => {
 const taking = (more: Partial<OrderEntry> = {}) => node.order('take-over', entry(more))
 const givenBack = () => done('give-back')
 
+/** With what a boot gives the proxy's own auto-start. */
+const BOOT_MS = 60_000
+
 /** Nobody tells the node what to do after its boot. */
-async function losesPower(): Promise<void> {
+async function losesPower(boot = crash): Promise<void> {
   suite.plane.isAway = true
   try {
-    await crash()
-    await until('it is given back', () => found() === undefined)
+    await boot()
+    await until('it is given back', () => found() === undefined, BOOT_MS)
   } finally {
     suite.plane.isAway = false
   }
@@ -391,6 +402,22 @@ describe('a take-over that is killed', () => {
     const environment = readFileSync(`/proc/${pids()[0]}/environ`, 'utf8')
     expect(environment.split('\0')).toContain('OBFLEET_UNIT=boot-scripts')
   }, 60_000)
+
+  test('when it is saved, with the power, is started by the boot where its own auto-start does not run', async () => {
+    await killedAt(node, bothStart(), taking, givenBack)
+    const rcLocal = node.file('etc/rc.d/rc.local')
+    // The link of the run level comes again with the way back; a script that may not run is left so.
+    rmSync(node.file('etc/rc.d/rc3.d/S85obproxyd'))
+    chmodSync(rcLocal, 0o644)
+    try {
+      await losesPower(() => node.crash())
+      await expectAsFound()
+    } finally {
+      chmodSync(rcLocal, 0o755)
+    }
+    const environment = readFileSync(`/proc/${pids()[0]}/environ`, 'utf8')
+    expect(environment.split('\0')).not.toContain('OBFLEET_UNIT=boot-scripts')
+  }, 90_000)
 
   test('when it is saved, with the power, before a boot knows of it, is as it was found', async () => {
     const order = await killedAt(node, 'saved', taking, givenBack)
