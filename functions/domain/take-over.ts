@@ -5,6 +5,7 @@
 import { homeSchema } from '#contract/node-state'
 import type { ProbeFacts } from '#contract/probe'
 import type { ClusterSpec } from './model.ts'
+import { named } from './named.ts'
 import type { Finding, FindingId, ParameterDifference } from './take-over-check.ts'
 import { compareVersions, familyOf } from './version.ts'
 
@@ -12,7 +13,6 @@ const OLDEST = '1.8.0'
 const OS_USER = 'admin'
 /** Where the standard package puts a proxy. */
 const STANDARD_PLACE = /^\/opt\/taobao\/install\/obproxy-\d[^/]*\/bin\/obproxy$/
-const MAX_NAMES = 10
 
 /** What it is to become a part of. */
 export type Surroundings = {
@@ -124,7 +124,7 @@ function isOneProcess({ processes, pid, others }: ProbeFacts): Verdict {
   if (processes === 0) return failed('no-process', 'no obproxy runs', 'start it')
   return failed(
     'several-processes',
-    `${processes} processes run, ${pid} and ${linesOf(others).slice(0, MAX_NAMES).join(', ')}`,
+    `${processes} processes run, ${pid} and ${named(linesOf(others))}`,
     'stop all but one; a hot restart that is under way ends by itself',
   )
 }
@@ -306,10 +306,4 @@ function failed(code: string, detail: string, remedy: string): Verdict {
 
 function notKnown(what: string): Verdict {
   return failed('not-known', `${what} could not be asked for`, 'see finding T6')
-}
-
-function named(names: readonly string[], total = names.length): string {
-  const shown = names.slice(0, MAX_NAMES).join(', ')
-  const left = total - Math.min(names.length, MAX_NAMES)
-  return left > 0 ? `${shown} and ${left} more` : shown
 }

@@ -2,6 +2,8 @@
  * A cluster is moved out: every proxy serves on unmanaged, the cluster leaves the inventory, and a document
  * says how to make it again. Source: management.md §3.13.
  */
+
+import { named } from '../domain/named.ts'
 import type { Asked, MoveOutInput, Outcome } from '../domain/plane.ts'
 import { Problem } from '../domain/problem.ts'
 import type { NodeRecord, OperationRecord } from '../domain/record.ts'
@@ -19,8 +21,6 @@ import {
   requireLeaving,
   taskOf,
 } from './plans.ts'
-
-const MAX_NAMES = 10
 
 /**
  * One that was moved out already is no error.
@@ -87,8 +87,8 @@ function skippedOf(
     )
   const unfit = nodes.filter(node => !skipped.includes(node) && statusOf(node) !== 'RUNNING')
   if (unfit.length === 0) return skipped
-  const named = unfit.slice(0, MAX_NAMES).map(node => `${node.name} is ${statusOf(node)}`)
-  throw new Problem('cluster-state-conflict', `${name} has to be RUNNING: ${named.join(', ')}`, {
+  const found = named(unfit.map(node => `${node.name} is ${statusOf(node)}`))
+  throw new Problem('cluster-state-conflict', `${name} has to be RUNNING: ${found}`, {
     remedy: 'start them, or name those that are out of reach in skipHostWork',
   })
 }

@@ -4,6 +4,7 @@
  * Why none that came later: children are named by their places, and what was put back would be found in
  * theirs. Source: management.md §3.17.
  */
+import { named } from '../domain/named.ts'
 import { planOf } from '../domain/plan.ts'
 import { Problem } from '../domain/problem.ts'
 import type { NodeTask, OperationRecord } from '../domain/record.ts'
@@ -11,8 +12,6 @@ import { nodeStatus } from '../domain/status.ts'
 import { type Change, type ClusterPicture, put, type Store } from '../domain/store.ts'
 import { childrenOf } from '../operations/children.ts'
 import { beginStep } from '../operations/ending.ts'
-
-const MAX_NAMES = 10
 
 export type Around = {
   readonly pictures: readonly ClusterPicture[]
@@ -121,8 +120,7 @@ function nobodyLeft(
   linked: readonly { readonly name: string }[],
 ): Problem {
   const names = linked.map(node => node.name).sort()
-  const start =
-    names.length === 0 ? '' : `start one of ${names.slice(0, MAX_NAMES).join(', ')}, or `
+  const start = names.length === 0 ? '' : `start one of ${named(names)}, or `
   return new Problem(
     'operation-not-allowed',
     `the node is deleted that changes the password at ${name}, and no other node of ${id} runs that is linked to it`,

@@ -4,6 +4,7 @@
  * Source: management.md §3.4; management-beyond.md §6.
  */
 import { type Health, healthOf, mayBegin, whyTooFew } from '../domain/health.ts'
+import { named } from '../domain/named.ts'
 import { Problem } from '../domain/problem.ts'
 import type { NodeRecord, NodeTask } from '../domain/record.ts'
 import { SAFE_ROLLOUT } from '../domain/rollout.ts'
@@ -11,7 +12,6 @@ import type { ClusterPicture } from '../domain/store.ts'
 
 /** Of nodes that should run, when one of them is deleted; what a rollout spares unless it is asked otherwise. */
 const LEAST_HEALTHY_PERCENT = SAFE_ROLLOUT.minHealthyPercent ?? 0
-const MAX_NAMES = 10
 
 type Sparing = { readonly percent: number; readonly remedy: string }
 
@@ -60,9 +60,8 @@ export function requireNoClients(picture: ClusterPicture, tasks: readonly NodeTa
     .map(({ name, nodeId: id }) => ({ name, clients: clientsOf(picture, { id }) }))
     .filter(({ clients }) => clients > 0)
   if (cut.length === 0) return
-  const named = cut.slice(0, MAX_NAMES).map(({ name, clients }) => `${name} has ${clients}`)
-  const left = cut.length > MAX_NAMES ? ` and ${cut.length - MAX_NAMES} nodes more` : ''
-  throw new Problem('in-use', `clients would be cut: ${named.join(', ')}${left}`, {
+  const found = named(cut.map(({ name, clients }) => `${name} has ${clients}`))
+  throw new Problem('in-use', `clients would be cut: ${found}`, {
     remedy:
       'send clients elsewhere and wait until a report says that they are gone, or ask with force=true',
   })
