@@ -31,7 +31,7 @@ import {
   taskOf,
 } from './plans.ts'
 import { restartCluster, upgradeCluster } from './replacing.ts'
-import { requireNoClients } from './sparing.ts'
+import { requireNoClients, requireServing } from './sparing.ts'
 import { precheckTakeOver, takeOver } from './take-over.ts'
 
 /** Clusters of one page that are read at a time. */
@@ -75,6 +75,7 @@ export function clusterUseCases(
           throw new Problem('revision-stale', `${name} is at revision ${revision}`)
         requireFreeCluster(picture.cluster)
         const tasks = [...picture.nodes].sort(byName).map(node => deletionOf(node, input))
+        requireServing(picture, tasks, deps.clock.now())
         // That none is left is what was asked for, by the name.
         if (input.isForced !== true) requireNoClients(picture, tasks)
         return onCluster(deps, asked, picture, { type: 'delete-cluster', tasks })

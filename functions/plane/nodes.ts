@@ -13,7 +13,7 @@ import { looksAtNode } from './looks.ts'
 import { replacements } from './node-replacing.ts'
 import { type Found, nothingToDo, onNode } from './on-node.ts'
 import { affected, deletionOf, requireFreeCluster, requireFreeNode, taskOf } from './plans.ts'
-import { requireSparing } from './sparing.ts'
+import { requireServing, requireSparing } from './sparing.ts'
 
 export function nodeUseCases(deps: PlaneDeps, cursors: Cursors): Plane['nodes'] {
   const { store, clock } = deps
@@ -50,6 +50,7 @@ export function nodeUseCases(deps: PlaneDeps, cursors: Cursors): Plane['nodes'] 
         if (input.revision !== node.revision)
           throw new Problem('revision-stale', `${node.name} is at revision ${node.revision}`)
         const task = deletionOf(node, input)
+        requireServing(picture, [task], clock.now())
         if (input.isForced !== true) requireSparing(picture, task, clock.now())
         return onNode(deps, asked, found, { request: 'delete', task })
       })

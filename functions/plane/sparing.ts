@@ -8,6 +8,7 @@ import { named } from '../domain/named.ts'
 import { Problem } from '../domain/problem.ts'
 import type { NodeRecord, NodeTask } from '../domain/record.ts'
 import { SAFE_ROLLOUT } from '../domain/rollout.ts'
+import { nodeStatus } from '../domain/status.ts'
 import type { ClusterPicture } from '../domain/store.ts'
 
 /** Of nodes that should run, when one of them is deleted; what a rollout spares unless it is asked otherwise. */
@@ -64,6 +65,28 @@ export function requireNoClients(picture: ClusterPicture, tasks: readonly NodeTa
   throw new Problem('in-use', `clients would be cut: ${found}`, {
     remedy:
       'send clients elsewhere and wait until a report says that they are gone, or ask with force=true',
+  })
+}
+
+/**
+ * A proxy that is released serves on with the password of its cluster: one that does not run may have missed
+ * that it was replaced, and nobody could log in to it as root@proxysys. @throws Problem node-state-conflict
+ */
+export function requireServing(
+  { nodes, reports }: ClusterPicture,
+  tasks: readonly NodeTask[],
+  now: number,
+): void {
+  const released = new Set(
+    tasks.flatMap(task => (task.isReleased && !task.skipHostWork ? [task.nodeId] : [])),
+  )
+  const statusOf = (node: NodeRecord) => nodeStatus(node, reports.get(node.id) ?? null, now)
+  const unfit = nodes.filter(node => released.has(node.id) && statusOf(node) !== 'RUNNING')
+  if (unfit.length === 0) return
+  const found = named(unfit.map(node => `${node.name} is ${statusOf(node)}`))
+  throw new Problem('node-state-conflict', `what is released has to be RUNNING: ${found}`, {
+    remedy:
+      'start it, remove it by mode=uninstall, or forget one out of reach by skipHostWork=true',
   })
 }
 

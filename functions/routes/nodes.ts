@@ -221,7 +221,7 @@ const remove = createRoute({
   method: 'delete',
   path: '/{ref}',
   description:
-    '`mode=uninstall` stops and removes the proxy; `release` leaves it serving, with its own watchdog and auto-start, and is what happens to one that was taken over unless asked otherwise. Its password of root@proxysys stays with it; the operation names it in `notices`. `skipHostWork` forgets a node that is out of reach. A proxy that would be stopped while it has clients by its newest report is refused as `in-use`, one without which less than 50% of the nodes that should run stay healthy as `node-state-conflict`; both are done with `force=true`. What is behind a target group is taken out of it and drained first, either way.',
+    '`mode=uninstall` stops and removes the proxy; `release` leaves it serving, with its own watchdog and auto-start, and is what happens to one that was taken over unless asked otherwise. It has to be RUNNING: one that was down may have missed its password. Its password of root@proxysys stays with it; the operation names it in `notices`. `skipHostWork` forgets a node that is out of reach. A proxy that would be stopped while it has clients by its newest report is refused as `in-use`, one without which less than 50% of the nodes that should run stay healthy as `node-state-conflict`; both are done with `force=true`. What is behind a target group is taken out of it and drained first, either way.',
   request: { params: refParams, query: deleteQuerySchema },
   responses: {
     200: plannedResponse,

@@ -241,6 +241,21 @@ describe('a proxy that is released', () => {
     expect([...all.fleet.passwords.keys()]).toContain(made)
   })
 
+  test('has to run: one that was down may have missed its password', async () => {
+    await all.running('c', [1, 2])
+    await all.ended(await all.accepted(all.plane.nodes.stop(ASKED, 'c-1')))
+    for (const remove of [removeCluster, (more: Asking) => removeNode('c-1', more)]) {
+      const { real } = await answers(remove, { mode: 'release' })
+      expect(real).toMatchObject({
+        code: 'node-state-conflict',
+        message: expect.stringContaining('c-1 is STOPPED'),
+      })
+    }
+    await all.ended(await all.accepted(all.plane.nodes.start(ASKED, 'c-1')))
+    const id = await all.accepted(removeNode('c-1', { mode: 'release' }))
+    expect((await all.ended(id)).phase).toBe('SUCCEEDED')
+  })
+
   test('leaves no password behind where all are removed', async () => {
     await all.running('c', [1])
     const id = await all.accepted(removeCluster())
