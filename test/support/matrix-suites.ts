@@ -57,10 +57,16 @@ export function crashSuiteOnMemory(half: 0 | 1): void {
 /**
  * @param stride every how many places are taken, besides the first of each kind of call
  * @param every of how many operations one is taken
+ * @param first of the operations that is taken, from 0
  */
-export async function crashSuite(host: string, stride: number, every = 1): Promise<void> {
+export async function crashSuite(
+  host: string,
+  stride: number,
+  every: number,
+  first = 0,
+): Promise<void> {
   const { total, chosen } = await matrixOf(stride)
-  const stories = Object.entries(STORIES).filter((_story, at) => at % every === 0)
+  const stories = Object.entries(STORIES).filter((_story, at) => at % every === first)
   let done = 0
   const ground = onTables(host, () => {
     const of = every === 1 ? '' : `, of ${stories.length} operations`
