@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import type { Readable } from 'node:stream'
 import {
   DeleteTableCommand,
   DynamoDBClient,
@@ -69,8 +70,11 @@ export class LocalDynamo {
       const hiccup = this.takeHiccup(args.input)
       if (hiccup === 'is throttled') throw unanswered('ThrottlingException', 400)
       const answer = await next(args)
-      if (hiccup === 'is answered twice') throw unanswered('InternalServerError', 500)
-      return answer
+      if (hiccup !== 'is answered twice') return answer
+      // A socket whose answer is not read stays in use.
+      const { body } = answer.response as { readonly body: Readable }
+      await body.resume().toArray()
+      throw unanswered('InternalServerError', 500)
     }
 
   private takeHiccup(input: object): Hiccup | undefined {
