@@ -166,7 +166,7 @@ export class Errand implements RestoreOwner, WayOwner, Watched {
     }
     const source = this.learner.sourceFor(server)
     if (source?.isClosed === true) {
-      memory.noMoreGuesses([])
+      memory.user?.noMoreGuesses([])
       this.refuse(errorOfFault(new Fault('session.state-lost', { what: PINS.userValues.lost })))
       return
     }

@@ -65,7 +65,7 @@ export class Learner {
   /** Where user variables can be asked about that `server` needs to be told. */
   sourceFor(server: ServerSession): ServerSession | undefined {
     const { memory, valuesOn } = this
-    return memory.hasGuesses && server !== valuesOn ? valuesOn : undefined
+    return memory.user?.hasGuesses === true && server !== valuesOn ? valuesOn : undefined
   }
 
   private isPlainSet({ meaning, request }: Answered): boolean {

@@ -22,7 +22,10 @@ export class LossNotice {
   /** The server in use is gone: takes out of the session what went with it. */
   note(): void {
     const { memory } = this
-    const others = [lostWith(memory.pins), memory.hasGuesses ? PINS.userValues.lost : '']
+    const others = [
+      lostWith(memory.pins),
+      memory.user?.hasGuesses === true ? PINS.userValues.lost : '',
+    ]
       .filter(lost => lost !== '')
       .join(', ')
     if (memory.inTransaction && memory.heldBegin === undefined)
@@ -31,7 +34,7 @@ export class LossNotice {
       })
     else if (others !== '') this.fault = new Fault('session.state-lost', { what: others })
     memory.pins = 0
-    memory.noMoreGuesses([])
+    memory.user?.noMoreGuesses([])
     if (memory.heldBegin === undefined) memory.status &= ~STATUS.inTransaction
   }
 

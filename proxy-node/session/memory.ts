@@ -8,33 +8,22 @@ import { Fault } from '#contract/fault'
 import type { Baseline, Baselines } from '../backend/baseline.ts'
 import type { Delivered } from '../backend/delivered.ts'
 import { lexerMode, nameMode } from '../sql/lexer-mode.ts'
-import { type OkPacket, parseOk } from '../wire/ok.ts'
+import { isBareOk, type OkPacket, parseOk } from '../wire/ok.ts'
 import { STATUS } from '../wire/protocol.ts'
 import { mayMove, PINS } from './pins.ts'
 import { isOn, isReplayable, isUsedUp, NEWS } from './system-variables.ts'
-import { ANSWER_VARIABLE, type Connection, type UserValue, userValue } from './user-values.ts'
-
-/** User variables that servers make up to tell the proxy something (§4.3). */
-const FEEDBACK: ReadonlySet<string> = new Set([
-  'ob_client_reroute_info',
-  'ob_client_feedback',
-  '_min_cluster_version',
-  ANSWER_VARIABLE,
-])
+import { type Connection, userValue } from './user-values.ts'
+import { isFeedback, UserVariables } from './user-variables.ts'
+import { changedSince, type Versioned } from './versioned.ts'
 
 /** What of a status word is the session's and not one answer's; bit 0x0020 is always set by OceanBase. */
 const KEPT_STATUS = STATUS.inTransaction | STATUS.autocommit | STATUS.noBackslashEscapes | 0x0020
 
 const NO_STATEMENTS: readonly string[] = []
 
-/** An OK that says nothing, with the length of an empty message. */
-const PLAIN_OK_BYTES = 8
-
 const READ_CONSISTENCY = 'ob_read_consistency'
 /** Extra-info blob of system variables (§3.3.1). */
 export const SYSTEM_BLOB = 4
-
-type Versioned<T> = { value: T; version: number }
 
 type LearnContext = {
   /** The OK followed an ERR. */
@@ -78,9 +67,8 @@ export class SessionMemory {
   /** Full-link trace as a server made it (extra info 2003); relayed, never read. */
   fullTrace: Uint8Array | undefined
   private system: Map<string, Versioned<string>> | undefined
-  private user: Map<string, Versioned<UserValue>> | undefined
-  /** How many user variables have a value of which type and collation are a guess. */
-  private guesses = 0
+  /** Made when the first one is set: most sessions have none. */
+  user: UserVariables | undefined
   private blobs: Map<number, Versioned<Uint8Array>> | undefined
   private mode = 0
   private consistency: string | undefined
@@ -116,8 +104,7 @@ export class SessionMemory {
 
   /** A user variable that holds a text; the name in lower case. */
   userText(name: string): string | undefined {
-    const bytes = this.user?.get(name)?.value.bytes
-    return bytes === undefined ? undefined : Buffer.from(bytes).toString('utf8')
+    return this.user?.text(name)
   }
 
   /** A variable that counts seconds; `otherwise` where no server has told it. */
@@ -161,50 +148,11 @@ export class SessionMemory {
 
   /** System variables that changed after `version`. */
   systemSince(version: number): [string, string][] {
-    const changed: [string, string][] = []
-    for (const [name, entry] of this.system ?? [])
-      if (entry.version > version) changed.push([name, entry.value])
-    return changed
-  }
-
-  /** User variables that changed after `version`: names as OKs give them, literals for any session. */
-  userSince(version: number): [string, UserValue][] {
-    const changed: [string, UserValue][] = []
-    for (const [name, entry] of this.user ?? [])
-      if (entry.version > version) changed.push([name, entry.value])
-    return changed
-  }
-
-  /** The value of a user variable; the name in lower case. */
-  userValue(name: string): UserValue | undefined {
-    return this.user?.get(name)?.value
-  }
-
-  get hasGuesses(): boolean {
-    return this.guesses > 0
-  }
-
-  /** User variables that are to be asked about. */
-  guessed(): [string, UserValue][] {
-    return this.userSince(0).filter(([, { isGuess }]) => isGuess)
-  }
-
-  /** What their server said of them; nothing: there is nobody left to ask. */
-  noMoreGuesses(values: readonly (readonly [string, UserValue])[]): void {
-    for (const [name, value] of values) {
-      const entry = this.user?.get(name)
-      if (entry !== undefined) entry.value = value
-    }
-    for (const entry of this.user?.values() ?? [])
-      if (entry.value.isGuess) entry.value = { ...entry.value, isGuess: false }
-    this.guesses = 0
+    return changedSince(this.system, version)
   }
 
   blobsSince(version: number): [number, Uint8Array][] {
-    const changed: [number, Uint8Array][] = []
-    for (const [type, entry] of this.blobs ?? [])
-      if (entry.version > version) changed.push([type, entry.value])
-    return changed
+    return changedSince(this.blobs, version)
   }
 
   /** Whether the blob of system variables says all that SET would (A10: it can be missing after an ERR). */
@@ -261,7 +209,7 @@ export class SessionMemory {
     this.missed = false
     const wasCurrent = this.isCurrent(delivered, afterError)
     const hadUser = delivered.user >= this.userVersion
-    const ok = this.isPlain(payload)
+    const ok = isBareOk(payload)
       ? undefined
       : this.learnState(parseOk(payload), afterError, isPlain)
     if (ok === undefined)
@@ -349,7 +297,6 @@ export class SessionMemory {
     this.fullTrace = undefined
     this.system = undefined
     this.user = undefined
-    this.guesses = 0
     this.blobs = undefined
     this.heldBegin = undefined
     this.pins = 0
@@ -371,7 +318,7 @@ export class SessionMemory {
     if (ok.schema !== undefined) this.learnSchema(ok.schema)
     for (const [name, value] of ok.systemVariables) this.learnSystem(name, value, afterError)
     for (const [name, literal] of ok.userVariables)
-      if (!FEEDBACK.has(name)) this.learnUser(name, literal, isPlain)
+      if (!isFeedback(name)) this.learnUser(name, literal, isPlain)
     return ok
   }
 
@@ -410,27 +357,14 @@ export class SessionMemory {
 
   private learnUser(name: string, given: Uint8Array, isPlain: boolean): void {
     const value = userValue(given, this.connection, isPlain)
-    const before = this.user?.get(name)?.value
-    const size = sizeOf(value)
-    this.keep(size - (before === undefined ? -name.length : sizeOf(before)))
-    this.guesses += Number(value.isGuess) - Number(before?.isGuess === true)
-    this.user ??= new Map()
+    this.user ??= new UserVariables()
+    this.keep(this.user.bytesMore(name, value))
     this.version += 1
     this.userVersion = this.version
-    this.user.set(name, { value, version: this.version })
+    this.user.set(name, value, this.version)
   }
 
   setPin(bit: number, isOn: boolean): void {
     this.pins = isOn ? this.pins | bit : this.pins & ~bit
   }
-
-  /** No rows, no insert id, no state, no message: the usual end of a result set, read without allocation. */
-  private isPlain(payload: Uint8Array): boolean {
-    if (payload[1] !== 0 || payload[2] !== 0 || payload.length > PLAIN_OK_BYTES) return false
-    return ((payload[4] as number) & 0x40) === 0
-  }
-}
-
-function sizeOf({ given, bytes }: UserValue): number {
-  return given.length + (bytes?.length ?? 0)
 }

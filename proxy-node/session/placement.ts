@@ -112,7 +112,7 @@ class LiteralSession implements PruneSession {
   readonly now = (): number => this.clock() * 1000
 
   readonly userVariable = (name: string): VariableValue | undefined => {
-    const value = this.memory?.userValue(name.toLowerCase())
+    const value = this.memory?.user?.value(name.toLowerCase())
     if (value === undefined) return undefined
     if (value.bytes !== undefined)
       return { kind: 'text', bytes: value.bytes, charset: value.charset }

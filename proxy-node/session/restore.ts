@@ -86,7 +86,8 @@ export function missingSteps(memory: SessionMemory, server: ServerSession, needs
   for (const text of systemTexts(memory, server)) add('system', command(COMMAND.query, text))
   for (const text of charsetTexts(memory, schema)) add('system', command(COMMAND.query, text))
   if (memory.userVersion > delivered.user) {
-    const users = setUserStatements(memory.userSince(delivered.user), memory.connection)
+    const changed = memory.user?.since(delivered.user) ?? []
+    const users = setUserStatements(changed, memory.connection)
     for (const text of users) add('user', command(COMMAND.query, text))
   }
   for (const sql of memory.initSql) add('init', command(COMMAND.query, utf8.encode(sql)))
@@ -219,7 +220,8 @@ export class Restorer {
     }
     this.asked = source
     source.begin(COMMAND.query)
-    source.write(packet(0, command(COMMAND.query, questionOf(this.memory.guessed()))), true)
+    const question = questionOf(this.memory.user?.guessed() ?? [])
+    source.write(packet(0, command(COMMAND.query, question)), true)
   }
 
   private bring(server: ServerSession, needs: Needs): void {
@@ -231,10 +233,10 @@ export class Restorer {
   answered(ok: Uint8Array | undefined): void {
     const { memory, server, needs } = this
     const answer = ok === undefined ? undefined : parseOk(ok).userVariables.get(ANSWER_VARIABLE)
-    const values = answeredValues(memory.guessed(), answer)
+    const values = answeredValues(memory.user?.guessed() ?? [], answer)
     this.asked = undefined
     this.error = undefined
-    memory.noMoreGuesses(values ?? [])
+    memory.user?.noMoreGuesses(values ?? [])
     if (server === undefined || needs === undefined) return
     if (values !== undefined) this.bring(server, needs)
     else {

@@ -326,7 +326,7 @@ export class StatementCommands {
   /** The statement as it is now: a variable may have another value later. */
   private textOf({ source }: Extract<TextPrepared, { verb: 'prepare' }>): Uint8Array | undefined {
     if (source.kind === 'literal') return source.bytes
-    return this.memory.userValue(source.name)?.bytes
+    return this.memory.user?.value(source.name)?.bytes
   }
 
   /** What another server would not know of is known here only: the session stays. */

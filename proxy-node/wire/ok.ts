@@ -31,6 +31,8 @@ const NO_USER_VARIABLES: ReadonlyMap<string, Uint8Array> = new Map()
 const EMPTY = new Uint8Array(0)
 /** Header byte, two counts below 251, status, warnings. */
 const SHORT_OK_BYTES = 7
+/** The high byte of `STATUS.sessionStateChanged`. */
+const STATE_CHANGED_HIGH = STATUS.sessionStateChanged >> 8
 const BLANK = 0x20
 
 /** @throws protocol.malformed when the payload is no OK packet. */
@@ -43,6 +45,16 @@ export function parseOk(payload: Uint8Array): OkPacket {
     userVariables: tracked?.user ?? NO_USER_VARIABLES,
     schema: tracked?.schema,
   }
+}
+
+/**
+ * No rows, no insert id, no state, no message: the usual end of a result set. Hot path: told without
+ * taking the packet apart.
+ */
+export function isBareOk(payload: Uint8Array): boolean {
+  // One byte more: the length of an empty message.
+  if (payload[1] !== 0 || payload[2] !== 0 || payload.length > SHORT_OK_BYTES + 1) return false
+  return ((payload[4] as number) & STATE_CHANGED_HIGH) === 0
 }
 
 /** The same of an OBServer's OK to a proxy: a blank that is no part of the message stands before it (§2.5). */

@@ -5,6 +5,7 @@ import {
   buildError,
   buildOk,
   errorOfFault,
+  isBareOk,
   parseError,
   parseOk,
   parseServerOk,
@@ -118,6 +119,17 @@ describe('an OK', () => {
 
     expect([...shown]).toEqual([0, 0, 0, 0x22, 0, 0, 0])
     expect(shown.buffer).toBe(payload.buffer)
+  })
+
+  test.each([
+    [true, 'nothing', buildOk()],
+    [true, 'an empty message', Uint8Array.of(...buildOk(), 0)],
+    [false, 'rows', buildOk(2, { affectedRows: 1 })],
+    [false, 'an insert id', buildOk(2, { insertId: 1 })],
+    [false, 'a message', buildOk(2, { message: Buffer.from('x') })],
+    [false, 'a state', Uint8Array.of(...buildOk(CHANGED), 0)],
+  ])('is bare: %s, with %s', (isBare, _with, payload) => {
+    expect(isBareOk(payload)).toBe(isBare)
   })
 
   test('keeps counts of 64 bits', () => {
