@@ -1,7 +1,7 @@
 /**
  * One command under way: through what must be restored on the server it goes to (`way.ts`), sent, and if
  * that server says it has not executed it, on to the next. A command whose bytes may have been executed is never
- * sent twice. Source: proxy-protocol.md §4.5, §5.5, §7.5.
+ * sent twice. What keeps it from an answer is in `mishaps.ts`. Source: proxy-protocol.md §4.5, §5.5, §7.5.
  */
 import { Fault } from '#contract/fault'
 import type { ServerSession } from '../backend/server-session.ts'
@@ -10,34 +10,25 @@ import type { KnownText } from '../sql/known-texts.ts'
 import { FLAG } from '../sql/words.ts'
 import type { FailureKind } from '../topology/failures.ts'
 import { FRAME_FLAG } from '../wire/ob20.ts'
-import { errorOfFault, type OkPacket, parseError } from '../wire/ok.ts'
+import { errorOfFault, type OkPacket } from '../wire/ok.ts'
 import { COMMAND, HEADER_BYTES, STATUS } from '../wire/protocol.ts'
 import { CommandText } from './command-text.ts'
 import type { CourseHost } from './course.ts'
 import { Learner } from './learner.ts'
 import type { LossNotice } from './loss.ts'
 import type { SessionMemory } from './memory.ts'
+import { notRestored, timedOut, unknowable } from './mishaps.ts'
 import type { CourseParts } from './oceanbase-course.ts'
 import { PINS } from './pins.ts'
 import type { TextUse } from './placement.ts'
 import { Rerouting } from './rerouting.ts'
 import { isUpToDate, type RestoreOwner, Restorer, type StepKind, stateFor } from './restore.ts'
-import {
-  CLOSES_CLIENT,
-  COUNTED,
-  NOT_MASTER,
-  REROUTE,
-  REROUTED,
-  type Reaction,
-  reactionTo,
-} from './retry.ts'
+import { COUNTED, NOT_MASTER, REROUTE, REROUTED, type Reaction, reactionTo } from './retry.ts'
 import type { NamedText, Prepared } from './statements.ts'
 import { Watch, type Watched } from './watch.ts'
 import { Way } from './way.ts'
 import type { WayOwner } from './way-ports.ts'
 
-/** ER_BAD_DB_ERROR. */
-const UNKNOWN_DATABASE = 1049
 /** Of a statement that is shown in SHOW PROCESSLIST. */
 const SHOWN_BYTES = 4096
 
@@ -48,12 +39,12 @@ type MutableNeeds = {
 }
 
 export class Errand implements RestoreOwner, WayOwner, Watched {
-  private readonly host: CourseHost
-  private readonly parts: CourseParts
-  private readonly memory: SessionMemory
-  private readonly loss: LossNotice
+  readonly host: CourseHost
+  readonly parts: CourseParts
+  readonly memory: SessionMemory
+  readonly loss: LossNotice
   /** Made when something is restored: most sessions stay on one server. */
-  private restorer: Restorer | undefined
+  restorer: Restorer | undefined
   readonly way: Way
   readonly trace = undefined
   readonly learner: Learner
@@ -79,7 +70,8 @@ export class Errand implements RestoreOwner, WayOwner, Watched {
   private begun: Uint8Array | undefined
   private attempts = 0
   private reaction: Reaction | undefined
-  private refusal: Uint8Array | undefined
+  /** The last error that was kept from the client. */
+  refusal: Uint8Array | undefined
   private readonly rerouting: Rerouting
   /** The server has been told that it may name another. */
   private mayBeRerouted = false
@@ -235,49 +227,25 @@ export class Errand implements RestoreOwner, WayOwner, Watched {
   }
 
   notRestored(server: ServerSession, step: StepKind, error: Uint8Array): void {
-    const { memory } = this
-    const isGone = step === 'database' && parseError(error).errno === UNKNOWN_DATABASE
-    if (isGone) {
-      memory.schemaGone()
-      this.refuse(error)
-      this.parts.servers.dropCurrent()
-    } else if (step === 'begin' || step === 'prepare' || step === 'text') {
-      if (step === 'begin') memory.dropBegin()
-      this.refuse(error)
-    } else if (step === 'init') {
-      const { errno } = parseError(error)
-      this.host.giveUp(new Fault('session.init-sql', { left: memory.initSql.length, errno }))
-      return
-    } else if (this.isTied) this.refuse(error)
-    else if (server === this.parts.servers.current) this.parts.servers.next(error)
-    this.host.goOn()
+    notRestored(this, server, step, error)
   }
 
-  private refuse(error: Uint8Array): void {
+  unknowable(): void {
+    unknowable(this)
+  }
+
+  /** Of the sessions that are kept. */
+  spareLost(server: ServerSession): void {
+    this.restorer?.lostAsked(server)
+  }
+
+  /** Answers with `error`, or lets a later command tell it. */
+  refuse(error: Uint8Array): void {
     if (this.failedSilently === undefined) this.host.answer(error)
     else {
       this.failedSilently(error)
       this.host.answerNothing()
     }
-  }
-
-  unknowable(): void {
-    this.refuse(errorOfFault(new Fault('session.state-lost', { what: PINS.userValues.lost })))
-    this.host.goOn()
-  }
-
-  /** No session could be had; the command has been executed nowhere. */
-  unreachable(error: Uint8Array | undefined): void {
-    // The client was killed, by whichever way; servers refuse its logins from then on (tried).
-    if (error !== undefined && CLOSES_CLIENT.has(parseError(error).errno)) {
-      this.host.giveUp(new Fault('session.killed'))
-      return
-    }
-    const answer = error ?? this.refusal
-    if (answer !== undefined) this.refuse(answer)
-    else if (this.failedSilently !== undefined) this.host.answerNothing()
-    else this.host.answerFault(this.way.lack)
-    this.host.goOn()
   }
 
   // --- answers
@@ -339,61 +307,23 @@ export class Errand implements RestoreOwner, WayOwner, Watched {
     this.way.lookAgain(request, this.judged)
   }
 
+  // --- whether it may go elsewhere
+
   /** The BEGIN that was sent with the command is to be sent with it again. */
-  private beginsAnew(): void {
+  beginsAnew(): void {
     if (this.begun === undefined) return
     this.memory.heldBegin = this.begun
     this.memory.status |= STATUS.inTransaction
   }
 
-  // --- losses
-
-  /** Of the sessions that are kept. */
-  spareLost(server: ServerSession): void {
-    this.restorer?.lostAsked(server)
-  }
-
-  lost(server: ServerSession): void {
-    if (this.restorer?.server === server) {
-      this.restorer.stop()
-      this.lostUnsent()
-      return
-    }
-    if (this.host.answering !== server) {
-      this.loss.note()
-      this.host.unblocked()
-      return
-    }
-    if (server.serverEnded()) return
-    this.blame(server, 'connection-lost')
-    this.endWith(server, 'server.lost-reading')
-  }
-
-  /** The command was not sent yet: another server will do, unless something of the session went with this one. */
-  private lostUnsent(): void {
-    const { request, way } = this
-    this.beginsAnew()
-    if (!this.isTied && request !== undefined && this.mayTryAgain()) {
-      way.goOn(request)
-      return
-    }
-    this.loss.note()
-    // Long data has no answer: the next command tells.
-    if (this.loss.isPending && this.failedSilently !== undefined) this.host.answerNothing()
-    else if (this.loss.isPending) this.host.answerFault(this.loss.take())
-    else if (way.tie !== '')
-      this.refuse(errorOfFault(new Fault('session.state-lost', { what: way.tie })))
-    else this.unreachable(undefined)
-    this.host.goOn()
-  }
-
-  private mayTryAgain(): boolean {
+  /** Counts an attempt that failed before anything was sent. */
+  mayTryAgain(): boolean {
     this.attempts += 1
     return this.attempts < this.parts.deps.settings().maxAttempts
   }
 
   /** Only this server has what the command is about. */
-  private get isTied(): boolean {
+  get isTied(): boolean {
     return this.isHeld || this.way.tie !== ''
   }
 
@@ -412,30 +342,11 @@ export class Errand implements RestoreOwner, WayOwner, Watched {
   }
 
   timedOut(server: ServerSession): void {
-    if (this.host.answering === undefined) {
-      // What it was asked was not the command: `lost` goes on elsewhere.
-      server.drop()
-      return
-    }
-    this.parts.servers.dropCurrent()
-    this.blame(server, 'timeout')
-    this.endWith(server, 'server.timeout')
+    timedOut(this, server)
   }
 
-  private blame({ address }: ServerSession, how: FailureKind): void {
+  blame({ address }: ServerSession, how: FailureKind): void {
     this.parts.identity.outlook?.failed(address, how)
-  }
-
-  /** The answer to the command under way will not come, or not to its end. */
-  private endWith(server: ServerSession, code: 'server.lost-reading' | 'server.timeout'): void {
-    const { host, memory } = this
-    const wasOpen = memory.inTransaction
-    const mayHaveCommitted = wasOpen && this.mayCommit
-    const canSpeak = host.ownSequence() !== undefined && server.tracker.takesError
-    this.loss.note()
-    if (mayHaveCommitted) host.giveUp(new Fault('server.lost-commit'))
-    else if (!canSpeak) host.giveUp(new Fault(code))
-    else host.endWith(this.loss.isPending ? this.loss.take() : new Fault(code))
   }
 
   /** Beginning of the statement under way; undefined when it is no text or was not kept. */
@@ -444,10 +355,5 @@ export class Errand implements RestoreOwner, WayOwner, Watched {
     if (request === undefined || host.command !== COMMAND.query || host.state === 'idle')
       return undefined
     return Buffer.from(request.subarray(HEADER_BYTES + 1, SHOWN_BYTES)).toString('utf8')
-  }
-
-  private get mayCommit(): boolean {
-    const meaning = this.judged
-    return meaning === undefined || (meaning.flags & (FLAG.mayCommit | FLAG.multiple)) !== 0
   }
 }

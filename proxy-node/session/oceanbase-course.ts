@@ -27,6 +27,7 @@ import { RouteExplanation } from './explain-route.ts'
 import { IdentityCommands, type IdentityOwner } from './identity-commands.ts'
 import { LossNotice } from './loss.ts'
 import type { SessionMemory } from './memory.ts'
+import { lost, unreachable } from './mishaps.ts'
 import { OwnCommands } from './own-commands.ts'
 import { PINS } from './pins.ts'
 import type { SessionDeps } from './ports.ts'
@@ -265,7 +266,7 @@ export class OceanbaseCourse implements Course {
   }
 
   unreachable(error: Uint8Array | undefined): void {
-    this.errand.unreachable(error)
+    unreachable(this.errand, error)
   }
 
   forward(server: ServerSession, bytes: Uint8Array, from: number, to: number): void {
@@ -318,7 +319,7 @@ export class OceanbaseCourse implements Course {
   }
 
   lost(server: ServerSession): void {
-    this.errand.lost(server)
+    lost(this.errand, server)
   }
 
   /** What was bound to it finds it closed when it is needed (`statement-commands.ts`). */
