@@ -22,6 +22,7 @@ import { limitOf } from './limits.ts'
 import { Visit } from './lobby.ts'
 import type { Credentials } from './login.ts'
 import { SessionMemory } from './memory.ts'
+import { sequenceFor } from './own-sequence.ts'
 import { OwnSettings } from './own-settings.ts'
 import { Patience } from './patience.ts'
 import { lostWith } from './pins.ts'
@@ -38,8 +39,6 @@ import type { TenantTraffic } from './traffic.ts'
 const EMPTY_SCRAMBLE = new Uint8Array(20)
 /** How long a client that was told the end may take to read it and close. */
 const LINGER_MS = 10_000
-/** Sequence number of an answer to a command of one packet. */
-const FIRST_ANSWER = 1
 
 /** Who keeps the sessions. */
 export type SessionKeeper = {
@@ -68,8 +67,8 @@ export class ClientSession implements PipelineHost, Guest, SignInHost, IdentityO
   private current: SessionState = 'greeting'
   private deadline: TimerHandle | undefined
   /** Until the login is accepted, and again while the client changes its user. */
-  private signIn: SignIn | undefined
-  private pipeline: Pipeline | undefined
+  signIn: SignIn | undefined
+  pipeline: Pipeline | undefined
   private adminTalk: AdminConversation | undefined
   /** MySQL mode: the server cannot be asked; only the node itself may be logged into. What others are told. */
   noServer: Uint8Array | undefined
@@ -221,7 +220,7 @@ export class ClientSession implements PipelineHost, Guest, SignInHost, IdentityO
 
   /** Of `performance.now()`; undefined for one that cannot be ended without a loss. */
   get evictableSinceMs(): number | undefined {
-    return this.isIdle && this.pinned === '' ? this.pipeline?.usedAtMs : undefined
+    return this.isIdle && this.pinned === '' ? this.pipeline?.begunMs : undefined
   }
 
   // --- the client's connection
@@ -375,7 +374,7 @@ export class ClientSession implements PipelineHost, Guest, SignInHost, IdentityO
   refuse(payload: Uint8Array): void {
     if (this.current === 'closing' || this.current === 'closed') return
     if (this.pipeline === undefined && !this.isAdmin) this.traffic.loggedIn(false)
-    const sequence = this.ownSequence()
+    const sequence = sequenceFor(this)
     this.move('gaveUp')
     this.leaves()
     this.stopStatement()
@@ -387,12 +386,6 @@ export class ClientSession implements PipelineHost, Guest, SignInHost, IdentityO
     }
     this.client?.write(packet(sequence, payload))
     this.leave()
-  }
-
-  /** Of a packet of the proxy's own now; undefined where none can be put. */
-  private ownSequence(): number | undefined {
-    if (this.signIn !== undefined) return this.signIn.sequence
-    return this.pipeline === undefined ? FIRST_ANSWER : this.pipeline.ownSequence()
   }
 
   /** Sends what is pending and closes; a client that does not read it is cut off at the deadline. */

@@ -42,8 +42,8 @@ export type CourseHost = {
   /** The bytes that began it may be kept as they came. */
   readonly isHeadWhole: boolean
   readonly answering: ServerSession | undefined
-  /** See `Pipeline.ownSequence`. */
-  readonly ownSequence: () => number | undefined
+  /** Sequence number of an answer, behind the last packet of the command that has come. */
+  readonly replySequence: number
   readonly send: (server: ServerSession, head: Uint8Array) => void
   /** The command goes back to where a server is chosen: the last one has not executed it. */
   readonly retries: () => void

@@ -9,6 +9,7 @@ import type { ServerSession } from '../backend/server-session.ts'
 import { FLAG } from '../sql/words.ts'
 import { errorOfFault, parseError } from '../wire/ok.ts'
 import type { Errand } from './errand.ts'
+import { ownSequence } from './own-sequence.ts'
 import { PINS } from './pins.ts'
 import type { StepKind } from './restore.ts'
 import { CLOSES_CLIENT } from './retry.ts'
@@ -119,7 +120,7 @@ function endWith(
   const { host, loss, memory } = errand
   const wasOpen = memory.inTransaction
   const mayHaveCommitted = wasOpen && mayCommit(errand)
-  const canSpeak = host.ownSequence() !== undefined && server.tracker.takesError
+  const canSpeak = ownSequence(host) !== undefined && server.tracker.takesError
   loss.note()
   if (mayHaveCommitted) host.giveUp(new Fault('server.lost-commit'))
   else if (!canSpeak) host.giveUp(new Fault(code))

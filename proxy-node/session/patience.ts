@@ -7,7 +7,7 @@ import type { Statement } from '../sql/classify.ts'
 import type { SessionMemory } from './memory.ts'
 import type { Pipeline } from './pipeline.ts'
 import type { SessionSettings } from './ports.ts'
-import { READ_STALL_SECONDS } from './stall.ts'
+import { overdue, READ_STALL_SECONDS } from './stall.ts'
 import type { SessionState } from './states.ts'
 
 /** Where no server has told one. */
@@ -34,18 +34,22 @@ export class Patience {
     { inactivitySeconds }: Pick<SessionSettings, 'inactivitySeconds'>,
   ): Fault | 'mute' | undefined {
     this.idleSeconds = session.state === 'idle' ? this.idleSeconds + 1 : 0
-    const overdue = pipeline?.overdue()
-    if (overdue === 'writing') return 'mute'
-    if (overdue === 'server') return new Fault('server.lost-reading')
-    if (overdue === 'reading') {
+    const owed = pipeline && overdue(pipeline)
+    if (owed === 'writing') return 'mute'
+    if (owed === 'server') return new Fault('server.lost-reading')
+    if (owed === 'reading') {
       const limit = session.memory.seconds('net_read_timeout', READ_STALL_SECONDS)
       return new Fault('request.timeout', { seconds: limit })
     }
     const seconds = idleLimitSeconds(session, inactivitySeconds)
     if (this.idleSeconds >= seconds) return new Fault('session.idle', { seconds })
-    pipeline?.beat()
+    if (pipeline !== undefined) beatServer(pipeline)
     return undefined
   }
+}
+
+function beatServer({ answering, clientBlocked, course, isIncomplete, state }: Pipeline): void {
+  if (answering !== undefined || state === 'routing') course.beat(clientBlocked || isIncomplete)
 }
 
 /**

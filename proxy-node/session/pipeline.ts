@@ -11,12 +11,12 @@ import { buildOk, errorOfFault } from '../wire/ok.ts'
 import { COMMAND, DEFAULT_STATUS, HEADER_BYTES } from '../wire/protocol.ts'
 import { buildResultset, type Cell, type Column } from '../wire/resultset.ts'
 import { packet } from '../wire/writer.ts'
-import { commandName, isAnsweredByServers } from './commands.ts'
+import { isAnsweredByServers } from './commands.ts'
 import type { Course, CourseHost } from './course.ts'
 import type { SessionMemory } from './memory.ts'
 import type { SessionSettings } from './ports.ts'
 import { Requests } from './requests.ts'
-import { READ_STALL_SECONDS, Stall, WRITE_STALL_SECONDS } from './stall.ts'
+import { Stall } from './stall.ts'
 import { OTHERS, statementType } from './statement-type.ts'
 import type { SessionEvent, SessionState } from './states.ts'
 import type { RequestTimes, TenantTraffic } from './traffic.ts'
@@ -34,31 +34,33 @@ type OwnAnswer = (sequence: number) => readonly Uint8Array[]
 
 export class Pipeline implements CourseHost, RequestTimes {
   private readonly host: PipelineHost
-  private readonly memory: SessionMemory
-  private readonly client: Connection
+  readonly memory: SessionMemory
+  readonly client: Connection
   private traffic: TenantTraffic
   private readonly settings: () => SessionSettings
   readonly course: Course
-  private readonly requests = new Requests()
-  private readonly stall = new Stall()
+  readonly requests = new Requests()
+  readonly stall = new Stall()
   command = 0
   /** Set while a command that no server gets is read to its end: what it is answered. */
   private ownAnswer: OwnAnswer | undefined
   /** The server whose answer to the command under way is not complete. */
   answering: ServerSession | undefined
   /** Where the rest of the command goes. */
-  private target: ServerSession | undefined
+  target: ServerSession | undefined
   /** The client does not take its answers: no command is begun until it does. */
-  private clientBlocked = false
+  clientBlocked = false
   /** The server that was paused for the client's sake. */
   private paused: ServerSession | undefined
-  private serverBlocked = false
+  /** The server does not take the rest of the command: nothing more of it is read. */
+  serverBlocked = false
   private isPaused = false
   private isWorking = false
   statements = 0
   /** Of the command under way: how it is counted, and when it was begun and sent. */
   private type = OTHERS
   private isLarge = false
+  /** Between commands of the last one, before the first of the login; of `performance.now()`. */
   begunMs = performance.now()
   sentMs = 0
   private wholeAtMs = 0
@@ -97,6 +99,17 @@ export class Pipeline implements CourseHost, RequestTimes {
     return this.requests.isHeadWhole
   }
 
+  /** Of an answer to the command under way, behind its last packet that has come. */
+  get replySequence(): number {
+    return this.requests.replySequence
+  }
+
+  /** When the answer to the command under way was whole; who asks first reads the clock. */
+  get endedMs(): number {
+    if (this.wholeAtMs === 0) this.wholeAtMs = performance.now()
+    return this.wholeAtMs
+  }
+
   // --- from the client
 
   /** @throws protocol.malformed */
@@ -121,70 +134,6 @@ export class Pipeline implements CourseHost, RequestTimes {
   serverDrained(): void {
     this.serverBlocked = false
     this.steer()
-  }
-
-  /**
-   * Sequence number for a packet of the proxy's own, now: undefined inside another packet, where
-   * nothing can be said any more.
-   */
-  ownSequence(): number | undefined {
-    const first = this.requests.replySequence
-    const relay = this.answering?.relay
-    if (relay === undefined) return first
-    if (relay.isInsidePacket) return undefined
-    // Nothing of the answer has been shown: the command may have been several packets.
-    return relay.nextSequence === 1 ? first : relay.nextSequence
-  }
-
-  /** Called once a second: what one side has left undone for too long, if anything. */
-  overdue(): 'reading' | 'writing' | 'server' | undefined {
-    if (this.clientBlocked) return this.stall.writing(this.client.pendingBytes(), this.writeSeconds)
-    if (this.serverBlocked) {
-      const pending = this.target?.pendingBytes() ?? 0
-      return this.stall.writing(pending, this.writeSeconds) === undefined ? undefined : 'server'
-    }
-    // Asked for only where somebody is in the middle of something: thousands are not.
-    if (!this.isHalfRead) return this.stall.reading(false, 0)
-    return this.stall.reading(true, this.memory.seconds('net_read_timeout', READ_STALL_SECONDS))
-  }
-
-  private get writeSeconds(): number {
-    return this.memory.seconds('net_write_timeout', WRITE_STALL_SECONDS)
-  }
-
-  /** As SHOW PROCESSLIST names the command under way; undefined between commands. */
-  get runningCommand(): string | undefined {
-    if (this.host.state === 'idle') return undefined
-    return commandName(this.command)
-  }
-
-  /** When the last command began, of `performance.now()`; before the first, the login. */
-  get usedAtMs(): number {
-    return this.begunMs
-  }
-
-  /** When the answer to the command under way was whole; who asks first reads the clock. */
-  get endedMs(): number {
-    if (this.wholeAtMs === 0) this.wholeAtMs = performance.now()
-    return this.wholeAtMs
-  }
-
-  /** Since the last command began; before the first, since the login. */
-  get secondsInState(): number {
-    return (performance.now() - this.begunMs) / 1000
-  }
-
-  /** The client owes the rest of what it began. */
-  private get isHalfRead(): boolean {
-    const { state } = this.host
-    if (state === 'working') return this.requests.isIncomplete
-    return state === 'asked' || (state === 'idle' && this.requests.waitingBytes > 0)
-  }
-
-  /** Once a second. */
-  beat(): void {
-    if (this.answering !== undefined || this.host.state === 'routing')
-      this.course.beat(this.clientBlocked || this.requests.isIncomplete)
   }
 
   /** The client was accepted as another user. */

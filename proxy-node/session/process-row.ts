@@ -1,4 +1,5 @@
 /** One client as others see it: SHOW PROCESSLIST, and who waits for it to leave. */
+import { commandName } from './commands.ts'
 import type { Credentials } from './login.ts'
 import type { SessionMemory } from './memory.ts'
 import type { Pipeline } from './pipeline.ts'
@@ -16,18 +17,28 @@ type Shown = {
 
 export function processRow(session: Shown, pipeline: Pipeline | undefined): ProcessRow {
   const { credentials, memory, servers } = session
+  const running = pipeline && runningCommand(pipeline)
   return {
     id: session.id,
     user: credentials?.identity.user ?? '',
     tenant: credentials?.tenant ?? '',
     host: session.clientAddress,
     database: memory.schema ?? null,
-    command: pipeline?.runningCommand ?? 'Sleep',
-    seconds: Math.floor(pipeline?.secondsInState ?? 0),
-    state: pipeline?.runningCommand === undefined ? 'SLEEP' : 'ACTIVE',
+    command: running ?? 'Sleep',
+    seconds: pipeline === undefined ? 0 : secondsSince(pipeline.begunMs),
+    state: running === undefined ? 'SLEEP' : 'ACTIVE',
     statement: pipeline?.course.statement() ?? null,
     serverPort: servers.current?.address.port ?? 0,
   }
+}
+
+/** Undefined between commands. */
+function runningCommand({ state, command }: Pipeline): string | undefined {
+  return state === 'idle' ? undefined : commandName(command)
+}
+
+function secondsSince(beganMs: number): number {
+  return Math.floor((performance.now() - beganMs) / 1000)
 }
 
 type Standing = {

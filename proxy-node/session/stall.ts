@@ -1,10 +1,35 @@
 /**
- * Clients that stop in the middle, measured in seconds of the worker's one-second beat rather than by
- * a timer each. Bounds: the session's `net_read_timeout` and `net_write_timeout` (proxy-protocol.md §9);
- * these where no server has told them.
+ * Clients and servers that stop in the middle, measured in seconds of the worker's one-second beat rather
+ * than by a timer each. Bounds: the session's `net_read_timeout` and `net_write_timeout`
+ * (proxy-protocol.md §9); these where no server has told them.
  */
+import type { Pipeline } from './pipeline.ts'
+
 export const READ_STALL_SECONDS = 30
-export const WRITE_STALL_SECONDS = 60
+const WRITE_STALL_SECONDS = 60
+
+/** Called once a second: what one side has left undone for too long, if anything. */
+export function overdue(pipeline: Pipeline): 'reading' | 'writing' | 'server' | undefined {
+  const { stall, client, target, memory } = pipeline
+  if (pipeline.clientBlocked) return stall.writing(client.pendingBytes(), writeSeconds(pipeline))
+  if (pipeline.serverBlocked) {
+    const pending = target?.pendingBytes() ?? 0
+    return stall.writing(pending, writeSeconds(pipeline)) === undefined ? undefined : 'server'
+  }
+  // Asked for only where somebody is in the middle of something: thousands are not.
+  if (!isHalfRead(pipeline)) return stall.reading(false, 0)
+  return stall.reading(true, memory.seconds('net_read_timeout', READ_STALL_SECONDS))
+}
+
+function writeSeconds({ memory }: Pipeline): number {
+  return memory.seconds('net_write_timeout', WRITE_STALL_SECONDS)
+}
+
+/** The client owes the rest of what it began. */
+function isHalfRead({ state, requests }: Pipeline): boolean {
+  if (state === 'working') return requests.isIncomplete
+  return state === 'asked' || (state === 'idle' && requests.waitingBytes > 0)
+}
 
 export class Stall {
   private seconds = 0
