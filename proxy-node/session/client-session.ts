@@ -4,11 +4,9 @@
  */
 import { Fault, type FaultCode } from '#contract/fault'
 import { randomScramble } from '../auth/scramble.ts'
-import type { ServerSession } from '../backend/server-session.ts'
 import type { TimerHandle } from '../base/clock.ts'
-import type { Address, Connection, ConnectionEvents } from '../net/transport.ts'
-import type { FailureKind } from '../topology/failures.ts'
-import { type Greeting, type Login, maskGreeting, proxyGreeting } from '../wire/handshake.ts'
+import type { Connection, ConnectionEvents } from '../net/transport.ts'
+import type { Login } from '../wire/handshake.ts'
 import { buildOk, errorOfFault, type OkPacket, rebuildOk } from '../wire/ok.ts'
 import { DEFAULT_STATUS } from '../wire/protocol.ts'
 import { packet } from '../wire/writer.ts'
@@ -30,7 +28,7 @@ import { Pipeline, type PipelineHost } from './pipeline.ts'
 import type { ClusterView, ProcessRow, SessionDeps, SessionSettings } from './ports.ts'
 import { prescribe } from './prescribed.ts'
 import { processRow, standingOf } from './process-row.ts'
-import { isSameAddress, Servers } from './servers.ts'
+import { Servers } from './servers.ts'
 import { ClientEvents, type EventTarget, ServerEvents } from './session-events.ts'
 import { SignIn, type SignInHost } from './sign-in.ts'
 import { nextSessionState, type SessionEvent, type SessionState } from './states.ts'
@@ -70,8 +68,6 @@ export class ClientSession implements PipelineHost, Guest, SignInHost, IdentityO
   signIn: SignIn | undefined
   pipeline: Pipeline | undefined
   private adminTalk: AdminConversation | undefined
-  /** MySQL mode: the server cannot be asked; only the node itself may be logged into. What others are told. */
-  noServer: Uint8Array | undefined
   /** Where it counts: under no name until it is logged in. */
   traffic: TenantTraffic
   transactionSince = 0
@@ -240,7 +236,7 @@ export class ClientSession implements PipelineHost, Guest, SignInHost, IdentityO
       this.giveUp(new Fault('login.timeout', { seconds: loginTimeoutMs / 1000 })),
     )
     if (deps.mode.kind === 'mysql') this.servers.relayLogin(deps.mode.server)
-    else this.signIn.greet(proxyGreeting(deps.serverVersion(), this.id, this.scramble))
+    else this.signIn.greetAsNode()
   }
 
   received(bytes: Uint8Array): void {
@@ -271,16 +267,6 @@ export class ClientSession implements PipelineHost, Guest, SignInHost, IdentityO
     this.adminTalk = new AdminConversation(client, run, () => this.leave())
   }
 
-  serverGreeted(greeting: Greeting): void {
-    if (this.current !== 'greeting') return
-    this.scramble = greeting.scramble
-    this.signIn?.greet(maskGreeting(greeting))
-  }
-
-  serverAsked(sequence: number, payload: Uint8Array): void {
-    this.signIn?.asked(sequence, payload)
-  }
-
   loggedIn(ok: Uint8Array, sequence: number): void {
     const { client, deps, memory } = this
     if (client === undefined || this.current !== 'authenticating') return
@@ -303,49 +289,10 @@ export class ClientSession implements PipelineHost, Guest, SignInHost, IdentityO
     return learned
   }
 
-  /** Nobody answers there any more, whoever still seems to be connected. */
-  serverDied(address: Address): void {
-    for (const server of this.servers.all())
-      if (isSameAddress(server.address, address)) server.drop()
-  }
-
-  serverFailed({ address }: ServerSession, kind: FailureKind): void {
-    this.outlook?.failed(address, kind)
-  }
-
-  loginRefused(error: Uint8Array, sequence: number): void {
-    if (this.current === 'greeting') {
-      this.greetAlone(error)
-      return
-    }
-    if (this.deps.mode.kind === 'mysql' && sequence > 0) this.signIn?.follow(sequence)
-    this.refuse(error)
-  }
-
-  unreachable(error: Uint8Array | undefined): void {
-    if (this.current === 'greeting')
-      this.greetAlone(errorOfFault(new Fault('route.no-server', { tenant: this.tenant })))
-    else if (this.pipeline === undefined || this.signIn !== undefined)
-      this.giveUp(new Fault('route.no-server', { tenant: this.tenant }))
-    else this.pipeline.course.unreachable(error)
-  }
-
-  /** MySQL mode without its server: administrators of the node must come in all the same. */
-  private greetAlone(error: Uint8Array): void {
-    const { deps } = this
-    this.noServer = error
-    this.scramble = randomScramble()
-    this.signIn?.greet(proxyGreeting(deps.serverVersion(), this.id, this.scramble))
-  }
-
   changeUser(login: Login, sequence: number): void {
     if (this.client === undefined) return
     this.signIn = new SignIn(this, this.client, sequence)
     this.signIn.changeUser(login)
-  }
-
-  serverDrained(): void {
-    this.pipeline?.serverDrained()
   }
 
   private accepted(ok: Uint8Array): void {

@@ -101,6 +101,12 @@ export function keptCredentials(credentials: Credentials): Credentials {
   return { ...credentials, login: { ...credentials.login, attributes: NO_ATTRIBUTES } }
 }
 
+/** As MySQL words it; `address` is the client's. */
+export function accessDenied({ login }: Credentials, address: string): Fault {
+  const using = login.authResponse.length > 0 ? 'YES' : 'NO'
+  return new Fault('login.access-denied', { user: login.user, host: address, using })
+}
+
 /** What these credentials log in with, on any server. */
 export function proxyLogin(credentials: Credentials, place: Place): ProxyLogin {
   const { login, identity, tenant, cluster } = credentials

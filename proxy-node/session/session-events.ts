@@ -7,24 +7,24 @@ import type { Connection, ConnectionEvents } from '../net/transport.ts'
 import type { FailureKind } from '../topology/failures.ts'
 import type { Greeting } from '../wire/handshake.ts'
 import type { Course } from './course.ts'
-import type { SessionSettings } from './ports.ts'
+import type { Pipeline } from './pipeline.ts'
+import type { ClusterView, SessionSettings } from './ports.ts'
 import type { ServersOwner } from './servers.ts'
+import type { SignIn } from './sign-in.ts'
 
 export type EventTarget = {
+  /** While its client logs in. */
+  readonly signIn: SignIn | undefined
+  readonly pipeline: Pipeline | undefined
   readonly course: Course | undefined
+  readonly outlook: ClusterView | undefined
   readonly settings: SessionSettings
   readonly opened: (connection: Connection) => void
   readonly received: (bytes: Uint8Array) => void
   readonly drained: () => void
   readonly leave: () => void
   readonly peerLost: () => void
-  readonly serverGreeted: (greeting: Greeting) => void
-  readonly serverAsked: (sequence: number, payload: Uint8Array) => void
   readonly loggedIn: (ok: Uint8Array, sequence: number) => void
-  readonly loginRefused: (error: Uint8Array, sequence: number) => void
-  readonly unreachable: (error: Uint8Array | undefined) => void
-  readonly serverFailed: (server: ServerSession, kind: FailureKind) => void
-  readonly serverDrained: () => void
   readonly failed: (error: unknown) => void
 }
 
@@ -78,11 +78,11 @@ export class ServerEvents implements ServersOwner {
   }
 
   greeted(greeting: Greeting): void {
-    this.guarded(() => this.session.serverGreeted(greeting))
+    this.guarded(() => this.session.signIn?.greetAsServer(greeting))
   }
 
   asked(sequence: number, payload: Uint8Array): void {
-    this.session.serverAsked(sequence, payload)
+    this.session.signIn?.asked(sequence, payload)
   }
 
   loggedIn(ok: Uint8Array, sequence: number): void {
@@ -90,7 +90,7 @@ export class ServerEvents implements ServersOwner {
   }
 
   refused(error: Uint8Array, sequence: number): void {
-    this.session.loginRefused(error, sequence)
+    this.session.signIn?.refused(error, sequence)
   }
 
   reached(server: ServerSession): void {
@@ -98,7 +98,8 @@ export class ServerEvents implements ServersOwner {
   }
 
   unreachable(error: Uint8Array | undefined): void {
-    this.guarded(() => this.session.unreachable(error))
+    const { signIn, course } = this.session
+    this.guarded(() => (signIn === undefined ? course?.unreachable(error) : signIn.unreachable()))
   }
 
   forward(server: ServerSession, bytes: Uint8Array, from: number, to: number): void {
@@ -124,8 +125,8 @@ export class ServerEvents implements ServersOwner {
     this.session.course?.extra(server, type, bytes)
   }
 
-  failed(server: ServerSession, kind: FailureKind): void {
-    this.session.serverFailed(server, kind)
+  failed({ address }: ServerSession, kind: FailureKind): void {
+    this.session.outlook?.failed(address, kind)
   }
 
   infile(server: ServerSession): void {
@@ -137,7 +138,7 @@ export class ServerEvents implements ServersOwner {
   }
 
   drained(): void {
-    this.guarded(() => this.session.serverDrained())
+    this.guarded(() => this.session.pipeline?.serverDrained())
   }
 
   lost(server: ServerSession): void {

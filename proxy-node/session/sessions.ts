@@ -16,6 +16,7 @@ import { Placement, type TextUse } from './placement.ts'
 import type { KillOutcome, ProcessRow, Requester, SessionDeps } from './ports.ts'
 import { RouteDiagnosis } from './route-diagnosis.ts'
 import { SessionRouteView } from './route-view.ts'
+import { isSameAddress } from './servers.ts'
 import { StatementDigests } from './statement-digests.ts'
 import { WorkerTraffic } from './traffic.ts'
 
@@ -206,8 +207,9 @@ export class Sessions {
   }
 
   /** What runs on this server is not going to end: its sessions are lost at once. */
-  serverDied(server: Address): void {
-    for (const session of this.list()) session.serverDied(server)
+  serverDied(address: Address): void {
+    for (const { servers } of this.list())
+      for (const server of servers.all()) if (isSameAddress(server.address, address)) server.drop()
   }
 
   busy(): Busy {

@@ -1,29 +1,37 @@
 /**
  * From a greeting to an accepted login, and the same once more for COM_CHANGE_USER; gone afterwards.
- * Who may come in is decided here, where to is the servers' matter. Source: proxy-protocol.md §1.
+ * Who may come in is decided here, into which cluster is the matter of `cluster-login.ts`. Source:
+ * proxy-protocol.md §1.
  */
 import { Fault } from '#contract/fault'
+import { randomScramble } from '../auth/scramble.ts'
 import type { Connection } from '../net/transport.ts'
-import type { TenantServers } from '../topology/model.ts'
-import { isUnexpected } from '../topology/unanswered.ts'
 import { PacketCollector } from '../wire/framing.ts'
-import { buildGreeting, type Greeting, type Login, maskLogin } from '../wire/handshake.ts'
+import {
+  buildGreeting,
+  type Greeting,
+  type Login,
+  maskGreeting,
+  maskLogin,
+  proxyGreeting,
+} from '../wire/handshake.ts'
+import { errorOfFault } from '../wire/ok.ts'
 import { malformed } from '../wire/reader.ts'
 import { packet } from '../wire/writer.ts'
 import type { ClientEntry } from './client-entry.ts'
+import { enterCluster } from './cluster-login.ts'
 import type { Visit } from './lobby.ts'
 import {
+  accessDenied,
   type Credentials,
   credentialsOf,
   isAdminLogin,
   keptCredentials,
-  proxyLogin,
   readLogin,
 } from './login.ts'
 import type { SessionMemory } from './memory.ts'
 import type { OwnSettings } from './own-settings.ts'
-import type { ClusterView, Directory, SessionDeps, SessionSettings } from './ports.ts'
-import { Route } from './route.ts'
+import type { ClusterView, SessionDeps, SessionSettings } from './ports.ts'
 import type { Servers } from './servers.ts'
 import type { SessionEvent, SessionState } from './states.ts'
 
@@ -44,9 +52,7 @@ export type SignInHost = {
   /** Among the clients that log in; undefined when it has. */
   readonly visit: Visit | undefined
   /** What the client answers: our own, in MySQL mode the server's. */
-  readonly scramble: Uint8Array
-  /** MySQL mode: what a login for the server is told when there is no server. */
-  readonly noServer: Uint8Array | undefined
+  scramble: Uint8Array
   credentials: Credentials | undefined
   readonly refuse: (error: Uint8Array) => void
   readonly move: (event: SessionEvent) => void
@@ -63,6 +69,8 @@ export class SignIn {
   private readonly limitBytes: number
   private readonly collector: PacketCollector
   private relayedBytes = 0
+  /** MySQL mode: what a login for the server is told when there is no server. */
+  private noServer: Uint8Array | undefined
   /** Of the next packet to the client. */
   sequence: number
 
@@ -78,7 +86,27 @@ export class SignIn {
     return new Fault('login.too-long', { bytes: this.limitBytes })
   }
 
-  greet(greeting: Greeting): void {
+  greetAsNode(): void {
+    const { deps, id, scramble } = this.host
+    this.greet(proxyGreeting(deps.serverVersion(), id, scramble))
+  }
+
+  /** MySQL mode: as the server has greeted us. */
+  greetAsServer(greeting: Greeting): void {
+    const { host } = this
+    if (host.state !== 'greeting') return
+    host.scramble = greeting.scramble
+    this.greet(maskGreeting(greeting))
+  }
+
+  /** MySQL mode without its server: administrators of the node must come in all the same. */
+  private greetAlone(error: Uint8Array): void {
+    this.noServer = error
+    this.host.scramble = randomScramble()
+    this.greetAsNode()
+  }
+
+  private greet(greeting: Greeting): void {
     this.host.move('greeted')
     this.sequence = 1
     this.client.write(packet(0, buildGreeting(this.host.entry.offer(greeting))))
@@ -139,6 +167,24 @@ export class SignIn {
     this.sequence = (sequence + this.shift) & 0xff
   }
 
+  /** The server has refused the login, or in MySQL mode us before it. */
+  refused(error: Uint8Array, sequence: number): void {
+    if (this.host.state === 'greeting') {
+      this.greetAlone(error)
+      return
+    }
+    if (this.isRelayed && sequence > 0) this.follow(sequence)
+    this.host.refuse(error)
+  }
+
+  /** No server could be had to log in on. */
+  unreachable(): void {
+    const { host } = this
+    const fault = new Fault('route.no-server', { tenant: host.tenant })
+    if (host.state === 'greeting') this.greetAlone(errorOfFault(fault))
+    else host.giveUp(fault)
+  }
+
   accepted(ok: Uint8Array): void {
     this.host.move('accepted')
     this.client.write(packet(this.sequence, ok))
@@ -165,8 +211,8 @@ export class SignIn {
     if (this.isRelayed && host.credentials === undefined && !isAdminLogin(payload, rules)) {
       if (host.deps.settings().isTlsForced) host.entry.demandTls()
       host.move('credentialsRead')
-      if (host.noServer === undefined) host.servers.current?.relayLogin(maskLogin(payload))
-      else host.refuse(host.noServer)
+      if (this.noServer === undefined) host.servers.current?.relayLogin(maskLogin(payload))
+      else host.refuse(this.noServer)
       return
     }
     const step = readLogin(payload, host.credentials, host.scramble, rules)
@@ -195,62 +241,11 @@ export class SignIn {
       this.deny(credentials)
       return
     }
-    this.enter(credentials, mode.directory).catch(error => host.failed(error))
-  }
-
-  /** Into the cluster, if this node has it. @throws tls.required, login.unknown-cluster, route.no-server */
-  private async enter(credentials: Credentials, directory: Directory): Promise<void> {
-    const { host } = this
-    const { tenant, clusterName } = credentials
-    const outlook = await directory.cluster(clusterName)
-    if (host.state !== 'authenticating') return
-    const { name = clusterName ?? '' } = outlook ?? {}
-    host.own.moveTo({ cluster: name, tenant, vip: host.entry.vip })
-    // The node itself stays reachable: its managers come from private addresses without TLS.
-    if (host.settings.isTlsForced) host.entry.demandTls()
-    if (outlook === undefined)
-      throw new Fault('login.unknown-cluster', { cluster: clusterName ?? '' })
-    host.credentials = { ...credentials, cluster: outlook.name }
-    host.outlook = outlook
-    let servers: TenantServers
-    try {
-      servers = await outlook.tenantServers(tenant)
-    } catch (error) {
-      if (isUnexpected(error)) host.deps.broke?.(error)
-      throw new Fault('route.no-server', { tenant }, { cause: error })
-    }
-    if (host.state === 'authenticating') this.logInOn(servers, host.credentials)
-  }
-
-  private logInOn(servers: TenantServers, credentials: Credentials): void {
-    const { host } = this
-    if (servers.replicas.length === 0) {
-      this.deny(credentials)
-      return
-    }
-    const { checksCluster } = host.deps.settings()
-    const named = checksCluster ? credentials : { ...credentials, cluster: '' }
-    const login = proxyLogin(named, {
-      address: host.entry.address,
-      port: host.entry.port,
-      connectionId: host.id,
-      proxyVersion: host.deps.proxyVersion,
-      scramble: host.scramble,
-    })
-    const route = new Route(host.deps.routeView, host)
-    route.about('login', undefined, false)
-    route.decide(servers, undefined)
-    host.servers.logIn(route, login, credentials.login.database || undefined)
+    enterCluster(host, credentials, mode.directory).catch(error => host.failed(error))
   }
 
   private deny(credentials: Credentials): void {
-    this.host.giveUp(
-      new Fault('login.access-denied', {
-        user: credentials.login.user,
-        host: this.host.entry.address,
-        using: credentials.login.authResponse.length > 0 ? 'YES' : 'NO',
-      }),
-    )
+    this.host.giveUp(accessDenied(credentials, this.host.entry.address))
   }
 }
 
