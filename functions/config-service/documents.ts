@@ -3,7 +3,11 @@
  * shapes them: no text is empty, a name stands at the end of a template. Source: management.md §1.8.
  */
 import { createHash } from 'node:crypto'
-import type { ObClusterSnapshot, RootServer, RootServicesRecord } from '../domain/record.ts'
+import type {
+  ObClusterSnapshot,
+  RootServer,
+  RootServicesRecord,
+} from '../domain/ob-cluster-record.ts'
 import { refused } from './envelope.ts'
 import type { ProxyPicture } from './picture.ts'
 

@@ -1,11 +1,11 @@
 /** What the service knows of a proxy cluster or an OB cluster: read from the table as a whole, and cached. */
+import type { MovedOutRecord } from '../domain/moved-out-record.ts'
 import type {
-  MovedOutRecord,
   ObClusterRecord,
   ObClusterSnapshot,
   RootServicesRecord,
-  TokenRecord,
-} from '../domain/record.ts'
+} from '../domain/ob-cluster-record.ts'
+import type { TokenRecord } from '../domain/record.ts'
 import type { Store } from '../domain/store.ts'
 
 export type ObPicture = {

@@ -3,7 +3,7 @@
  * by the clock of RootService and in one conditional write. Source: management.md §1.8.
  */
 import { z } from 'zod'
-import type { RootServer, RootServicesRecord } from '../domain/record.ts'
+import type { RootServer, RootServicesRecord } from '../domain/ob-cluster-record.ts'
 import { decide, put, type Store } from '../domain/store.ts'
 import type { Asked } from './asked.ts'
 import { refused } from './envelope.ts'

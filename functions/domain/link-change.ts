@@ -4,9 +4,11 @@
  */
 import type { ProxyroOrder } from '#contract/command'
 import { isLinkedIn, type Link, type LinkChange } from './link.ts'
+import type { ObClusterRecord } from './ob-cluster-record.ts'
+import type { OperationRecord } from './operation-record.ts'
 import type { OrderSource } from './order.ts'
 import type { StepName } from './plan.ts'
-import type { ClusterRecord, ObClusterRecord, OperationRecord } from './record.ts'
+import type { ClusterRecord } from './record.ts'
 
 const TRYING: readonly StepName[] = ['try', 'start']
 /** Any of its servers will do: so many are tried of one OB cluster. */

@@ -4,14 +4,10 @@
  * Source: management.md §3.13.
  */
 import type { NodeOrigin } from './model.ts'
+import type { ClusterExportRecord, ExportedNode } from './moved-out-record.ts'
+import type { OperationRecord } from './operation-record.ts'
 import type { ClusterInput, TakeOverInput } from './plane.ts'
-import type {
-  ClusterExportRecord,
-  ClusterRecord,
-  ExportedNode,
-  NodeRecord,
-  OperationRecord,
-} from './record.ts'
+import type { ClusterRecord, NodeRecord } from './record.ts'
 import { originOf } from './status.ts'
 
 /** Grows when a reader of the version before would misread it. */

@@ -11,9 +11,11 @@ import { PROXYRO_SLOTS } from '#contract/parameters'
 import { probesOf } from './link.ts'
 import { triedLogins } from './link-change.ts'
 import { configUrlOf } from './names.ts'
+import type { ObClusterRecord } from './ob-cluster-record.ts'
+import type { OperationRecord } from './operation-record.ts'
 import type { StepName } from './plan.ts'
 import { asToldNow, proxyroOrders } from './proxyro.ts'
-import type { ClusterRecord, NodeRecord, ObClusterRecord, OperationRecord } from './record.ts'
+import type { ClusterRecord, NodeRecord } from './record.ts'
 import { familyOf } from './version.ts'
 
 /** What the orders of one cluster's nodes are made from. */

@@ -1,7 +1,7 @@
 /** Which steps an operation has, and which operation its children are. Tables, nothing else. */
 import type { Verb } from '#contract/command'
 import type { NodeStatus, OperationType } from './model.ts'
-import type { NodeTask } from './record.ts'
+import type { NodeTask } from './operation-record.ts'
 
 export type StepName =
   | 'prepare'

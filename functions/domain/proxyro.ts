@@ -5,9 +5,10 @@
  */
 import type { ProxyroOrder } from '#contract/command'
 import type { OperationPhase } from './model.ts'
+import type { ObClusterRecord } from './ob-cluster-record.ts'
+import type { OperationRecord, PasswordSecret, ProxyroTask } from './operation-record.ts'
 import type { OrderSource } from './order.ts'
 import type { StepName } from './plan.ts'
-import type { ObClusterRecord, OperationRecord, PasswordSecret, ProxyroTask } from './record.ts'
 
 /** At these steps, and from them on, one password alone counts. */
 const ALONE: Readonly<Partial<Record<StepName, 'before' | 'after'>>> = {

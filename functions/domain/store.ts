@@ -3,31 +3,23 @@
  * A commit is all or nothing, and every change compares the version that was read, so that two
  * writers of one record never both succeed (PL1, PL5).
  */
+import type { ClusterExportRecord, MovedOutRecord } from './moved-out-record.ts'
+import type { LooseSecretRecord, ObClusterRecord, RootServicesRecord } from './ob-cluster-record.ts'
+import type { DiagnosisRecord, OperationRecord, ResultRecord } from './operation-record.ts'
 import type {
   AuditRecord,
-  ClusterExportRecord,
   ClusterRecord,
-  CommandRecord,
-  DiagnosisRecord,
   HostRecord,
-  LooseSecretRecord,
-  MovedOutRecord,
   NameRecord,
   NodeRecord,
-  ObClusterRecord,
-  OperationRecord,
   PackageRecord,
   ParameterHistoryRecord,
   PlaceRecord,
   ProxyIdRecord,
   ReportRecord,
   RequestRecord,
-  ResultRecord,
-  RootServicesRecord,
-  StepRecord,
-  WaveRecord,
-  WorkRecord,
 } from './record.ts'
+import type { CommandRecord, StepRecord, WaveRecord, WorkRecord } from './work-record.ts'
 
 export type Records = {
   readonly cluster: ClusterRecord

@@ -13,9 +13,11 @@ import {
   targetOf,
 } from '../domain/load-balancer.ts'
 import type { ProblemView } from '../domain/model.ts'
+import type { OperationRecord } from '../domain/operation-record.ts'
 import { STEP_RULES, type StepName } from '../domain/plan.ts'
 import { PROBLEMS, Problem } from '../domain/problem.ts'
-import type { NodeRecord, OperationRecord, StepRecord } from '../domain/record.ts'
+import type { NodeRecord } from '../domain/record.ts'
+import type { StepRecord } from '../domain/work-record.ts'
 import type { Member } from './member.ts'
 import type { EngineDeps } from './ports.ts'
 

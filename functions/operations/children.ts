@@ -1,8 +1,9 @@
 /** Children of a cluster's operation: made, or opened again, each with its locks in one transaction. */
 import { derivedId } from '../domain/ids.ts'
 import type { NodeStatus } from '../domain/model.ts'
+import type { NodeTask, OperationRecord } from '../domain/operation-record.ts'
 import { CHILD_TYPES, type ClusterOperationType, isLook, planOf } from '../domain/plan.ts'
-import type { HostRecord, NodeRecord, NodeTask, OperationRecord } from '../domain/record.ts'
+import type { HostRecord, NodeRecord } from '../domain/record.ts'
 import { type Change, decide, put, type Store } from '../domain/store.ts'
 
 export function childId(parent: OperationRecord, index: number): string {

@@ -2,12 +2,8 @@
 import { isLinkedIn } from '../domain/link.ts'
 import { counted, withLinks } from '../domain/link-change.ts'
 import { configTokenSecretOf } from '../domain/names.ts'
-import type {
-  ClusterRecord,
-  NodeRecord,
-  OperationRecord,
-  PasswordSecret,
-} from '../domain/record.ts'
+import type { OperationRecord, PasswordSecret } from '../domain/operation-record.ts'
+import type { ClusterRecord, NodeRecord } from '../domain/record.ts'
 import { type Change, put, type Store } from '../domain/store.ts'
 import type { Ending } from './ending.ts'
 import type { EngineDeps } from './ports.ts'

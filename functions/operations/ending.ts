@@ -3,16 +3,12 @@
  * that no lock outlives its operation (PL2).
  */
 import type { OperationPhase, ProblemView } from '../domain/model.ts'
+import type { OperationRecord } from '../domain/operation-record.ts'
 import { isClusterOperation } from '../domain/plan.ts'
-import type {
-  ClusterRecord,
-  NodeRecord,
-  OperationRecord,
-  StepRecord,
-  WorkRecord,
-} from '../domain/record.ts'
+import type { ClusterRecord, NodeRecord } from '../domain/record.ts'
 import { conditionsAfter } from '../domain/status.ts'
 import { type Change, put, remove } from '../domain/store.ts'
+import type { StepRecord, WorkRecord } from '../domain/work-record.ts'
 
 type Ended = Extract<OperationPhase, 'SUCCEEDED' | 'FAILED' | 'CANCELLED' | 'ROLLED_BACK'>
 

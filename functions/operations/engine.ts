@@ -3,9 +3,11 @@
  * takes the operation's lease and works from what is stored until nothing can be done now; an
  * executor may die between any two writes. Source: management-beyond.md §4, PL1-PL5.
  */
+import type { OperationRecord } from '../domain/operation-record.ts'
 import { isClusterOperation, type StepName } from '../domain/plan.ts'
-import type { ClusterRecord, NodeRecord, OperationRecord, StepRecord } from '../domain/record.ts'
+import type { ClusterRecord, NodeRecord } from '../domain/record.ts'
 import { type Change, Conflict, put, remove } from '../domain/store.ts'
+import type { StepRecord } from '../domain/work-record.ts'
 import { childrenOf, openChildren } from './children.ts'
 import {
   dropSysPassword,

@@ -4,7 +4,7 @@
  */
 import { type Health, healthOf, mayBegin, whyTooFew } from '../domain/health.ts'
 import type { ProblemView } from '../domain/model.ts'
-import type { OperationRecord } from '../domain/record.ts'
+import type { OperationRecord } from '../domain/operation-record.ts'
 import { REPORT_STALE_MS } from '../domain/status.ts'
 import type { ClusterPicture } from '../domain/store.ts'
 import { hasBegun, hasEnded, type Member } from './member.ts'

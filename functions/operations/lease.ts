@@ -2,8 +2,8 @@
  * Who works on an operation now: a lease saves double work, and is no lock. Whoever finds it older takes
  * over; what is written is compared by version. Source: decisions.md PL1, PL4.
  */
-import type { WorkRecord } from '../domain/record.ts'
 import { Conflict, put } from '../domain/store.ts'
+import type { WorkRecord } from '../domain/work-record.ts'
 import type { EngineDeps } from './ports.ts'
 import type { Turn } from './turn.ts'
 

@@ -5,8 +5,8 @@
  * the record. Source: management.md §3.17; decisions PL1, PL7.
  */
 import { isNextProxyroSecret } from '../domain/names.ts'
+import type { LooseSecretRecord } from '../domain/ob-cluster-record.ts'
 import { Problem } from '../domain/problem.ts'
-import type { LooseSecretRecord } from '../domain/record.ts'
 import { type Change, Conflict, put, remove, type Store } from '../domain/store.ts'
 import type { EngineDeps } from './ports.ts'
 

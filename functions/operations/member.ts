@@ -1,6 +1,8 @@
 /** One node's operation with what its steps need, read in a few calls for a whole fleet. */
-import type { NodeRecord, OperationRecord, StepRecord } from '../domain/record.ts'
+import type { OperationRecord } from '../domain/operation-record.ts'
+import type { NodeRecord } from '../domain/record.ts'
 import type { Store } from '../domain/store.ts'
+import type { StepRecord } from '../domain/work-record.ts'
 
 export type Member = {
   readonly operation: OperationRecord

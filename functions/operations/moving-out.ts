@@ -6,12 +6,10 @@
  * that stays, marked as gone: it would be in every list, and in the way of its name. Source: management.md §3.13.
  */
 import { exportedNode } from '../domain/moved-out.ts'
-import type {
-  ClusterRecord,
-  ExportedNode,
-  ObClusterSnapshot,
-  OperationRecord,
-} from '../domain/record.ts'
+import type { ExportedNode } from '../domain/moved-out-record.ts'
+import type { ObClusterSnapshot } from '../domain/ob-cluster-record.ts'
+import type { OperationRecord } from '../domain/operation-record.ts'
+import type { ClusterRecord } from '../domain/record.ts'
 import { put, type Store } from '../domain/store.ts'
 import { childrenOf } from './children.ts'
 import { obClustersOf } from './sources.ts'

@@ -9,9 +9,9 @@ import type { ProblemView } from '../domain/model.ts'
 import { ledgerStep } from '../domain/order.ts'
 import { outcomeOf, type StepOutcome } from '../domain/outcome.ts'
 import { STEP_RULES, type StepRule, wantedStatus } from '../domain/plan.ts'
-import type { StepRecord, WaveRecord } from '../domain/record.ts'
 import type { Invocation, SendOutcome } from '../domain/remote.ts'
 import { put } from '../domain/store.ts'
+import type { StepRecord, WaveRecord } from '../domain/work-record.ts'
 import {
   deadlineMsOf,
   lookAfterMs,

@@ -1,6 +1,6 @@
 /** Which members of a drive may begin, and which end where they are. Pure. */
+import type { OperationRecord } from '../domain/operation-record.ts'
 import { awaitedSteps, STEP_RULES } from '../domain/plan.ts'
-import type { OperationRecord } from '../domain/record.ts'
 import { mustComeBack } from './balancer-steps.ts'
 import { hasBegun, hasEnded, type Member } from './member.ts'
 

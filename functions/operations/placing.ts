@@ -3,7 +3,8 @@
  * is taken over, where a look has found it. Source: management.md §3.3, T13.
  */
 import type { ProblemView } from '../domain/model.ts'
-import type { ClusterRecord, NodeRecord, OperationRecord } from '../domain/record.ts'
+import type { OperationRecord } from '../domain/operation-record.ts'
+import type { ClusterRecord, NodeRecord } from '../domain/record.ts'
 import { type Change, type ClusterPicture, put, type Store } from '../domain/store.ts'
 import { homeIn } from '../domain/take-over.ts'
 import { factsOf } from './judging.ts'

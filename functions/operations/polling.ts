@@ -1,6 +1,7 @@
 /** When somebody looks, or asks, again. */
 import type { ProblemView } from '../domain/model.ts'
-import type { OperationRecord, StepRecord, WaveRecord } from '../domain/record.ts'
+import type { OperationRecord } from '../domain/operation-record.ts'
+import type { StepRecord, WaveRecord } from '../domain/work-record.ts'
 import type { Member } from './member.ts'
 import { MOST_MS } from './turn.ts'
 

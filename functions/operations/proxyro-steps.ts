@@ -4,8 +4,9 @@
  * given up. Source: management.md §3.17; decisions PL2, PL7.
  */
 import type { OperationPhase } from '../domain/model.ts'
+import type { ObClusterRecord } from '../domain/ob-cluster-record.ts'
+import type { OperationRecord, ProxyroTask } from '../domain/operation-record.ts'
 import { afterChange, changing } from '../domain/proxyro.ts'
-import type { ObClusterRecord, OperationRecord, ProxyroTask } from '../domain/record.ts'
 import { type Change, put, type Store } from '../domain/store.ts'
 import { childrenOf } from './children.ts'
 import { type Ending, releaseCluster } from './ending.ts'

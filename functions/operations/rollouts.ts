@@ -5,9 +5,10 @@
  */
 import { withLinks } from '../domain/link-change.ts'
 import type { ProblemView } from '../domain/model.ts'
+import type { NodeTask, OperationRecord } from '../domain/operation-record.ts'
 import { historyEntry, withParameters } from '../domain/parameters.ts'
 import { isClusterOperation, type NodeOperationType, planOf, UNDO_TYPES } from '../domain/plan.ts'
-import type { ClusterRecord, NodeTask, OperationRecord } from '../domain/record.ts'
+import type { ClusterRecord } from '../domain/record.ts'
 import { mayBegin, type RolloutState, undoneWith } from '../domain/rollout.ts'
 import { type Change, decide, put, type Store } from '../domain/store.ts'
 import { hasActed } from './balancer-steps.ts'

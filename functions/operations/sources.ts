@@ -1,6 +1,8 @@
 /** What orders are made from, of each proxy cluster that an operation has nodes of. */
+import type { ObClusterRecord } from '../domain/ob-cluster-record.ts'
+import type { OperationRecord } from '../domain/operation-record.ts'
 import type { OrderSource } from '../domain/order.ts'
-import type { ClusterRecord, ObClusterRecord, OperationRecord } from '../domain/record.ts'
+import type { ClusterRecord } from '../domain/record.ts'
 import type { Store } from '../domain/store.ts'
 import type { EngineDeps } from './ports.ts'
 

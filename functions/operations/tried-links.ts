@@ -4,7 +4,7 @@
  */
 import type { VerbResult } from '#contract/command'
 import type { ProblemView } from '../domain/model.ts'
-import type { OperationRecord } from '../domain/record.ts'
+import type { OperationRecord } from '../domain/operation-record.ts'
 import { put, type Store } from '../domain/store.ts'
 import { fitsObCluster, whyNoFit } from '../domain/version.ts'
 

@@ -6,11 +6,12 @@
 import { randomBytes } from 'node:crypto'
 import type { Verb } from '#contract/command'
 import type { ProblemView } from '../domain/model.ts'
+import type { OperationRecord } from '../domain/operation-record.ts'
 import { ledgerStep, type OrderSource, orderEntry, packOrder } from '../domain/order.ts'
 import { STEP_RULES } from '../domain/plan.ts'
-import type { OperationRecord, WaveRecord } from '../domain/record.ts'
 import type { Invocation, SendOutcome } from '../domain/remote.ts'
 import { put, remove } from '../domain/store.ts'
+import type { WaveRecord } from '../domain/work-record.ts'
 import { hostIdOf, type Member } from './member.ts'
 import type { EngineDeps } from './ports.ts'
 

@@ -11,9 +11,10 @@ import {
   targetOf,
 } from '../domain/load-balancer.ts'
 import type { Cluster, ClusterBalancer, Node } from '../domain/model.ts'
+import type { NodeTask } from '../domain/operation-record.ts'
 import type { Asked, OfflineInput, Outcome, Plane } from '../domain/plane.ts'
 import { Problem } from '../domain/problem.ts'
-import type { ClusterRecord, NodeRecord, NodeTask } from '../domain/record.ts'
+import type { ClusterRecord, NodeRecord } from '../domain/record.ts'
 import { type ClusterPicture, put } from '../domain/store.ts'
 import { pictureOf, viewOf } from './cluster-view.ts'
 import { type Decision, mutate, type PlaneDeps } from './context.ts'

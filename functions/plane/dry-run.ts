@@ -5,8 +5,9 @@
  */
 import type { ChangePlan } from '../domain/change-plan.ts'
 import { isId } from '../domain/ids.ts'
+import type { OperationRecord } from '../domain/operation-record.ts'
 import { isClusterOperation, STEP_RULES } from '../domain/plan.ts'
-import type { ClusterRecord, NodeRecord, OperationRecord } from '../domain/record.ts'
+import type { ClusterRecord, NodeRecord } from '../domain/record.ts'
 import { isHealthy } from '../domain/status.ts'
 import type { ClusterPicture, Store } from '../domain/store.ts'
 import {

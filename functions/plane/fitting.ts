@@ -6,6 +6,8 @@ import { ORDER_MAX_CHARS, type OrderEntry, type PackageRef, type Verb } from '#c
 import { newId } from '../domain/ids.ts'
 import { probesOf } from '../domain/link.ts'
 import { configTokenSecretOf } from '../domain/names.ts'
+import type { ObClusterRecord } from '../domain/ob-cluster-record.ts'
+import type { NodeTask, OperationRecord } from '../domain/operation-record.ts'
 import {
   desiredNode,
   fitsOneOrder,
@@ -16,7 +18,7 @@ import {
 import { planOf, STEP_RULES } from '../domain/plan.ts'
 import { Problem } from '../domain/problem.ts'
 import { changing } from '../domain/proxyro.ts'
-import type { ClusterRecord, NodeTask, ObClusterRecord, OperationRecord } from '../domain/record.ts'
+import type { ClusterRecord } from '../domain/record.ts'
 import { familyOf, fitsObCluster, whyNoFit } from '../domain/version.ts'
 import type { Sources } from '../operations/sources.ts'
 import type { Reached } from './proxyro-reach.ts'

@@ -8,14 +8,11 @@
 import { isLinkedIn, type Link, type LinkChange } from '../domain/link.ts'
 import { areLinksAt, counted, isAddition, untried } from '../domain/link-change.ts'
 import type { ClusterSpec } from '../domain/model.ts'
+import type { ObClusterRecord } from '../domain/ob-cluster-record.ts'
+import type { OperationRecord } from '../domain/operation-record.ts'
 import type { Asked, LinkInput, Outcome, Plane } from '../domain/plane.ts'
 import { Problem } from '../domain/problem.ts'
-import type {
-  ClusterRecord,
-  NodeRecord,
-  ObClusterRecord,
-  OperationRecord,
-} from '../domain/record.ts'
+import type { ClusterRecord, NodeRecord } from '../domain/record.ts'
 import { LIVE_CHANGE, wavesOf } from '../domain/rollout.ts'
 import { nodeStatus } from '../domain/status.ts'
 import { type Change, type ClusterPicture, put } from '../domain/store.ts'

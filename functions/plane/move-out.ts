@@ -4,9 +4,10 @@
  */
 
 import { named } from '../domain/named.ts'
+import type { OperationRecord } from '../domain/operation-record.ts'
 import type { Asked, MoveOutInput, Outcome } from '../domain/plane.ts'
 import { Problem } from '../domain/problem.ts'
-import type { NodeRecord, OperationRecord } from '../domain/record.ts'
+import type { NodeRecord } from '../domain/record.ts'
 import { nodeStatus } from '../domain/status.ts'
 import { type ClusterPicture, put, type Store } from '../domain/store.ts'
 import { pictureIn } from './cluster-view.ts'

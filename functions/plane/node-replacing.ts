@@ -1,7 +1,7 @@
 /** Use cases that replace the process of one node, or bring its parameters up to date. */
 import type { Node } from '../domain/model.ts'
+import type { NodeTask } from '../domain/operation-record.ts'
 import type { Plane } from '../domain/plane.ts'
-import type { NodeTask } from '../domain/record.ts'
 import { isBehind, type NodeRequest } from '../domain/status.ts'
 import { mutate, type PlaneDeps } from './context.ts'
 import { type Found, nothingToDo, onNode } from './on-node.ts'

@@ -1,7 +1,8 @@
 /** An operation on one node, with its lock. */
+import type { NodeTask } from '../domain/operation-record.ts'
 import type { NodeOperationType } from '../domain/plan.ts'
 import type { Asked } from '../domain/plane.ts'
-import type { NodeRecord, NodeTask } from '../domain/record.ts'
+import type { NodeRecord } from '../domain/record.ts'
 import type { NodeRequest } from '../domain/status.ts'
 import { type ClusterPicture, put } from '../domain/store.ts'
 import { lockNode } from '../operations/children.ts'

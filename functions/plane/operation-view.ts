@@ -1,8 +1,9 @@
 /** Operations and steps as callers see them. */
 import type { Operation, Step } from '../domain/model.ts'
+import type { OperationRecord } from '../domain/operation-record.ts'
 import { isClusterOperation } from '../domain/plan.ts'
-import type { OperationRecord, StepRecord } from '../domain/record.ts'
 import { RESTART_NOTICE } from '../domain/take-over.ts'
+import type { StepRecord } from '../domain/work-record.ts'
 import { childId } from '../operations/children.ts'
 
 type Progress = Operation['progress']

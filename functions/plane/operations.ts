@@ -1,8 +1,8 @@
 /** Use cases on operations: reading, waiting, cancelling; what else is asked of them is decided beside. */
 import type { Operation } from '../domain/model.ts'
+import type { OperationRecord } from '../domain/operation-record.ts'
 import type { Asked, Plane } from '../domain/plane.ts'
 import { Problem } from '../domain/problem.ts'
-import type { OperationRecord } from '../domain/record.ts'
 import { put, type Store } from '../domain/store.ts'
 import { hasEnded } from '../operations/member.ts'
 import { type Decision, mutate, type PlaneDeps } from './context.ts'

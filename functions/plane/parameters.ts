@@ -5,6 +5,7 @@
  */
 import { BUILD_NUMBER, PROXY_VERSION } from '#contract/version'
 import type { Cluster, ParameterChange, ParameterHistoryEntry } from '../domain/model.ts'
+import type { NodeTask, OperationRecord } from '../domain/operation-record.ts'
 import { definitions, isFound, parameterValues } from '../domain/parameter-views.ts'
 import {
   changesOf,
@@ -15,7 +16,7 @@ import {
 } from '../domain/parameters.ts'
 import type { Asked, Outcome, Page, PageRequest, ParametersInput, Plane } from '../domain/plane.ts'
 import { Problem } from '../domain/problem.ts'
-import type { ClusterRecord, NodeRecord, NodeTask, OperationRecord } from '../domain/record.ts'
+import type { ClusterRecord, NodeRecord } from '../domain/record.ts'
 import { bakeOf, LIVE_CHANGE, type Rollout, SAFE_ROLLOUT } from '../domain/rollout.ts'
 import { isBehind, nodeStatus } from '../domain/status.ts'
 import { type Change, type ClusterPicture, type Period, put } from '../domain/store.ts'

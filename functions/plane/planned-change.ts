@@ -8,9 +8,9 @@ import {
   type PlannedNode,
 } from '../domain/change-plan.ts'
 import type { ClusterSpec } from '../domain/model.ts'
+import type { OperationRecord } from '../domain/operation-record.ts'
 import { isClusterOperation, isLook } from '../domain/plan.ts'
 import { pointerOf } from '../domain/problem.ts'
-import type { OperationRecord } from '../domain/record.ts'
 import { isUndoable, UNDO_WINDOW_MS } from '../operations/rollouts.ts'
 import type { Foreseen } from './dry-run.ts'
 import { isCut, stepsLeft, workOf } from './planned-nodes.ts'

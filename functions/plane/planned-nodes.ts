@@ -10,8 +10,8 @@ import {
   type Span,
 } from '../domain/change-plan.ts'
 import { healthOf, spare } from '../domain/health.ts'
+import type { OperationRecord } from '../domain/operation-record.ts'
 import { STEP_RULES, type StepName } from '../domain/plan.ts'
-import type { OperationRecord } from '../domain/record.ts'
 import { deadlineMsOf } from '../operations/balancer-steps.ts'
 import type { Child, Foreseen } from './dry-run.ts'
 

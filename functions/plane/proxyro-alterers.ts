@@ -5,9 +5,9 @@
  * theirs. Source: management.md §3.17.
  */
 import { named } from '../domain/named.ts'
+import type { NodeTask, OperationRecord } from '../domain/operation-record.ts'
 import { planOf } from '../domain/plan.ts'
 import { Problem } from '../domain/problem.ts'
-import type { NodeTask, OperationRecord } from '../domain/record.ts'
 import { nodeStatus } from '../domain/status.ts'
 import { type Change, type ClusterPicture, put, type Store } from '../domain/store.ts'
 import { childrenOf } from '../operations/children.ts'

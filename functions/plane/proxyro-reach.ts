@@ -1,7 +1,8 @@
 /** What a change of proxyro's password reaches, as it is stored now, and whether it may be changed at all. */
+import type { ObClusterRecord } from '../domain/ob-cluster-record.ts'
 import { Problem } from '../domain/problem.ts'
 import { type Linked, reachOf } from '../domain/proxyro-graph.ts'
-import type { ClusterRecord, ObClusterRecord } from '../domain/record.ts'
+import type { ClusterRecord } from '../domain/record.ts'
 import { type ClusterPicture, Conflict, type Store } from '../domain/store.ts'
 import { familyOf, takesProxyro } from '../domain/version.ts'
 

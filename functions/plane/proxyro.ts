@@ -6,15 +6,11 @@
 import { newId } from '../domain/ids.ts'
 import type { ObCluster } from '../domain/model.ts'
 import { nextProxyroSecretOf } from '../domain/names.ts'
+import type { ObClusterRecord } from '../domain/ob-cluster-record.ts'
+import type { NodeTask, OperationRecord, PasswordSecret } from '../domain/operation-record.ts'
 import type { Asked, Outcome } from '../domain/plane.ts'
 import { Problem } from '../domain/problem.ts'
 import { changing } from '../domain/proxyro.ts'
-import type {
-  NodeTask,
-  ObClusterRecord,
-  OperationRecord,
-  PasswordSecret,
-} from '../domain/record.ts'
 import { ALL_AT_ONCE } from '../domain/rollout.ts'
 import { nodeStatus } from '../domain/status.ts'
 import { type Change, type ClusterPicture, put } from '../domain/store.ts'

@@ -6,9 +6,10 @@
 import type { PackageRef } from '#contract/command'
 import { hasRoomForTwo, mebibytes } from '#contract/memory'
 import type { Cluster } from '../domain/model.ts'
+import type { NodeTask, OperationRecord, Way } from '../domain/operation-record.ts'
 import type { Asked, Outcome, ReplaceInput, UpgradeInput } from '../domain/plane.ts'
 import { Problem } from '../domain/problem.ts'
-import type { NodeRecord, NodeTask, OperationRecord, Way } from '../domain/record.ts'
+import type { NodeRecord } from '../domain/record.ts'
 import {
   ALL_AT_ONCE,
   bakeOf,

@@ -1,10 +1,11 @@
 /** An operation that has ended and is to go on: where, and with which locks. Source: management-beyond.md §4. */
 import { areLinksAt, untried, withLinks } from '../domain/link-change.ts'
+import type { OperationRecord } from '../domain/operation-record.ts'
 import { historyEntry, isAt, withParameters } from '../domain/parameters.ts'
 import { isLook } from '../domain/plan.ts'
 import type { Asked } from '../domain/plane.ts'
 import { Problem } from '../domain/problem.ts'
-import type { ClusterRecord, OperationRecord } from '../domain/record.ts'
+import type { ClusterRecord } from '../domain/record.ts'
 import { type Change, type ClusterPicture, put, type Store } from '../domain/store.ts'
 import { childrenOf, lockNode, reopened } from '../operations/children.ts'
 import { hasEnded } from '../operations/member.ts'

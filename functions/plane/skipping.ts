@@ -2,10 +2,11 @@
  * What failed on a node is left out, and the operation goes on without it: from where it waits, or, when it
  * has ended, as if it were retried. Source: management.md §1.13, management-beyond.md §4.
  */
+import type { OperationRecord } from '../domain/operation-record.ts'
 import { isClusterOperation } from '../domain/plan.ts'
 import type { Asked } from '../domain/plane.ts'
 import { Problem } from '../domain/problem.ts'
-import type { NodeRecord, OperationRecord } from '../domain/record.ts'
+import type { NodeRecord } from '../domain/record.ts'
 import { whyUnskippable } from '../domain/skip.ts'
 import { conditionsSkipped, FAILED_CONDITION } from '../domain/status.ts'
 import { type Change, put } from '../domain/store.ts'

@@ -5,8 +5,9 @@
  */
 import { type Health, healthOf, mayBegin, whyTooFew } from '../domain/health.ts'
 import { named } from '../domain/named.ts'
+import type { NodeTask } from '../domain/operation-record.ts'
 import { Problem } from '../domain/problem.ts'
-import type { NodeRecord, NodeTask } from '../domain/record.ts'
+import type { NodeRecord } from '../domain/record.ts'
 import { SAFE_ROLLOUT } from '../domain/rollout.ts'
 import { nodeStatus } from '../domain/status.ts'
 import type { ClusterPicture } from '../domain/store.ts'

@@ -1,9 +1,10 @@
 /** What may be asked of a fleet's operation on its way: to wait, to go on, to go back. Source: management-beyond.md §4. */
+import type { OperationRecord } from '../domain/operation-record.ts'
 import { isAt } from '../domain/parameters.ts'
 import type { STEP_RULES } from '../domain/plan.ts'
 import type { Asked } from '../domain/plane.ts'
 import { Problem } from '../domain/problem.ts'
-import type { ClusterRecord, OperationRecord } from '../domain/record.ts'
+import type { ClusterRecord } from '../domain/record.ts'
 import { ALL_AT_ONCE, type RolloutState } from '../domain/rollout.ts'
 import { type Change, put, type Store } from '../domain/store.ts'
 import { childrenOf } from '../operations/children.ts'

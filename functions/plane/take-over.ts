@@ -5,9 +5,10 @@
  */
 import { newId } from '../domain/ids.ts'
 import type { Cluster } from '../domain/model.ts'
+import type { NodeTask, OperationRecord } from '../domain/operation-record.ts'
 import type { Asked, Outcome, TakeOverInput } from '../domain/plane.ts'
 import { Problem } from '../domain/problem.ts'
-import type { ClusterRecord, NodeTask, OperationRecord } from '../domain/record.ts'
+import type { ClusterRecord } from '../domain/record.ts'
 import { ONE_BY_ONE } from '../domain/rollout.ts'
 import { put, type Store } from '../domain/store.ts'
 import type { HostCheck, TakeOverCheck } from '../domain/take-over-check.ts'

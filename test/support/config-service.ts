@@ -2,7 +2,8 @@
 import { createHash } from 'node:crypto'
 import { configServiceApp } from '../../functions/config-service/app.ts'
 import type { Clock } from '../../functions/domain/clock.ts'
-import type { ClusterRecord, ObClusterRecord, TokenRecord } from '../../functions/domain/record.ts'
+import type { ObClusterRecord } from '../../functions/domain/ob-cluster-record.ts'
+import type { ClusterRecord, TokenRecord } from '../../functions/domain/record.ts'
 import { put, type Store } from '../../functions/domain/store.ts'
 
 export const BASE_URL = 'http://config.test:8789'

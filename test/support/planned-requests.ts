@@ -1,8 +1,8 @@
 /** One request an operation, that can be asked for real or as a dry run, and whether its plan was the truth. */
 import { expect } from 'vitest'
 import type { ChangePlan, PlannedNode } from '../../functions/domain/change-plan.ts'
+import type { OperationRecord } from '../../functions/domain/operation-record.ts'
 import type { Asked, Outcome } from '../../functions/domain/plane.ts'
-import type { OperationRecord } from '../../functions/domain/record.ts'
 import { childId, undoId } from '../../functions/operations/children.ts'
 import { GROUP_ARN } from './scripted-balancer.ts'
 import { hostId } from './scripted-fleet.ts'

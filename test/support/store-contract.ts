@@ -1,6 +1,7 @@
 /** What every store promises, whatever it is made of. */
 import { expect, test } from 'vitest'
-import type { ClusterRecord, NodeRecord, OperationRecord } from '../../functions/domain/record.ts'
+import type { OperationRecord } from '../../functions/domain/operation-record.ts'
+import type { ClusterRecord, NodeRecord } from '../../functions/domain/record.ts'
 import { Conflict, put, remove, type Store } from '../../functions/domain/store.ts'
 
 export function cluster(id: string, more: Partial<ClusterRecord> = {}): ClusterRecord {

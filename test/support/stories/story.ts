@@ -1,6 +1,6 @@
 /** What a story of an operation is made of, and what several of them begin with. */
 import type { OperationPhase } from '../../../functions/domain/model.ts'
-import type { OperationRecord } from '../../../functions/domain/record.ts'
+import type { OperationRecord } from '../../../functions/domain/operation-record.ts'
 import type { Store } from '../../../functions/domain/store.ts'
 import { childrenOf } from '../../../functions/operations/children.ts'
 import { GROUP_ARN } from '../scripted-balancer.ts'

@@ -2,12 +2,12 @@
 import fc from 'fast-check'
 import { beforeAll, expect, test } from 'vitest'
 import { OPERATION_PHASES } from '../../../functions/domain/model.ts'
+import type { OperationRecord } from '../../../functions/domain/operation-record.ts'
 import type { Asked, Outcome } from '../../../functions/domain/plane.ts'
 import { Problem } from '../../../functions/domain/problem.ts'
 import type {
   ClusterRecord,
   NodeRecord,
-  OperationRecord,
   PackageRecord,
   ReportRecord,
 } from '../../../functions/domain/record.ts'
