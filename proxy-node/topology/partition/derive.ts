@@ -4,6 +4,7 @@
  * Source: proxy-routing.md §6.4, §6.9.
  */
 import { NODE } from '../../sql/expressions.ts'
+import { MOST_BOXES } from './box-sets.ts'
 import { storedKey, valueOfKey } from './convert.ts'
 import { evaluate } from './evaluate.ts'
 import type { Key } from './hash.ts'
@@ -11,8 +12,6 @@ import { type Box, type Interval, integersWithin, point, pointOf } from './inter
 import type { Derived, Slot, TablePartitions } from './table-partitions.ts'
 import type { PruneSession, Value } from './values.ts'
 import type { Work } from './work.ts'
-
-const MOST_BOXES = 4096
 
 /** Never smaller for a later moment. */
 const MONOTONE: ReadonlySet<string> = new Set(['year', 'to_days', 'to_seconds', 'unix_timestamp'])

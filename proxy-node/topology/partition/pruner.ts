@@ -77,7 +77,7 @@ export class Pruner {
   ): readonly Box[] {
     const { comparison, work } = this
     work.begin()
-    const boxes = new Boxes(table, expressions, session, { comparison, work }).of(root)
+    const boxes = new Boxes(expressions, session, { table, comparison, work }).of(root)
     const given = { table, session, work }
     const all = work.isSpent ? ANYTHING : boxes.flatMap(box => withDerived(given, box))
     return work.isSpent ? ANYTHING : all
