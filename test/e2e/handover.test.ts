@@ -9,11 +9,12 @@ import { errorOf, RawClient } from '../support/raw-client.ts'
 import {
   fileId,
   isAlive,
+  NODE_PATIENCE,
   type RunningNode,
   runningFile,
   startRunningNode,
-  until,
 } from '../support/running-node.ts'
+import { until } from '../support/until.ts'
 
 const BUILT = resolve(import.meta.dirname, '../../dist/obproxy')
 
@@ -33,14 +34,18 @@ async function handedOver(node: RunningNode): Promise<{ before: number; after: n
   const before = node.pid()
   await node.restart()
   try {
-    await until(() => node.pid() !== before, 'another process is the proxy')
+    await until('another process is the proxy', () => node.pid() !== before, NODE_PATIENCE)
   } catch (error) {
     // What the node says of it is worth more than that it did not happen.
     const shown = JSON.stringify([...(await node.upgrade())])
     throw new Error(`${String(error)}; ${shown}`, { cause: error })
   }
   const after = node.pid()
-  await until(async () => isAlone(await node.upgrade(), after), 'no other process accepts clients')
+  await until(
+    'no other process accepts clients',
+    async () => isAlone(await node.upgrade(), after),
+    NODE_PATIENCE,
+  )
   return { before, after }
 }
 
@@ -79,7 +84,7 @@ describe('a hot restart', () => {
     await ok(busy, 'COMMIT')
     expect(errorOf(await busy.next()).errno).toBe(1053)
     await Promise.all([busy, ...idle].map(client => client.closed()))
-    await until(() => !isAlive(before), 'the process before ends')
+    await until('the process before ends', () => !isAlive(before), NODE_PATIENCE)
     await ok(fresh, 'SELECT 3')
     expect((await node.upgrade()).get('parent status')).toBe('exited')
     fresh.socket.destroy()
@@ -123,7 +128,7 @@ describe('a hot restart', () => {
     await ok(busy, 'COMMIT')
     busy.socket.destroy()
 
-    await until(() => node.pid() !== second, 'the third process is the proxy')
+    await until('the third process is the proxy', () => node.pid() !== second, NODE_PATIENCE)
   })
 
   test('refuses changes by the process that leaves, and cuts its probes off', async () => {
@@ -156,13 +161,14 @@ describe('a hot restart', () => {
     const { before, after } = await handedOver(node)
     process.kill(before, 'SIGKILL')
 
-    await until(() => !isAlive(before), 'the process before is dead')
+    await until('the process before is dead', () => !isAlive(before), NODE_PATIENCE)
     await ok(busy, 'SELECT 1')
     await ok(busy, 'COMMIT')
     expect(node.pid()).toBe(after)
     await until(
-      async () => (await node.upgrade()).get('parent status') === 'exited',
       'the end is noticed',
+      async () => (await node.upgrade()).get('parent status') === 'exited',
+      NODE_PATIENCE,
     )
     const next = await handedOver(node)
     expect(next.before).toBe(after)
@@ -172,8 +178,12 @@ describe('a hot restart', () => {
   test('has the exporter move with it', async () => {
     const { before } = await handedOver(node)
 
-    await until(() => !isAlive(before), 'the process before ends')
-    await until(async () => (await metrics(node.host, '/ready')) === 'ready\n', 'ready again')
+    await until('the process before ends', () => !isAlive(before), NODE_PATIENCE)
+    await until(
+      'ready again',
+      async () => (await metrics(node.host, '/ready')) === 'ready\n',
+      NODE_PATIENCE,
+    )
   })
 })
 
@@ -183,7 +193,7 @@ describe('a proxy', () => {
 
     const { before, after } = await handedOver(node)
 
-    await until(() => !isAlive(before), 'the process before ends')
+    await until('the process before ends', () => !isAlive(before), NODE_PATIENCE)
     expect(runningFile(after)).toBe(fileId(node.executable))
     await node.stop()
   })
@@ -196,7 +206,7 @@ describe('a proxy', () => {
 
     const { before } = await handedOver(node)
 
-    await until(() => !isAlive(before), 'the process before ends')
+    await until('the process before ends', () => !isAlive(before), NODE_PATIENCE)
     expect(await node.ask('SELECT proxy_status()')).toEqual([{ 'proxy_status()': 'ACTIVE' }])
     await node.stop()
   })
@@ -219,7 +229,7 @@ describe('a hot upgrade', () => {
     expect(fileId(node.executable)).not.toBe(first)
     expect(runningFile(after)).toBe(fileId(node.executable))
     for (const worker of childrenOf(after)) expect(runningFile(worker)).toBe(runningFile(after))
-    await until(() => !isAlive(before), 'the process before ends')
+    await until('the process before ends', () => !isAlive(before), NODE_PATIENCE)
   })
 
   test('before it, a lost worker comes back as the version that runs', async () => {
@@ -232,8 +242,9 @@ describe('a hot upgrade', () => {
     process.kill(victim, 'SIGKILL')
 
     await until(
-      () => node.workers().length === 2 && !node.workers().includes(victim),
       'another worker',
+      () => node.workers().length === 2 && !node.workers().includes(victim),
+      NODE_PATIENCE,
     )
     for (const worker of node.workers()) expect(runningFile(worker)).toBe(running)
     node.replace(BUILT)
@@ -244,7 +255,7 @@ describe('a hot upgrade', () => {
     const before = node.pid()
 
     await node.restart()
-    await until(() => node.pid() !== before, 'another process is the proxy')
+    await until('another process is the proxy', () => node.pid() !== before, NODE_PATIENCE)
     const there = await createConnection({
       host: node.host,
       port: 2893,
@@ -252,11 +263,11 @@ describe('a hot upgrade', () => {
     })
 
     await there.query('ALTER PROXYCONFIG SET listen_port = 2883')
-    await until(() => !isAlive(before), 'the process before ends')
+    await until('the process before ends', () => !isAlive(before), NODE_PATIENCE)
     const second = node.pid()
     await there.query('ALTER PROXYCONFIG SET proxy_local_cmd = 2')
     there.destroy()
-    await until(() => node.pid() !== second, 'back')
+    await until('back', () => node.pid() !== second, NODE_PATIENCE)
     expect(await node.ask('SELECT proxy_status()')).toHaveLength(1)
   })
 })
@@ -303,7 +314,7 @@ describe('a successor that does not become ready', () => {
       await node.ask(`ALTER PROXYCONFIG SET hot_upgrade_rollback_timeout = '${patience}'`)
 
       await node.restart()
-      await until(() => isGivenUp(node, why), `it is given up: ${why}`)
+      await until(`it is given up: ${why}`, () => isGivenUp(node, why), NODE_PATIENCE)
 
       const shown = await node.upgrade()
       expect(shown.get('state')).toBe('HU_STATE_WAIT_HU_CMD')
@@ -325,7 +336,7 @@ describe('a successor that does not become ready', () => {
     node.replace(BUILT)
 
     await node.restart()
-    await until(() => isGivenUp(node, /^ended with exit code 4$/), 'it is given up')
+    await until('it is given up', () => isGivenUp(node, /^ended with exit code 4$/), NODE_PATIENCE)
 
     await new Promise(done => taken.close(done))
     await node.ask('ALTER PROXYCONFIG SET listen_port = 2883')
@@ -335,7 +346,7 @@ describe('a successor that does not become ready', () => {
     node.replace(BUILT)
     const { before, after } = await handedOver(node)
 
-    await until(() => !isAlive(before), 'the process before ends')
+    await until('the process before ends', () => !isAlive(before), NODE_PATIENCE)
     expect(runningFile(after)).toBe(fileId(node.executable))
   })
 
@@ -346,7 +357,7 @@ describe('a successor that does not become ready', () => {
     const { before, after } = await handedOver(node)
 
     process.kill(after, 'SIGKILL')
-    await until(() => node.pid() === before, 'the process before is the proxy again')
+    await until('the process before is the proxy again', () => node.pid() === before, NODE_PATIENCE)
 
     const fresh = await loggedIn(node)
     await ok(fresh, 'SELECT 1')
@@ -354,7 +365,11 @@ describe('a successor that does not become ready', () => {
     const shown = await node.upgrade()
     expect(shown.get('state')).toBe('HU_STATE_WAIT_HU_CMD')
     expect(shown.get('last failure')).toBe('was ended by signal SIGKILL')
-    await until(async () => (await metrics(node.host, '/ready')) === 'ready\n', 'ready again')
+    await until(
+      'ready again',
+      async () => (await metrics(node.host, '/ready')) === 'ready\n',
+      NODE_PATIENCE,
+    )
     await node.ask("ALTER PROXYCONFIG SET slow_query_time_threshold = '3s'")
     await ok(busy, 'COMMIT')
     for (const client of [busy, fresh]) client.socket.destroy()
@@ -376,7 +391,7 @@ describe('offline mode', () => {
     expect(await status()).toBe('ACTIVE')
 
     await node.ask('ALTER PROXYCONFIG SET proxy_local_cmd = 3')
-    await until(async () => (await status()) === 'BE_INACTIVE', 'being left')
+    await until('being left', async () => (await status()) === 'BE_INACTIVE', NODE_PATIENCE)
     expect(await metrics(node.host, '/ready')).toMatch(/^draining/)
     const probe = new RawClient(2883, node.host)
     await probe.logIn('inspector@proxysys')
@@ -384,10 +399,10 @@ describe('offline mode', () => {
     await probe.closed()
     await ok(client, 'COMMIT')
     client.socket.destroy()
-    await until(async () => (await status()) === 'INACTIVE', 'left by all')
+    await until('left by all', async () => (await status()) === 'INACTIVE', NODE_PATIENCE)
     await node.ask('ALTER PROXYCONFIG SET proxy_local_cmd = 4')
 
-    await until(async () => (await status()) === 'ACTIVE', 'active again')
+    await until('active again', async () => (await status()) === 'ACTIVE', NODE_PATIENCE)
     expect(await metrics(node.host, '/ready')).toBe('ready\n')
     await ok(await loggedIn(node), 'SELECT 1')
     expect((await node.ask("SHOW PROXYCONFIG LIKE 'proxy_local_cmd'"))[0]?.['value']).toBe('0')
@@ -400,7 +415,7 @@ describe('offline mode', () => {
     await node.ask('ALTER PROXYCONFIG SET proxy_local_cmd = 3')
 
     expect(errorOf(await client.next()).errno).toBe(1053)
-    await until(async () => (await status()) === 'INACTIVE', 'left by all')
+    await until('left by all', async () => (await status()) === 'INACTIVE', NODE_PATIENCE)
     await expect(administrator.query('SELECT 1')).resolves.toBeDefined()
     await node.ask('ALTER PROXYCONFIG SET proxy_local_cmd = 4')
     administrator.destroy()
@@ -417,7 +432,7 @@ describe('the end of a proxy', () => {
     await node.ask('ALTER PROXYCONFIG SET proxy_local_cmd = 1')
 
     expect(errorOf(await client.next()).errno).toBe(1053)
-    await until(() => !isAlive(pid), 'the proxy ends')
+    await until('the proxy ends', () => !isAlive(pid), NODE_PATIENCE)
     expect(() => readFileSync(join(node.home, 'run/obproxy.pid'))).toThrow()
     await node.stop()
   })
@@ -432,7 +447,7 @@ describe('the end of a proxy', () => {
     process.kill(before, 'SIGTERM')
 
     await client.closed()
-    await until(() => !isAlive(before), 'the process before ends')
+    await until('the process before ends', () => !isAlive(before), NODE_PATIENCE)
     expect(isAlive(after)).toBe(true)
     await node.stop()
     expect(isAlive(after)).toBe(false)

@@ -7,7 +7,13 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Connection } from 'mysql2/promise'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { DevStack, type NodeJson, type OperationJson, until } from '../support/dev-stack.ts'
+import {
+  DevStack,
+  type NodeJson,
+  type OperationJson,
+  STACK_PATIENCE,
+} from '../support/dev-stack.ts'
+import { until } from '../support/until.ts'
 import { type Built, dropPackage, nextVersion } from '../support/verb-suite.ts'
 
 const CLUSTER = 'killed'
@@ -75,7 +81,7 @@ const operation = async (id: string) =>
 const soon = <T>(
   what: string,
   look: () => Promise<T | undefined | false> | T | undefined | false,
-) => until(what, look, LOOK_DEADLINE_MS, QUICKLY)
+) => until(what, look, { deadlineMs: LOOK_DEADLINE_MS, everyMs: QUICKLY })
 
 const childOf = (id: string, at: number) =>
   soon('the children are there', async () => (await operation(id)).childIds[at])
@@ -238,7 +244,7 @@ class Client {
 async function clientOf(keepsClient: boolean): Promise<Client | null> {
   if (!keepsClient) return null
   const client = new Client(await stack.login(`${stack.network}.1.4`))
-  await until('the client is at work', () => client.statements > 0)
+  await until('the client is at work', () => client.statements > 0, STACK_PATIENCE)
   return client
 }
 
@@ -275,11 +281,15 @@ test.each(Object.entries(ROWS))('kill -9 in the middle of: %s', async (_name, ro
     const verbs = at === 0 ? (row.firstVerbs ?? row.verbs) : row.verbs
     expect(begunFor(host, ended.childIds)).toEqual(verbs)
     if (row.starts !== undefined || row.keepsClient)
-      await until('its starts are in its log', () => {
-        const starts = startsOf(host) - (before[at] ?? 0)
-        if (starts > (row.starts ?? 0)) throw new Error(`${host} was started ${starts} times`)
-        return starts === (row.starts ?? 0)
-      })
+      await until(
+        'its starts are in its log',
+        () => {
+          const starts = startsOf(host) - (before[at] ?? 0)
+          if (starts > (row.starts ?? 0)) throw new Error(`${host} was started ${starts} times`)
+          return starts === (row.starts ?? 0)
+        },
+        STACK_PATIENCE,
+      )
   }
   expect(client?.failure ?? '').toBe('')
 })

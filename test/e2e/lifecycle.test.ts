@@ -12,7 +12,7 @@ import {
   type NodeJson,
   type OperationJson,
   refused,
-  until,
+  STACK_PATIENCE,
 } from '../support/dev-stack.ts'
 import { PooledLoad } from '../support/pooled-load.ts'
 import { spareHostsSuite } from '../support/spare-hosts-suite.ts'
@@ -22,6 +22,7 @@ import {
   refreshSuite,
   skippingSuite,
 } from '../support/steering-suite.ts'
+import { until } from '../support/until.ts'
 import { type Built, dropPackage, nextVersion, scripted } from '../support/verb-suite.ts'
 
 const VERSION = '4.3.2.0-1'
@@ -96,8 +97,10 @@ const versionsOf = (all: readonly NodeJson[]) => all.map(({ status }) => status.
 const pidsOf = (all: readonly NodeJson[]) => all.map(({ status }) => status.report?.pid)
 
 async function reported(version: string): Promise<void> {
-  await until(`every node reports ${version}`, async () =>
-    versionsOf(await nodes()).every(each => each === version),
+  await until(
+    `every node reports ${version}`,
+    async () => versionsOf(await nodes()).every(each => each === version),
+    STACK_PATIENCE,
   )
 }
 
@@ -199,10 +202,14 @@ describe('an upgrade', () => {
     const { bootId } = (await stack.node('demo-1')).status.report ?? {}
     const { code } = await stack.command('reboot', 'demo-1')
     expect(code).toBe(0)
-    await until('it is back', async () => {
-      const { status } = await stack.node('demo-1')
-      return status.report?.bootId !== bootId && status.status === 'RUNNING'
-    })
+    await until(
+      'it is back',
+      async () => {
+        const { status } = await stack.node('demo-1')
+        return status.report?.bootId !== bootId && status.status === 'RUNNING'
+      },
+      STACK_PATIENCE,
+    )
     expect((await stack.node('demo-1')).status.report?.version).toBe(next)
   })
 
@@ -288,13 +295,13 @@ describe('parameters', () => {
       return items.find(({ name }) => name === 'work_thread_num')?.pendingRestart
     }
     // Nodes report behind the answer of a verb.
-    await until('every node waits', async () => (await waiting())?.length === 3)
+    await until('every node waits', async () => (await waiting())?.length === 3, STACK_PATIENCE)
     const restart = await stack.accepted('/clusters/demo/restart', { mode: 'hot', rollout: QUICK })
     await cancelledAt(stack, restart, 'restart')
-    await until('one waits no more', async () => (await waiting())?.length === 2)
+    await until('one waits no more', async () => (await waiting())?.length === 2, STACK_PATIENCE)
     await stack.accepted(`/operations/${restart}/retry`)
     expect(await stack.ended(restart)).toMatchObject({ phase: 'SUCCEEDED', error: null })
-    await until('none waits', async () => (await waiting())?.length === 0)
+    await until('none waits', async () => (await waiting())?.length === 0, STACK_PATIENCE)
   })
 
   test('that are wrong change nothing and name the place; changes are remembered', async () => {
@@ -379,7 +386,7 @@ describe('an upgrade behind a load balancer', () => {
     first.destroy()
     const load = new PooledLoad(() => stack.login(address), 'pooled')
     load.begin(200, 1_000)
-    await until('all clients are at work', () => load.committed.size > 200)
+    await until('all clients are at work', () => load.committed.size > 200, STACK_PATIENCE)
 
     const operation = await ended('/clusters/demo/upgrade', { version: next, rollout: QUICK })
     await load.end()
@@ -411,7 +418,7 @@ describe('an upgrade behind a load balancer', () => {
     })
     expect((await members()).sort()).toEqual(['demo-1', 'demo-3'])
     expect(await ended('/nodes/demo-2/online', {})).toMatchObject({ phase: 'SUCCEEDED' })
-    await until('all are members', async () => (await members()).length === 3)
+    await until('all are members', async () => (await members()).length === 3, STACK_PATIENCE)
     expect(pidsOf(await nodes())).toEqual(before)
     const { etag } = await stack.api.get('/clusters/demo')
     const detached = await stack.api.delete('/clusters/demo/load-balancer', {

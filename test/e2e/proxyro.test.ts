@@ -5,7 +5,8 @@
  */
 import { type Connection, createConnection } from 'mysql2/promise'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { DevStack, type OperationJson, refused, until } from '../support/dev-stack.ts'
+import { DevStack, type OperationJson, refused, STACK_PATIENCE } from '../support/dev-stack.ts'
+import { until } from '../support/until.ts'
 
 const OB = '/ob-clusters/obcluster'
 const ROTATE = `${OB}/rotate-proxyro-password`
@@ -177,12 +178,16 @@ test('a change reaches every node while clients work, and one that stands when i
     expect(again.phase, JSON.stringify(again.error)).toBe('SUCCEEDED')
   }
   const late = (await stack.node('second-2')).status.address
-  await until('the late node serves', async () => {
-    const client = await stack.login(late).catch(() => undefined)
-    await client?.query('select 1')
-    client?.destroy()
-    return client !== undefined
-  })
+  await until(
+    'the late node serves',
+    async () => {
+      const client = await stack.login(late).catch(() => undefined)
+      await client?.query('select 1')
+      client?.destroy()
+      return client !== undefined
+    },
+    STACK_PATIENCE,
+  )
 }, 300_000)
 
 test('a change that the kernel refuses goes back on all nodes, and can be tried again', async () => {

@@ -13,8 +13,9 @@ import {
   type NodeJson,
   type OperationJson,
   refused,
-  until,
+  STACK_PATIENCE,
 } from '../support/dev-stack.ts'
+import { until } from '../support/until.ts'
 
 const stack = new DevStack(30)
 
@@ -63,17 +64,21 @@ const free = async () => {
 
 /** Until some step of the operation or of a child is on its way by Run Command. */
 async function underWay(id: string): Promise<void> {
-  await until('a command is out', async () => {
-    const operation = (await stack.api.get(`/operations/${id}`)).body as OperationJson
-    for (const each of [id, ...operation.childIds]) {
-      const answer = await stack.api.get(`/operations/${each}/steps`).catch(() => undefined)
-      const { items } = (answer?.body ?? { items: [] }) as {
-        items: { phase: string; commandId: string | null }[]
+  await until(
+    'a command is out',
+    async () => {
+      const operation = (await stack.api.get(`/operations/${id}`)).body as OperationJson
+      for (const each of [id, ...operation.childIds]) {
+        const answer = await stack.api.get(`/operations/${each}/steps`).catch(() => undefined)
+        const { items } = (answer?.body ?? { items: [] }) as {
+          items: { phase: string; commandId: string | null }[]
+        }
+        if (items.some(step => step.phase === 'RUNNING' && step.commandId !== null)) return true
       }
-      if (items.some(step => step.phase === 'RUNNING' && step.commandId !== null)) return true
-    }
-    return undefined
-  })
+      return undefined
+    },
+    STACK_PATIENCE,
+  )
 }
 
 describe('one command', () => {
@@ -277,7 +282,11 @@ describe('failure', () => {
     const id = await stack.accepted('/nodes/demo-1/restart', { mode: 'force' })
     await underWay(id)
     stack.kill('api')
-    await until('the API is back', () => stack.api.get('/clusters').catch(() => undefined))
+    await until(
+      'the API is back',
+      () => stack.api.get('/clusters').catch(() => undefined),
+      STACK_PATIENCE,
+    )
     expect(await stack.ended(id, 20_000)).toMatchObject({ phase: 'SUCCEEDED' })
   })
 
@@ -308,8 +317,10 @@ describe('failure', () => {
     async (...[, act]) => {
       const id = await stack.accepted('/nodes/demo-2/restart', { mode: 'force' })
       const log = join(stack.home, 'instances/i-00000000000000002/var/lib/obfleet/node.log')
-      await until('the verb has begun', () =>
-        readFileSync(log, 'utf8').includes(`restart of ${id}`),
+      await until(
+        'the verb has begun',
+        () => readFileSync(log, 'utf8').includes(`restart of ${id}`),
+        STACK_PATIENCE,
       )
       await act()
       expect(await stack.ended(id)).toMatchObject({ phase: 'SUCCEEDED', error: null })
@@ -347,8 +358,14 @@ describe('failure', () => {
     const [before] = kernels()
     expect(before).toBeDefined()
     stack.kill('observers')
-    await until('the kernel has ended', () => !kernels().includes(before ?? ''), 10_000)
-    await until('SQL is answered', () => answers(`${stack.network}.1.1`), 90_000)
+    await until('the kernel has ended', () => !kernels().includes(before ?? ''), {
+      ...STACK_PATIENCE,
+      deadlineMs: 10_000,
+    })
+    await until('SQL is answered', () => answers(`${stack.network}.1.1`), {
+      ...STACK_PATIENCE,
+      deadlineMs: 90_000,
+    })
     const sql = await stack.login(`${stack.network}.1.1`)
     const [rows] = await sql.query<RowDataPacket[]>('select v from kept where id = 1')
     sql.destroy()
@@ -363,17 +380,24 @@ describe('failure', () => {
     const node = await stack.node('demo-1')
     const [worker] = children(pidOf(node))
     process.kill(worker ?? 0, 'SIGKILL')
-    await until('SQL is answered', () => answers(node.status.address), 5_000)
+    await until('SQL is answered', () => answers(node.status.address), {
+      ...STACK_PATIENCE,
+      deadlineMs: 5_000,
+    })
     expect(pidOf(await stack.node('demo-1'))).toBe(pidOf(node))
   })
 
   test('kill -9 of a supervisor: its unit starts it again', async () => {
     const node = await stack.node('demo-1')
     process.kill(pidOf(node), 'SIGKILL')
-    await until('another one reports', async () => {
-      const now = await stack.node('demo-1')
-      return now.status.status === 'RUNNING' && pidOf(now) !== pidOf(node)
-    })
+    await until(
+      'another one reports',
+      async () => {
+        const now = await stack.node('demo-1')
+        return now.status.status === 'RUNNING' && pidOf(now) !== pidOf(node)
+      },
+      STACK_PATIENCE,
+    )
     expect(await answers(node.status.address)).toBe(true)
   })
 
@@ -382,13 +406,17 @@ describe('failure', () => {
     const before = await Promise.all(['demo-1', 'demo-2'].map(name => stack.node(name)))
     for (const name of ['demo-1', 'demo-2'])
       expect(await stack.command('reboot', name)).toMatchObject({ code: 0 })
-    await until('both have reported since', async () => {
-      const after = await Promise.all(['demo-1', 'demo-2'].map(name => stack.node(name)))
-      return after.every(
-        (node, index) => node.status.report?.bootId !== before[index]?.status.report?.bootId,
-      )
-    })
-    await until('demo-1 answers', () => answers(`${stack.network}.1.1`))
+    await until(
+      'both have reported since',
+      async () => {
+        const after = await Promise.all(['demo-1', 'demo-2'].map(name => stack.node(name)))
+        return after.every(
+          (node, index) => node.status.report?.bootId !== before[index]?.status.report?.bootId,
+        )
+      },
+      STACK_PATIENCE,
+    )
+    await until('demo-1 answers', () => answers(`${stack.network}.1.1`), STACK_PATIENCE)
     expect(await answers(`${stack.network}.1.2`)).toBe(false)
     expect((await stack.node('demo-2')).status.status).toBe('STOPPED')
     expect(await stack.command('reboot', 'nobody')).toMatchObject({ code: 1 })

@@ -12,8 +12,9 @@ import type { Connection, RowDataPacket } from 'mysql2/promise'
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { askInit } from '../../infra/local/instance/init-client.ts'
 import { instanceRoot } from '../../infra/local/stack/stack.ts'
-import { DevStack, type OperationJson, refused, until } from '../support/dev-stack.ts'
+import { DevStack, type OperationJson, refused, STACK_PATIENCE } from '../support/dev-stack.ts'
 import { type AsFound, FoundProxy, OLD_PASSWORD, OLD_SECRET } from '../support/found-proxy.ts'
+import { until } from '../support/until.ts'
 
 const FREE = 'i-00000000000000004'
 /** Of ours alone: the other proxy does not know it. */
@@ -201,11 +202,15 @@ describe('a node that was taken over', () => {
     const before = await ours()
     const { code } = await stack.command('reboot', before?.name ?? '')
     expect(code).toBe(0)
-    await until('it is back', async () => {
-      const now = await ours()
-      const isOther = now?.status.report?.bootId !== before?.status.report?.bootId
-      return isOther && now?.status.status === 'RUNNING'
-    })
+    await until(
+      'it is back',
+      async () => {
+        const now = await ours()
+        const isOther = now?.status.report?.bootId !== before?.status.report?.bootId
+        return isOther && now?.status.status === 'RUNNING'
+      },
+      STACK_PATIENCE,
+    )
     expect(await one(await guest())).toBe(1)
   })
 

@@ -7,7 +7,8 @@ import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { DevStack, refused, until } from '../support/dev-stack.ts'
+import { DevStack, refused, STACK_PATIENCE } from '../support/dev-stack.ts'
+import { until } from '../support/until.ts'
 
 const QUICK = { canaryBake: '0s', bake: '0s' }
 const PLANTED = 'Pl4nted-secret'
@@ -128,10 +129,14 @@ describe('a rollout', () => {
     // It runs, and does not answer.
     process.kill(pid, 'SIGSTOP')
     try {
-      await until('demo-3 is not healthy', async () => {
-        const seen = await stack.node('demo-3')
-        return seen.status.status === 'UNAVAILABLE'
-      })
+      await until(
+        'demo-3 is not healthy',
+        async () => {
+          const seen = await stack.node('demo-3')
+          return seen.status.status === 'UNAVAILABLE'
+        },
+        STACK_PATIENCE,
+      )
       const problem = await refused(
         stack.api.post('/clusters/demo/restart', {
           nodes: ['demo-1', 'demo-2'],
@@ -144,10 +149,14 @@ describe('a rollout', () => {
     } finally {
       process.kill(pid, 'SIGCONT')
     }
-    await until('demo-3 is healthy', async () => {
-      const seen = await stack.node('demo-3')
-      return seen.status.status === 'RUNNING'
-    })
+    await until(
+      'demo-3 is healthy',
+      async () => {
+        const seen = await stack.node('demo-3')
+        return seen.status.status === 'RUNNING'
+      },
+      STACK_PATIENCE,
+    )
   })
 
   test('is stopped by a login that no longer gets in, and put back', async () => {
@@ -160,7 +169,11 @@ describe('a rollout', () => {
     expect(JSON.stringify(linked.body)).not.toContain(ob?.password)
     const id = await change()
     // Between baseline and gate: as if the change had broken it.
-    await until('the canary is watched', async () => (await begunSteps(id)).includes('bake'))
+    await until(
+      'the canary is watched',
+      async () => (await begunSteps(id)).includes('bake'),
+      STACK_PATIENCE,
+    )
     await putSecret(GATE_SECRET, 'not the password')
     const operation = await stack.ended(id)
     expect(operation).toMatchObject({ phase: 'ROLLED_BACK', error: { code: 'gate-failed' } })

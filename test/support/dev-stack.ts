@@ -10,9 +10,12 @@ import { installKernel } from '../../infra/local/kernel.ts'
 import type { FaultOrders } from '../../infra/local/ssm/faults.ts'
 import { type ApiClient, ApiError, apiClient } from '../../infra/local/stack/api-client.ts'
 import type { DevFile } from '../../infra/local/stack/dev-file.ts'
+import type { Patience } from './until.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 const START = join(ROOT, 'infra/local/start.mjs')
+/** What is seen over the API has come by Run Command and reports; asked so seldom that the stack has the cores. */
+export const STACK_PATIENCE: Patience = { deadlineMs: 60_000, everyMs: 100 }
 const OPEN_PHASES = ['PENDING', 'RUNNING', 'PAUSED', 'CANCELLING', 'ROLLING_BACK']
 
 export type OperationJson = {
@@ -265,19 +268,4 @@ export async function refused(asked: Promise<unknown>): Promise<ApiError> {
   )
   if (!(error instanceof ApiError)) throw new Error(`not refused: ${error}`)
   return error
-}
-
-export async function until<T>(
-  what: string,
-  look: () => Promise<T | undefined | false> | T | undefined | false,
-  deadlineMs = 60_000,
-  everyMs = 100,
-): Promise<T> {
-  const deadline = Date.now() + deadlineMs
-  for (;;) {
-    const seen = await look()
-    if (seen !== undefined && seen !== false) return seen
-    if (Date.now() > deadline) throw new Error(`not within ${deadlineMs} ms: ${what}`)
-    await new Promise(done => setTimeout(done, everyMs))
-  }
 }

@@ -5,7 +5,8 @@
 import { connect, type Socket } from 'node:net'
 import { frame, type Packet, PacketStream } from '../../infra/local/front/codec.ts'
 import { loginPayload } from './raw-client.ts'
-import { isAlive, type RunningNode, startRunningNode, until } from './running-node.ts'
+import { isAlive, NODE_PATIENCE, type RunningNode, startRunningNode } from './running-node.ts'
+import { until } from './until.ts'
 
 const ANSWER_MS = 90_000
 const EXIT_TIMEOUT_MS = 3_000
@@ -295,8 +296,14 @@ async function restartUnderLoad(node: RunningNode, count: number): Promise<Resta
     const startedAt = Date.now()
     askedAt.push(startedAt)
     await node.restart()
-    await until(() => node.pid() !== before, `restart ${round + 1}`, 180_000)
-    await until(() => !isAlive(before), `the end of process ${round + 1}`, 180_000)
+    await until(`restart ${round + 1}`, () => node.pid() !== before, {
+      ...NODE_PATIENCE,
+      deadlineMs: 180_000,
+    })
+    await until(`the end of process ${round + 1}`, () => !isAlive(before), {
+      ...NODE_PATIENCE,
+      deadlineMs: 180_000,
+    })
     longestMs = Math.max(longestMs, Date.now() - startedAt)
     pids.push(node.pid())
     // Clients must have been told of the end that came last before the next is ordered.

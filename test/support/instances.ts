@@ -28,19 +28,6 @@ export function keysOf(number: number) {
   }
 }
 
-/** Waits until `holds` is true. @throws Error naming what did not come true. */
-export async function until(
-  what: string,
-  holds: () => boolean | Promise<boolean>,
-  deadlineMs = DEADLINE_MS,
-): Promise<void> {
-  const end = Date.now() + deadlineMs
-  while (!(await holds())) {
-    if (Date.now() > end) throw new Error(`did not come true: ${what}`)
-    await new Promise(done => setTimeout(done, 20))
-  }
-}
-
 /** Endpoint and instances of one suite in a folder of its own. */
 export class Region {
   readonly folder = mkdtempSync(join(tmpdir(), 'obfleet-region-'))

@@ -15,7 +15,7 @@ export type BalancerUnderTest = {
   readonly there: Target
   readonly away: Target
   /** Looks until it holds; lets time pass. @throws Error */
-  readonly until: (what: string, holds: () => Promise<boolean>) => Promise<void>
+  readonly until: (what: string, holds: () => Promise<boolean>) => Promise<unknown>
 }
 
 export function loadBalancerContract(make: () => Promise<BalancerUnderTest>): void {

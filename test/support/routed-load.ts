@@ -1,6 +1,7 @@
 /** Clients that send one statement after the other, each with a mark of its own, and note what became of it. */
 import type { Connection } from 'mysql2/promise'
-import type { Routed } from './routed.ts'
+import { ROUTED_PATIENCE, type Routed } from './routed.ts'
+import { until } from './until.ts'
 
 export type Failed = {
   readonly mark: string
@@ -60,9 +61,10 @@ export class Load {
   /** Resolves when so many more statements were answered by now, well or badly. */
   async more(count: number): Promise<void> {
     const wanted = this.done.length + this.failed.length + count
-    await this.routed.until(
-      () => this.done.length + this.failed.length >= wanted,
+    await until(
       `${count} more statements`,
+      () => this.done.length + this.failed.length >= wanted,
+      ROUTED_PATIENCE,
     )
   }
 

@@ -23,8 +23,10 @@ import {
   startRoutingCluster,
 } from './routing-cluster.ts'
 import { directoryOf, type ProxyUnderTest, startProxy } from './stack.ts'
+import { type Patience, until } from './until.ts'
 
-const DEADLINE_MS = 20_000
+/** All is in one process: what is looked for may be over soon. */
+export const ROUTED_PATIENCE: Patience = { deadlineMs: 20_000, everyMs: 1 }
 
 export type NodeSettings = Omit<NodeClustersSettings, 'locations' | 'blacklist' | 'detection'> & {
   locations: NodeClustersSettings['locations']
@@ -105,22 +107,13 @@ export class Routed {
     this.restore()
     await this.relist()
     // A server that was not ACTIVE has to greet before it is trusted again.
-    await this.until(() => this.avoided.length === 0, 'no server is avoided')
+    await until('no server is avoided', () => this.avoided.length === 0, ROUTED_PATIENCE)
   }
 
   /** Keys of the servers that the blacklist has something against. */
   get avoided(): readonly string[] {
     const { blacklist } = this.known
     return [...blacklist.servers()].map(({ key }) => key).filter(key => blacklist.congestionOf(key))
-  }
-
-  /** @throws Error after 20 s */
-  async until(condition: () => boolean, what: string): Promise<void> {
-    const until = Date.now() + DEADLINE_MS
-    while (!condition()) {
-      if (Date.now() > until) throw new Error(`not in time: ${what}`)
-      await new Promise(resolve => setTimeout(resolve, 1))
-    }
   }
 
   /** What the supervisor knows of the cluster. */
@@ -138,7 +131,7 @@ export class Routed {
       this.known.refreshSoon()
       return this.behind.listings >= wanted
     }
-    await this.until(isListed, 'the cluster is listed')
+    await until('the cluster is listed', isListed, ROUTED_PATIENCE)
     if (!keeps) this.clusters.node.expire(60_000)
     await new Promise(resolve => setTimeout(resolve, 1))
   }

@@ -16,11 +16,14 @@ import { join, resolve } from 'node:path'
 import { type Connection, createConnection, type RowDataPacket } from 'mysql2/promise'
 import { childrenOf, metrics, scratch } from './executable.ts'
 import { type FakeConnection, type FakeServer, startFakeServer } from './fake-server.ts'
+import { type Patience, until } from './until.ts'
 
 const BUILT = resolve(import.meta.dirname, '../../dist/obproxy')
 /** Of the home; it is started by this relative path. */
 const OWN_PATH = 'bin/obproxy'
 const DEADLINE_MS = 90_000
+/** Processes start, and clients may take their time to leave. */
+export const NODE_PATIENCE: Patience = { deadlineMs: DEADLINE_MS, everyMs: 10 }
 const IN_TRANSACTION = 0x0003
 const OUTSIDE = 0x0002
 
@@ -136,13 +139,18 @@ function launch(home: string, mode: string, options: readonly string[]): ChildPr
 }
 
 async function serving(host: string, home: string, child: ChildProcess): Promise<void> {
-  await until(async () => {
-    if (child.exitCode !== null && child.exitCode !== 0)
-      throw new Error(`obproxy did not start: exit ${child.exitCode}`)
-    return (
-      existsSync(join(home, 'run/obproxy.pid')) && /^odp_workers\{.*\} 2/m.test(await metrics(host))
-    )
-  }, 'the proxy serves')
+  await until(
+    'the proxy serves',
+    async () => {
+      if (child.exitCode !== null && child.exitCode !== 0)
+        throw new Error(`obproxy did not start: exit ${child.exitCode}`)
+      return (
+        existsSync(join(home, 'run/obproxy.pid')) &&
+        /^odp_workers\{.*\} 2/m.test(await metrics(host))
+      )
+    },
+    NODE_PATIENCE,
+  )
 }
 
 function pairs(rows: readonly RowDataPacket[]): ReadonlyMap<string, string> {
@@ -163,7 +171,7 @@ async function ended(pidOf: () => number): Promise<void> {
   }
   const workers = childrenOf(pid)
   signal(pid, 'SIGTERM')
-  await until(() => ![pid, ...workers].some(isAlive), 'the proxy ends').catch(() => {
+  await until('the proxy ends', () => ![pid, ...workers].some(isAlive), NODE_PATIENCE).catch(() => {
     for (const left of [pid, ...workers]) signal(left, 'SIGKILL')
   })
 }
@@ -193,17 +201,4 @@ export function runningFile(pid: number): string {
 export function fileId(path: string): string {
   const { dev, ino } = statSync(path)
   return `${dev}:${ino}`
-}
-
-/** @throws Error at the deadline. */
-export async function until(
-  condition: () => boolean | Promise<boolean>,
-  what: string,
-  deadlineMs = DEADLINE_MS,
-): Promise<void> {
-  const end = Date.now() + deadlineMs
-  while (!(await condition())) {
-    if (Date.now() > end) throw new Error(`not in time: ${what}`)
-    await new Promise(done => setTimeout(done, 10))
-  }
 }

@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { askInit } from '../../infra/local/instance/init-client.ts'
 import { instanceRoot } from '../../infra/local/stack/stack.ts'
-import { type DevStack, type OperationJson, refused, until } from './dev-stack.ts'
+import { type DevStack, type OperationJson, refused, STACK_PATIENCE } from './dev-stack.ts'
+import { until } from './until.ts'
 
 const INIT_DEADLINE_MS = 60_000
 const SOON_MS = 15_000
@@ -25,24 +26,36 @@ async function phasesOf(stack: DevStack, id: string): Promise<readonly string[]>
 /** A command of that step is out to one of its nodes. */
 async function underWay(stack: DevStack, id: string, step: string): Promise<void> {
   const { childIds } = await operationOf(stack, id)
-  await until(`${step} is under way`, async () => {
-    for (const child of childIds) {
-      const answer = await stack.api.get(`/operations/${child}/steps`).catch(() => undefined)
-      const { items } = (answer?.body ?? { items: [] }) as {
-        items: { name: string; phase: string; commandId: string | null }[]
+  await until(
+    `${step} is under way`,
+    async () => {
+      for (const child of childIds) {
+        const answer = await stack.api.get(`/operations/${child}/steps`).catch(() => undefined)
+        const { items } = (answer?.body ?? { items: [] }) as {
+          items: { name: string; phase: string; commandId: string | null }[]
+        }
+        if (items.some(each => each.name === step && each.phase === 'RUNNING' && each.commandId))
+          return true
       }
-      if (items.some(each => each.name === step && each.phase === 'RUNNING' && each.commandId))
-        return true
-    }
-    return false
-  })
+      return false
+    },
+    STACK_PATIENCE,
+  )
 }
 
 /** It waits once the node that is at work is done, begins no other meanwhile, and goes on when it is told to. */
 export async function pausedAndResumed(stack: DevStack, id: string): Promise<void> {
-  await until('a node is at work', async () => (await phasesOf(stack, id)).includes('RUNNING'))
+  await until(
+    'a node is at work',
+    async () => (await phasesOf(stack, id)).includes('RUNNING'),
+    STACK_PATIENCE,
+  )
   expect((await stack.api.post(`/operations/${id}/pause`, {})).status).toBe(202)
-  await until('it is done', async () => (await phasesOf(stack, id)).includes('SUCCEEDED'))
+  await until(
+    'it is done',
+    async () => (await phasesOf(stack, id)).includes('SUCCEEDED'),
+    STACK_PATIENCE,
+  )
   const { body } = await stack.api.get(`/operations/${id}?wait=1s`)
   expect(body).toMatchObject({ phase: 'PAUSED', progress: { nodesDone: 1 } })
   expect([...(await phasesOf(stack, id))].sort()).toEqual(['PENDING', 'PENDING', 'SUCCEEDED'])
@@ -50,7 +63,10 @@ export async function pausedAndResumed(stack: DevStack, id: string): Promise<voi
   expect([other.status, other.code]).toEqual([409, 'cluster-state-conflict'])
   expect((await stack.api.post(`/operations/${id}/resume`, {})).status).toBe(202)
   const next = async () => (await phasesOf(stack, id)).includes('RUNNING')
-  await until('the next node is at work, before any sweeper', next, SOON_MS)
+  await until('the next node is at work, before any sweeper', next, {
+    ...STACK_PATIENCE,
+    deadlineMs: SOON_MS,
+  })
 }
 
 /** It ends once what is under way on the first node is done, and has begun no other. */
@@ -74,7 +90,11 @@ export function skippingSuite(stack: DevStack): void {
         nodes: ['demo-2', 'demo-3'],
         rollout: { minHealthy: '0%', onFailure: 'pause' },
       })
-      await until('it waits', async () => (await operationOf(stack, id)).phase === 'PAUSED')
+      await until(
+        'it waits',
+        async () => (await operationOf(stack, id)).phase === 'PAUSED',
+        STACK_PATIENCE,
+      )
       expect(await phasesOf(stack, id)).toEqual(['FAILED', 'PENDING'])
       const [child] = (await operationOf(stack, id)).childIds
 
@@ -113,10 +133,14 @@ export function refreshSuite(stack: DevStack): void {
     await askInit(socket, { op, unit: 'obfleet-proxy.service' }, INIT_DEADLINE_MS)
     // It should run, whoever has stopped it.
     const wanted = op === 'start' ? 'RUNNING' : 'UNAVAILABLE'
-    await until(`it reports that it is ${wanted}`, async () => {
-      await askInit(socket, { op: 'start', unit: 'obfleet-report.service' }, INIT_DEADLINE_MS)
-      return (await stack.node('demo-3')).status.status === wanted
-    })
+    await until(
+      `it reports that it is ${wanted}`,
+      async () => {
+        await askInit(socket, { op: 'start', unit: 'obfleet-report.service' }, INIT_DEADLINE_MS)
+        return (await stack.node('demo-3')).status.status === wanted
+      },
+      STACK_PATIENCE,
+    )
   }
 
   describe('a refresh', () => {
@@ -147,7 +171,7 @@ export function refreshSuite(stack: DevStack): void {
         phase: 'SUCCEEDED',
         progress: { nodesDone: 1, nodesTotal: 1 },
       })
-      await until('none is behind', async () => (await behind()).length === 0)
+      await until('none is behind', async () => (await behind()).length === 0, STACK_PATIENCE)
       expect((await stack.api.post('/clusters/demo/refresh', {})).status).toBe(200)
     })
   })

@@ -12,8 +12,8 @@ import { Picture } from '../../infra/local/front/picture.ts'
 import { scriptedEngine } from '../../infra/local/front/scripted/engine.ts'
 import { sha256Of } from '../../proxy-node/control/home.ts'
 import { desiredNode } from './desired-node.ts'
-import { until } from './instances.ts'
 import { EXECUTABLE, type NodeInstance, type Ran, TestPlane } from './node-instance.ts'
+import { until } from './until.ts'
 
 export const VERSION = '4.3.2.0-1'
 export const PACKAGE_FILE = join(dirname(EXECUTABLE), packageName(VERSION))

@@ -25,6 +25,7 @@ import {
   registration,
   tokenOf,
 } from '../../support/config-service.ts'
+import { until } from '../../support/until.ts'
 
 const ROOT = resolve(import.meta.dirname, '../../..')
 const BINARY = join(ROOT, `node_modules/@dynoxide/linux-${process.arch}/dynoxide`)
@@ -42,13 +43,9 @@ let store: DynamoStore
 let directories: ConfigServerDirectory[] = []
 let names = 0
 
-const until = async (what: () => Promise<boolean>) => {
-  for (let tried = 0; tried < 400; tried++) {
-    if (await what().catch(() => false)) return
-    await systemClock.sleep(25)
-  }
-  throw new Error('it does not come')
-}
+/** Who does not answer yet is asked again. */
+const comes = (what: string, look: () => Promise<boolean>) =>
+  until(what, () => look().catch(() => false))
 const end = async (child: ChildProcess) => {
   if (child.exitCode !== null || child.signalCode !== null) return
   const ended = new Promise(done => child.once('exit', done))
@@ -59,7 +56,7 @@ const startTable = async () => {
   const path = join(folder, 'db')
   const at = ['--host', TABLE.host, '--port', String(TABLE.port), '--db-path', path]
   table = spawn(BINARY, ['serve', ...at], { stdio: 'ignore' })
-  await until(async () => (await fetch(TABLE_URL)).status > 0)
+  await comes('the table answers', async () => (await fetch(TABLE_URL)).status > 0)
 }
 const startService = async () => {
   const file = join(folder, 'settings.json')
@@ -151,14 +148,14 @@ test('a node learns its clusters, and a link that is added or deleted when it is
   expect(await hostsOf(directory, east)).toEqual(['10.0.0.1', '10.0.0.2'])
 
   await relink(pc, [east, west])
-  await until(async () => {
+  await comes('the link is there', async () => {
     await directory.refresh('cluster-list')
     return namesOf(directory).length === 2
   })
   expect(await hostsOf(directory, west)).toEqual(['10.1.0.1'])
 
   await relink(pc, [west])
-  await until(async () => {
+  await comes('the link is gone', async () => {
     await directory.refresh('cluster-list')
     return namesOf(directory).length === 1
   })
@@ -178,7 +175,7 @@ test('tokens are replaced one after the other without a node being shut out', as
 
   await rotate('token-2', 'token-1')
   const second = node(pc, 'token-2')
-  await until(async () => {
+  await comes('the new token opens', async () => {
     await second.directory.refresh('cluster-list')
     return namesOf(second.directory).length === 1
   })
@@ -186,7 +183,7 @@ test('tokens are replaced one after the other without a node being shut out', as
   expect(await hostsOf(first.directory, east)).toEqual(['10.0.0.1', '10.0.0.2'])
 
   await rotate('token-3', 'token-2')
-  await until(async () => {
+  await comes('the first token opens no more', async () => {
     await first.directory.refresh('cluster-list')
     return first.said.some(line => line.includes('it answered 401'))
   })
@@ -206,7 +203,7 @@ test('RootService registers its list: nodes follow it, an older one is refused',
   }
 
   expect([await post(200, '10.0.0.7'), await post(100, '10.0.0.8')]).toEqual([200, 409])
-  await until(async () => {
+  await comes('the registered list is there', async () => {
     await directory.refresh('root-services')
     return JSON.stringify(await hostsOf(directory, east)) === '["10.0.0.7"]'
   })
@@ -236,7 +233,7 @@ test('the service outlives the table, the node outlives the service', async () =
 
   await Promise.all([startTable(), startService()])
   await relink(pc, [west, east])
-  await until(async () => {
+  await comes('the other default is there', async () => {
     await restarted.directory.refresh('cluster-list')
     return restarted.directory.defaultCluster() === west
   })

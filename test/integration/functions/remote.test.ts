@@ -4,8 +4,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ssmHosts } from '../../../functions/remote/hosts.ts'
 import { ssmRunCommand } from '../../../functions/remote/run-command.ts'
 import { parameterStoreSecrets } from '../../../functions/remote/secrets.ts'
-import { idOf, Region, until } from '../../support/instances.ts'
+import { idOf, Region } from '../../support/instances.ts'
 import { orderFor, runCommandContract } from '../../support/run-command-contract.ts'
+import { until } from '../../support/until.ts'
 
 const DOCUMENT = 'obfleet-node'
 const region = new Region({ host: '127.15.9.1', port: 8102 }, 8)

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { Agent } from '../../../../infra/local/instance/agent.ts'
-import { until } from '../../../support/instances.ts'
+import { until } from '../../../support/until.ts'
 
 type Reply = { status: string; output: string }
 

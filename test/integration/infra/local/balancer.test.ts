@@ -18,9 +18,10 @@ import { targetGroupMembers } from '../../../../functions/remote/target-group.ts
 import type { BalancerSettings } from '../../../../infra/local/balancer.ts'
 import { balancerAccess, balancerSettings } from '../../../../infra/local/stack/balancer.ts'
 import { stackSettings, urlOf } from '../../../../infra/local/stack/settings.ts'
-import { idOf, PLANE, until } from '../../../support/instances.ts'
+import { idOf, PLANE } from '../../../support/instances.ts'
 import { loadBalancerContract } from '../../../support/load-balancer-contract.ts'
 import { GROUP_ARN } from '../../../support/scripted-balancer.ts'
+import { until } from '../../../support/until.ts'
 
 const SCRIPT = resolve(import.meta.dirname, '../../../../infra/local/balancer.ts')
 const NETWORK = '127.15.10'

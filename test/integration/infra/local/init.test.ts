@@ -3,7 +3,8 @@ import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { isAlive } from '../../../../infra/local/instance/processes.ts'
-import { Region, until } from '../../../support/instances.ts'
+import { Region } from '../../../support/instances.ts'
+import { until } from '../../../support/until.ts'
 
 // Nothing listens there: an init lives without the service.
 const region = new Region({ host: '127.15.6.2', port: 8199 }, 1)

@@ -24,7 +24,8 @@ import {
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { nodeDocument } from '../../../../infra/documents.ts'
 import { isAlive } from '../../../../infra/local/instance/processes.ts'
-import { idOf, keysOf, Region, until } from '../../../support/instances.ts'
+import { idOf, keysOf, Region } from '../../../support/instances.ts'
+import { until } from '../../../support/until.ts'
 
 const EVENTS = { host: '127.15.6.1', port: 8102 }
 const region = new Region({ host: '127.15.6.1', port: 8101 }, 3, {

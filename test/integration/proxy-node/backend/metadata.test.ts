@@ -17,7 +17,7 @@ import {
   loginOk,
   startFakeServer,
 } from '../../../support/fake-server.ts'
-import { until } from '../../../support/instances.ts'
+import { until } from '../../../support/until.ts'
 
 const STAGE1 = new Uint8Array(20)
 /** Of the fake server's greeting. */

@@ -3,8 +3,8 @@ import { readFileSync } from 'node:fs'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import type { OrderEntry } from '#contract/command'
 import type { DesiredNode } from '#contract/node-state'
-import { until } from '../../../support/instances.ts'
 import { NodeInstance } from '../../../support/node-instance.ts'
+import { until } from '../../../support/until.ts'
 import {
   CLUSTER,
   Guests,

@@ -10,8 +10,8 @@ import {
 } from 'node:fs'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { isAlive } from '../../../../infra/local/instance/processes.ts'
-import { until } from '../../../support/instances.ts'
 import { NodeInstance } from '../../../support/node-instance.ts'
+import { until } from '../../../support/until.ts'
 import {
   adminOf,
   Guests,

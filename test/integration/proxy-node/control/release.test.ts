@@ -10,8 +10,8 @@ import { readFound } from '../../../../proxy-node/control/found.ts'
 import { processesIn } from '../../../../proxy-node/control/found-processes.ts'
 import { pathsUnder } from '../../../../proxy-node/control/paths.ts'
 import { killedAt } from '../../../support/found-proxy.ts'
-import { until } from '../../../support/instances.ts'
 import { NodeInstance } from '../../../support/node-instance.ts'
+import { until } from '../../../support/until.ts'
 import {
   adminOf,
   Guests,

@@ -25,9 +25,9 @@ import {
   OLD_PASSWORD,
   OLD_SECRET,
 } from '../../../support/found-proxy.ts'
-import { until } from '../../../support/instances.ts'
 import { NodeInstance } from '../../../support/node-instance.ts'
 import { NEXT, packageOf } from '../../../support/reference-obproxy/executable.ts'
+import { until } from '../../../support/until.ts'
 import { CLUSTER, reference, resultOf, VerbSuite } from '../../../support/verb-suite.ts'
 
 const HOST = '127.15.9.71'
@@ -344,7 +344,7 @@ async function losesPower(boot = crash): Promise<void> {
   suite.plane.isAway = true
   try {
     await boot()
-    await until('it is given back', () => found() === undefined, BOOT_MS)
+    await until('it is given back', () => found() === undefined, { deadlineMs: BOOT_MS })
   } finally {
     suite.plane.isAway = false
   }

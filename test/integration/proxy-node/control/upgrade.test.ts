@@ -25,8 +25,8 @@ import {
 } from '../../../../proxy-node/control/home.ts'
 import { readMemory, writeMemory } from '../../../../proxy-node/control/node-file.ts'
 import { pathsUnder } from '../../../../proxy-node/control/paths.ts'
-import { until } from '../../../support/instances.ts'
 import { EXECUTABLE, NodeInstance } from '../../../support/node-instance.ts'
+import { until } from '../../../support/until.ts'
 import {
   adminOf,
   type Built,

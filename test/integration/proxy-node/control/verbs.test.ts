@@ -22,9 +22,9 @@ import { scriptedEngine } from '../../../../infra/local/front/scripted/engine.ts
 import { isAlive } from '../../../../infra/local/instance/processes.ts'
 import { sha256Of } from '../../../../proxy-node/control/home.ts'
 import { desiredNode } from '../../../support/desired-node.ts'
-import { until } from '../../../support/instances.ts'
 import { NodeInstance, type Ran, TestPlane } from '../../../support/node-instance.ts'
 import { type TarEntry, tarOf } from '../../../support/tar-bytes.ts'
+import { until } from '../../../support/until.ts'
 
 const PACKAGE = 'obproxy-4.3.2.0-1.linux.x86_64.tar.gz'
 const PACKAGE_FILE = resolve(import.meta.dirname, '../../../../dist', PACKAGE)

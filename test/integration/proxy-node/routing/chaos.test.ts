@@ -8,9 +8,10 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import type { Order } from '../../../../infra/local/front/orders.ts'
 import { CONGESTED } from '../../../../proxy-node/topology/model.ts'
 import { CLUSTER_DEFAULTS } from '../../../support/node-clusters.ts'
-import { type Routed, startRouted } from '../../../support/routed.ts'
+import { ROUTED_PATIENCE, type Routed, startRouted } from '../../../support/routed.ts'
 import { Load, MARK } from '../../../support/routed-load.ts'
 import type { TextWatch } from '../../../support/routing-cluster.ts'
+import { until } from '../../../support/until.ts'
 
 const PARTS = 12
 const CLIENTS = 12
@@ -80,7 +81,7 @@ const isDead = () => (routed.known.blacklist.congestionOf(victim()) & CONGESTED.
 
 async function took(condition: () => boolean, what: string): Promise<number> {
   const from = Date.now()
-  await routed.until(condition, what)
+  await until(what, condition, ROUTED_PATIENCE)
   return Date.now() - from
 }
 
@@ -204,11 +205,11 @@ test('a session that has asked for nothing does not go to a leader that is avoid
   for (let turn = 0; turn < 3; turn++) expect(await where()).toEqual([victim()])
   const now = Date.now()
   for (let turn = 0; turn < 3; turn++) routed.known.blacklist.probed(victim(), false, now, now)
-  await routed.until(isAvoided, 'it is avoided')
+  await until('it is avoided', isAvoided, ROUTED_PATIENCE)
 
   await expect.poll(where, { timeout: 2_000 }).not.toEqual([victim()])
 
-  await routed.until(() => !isAvoided(), 'its probes say that it is well')
+  await until('its probes say that it is well', () => !isAvoided(), ROUTED_PATIENCE)
   await expect.poll(where, { timeout: 2_000 }).toEqual([victim()])
 })
 

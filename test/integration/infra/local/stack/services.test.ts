@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { endLeftovers, Services, startOf } from '../../../../../infra/local/stack/services.ts'
+import { until } from '../../../../support/until.ts'
 
 let folder: string
 let notes: string[]
@@ -29,13 +30,7 @@ const node = (name: string, script: string) => ({
 const LIVES =
   'process.stdout.write(JSON.stringify({pid:process.pid})+"\\n");setInterval(()=>{},1e6)'
 
-async function until(holds: () => boolean): Promise<void> {
-  const deadline = Date.now() + 10_000
-  while (!holds()) {
-    if (Date.now() > deadline) throw new Error('did not come true in 10 s')
-    await new Promise(resolve => setTimeout(resolve, 10))
-  }
-}
+const PATIENCE = { deadlineMs: 10_000, everyMs: 10 }
 
 describe('a service', () => {
   test('is ready with its first line, and ends with the stack', async () => {
@@ -79,10 +74,14 @@ describe('a service', () => {
     await services.start(node('three', LIVES))
     const first = services.pidOf('three') ?? 0
     process.kill(first, 'SIGKILL')
-    await until(() => {
-      const now = services.pidOf('three')
-      return now !== undefined && now !== first && startOf(now) !== undefined
-    })
+    await until(
+      'another one runs',
+      () => {
+        const now = services.pidOf('three')
+        return now !== undefined && now !== first && startOf(now) !== undefined
+      },
+      PATIENCE,
+    )
     expect(notes).toContain('three ended; starting it again')
   })
 
@@ -108,7 +107,7 @@ describe('a service', () => {
   test('has a private log', async () => {
     await services.start(node('five', `console.error("hello");${LIVES}`))
     const log = join(folder, 'log/five.log')
-    await until(() => readFileSync(log, 'utf8') === 'hello\n')
+    await until('it has said hello', () => readFileSync(log, 'utf8') === 'hello\n', PATIENCE)
     expect(statSync(log).mode & 0o777).toBe(0o600)
   })
 })

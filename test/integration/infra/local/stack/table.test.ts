@@ -8,7 +8,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { ensureTable } from '../../../../../functions/store/table.ts'
 import { TABLE } from '../../../../../infra/local/stack/stack.ts'
 import { forgetTable } from '../../../../../infra/local/stack/table.ts'
-import { until } from '../../../../support/instances.ts'
+import { until } from '../../../../support/until.ts'
 
 const HOST = '127.15.8.7'
 const ENDPOINT = `http://${HOST}:8000`
