@@ -132,7 +132,9 @@ export function query({ host, port, user }, { password, database }, sql) {
   })
 }
 
-export function sysbench({ host, port, user }, { password, database }, { seconds, from }) {
+/** @param load `connections` of each of eight threads, which has one statement under way. */
+export function sysbench({ host, port, user }, { password, database }, load) {
+  const { seconds, from, connections = 1 } = load
   return execFileSync(
     'sysbench',
     [
@@ -146,6 +148,7 @@ export function sysbench({ host, port, user }, { password, database }, { seconds
       '--mysql-ssl=off',
       '--threads=8',
       `--from=${from}`,
+      `--connections=${connections}`,
       `--time=${seconds}`,
       '--percentile=99',
       'run',

@@ -3,7 +3,8 @@
  * one of them (MySQL mode), as it finds the leader of a table, and as it finds the leader of one of 16
  * partitions. All speak the plain protocol, so that nothing but routing differs. Once the leaders of the
  * partitions are spread over the servers, so that each client has six server connections where a relayed
- * one has one; and once one server leads them all, which shows the cost of routing apart from that.
+ * one has one; and once one server leads them all, which shows the cost of routing apart from that. What six
+ * connections a client cost by themselves shows where they are relayed, on both sides of the proxy there.
  */
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -48,6 +49,13 @@ export async function measureRouting({ folder, children, seconds }) {
       to: { ...RELAY, user: straight.user },
       proxy: relay,
     },
+    {
+      path: 'relayed, each client over six connections',
+      from: 'points',
+      connections: SERVERS,
+      to: { ...RELAY, user: straight.user },
+      proxy: relay,
+    },
     { path: 'to a table’s leader', from: 'points', to: through(accounts), proxy: routed },
     {
       path: 'to a partition’s leader, one server leads all',
@@ -65,12 +73,12 @@ export async function measureRouting({ folder, children, seconds }) {
   const results = paths.map(({ path }) => ({ path, rounds: [] }))
   for (const { to } of paths)
     await until(() => query(to, accounts, 'SELECT 1'), 'the proxy answers')
-  for (const { to, from } of paths) sysbench(to, accounts, { seconds: WARM_SECONDS, from })
+  for (const { to, ...load } of paths) sysbench(to, accounts, { ...load, seconds: WARM_SECONDS })
   for (let round = 0; round < ROUNDS; round++)
-    for (const [index, { to, from, proxy }] of paths.entries()) {
+    for (const [index, { to, proxy, ...load }] of paths.entries()) {
       const pids = [proxy.pid, ...childrenOf(proxy.pid)]
       results[index].rounds.push(
-        measureRound(pids, () => sysbench(to, accounts, { seconds, from })),
+        measureRound(pids, () => sysbench(to, accounts, { ...load, seconds })),
       )
     }
   return results.map(({ path, rounds }) => ({ path, ...summary(rounds) }))

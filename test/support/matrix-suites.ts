@@ -69,9 +69,8 @@ export async function crashSuite(
   const stories = Object.entries(STORIES).filter((_story, at) => at % every === first)
   let done = 0
   const ground = onTables(host, () => {
-    const of = every === 1 ? '' : `, of ${stories.length} operations`
-    const rule = `every ${stride}th, and each kind of call once${of}`
-    return `${done} of ${total} points of interruption on the table: ${rule}`
+    const rule = stride === 1 ? 'all' : `every ${stride}th, and each kind of call once`
+    return `${done} of ${total} points of interruption on the table: ${rule} of ${stories.length} operations`
   })
 
   describe('on the table', () => {
