@@ -20,6 +20,8 @@ export class Departure {
   private readonly port: DeparturePort
   private cutAt: number | null | undefined
   private isForGood = false
+  /** Counts ends that were begun: one that was called off stops where another was begun since. */
+  private round = 0
 
   constructor(port: DeparturePort) {
     this.port = port
@@ -68,11 +70,14 @@ export class Departure {
 
   private async endBehindWorkers(): Promise<void> {
     const { workers, clock, ended } = this.port
-    while (!workers.isGone && this.isForGood) {
+    this.round += 1
+    const { round } = this
+    const isMeant = () => this.isForGood && round === this.round
+    while (!workers.isGone && isMeant()) {
       const isLate = clock.now() > (this.cutAt ?? Number.POSITIVE_INFINITY) + KILL_GRACE_MS
       if (isLate) workers.kill()
       await clock.sleep(END_POLL_MS)
     }
-    if (this.isForGood) ended()
+    if (isMeant()) ended()
   }
 }

@@ -1,4 +1,4 @@
-/** The parameters of the node as one value for its workers, who read no configuration of their own. Pure. */
+/** The parameters of the node as one value for its workers, who read no configuration of their own. */
 import { loginRulesOf } from '../auth/identity.ts'
 import type { ParameterReader } from '../config/reader.ts'
 import type { ConfigStore } from '../config/store.ts'

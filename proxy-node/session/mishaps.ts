@@ -1,7 +1,8 @@
 /**
  * What keeps a command from its answer: something that it needs is refused, no server can be had, its
  * server is lost or silent. Where it was executed nowhere, and nothing of the session went with the
- * server, it goes on to another one; else its client is told, and goes on without. Source:
+ * server, it goes on to another one; else its client is told, and goes on without, or is ended where it
+ * cannot be told or could not go on. Source:
  * proxy-protocol.md §4.5, §5.5, §6.6.
  */
 import { Fault } from '#contract/fault'
@@ -14,12 +15,34 @@ import { PINS } from './pins.ts'
 import type { StepKind } from './restore.ts'
 import { CLOSES_CLIENT } from './retry.ts'
 
+/** What of a command under way is looked at here, and what can be done with it. */
+type Stranded = Readonly<
+  Pick<
+    Errand,
+    | 'host'
+    | 'parts'
+    | 'memory'
+    | 'loss'
+    | 'way'
+    | 'restorer'
+    | 'request'
+    | 'refusal'
+    | 'failedSilently'
+    | 'isTied'
+    | 'judged'
+    | 'refuse'
+    | 'blame'
+    | 'beginsAnew'
+    | 'mayTryAgain'
+  >
+>
+
 /** ER_BAD_DB_ERROR. */
 const UNKNOWN_DATABASE = 1049
 
 /** A step of bringing the session to `server` was refused there with `error`. */
 export function notRestored(
-  errand: Errand,
+  errand: Stranded,
   server: ServerSession,
   step: StepKind,
   error: Uint8Array,
@@ -43,13 +66,13 @@ export function notRestored(
 }
 
 /** The only server that can say what user variables are did not. */
-export function unknowable(errand: Errand): void {
+export function unknowable(errand: Stranded): void {
   errand.refuse(errorOfFault(new Fault('session.state-lost', { what: PINS.userValues.lost })))
   errand.host.goOn()
 }
 
 /** No session could be had; the command has been executed nowhere. */
-export function unreachable(errand: Errand, error: Uint8Array | undefined): void {
+export function unreachable(errand: Stranded, error: Uint8Array | undefined): void {
   const { host } = errand
   // The client was killed, by whichever way; servers refuse its logins from then on (tried).
   if (error !== undefined && CLOSES_CLIENT.has(parseError(error).errno)) {
@@ -64,7 +87,7 @@ export function unreachable(errand: Errand, error: Uint8Array | undefined): void
 }
 
 /** The server in use is gone, whatever it was about. */
-export function lost(errand: Errand, server: ServerSession): void {
+export function lost(errand: Stranded, server: ServerSession): void {
   const { host, restorer } = errand
   if (restorer?.server === server) {
     restorer.stop()
@@ -82,7 +105,7 @@ export function lost(errand: Errand, server: ServerSession): void {
 }
 
 /** The command was not sent yet: another server will do, unless something of the session went with this one. */
-function lostUnsent(errand: Errand): void {
+function lostUnsent(errand: Stranded): void {
   const { host, loss, request, way } = errand
   errand.beginsAnew()
   if (!errand.isTied && request !== undefined && errand.mayTryAgain()) {
@@ -100,7 +123,7 @@ function lostUnsent(errand: Errand): void {
 }
 
 /** The server is as good as lost. */
-export function timedOut(errand: Errand, server: ServerSession): void {
+export function timedOut(errand: Stranded, server: ServerSession): void {
   if (errand.host.answering === undefined) {
     // What it was asked was not the command: `lost` goes on elsewhere.
     server.drop()
@@ -113,7 +136,7 @@ export function timedOut(errand: Errand, server: ServerSession): void {
 
 /** The answer to the command under way will not come, or not to its end. */
 function endWith(
-  errand: Errand,
+  errand: Stranded,
   server: ServerSession,
   code: 'server.lost-reading' | 'server.timeout',
 ): void {
@@ -127,6 +150,6 @@ function endWith(
   else host.endWith(loss.isPending ? loss.take() : new Fault(code))
 }
 
-function mayCommit({ judged }: Errand): boolean {
+function mayCommit({ judged }: Pick<Stranded, 'judged'>): boolean {
   return judged === undefined || (judged.flags & (FLAG.mayCommit | FLAG.multiple)) !== 0
 }

@@ -2,6 +2,7 @@
  * What sockets tell a session, with a guard: whatever goes wrong in it is this client's end and nobody
  * else's. What comes while a server's bytes are taken apart is guarded there (`server-session.ts`). Objects, not bundles of closures: an idle connection is paid for by the thousand.
  */
+import { Fault } from '#contract/fault'
 import type { ServerSession } from '../backend/server-session.ts'
 import type { Connection, ConnectionEvents } from '../net/transport.ts'
 import type { FailureKind } from '../topology/failures.ts'
@@ -90,7 +91,10 @@ export class ServerEvents implements ServersOwner {
   }
 
   refused(error: Uint8Array, sequence: number): void {
-    this.session.signIn?.refused(error, sequence)
+    const { session } = this
+    // Servers are asked for a login while somebody signs in, and then only.
+    if (session.signIn === undefined) session.failed(new Fault('proxy.internal'))
+    else session.signIn.refused(error, sequence)
   }
 
   reached(server: ServerSession): void {
@@ -99,7 +103,11 @@ export class ServerEvents implements ServersOwner {
 
   unreachable(error: Uint8Array | undefined): void {
     const { signIn, course } = this.session
-    this.guarded(() => (signIn === undefined ? course?.unreachable(error) : signIn.unreachable()))
+    this.guarded(() => {
+      if (signIn !== undefined) signIn.unreachable()
+      else if (course !== undefined) course.unreachable(error)
+      else throw new Fault('proxy.internal')
+    })
   }
 
   forward(server: ServerSession, bytes: Uint8Array, from: number, to: number): void {

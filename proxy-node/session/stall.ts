@@ -8,8 +8,23 @@ import type { Pipeline } from './pipeline.ts'
 export const READ_STALL_SECONDS = 30
 const WRITE_STALL_SECONDS = 60
 
+/** What of a client's commands tells who is waited for. */
+type UnderWay = Readonly<
+  Pick<
+    Pipeline,
+    | 'state'
+    | 'stall'
+    | 'client'
+    | 'clientBlocked'
+    | 'target'
+    | 'serverBlocked'
+    | 'requests'
+    | 'memory'
+  >
+>
+
 /** Called once a second: what one side has left undone for too long, if anything. */
-export function overdue(pipeline: Pipeline): 'reading' | 'writing' | 'server' | undefined {
+export function overdue(pipeline: UnderWay): 'reading' | 'writing' | 'server' | undefined {
   const { stall, client, target, memory } = pipeline
   if (pipeline.clientBlocked) return stall.writing(client.pendingBytes(), writeSeconds(pipeline))
   if (pipeline.serverBlocked) {
@@ -21,12 +36,12 @@ export function overdue(pipeline: Pipeline): 'reading' | 'writing' | 'server' | 
   return stall.reading(true, memory.seconds('net_read_timeout', READ_STALL_SECONDS))
 }
 
-function writeSeconds({ memory }: Pipeline): number {
+function writeSeconds({ memory }: Pick<UnderWay, 'memory'>): number {
   return memory.seconds('net_write_timeout', WRITE_STALL_SECONDS)
 }
 
 /** The client owes the rest of what it began. */
-function isHalfRead({ state, requests }: Pipeline): boolean {
+function isHalfRead({ state, requests }: Pick<UnderWay, 'state' | 'requests'>): boolean {
   if (state === 'working') return requests.isIncomplete
   return state === 'asked' || (state === 'idle' && requests.waitingBytes > 0)
 }

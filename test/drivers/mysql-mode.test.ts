@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Node, startNode } from '../support/executable.ts'
 import { hasMariaDb, type MariaDb, startMariaDb } from '../support/mariadb.ts'
 import { installPythonDrivers, runScript } from '../support/python-drivers.ts'
+import { until } from '../support/until.ts'
 
 const SERVER = '127.17.3.1'
 const PROXY = '127.17.3.2'
@@ -211,14 +212,9 @@ describe.skipIf(!hasMariaDb())('mysql2 through MySQL mode as directly', () => {
         )
         return (rows as unknown[]).length
       })
-    const until = async (wanted: number) => {
-      for (let tried = 0; tried < 200 && (await sees()) !== wanted; tried++)
-        await new Promise(done => setTimeout(done, 50))
-      expect(await sees()).toBe(wanted)
-    }
-    await until(1)
+    await until('the statement runs', async () => (await sees()) === 1)
     sql.destroy()
-    await until(0)
+    await until('the statement is killed', async () => (await sees()) === 0)
   })
 })
 

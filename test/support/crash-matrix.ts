@@ -24,8 +24,8 @@ export type OwnTable = Table & {
 export type Ground = () => Promise<OwnTable>
 
 export type Matrix = {
-  /** Places where an executor can be interrupted, in all ways, of all stories. */
-  readonly total: number
+  /** How many places there are where an executor can be interrupted, in all ways, by story. */
+  readonly totals: ReadonlyMap<string, number>
   /** Those that were chosen, by story. */
   readonly chosen: ReadonlyMap<string, readonly Point[]>
 }
@@ -37,9 +37,11 @@ export type Matrix = {
 export async function matrixOf(stride: number): Promise<Matrix> {
   const kinds = new Set<string>()
   const chosen = new Map<string, readonly Point[]>()
+  const totals = new Map<string, number>()
   let total = 0
   for (const [name, story] of Object.entries(STORIES)) {
     const points: Point[] = []
+    const before = total
     for (const [index, words] of (await callsOf(story)).entries()) {
       const ways = waysOf(words)
       const turn = kinds.has(words) ? null : ways[kinds.size % ways.length]
@@ -50,8 +52,9 @@ export async function matrixOf(stride: number): Promise<Matrix> {
       }
     }
     chosen.set(name, points)
+    totals.set(name, total - before)
   }
-  return { total, chosen }
+  return { totals, chosen }
 }
 
 function waysOf(words: string): readonly Point['how'][] {

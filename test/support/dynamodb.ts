@@ -73,7 +73,7 @@ export class LocalDynamo {
       if (hiccup !== 'is answered twice') return answer
       // A socket whose answer is not read stays in use.
       const { body } = answer.response as { readonly body: Readable }
-      await body.resume().toArray()
+      await body.toArray()
       throw unanswered('InternalServerError', 500)
     }
 

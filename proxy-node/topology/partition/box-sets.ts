@@ -18,7 +18,7 @@ const FREE: Box = []
 export const ALL: readonly Box[] = [FREE]
 export const NOTHING: readonly Box[] = []
 
-/** What boxes are of, and how their ends are compared. */
+/** What boxes are of, how their ends are compared, and what that may cost. */
 export type Measure = {
   readonly table: TablePartitions
   readonly comparison: Comparison

@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createConnection } from 'mysql2/promise'
-import { type Address, type Case, statementOf, TWICE, until } from './outcome.ts'
+import { type Address, type Case, holdsInTime, statementOf, TWICE } from './outcome.ts'
 
 /** Output above this is shown by its length and checksum. */
 const SHOWN_BYTES = 20_000
@@ -186,11 +186,11 @@ async function interrupts(at: Address): Promise<unknown> {
       args: ['--force', '--comments'],
       input: `SELECT SLEEP(20) ${marker};`,
       meanwhile: async interrupt => {
-        wasSeen = await until(isRunning)
+        wasSeen = await holdsInTime(isRunning)
         interrupt()
       },
     })
-    return { wasSeen, code, err, isGone: await until(async () => !(await isRunning())) }
+    return { wasSeen, code, err, isGone: await holdsInTime(async () => !(await isRunning())) }
   } finally {
     other.destroy()
   }

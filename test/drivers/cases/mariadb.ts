@@ -10,12 +10,12 @@ import {
   codeOf,
   ERRORS,
   failure,
+  holdsInTime,
   KINDS,
   SPOIL,
   STATE,
   statementOf,
   TWICE,
-  until,
 } from './outcome.ts'
 
 type Rows = readonly Record<string, unknown>[]
@@ -249,14 +249,14 @@ async function cancels(at: Address): Promise<unknown> {
           ({ Info }) => String(Info).includes(marker) && !String(Info).includes('SHOW'),
         )
       const first = codeOf(sql.query(`SELECT SLEEP(20) ${marker}`))
-      const seen: unknown[] = [await until(isRunning)]
+      const seen: unknown[] = [await holdsInTime(isRunning)]
       await other.query(`KILL QUERY ${sql.threadId}`)
       seen.push(await first, await rowsOf(sql, 'SELECT 1 still'))
       const second = codeOf(sql.query(`SELECT SLEEP(20) ${marker}`))
-      seen.push(await until(isRunning))
+      seen.push(await holdsInTime(isRunning))
       await other.query(`KILL ${sql.threadId}`)
       seen.push((await second) !== undefined, (await codeOf(sql.query('SELECT 1'))) !== undefined)
-      seen.push(await until(async () => !(await isRunning())))
+      seen.push(await holdsInTime(async () => !(await isRunning())))
       return seen
     }),
   )

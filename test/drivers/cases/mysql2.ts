@@ -11,12 +11,12 @@ import {
   codeOf,
   ERRORS,
   failure,
+  holdsInTime,
   KINDS,
   SPOIL,
   STATE,
   statementOf,
   TWICE,
-  until,
 } from './outcome.ts'
 
 type Rows = readonly Record<string, unknown>[]
@@ -246,15 +246,15 @@ async function cancels(at: Address): Promise<unknown> {
         )
       const sleep = () => failure(sql.query(`SELECT SLEEP(20) ${marker}`))
       const first = sleep()
-      const seen: unknown[] = [await until(isRunning)]
+      const seen: unknown[] = [await holdsInTime(isRunning)]
       await other.query(`KILL QUERY ${sql.threadId}`)
       seen.push(await first, await rowsOf(sql, 'SELECT 1 still'))
       const second = sleep()
-      seen.push(await until(isRunning))
+      seen.push(await holdsInTime(isRunning))
       await other.query(`KILL ${sql.threadId}`)
       seen.push((await second) !== undefined)
       seen.push((await failure(sql.query('SELECT 1'))) !== undefined)
-      seen.push(await until(async () => !(await isRunning())))
+      seen.push(await holdsInTime(async () => !(await isRunning())))
       return seen
     }),
   )

@@ -97,7 +97,7 @@ export async function codeOf(asked: Promise<unknown>): Promise<unknown> {
 }
 
 /** Whether it holds before the time is over. */
-export async function until(
+export async function holdsInTime(
   holds: () => Promise<boolean>,
   options: { readonly forMs: number } = { forMs: 10_000 },
 ): Promise<boolean> {

@@ -95,4 +95,17 @@ describe('a process that leaves', () => {
     expect(departure).toMatchObject({ deadline: undefined, isEnding: false })
     expect(happened).toEqual(['leave 5000'])
   })
+
+  test('ends once where that was called off and asked for again', async () => {
+    const { departure, happened, meanwhile, settled } = departing(100)
+
+    meanwhile.set(60, () => {
+      departure.callOff()
+      departure.leave(5_000)
+    })
+    departure.leave(5_000)
+    await settled()
+
+    expect(happened.filter(each => each.startsWith('ended'))).toHaveLength(1)
+  })
 })
