@@ -2,18 +2,25 @@
  * Which sequence number a packet of the proxy's own has when it is put, unasked, between the packets of
  * others: a login, a command and its answer count each in its own way.
  */
-import type { CourseHost } from './course.ts'
-import type { Pipeline } from './pipeline.ts'
-import type { SignIn } from './sign-in.ts'
+import type { ResponseRelay } from '../wire/framing.ts'
 
 /** Of an answer to a command of one packet. */
 const FIRST_ANSWER = 1
 
+type Commands = {
+  /** Whose answer is not complete. */
+  readonly answering:
+    | { readonly relay: Pick<ResponseRelay, 'isInsidePacket' | 'nextSequence'> }
+    | undefined
+  /** Of an answer, behind the last packet of the command that has come. */
+  readonly replySequence: number
+}
+
 type Client = {
   /** While it logs in. */
-  readonly signIn: SignIn | undefined
+  readonly signIn: { readonly sequence: number } | undefined
   /** Undefined for one that talks with the node itself. */
-  readonly pipeline: Pipeline | undefined
+  readonly pipeline: Commands | undefined
 }
 
 /** To a client, now; undefined where none can be put. */
@@ -23,10 +30,7 @@ export function sequenceFor({ signIn, pipeline }: Client): number | undefined {
 }
 
 /** Among commands and answers; undefined inside another packet, where nothing can be said any more. */
-export function ownSequence({
-  answering,
-  replySequence,
-}: Pick<CourseHost, 'answering' | 'replySequence'>): number | undefined {
+export function ownSequence({ answering, replySequence }: Commands): number | undefined {
   if (answering === undefined) return replySequence
   const { relay } = answering
   if (relay.isInsidePacket) return undefined

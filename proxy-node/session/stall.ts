@@ -3,25 +3,26 @@
  * than by a timer each. Bounds: the session's `net_read_timeout` and `net_write_timeout`
  * (proxy-protocol.md §9); these where no server has told them.
  */
-import type { Pipeline } from './pipeline.ts'
+import type { SessionMemory } from './memory.ts'
+import type { Requests } from './requests.ts'
+import type { SessionState } from './states.ts'
 
 export const READ_STALL_SECONDS = 30
 const WRITE_STALL_SECONDS = 60
 
+type Taker = { readonly pendingBytes: () => number }
+
 /** What of a client's commands tells who is waited for. */
-type UnderWay = Readonly<
-  Pick<
-    Pipeline,
-    | 'state'
-    | 'stall'
-    | 'client'
-    | 'clientBlocked'
-    | 'target'
-    | 'serverBlocked'
-    | 'requests'
-    | 'memory'
-  >
->
+export type UnderWay = {
+  readonly state: SessionState
+  readonly stall: Stall
+  readonly client: Taker
+  readonly clientBlocked: boolean
+  readonly target: Taker | undefined
+  readonly serverBlocked: boolean
+  readonly requests: Pick<Requests, 'isIncomplete' | 'waitingBytes'>
+  readonly memory: Pick<SessionMemory, 'seconds'>
+}
 
 /** Called once a second: what one side has left undone for too long, if anything. */
 export function overdue(pipeline: UnderWay): 'reading' | 'writing' | 'server' | undefined {

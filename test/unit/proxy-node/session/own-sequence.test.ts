@@ -1,12 +1,10 @@
 /** Numbers of packets that the proxy puts between those of others. */
 import { expect, test } from 'vitest'
-import type { ServerSession } from '../../../../proxy-node/backend/server-session.ts'
 import { ownSequence, sequenceFor } from '../../../../proxy-node/session/own-sequence.ts'
-import type { Pipeline } from '../../../../proxy-node/session/pipeline.ts'
-import type { SignIn } from '../../../../proxy-node/session/sign-in.ts'
 
-const answeredTo = (isInsidePacket: boolean, nextSequence: number) =>
-  ({ relay: { isInsidePacket, nextSequence } }) as ServerSession
+const answeredTo = (isInsidePacket: boolean, nextSequence: number) => ({
+  relay: { isInsidePacket, nextSequence },
+})
 
 test.each([
   ['behind the command, while nobody answers it', undefined, 3],
@@ -18,10 +16,10 @@ test.each([
 })
 
 test.each([
-  ['by the login, while there is one', { sequence: 2 } as SignIn, 2],
+  ['by the login, while there is one', { sequence: 2 }, 2],
   ['by the commands behind it', undefined, 5],
 ])('a client is told %s', (_what, signIn, expected) => {
-  const pipeline = { answering: undefined, replySequence: 5 } as Pipeline
+  const pipeline = { answering: undefined, replySequence: 5 }
   expect(sequenceFor({ signIn, pipeline })).toBe(expected)
 })
 

@@ -1,11 +1,9 @@
 /** Who of a client and its servers is waited for too long. */
 import { expect, test } from 'vitest'
-import { overdue, Stall } from '../../../../proxy-node/session/stall.ts'
-
-type UnderWay = Parameters<typeof overdue>[0]
+import { overdue, Stall, type UnderWay } from '../../../../proxy-node/session/stall.ts'
 
 /** Limits of three seconds for what is to be read, of five for what is to be written. */
-function underWay(over: object): UnderWay {
+function underWay(over: Partial<UnderWay>): UnderWay {
   const seconds = (name: string) => (name === 'net_read_timeout' ? 3 : 5)
   return {
     state: 'working',
@@ -17,7 +15,7 @@ function underWay(over: object): UnderWay {
     requests: { isIncomplete: false, waitingBytes: 0 },
     memory: { seconds },
     ...over,
-  } as unknown as UnderWay
+  }
 }
 
 /** At which beat of ten, and what. */
@@ -32,7 +30,7 @@ function verdict(of: UnderWay): readonly [number, string] | undefined {
 const HALF = { isIncomplete: true, waitingBytes: 0 }
 const BEGUN = { isIncomplete: false, waitingBytes: 2 }
 
-test.each([
+test.each<[string, Partial<UnderWay>, unknown]>([
   ['a client that does not take its answers', { clientBlocked: true }, [6, 'writing']],
   ['a server that does not take a command', { serverBlocked: true }, [6, 'server']],
   ['a client that owes the rest of a command', { requests: HALF }, [3, 'reading']],
